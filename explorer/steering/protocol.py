@@ -1,0 +1,383 @@
+"""What a steering host and its clients say to each other: requests, replies, events, errors.
+
+Plain data without torch: frozen, unknown keys refused, every number finite and inside a range. Numbers are strict, so
+"1" is no number. What a value must be beyond its type (cluster exists, prompt short enough) the host checks, and
+answers 422 naming the field.
+"""
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from explorer.config import SteeringLimits
+from explorer.records import Hook
+
+PROTOCOL_VERSION = 1
+"""Raised when a request or reply changes its meaning."""
+
+Arm: TypeAlias = Literal["manifold", "linear", "chord", "random", "shuffled", "flipped"]
+"""A way to move: along the curve, straight in the whole residual, straight inside the subspace, an equal move in a
+random direction, the curve's points in shuffled order, the manifold's move with its sign turned."""
+Row: TypeAlias = Literal["baseline", "manifold", "linear", "chord", "random", "shuffled", "flipped"]
+"""One column of generated text: an arm, or the model left alone."""
+Where: TypeAlias = Literal["last_prompt", "generated"]
+"""At the last prompt token only, or at that and at each token fed back after it."""
+Finish: TypeAlias = Literal["length", "end", "stopped"]
+"""The limit was reached, the model ended its text, or somebody stopped it."""
+ErrorCode: TypeAlias = Literal[
+    "invalid",
+    "malformed",
+    "too_large",
+    "too_deep",
+    "unauthorized",
+    "throttled",
+    "bad_host",
+    "not_found",
+    "method_not_allowed",
+    "fingerprint_mismatch",
+    "busy",
+    "stopped",
+    "hook_not_fired",
+    "numeric_overflow",
+    "internal",
+]
+"""Why a request got no answer."""
+
+Finite: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Share: TypeAlias = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
+Count: TypeAlias = Annotated[int, Field(strict=True, ge=0)]
+Place: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)] | Share
+"""A value's name, or an intrinsic coordinate in [0, 1]."""
+
+ARMS: tuple[Arm, ...] = ("manifold", "linear", "chord", "random", "shuffled", "flipped")
+DEFAULT_ARMS: tuple[Arm, ...] = ("manifold", "linear", "chord")
+
+
+class Wire(BaseModel):
+    """Frozen data of the protocol; refuses keys that it does not know, and NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ReadoutValue(Wire):
+    """One class of the readout: a value and the texts that count as it."""
+
+    name: str = Field(min_length=1, max_length=200)
+    """Name of the value, as shown."""
+    spellings: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(min_length=1, max_length=16)
+    """Texts whose first token counts as this value, each as it stands in running text, word-initial space included."""
+
+
+class BehaviourRequest(Wire):
+    """Ask what the next token would be at every waypoint of a path, under every arm."""
+
+    run: str = Field(min_length=1, max_length=200)
+    """Which of the host's runs: an id from ``SubjectReply.runs``."""
+    fingerprint: str = Field(min_length=1, max_length=200)
+    """The subject that the asker's copy of the run names; another one is refused."""
+    cluster: Count
+    """Cluster number."""
+    prompt: str = Field(min_length=1, max_length=20_000)
+    """Text whose last token is steered."""
+    start: Place | None = None
+    """Where the path begins: a value, a coordinate, or None for the prompt's own place."""
+    end: Place
+    """Where the path ends."""
+    strength: Annotated[float, Field(strict=True, ge=-100.0, le=100.0)] = 1.0
+    """Multiple of the whole move; 0 is the unsteered model. The host's own limit holds too."""
+    waypoints: Annotated[int, Field(strict=True, ge=2, le=1024)] = 50
+    """Points of the path, both ends included."""
+    arms: tuple[Arm, ...] = Field(default=DEFAULT_ARMS, min_length=1, max_length=len(ARMS))
+    """Which arms, each once."""
+    random_repeats: Annotated[int, Field(strict=True, ge=1, le=8)] = 1
+    """Directions of the random arm; each comes back as an arm of its own."""
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
+    """Decides the random directions, the shuffled order and the sampling."""
+    values: tuple[ReadoutValue, ...] | None = Field(default=None, min_length=1, max_length=256)
+    """Readout classes; None takes the cluster's own values."""
+
+
+class SteerRequest(Wire):
+    """Ask for text, one column for each arm, streamed token by token."""
+
+    run: str = Field(min_length=1, max_length=200)
+    """As in BehaviourRequest, here and below."""
+    fingerprint: str = Field(min_length=1, max_length=200)
+    cluster: Count
+    prompt: str = Field(min_length=1, max_length=20_000)
+    start: Place | None = None
+    end: Place
+    strength: Annotated[float, Field(strict=True, ge=-100.0, le=100.0)] = 1.0
+    arms: tuple[Arm, ...] = Field(default=DEFAULT_ARMS, min_length=1, max_length=len(ARMS))
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
+    position: Share = 1.0
+    """Which point of the path is applied: 0 its start, 1 its end."""
+    where: Where = "last_prompt"
+    """Which tokens are steered."""
+    max_tokens: Annotated[int, Field(strict=True, ge=1, le=4096)] = 32
+    """Longest continuation. The host's own limit holds too."""
+    temperature: Annotated[float, Field(strict=True, ge=0.0, le=10.0)] = 0.0
+    """0 takes the likeliest token each time."""
+
+
+class ServedRun(Wire):
+    """One run that a host can steer."""
+
+    id: str
+    """Name that requests use."""
+    clusters: Count
+    """How many clusters it has, numbered from 0."""
+
+
+class SubjectReply(Wire):
+    """What a host holds and what it allows: `GET /v1/subject`."""
+
+    protocol_version: int
+    """PROTOCOL_VERSION of the host."""
+    app_version: str
+    """Version of this project that the host runs."""
+    fingerprint: str
+    """Over model, vocabulary, SAE, layer and hook."""
+    model: str
+    """Id of the language model."""
+    sae: str
+    """Id of the sparse autoencoder."""
+    layer: Count
+    """Decoder block, from 0."""
+    hook: Hook
+    """Where in that block."""
+    d_model: Count
+    """Width of the residual stream."""
+    device: str
+    """Such as "cpu" or "cuda:0"."""
+    dtype: str
+    """Such as "float32"."""
+    arms: tuple[Arm, ...]
+    """Arms on offer."""
+    limits: SteeringLimits
+    """What one request may ask for."""
+    runs: tuple[ServedRun, ...]
+    """Runs on offer."""
+
+
+class PromptToken(Wire):
+    """One token of the prompt as the model reads it."""
+
+    text: str
+    """Its text, word-initial space included."""
+    steered: bool
+    """Whether the edit is applied here."""
+    special: bool = False
+    """Whether the tokenizer added it, such as a beginning-of-text token."""
+
+
+class TopToken(Wire):
+    """The likeliest next token."""
+
+    text: str
+    """Its text, word-initial space included."""
+    probability: Share
+    """Its probability."""
+
+
+class Reach(Wire):
+    """How far an arm moved behaviour; an energy means nothing without it."""
+
+    target: str
+    """Name of the readout value nearest to the path's end."""
+    p_target: Share
+    """Its probability at the last waypoint."""
+    visited: Share | None
+    """Share of the values strictly between start and target that are the likeliest value at some waypoint; None where
+    there are none between."""
+
+
+class Effect(Wire):
+    """Whether the manifold arm moves the model more than chance directions of equal norm do."""
+
+    shift: Share
+    """Largest change of p(target) from the baseline along the manifold arm."""
+    control_mean: Share
+    """Mean over random directions of that change at the manifold arm's longest move."""
+    control_max: Share
+    """Largest of them."""
+    controls: Count
+    """How many random directions."""
+    moves_model: bool
+    """The shift is at least MOVES_AT_LEAST and more than twice the largest control."""
+
+
+MOVES_AT_LEAST = 0.1
+"""Smallest change of p(target) that counts as moving the model."""
+
+
+class ArmBehaviour(Wire):
+    """What the model would say along one arm. Every tuple has one entry for each waypoint."""
+
+    arm: Arm
+    """Which arm."""
+    repeat: Count = 0
+    """Number of the random direction; 0 for every other arm."""
+    coordinate: tuple[Finite, ...] | None
+    """Intrinsic coordinate, in [0, 1); None for arms that do not run along the curve."""
+    probabilities: tuple[tuple[Share, ...], ...]
+    """Readout probabilities of each waypoint, the values in order, "other" last."""
+    top: tuple[TopToken, ...]
+    """Likeliest next token of the whole vocabulary."""
+    off_manifold: tuple[Annotated[float, Field(ge=0.0)], ...]
+    """Distance of the moved state from the curve, in units of the cluster's own spread around it; 1 is usual."""
+    kl: tuple[Annotated[float, Field(ge=0.0)], ...]
+    """Kullback-Leibler divergence of the whole next-token distribution from the baseline's, in nats."""
+    e_bc: Annotated[float, Field(ge=0.0)] | None
+    """Bhattacharyya energy to the behaviour manifold, summed over the waypoints; None where that manifold is missing
+    (own readout values, or too few stored contexts)."""
+    isometry: Annotated[float, Field(ge=-1.0, le=1.0)] | None
+    """Pearson correlation of distances in activation space and in behaviour space; None where either is constant."""
+    reach: Reach | None
+    """How far behaviour moved; None where no readout value belongs to the path's end."""
+    hook_fired: Annotated[int, Field(ge=1)]
+    """Rows in which the edit was applied; a reply where it was not is never sent."""
+
+
+class BehaviourReply(Wire):
+    """Answer to BehaviourRequest: `POST /v1/behaviour`."""
+
+    fingerprint: str
+    """Subject that answered."""
+    run: str
+    """Which run."""
+    cluster: Count
+    """Which cluster."""
+    closed: bool
+    """Whether the coordinate is cyclic."""
+    values: tuple[str, ...]
+    """Readout values in order along the coordinate."""
+    value_coordinate: tuple[Share | None, ...]
+    """Coordinate of each; None for a class that is no value of the cluster."""
+    partial_values: tuple[str, ...]
+    """Values that are longer than one token in every spelling: their first token stands for them."""
+    own_coordinate: Share
+    """Nearest place of the unsteered prompt on the curve."""
+    own_off_manifold: Annotated[float, Field(ge=0.0)]
+    """The unsteered prompt's distance from the curve, in units of the cluster's own spread."""
+    start: Share
+    """Coordinate where the path begins."""
+    end: Share
+    """Coordinate where it ends."""
+    strength: Finite
+    """Multiple of the move that was applied."""
+    seed: Count
+    """Seed that was used."""
+    baseline: tuple[Share, ...]
+    """Readout probabilities of the unsteered row of the same batch, "other" last."""
+    baseline_top: TopToken
+    """Its likeliest next token."""
+    arms: tuple[ArmBehaviour, ...]
+    """One for each arm asked, each random direction for itself."""
+    effect: Effect | None
+    """Verdict on the manifold arm; None where no readout value belongs to the path's end."""
+    prompt_tokens: tuple[PromptToken, ...]
+    """The prompt as the model reads it."""
+
+
+class ErrorBody(Wire):
+    """Every refusal has this shape."""
+
+    code: ErrorCode
+    """Why, for programs."""
+    message: str
+    """Why, for people."""
+    field: str | None = None
+    """Which field of the request, as a dotted path."""
+
+
+class StartEvent(Wire):
+    """First event of a stream."""
+
+    type: Literal["start"] = "start"
+    fingerprint: str
+    """Subject that answers."""
+    rows: tuple[Row, ...]
+    """Columns that will be filled, the baseline first."""
+    own_coordinate: Share
+    """Nearest place of the unsteered prompt on the curve."""
+    coordinate: Share
+    """Place on the curve that the manifold arm moves to."""
+    off_manifold: dict[Row, Annotated[float, Field(ge=0.0)]]
+    """Distance of each row's moved state from the curve, in units of the cluster's own spread."""
+    prompt_tokens: tuple[PromptToken, ...]
+    """The prompt as the model reads it."""
+
+
+class TokenEvent(Wire):
+    """One more token of one column."""
+
+    type: Literal["token"] = "token"
+    row: Row
+    """Which column."""
+    index: Count
+    """Number of the token in it, from 0."""
+    text: str
+    """What to append; empty where the character is not complete yet."""
+    token_id: Count
+    """Vocabulary number."""
+    logprob: Annotated[float, Field(le=0.0)]
+    """Log-probability at temperature 1, in nats."""
+
+
+class RowDoneEvent(Wire):
+    """A column is finished."""
+
+    type: Literal["row_done"] = "row_done"
+    row: Row
+    """Which column."""
+    finish: Finish
+    """Why."""
+    text: str
+    """Everything that it said."""
+    hook_fired: Count
+    """Tokens at which the edit was applied; 0 for the baseline only."""
+
+
+class DoneEvent(Wire):
+    """Last event of a stream that succeeded."""
+
+    type: Literal["done"] = "done"
+    hook_fired: dict[Row, int]
+    """For each column."""
+    finish: dict[Row, Finish]
+    """For each column."""
+    tokens: Count
+    """Tokens generated, all columns together."""
+
+
+class ErrorEvent(Wire):
+    """Last event of a stream that failed; what came before it stays valid."""
+
+    type: Literal["error"] = "error"
+    code: ErrorCode
+    """Why, for programs."""
+    message: str
+    """Why, for people."""
+
+
+SteerEvent: TypeAlias = Annotated[
+    StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent, Field(discriminator="type")
+]
+"""One event of `POST /v1/steer`."""
+
+_EVENTS: TypeAdapter[SteerEvent] = TypeAdapter(SteerEvent)
+
+
+def event_to_sse(event: StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent) -> str:
+    """One event as server-sent-event text: its type, one line of JSON, an empty line."""
+    return f"event: {event.type}\ndata: {event.model_dump_json()}\n\n"
+
+
+def event_from_json(data: str) -> StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent:
+    """Read the data line of one server-sent event.
+
+    Raises:
+        pydantic.ValidationError: it is no event of this protocol.
+    """
+    return _EVENTS.validate_json(data)
