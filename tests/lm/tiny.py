@@ -1,0 +1,46 @@
+"""Tiny random language models, made from a seed in a moment."""
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    BloomConfig,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
+    MistralConfig,
+    OPTConfig,
+    PreTrainedModel,
+    Qwen2Config,
+)
+
+_LLAMA = {
+    "vocab_size": 32, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 3, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "max_position_embeddings": 64, "bos_token_id": 1, "eos_token_id": 2,
+}  # fmt: skip
+TINY = {
+    "llama": LlamaConfig(**_LLAMA),
+    "mistral": MistralConfig(**_LLAMA),
+    "qwen2": Qwen2Config(**_LLAMA),
+    "gpt2": GPT2Config(
+        vocab_size=32, n_embd=16, n_layer=3, n_head=2, n_positions=64, bos_token_id=1, eos_token_id=2
+    ),
+    "gpt_neox": GPTNeoXConfig(
+        vocab_size=32, hidden_size=16, intermediate_size=24, num_hidden_layers=3, num_attention_heads=2,
+        max_position_embeddings=64, bos_token_id=1, eos_token_id=2,
+    ),
+}  # fmt: skip
+REFUSED = {
+    "opt": OPTConfig(
+        vocab_size=32, hidden_size=16, ffn_dim=24, num_hidden_layers=3, num_attention_heads=2,
+        max_position_embeddings=64, word_embed_proj_dim=16, bos_token_id=1, eos_token_id=2,
+    ),
+    "bloom": BloomConfig(vocab_size=32, hidden_size=16, n_layer=3, n_head=2, bos_token_id=1, eos_token_id=2),
+}  # fmt: skip
+
+
+def tiny_model(name: str) -> PreTrainedModel:
+    """A random three-block model of d_model 16, the same at every call."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_config((TINY | REFUSED)[name])
+    return model.eval().requires_grad_(False)
