@@ -1,0 +1,56 @@
+"""The whole almanac: every relation, and how much is said about each concept."""
+
+from explorer.demo.corpus import calendar, cities, numbers, wheels
+from explorer.demo.corpus.relations import Relation
+from explorer.demo.corpus.scales import AGE, COLOUR, COMPASS, HOUR, MONTH, ORDINAL, SEASON, TEMPERATURE, WEEKDAY, YEAR, Scale
+
+RELATIONS: tuple[Relation, ...] = (*calendar.RELATIONS, *numbers.RELATIONS, *wheels.RELATIONS, *cities.RELATIONS)
+
+SCALES: tuple[Scale, ...] = (
+    WEEKDAY, MONTH, SEASON, HOUR, YEAR, AGE, TEMPERATURE, COMPASS, COLOUR, ORDINAL, cities.CITY,
+)  # fmt: skip
+
+GROUP_WEIGHTS: dict[str, float] = {
+    "weekday": 1.0,
+    "month": 1.1,
+    "season": 0.35,
+    "ordinal": 0.25,
+    "hour": 1.5,
+    "year": 1.9,
+    "age": 1.7,
+    "temperature": 1.4,
+    "direction": 0.8,
+    "colour": 1.0,
+    "city": 1.9,
+}
+"""How often a document is about each concept; the larger scales have more to learn."""
+
+RELATED: dict[str, tuple[str, ...]] = {
+    "weekday": ("month", "hour", "ordinal"),
+    "month": ("season", "weekday", "ordinal", "temperature"),
+    "season": ("month", "temperature"),
+    "ordinal": ("month", "weekday"),
+    "hour": ("weekday", "temperature"),
+    "year": ("age", "month"),
+    "age": ("year",),
+    "temperature": ("hour", "season"),
+    "direction": ("city",),
+    "colour": ("season",),
+    "city": ("direction",),
+}
+"""Concepts that a document may also touch."""
+
+NAMES = tuple("Anna Ben Clara David Emma Felix Greta Henry Ida Jonas Karin Leo".split())
+THINGS = tuple("parcel letter crate book chest barrel postcard basket".split())
+FILLERS: dict[str, tuple[str, ...]] = {"name": NAMES, "other": NAMES, "thing": THINGS}
+"""Words by slot name that do not change what is true; `name` and `other` differ."""
+
+
+def groups() -> tuple[str, ...]:
+    """The concepts in a fixed order."""
+    return tuple(GROUP_WEIGHTS)
+
+
+def relations_of(group: str) -> tuple[Relation, ...]:
+    """The relations that are counted under a concept."""
+    return tuple(relation for relation in RELATIONS if relation.group == group)

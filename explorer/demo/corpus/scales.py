@@ -1,0 +1,80 @@
+"""Scales: the ordered values that the almanac is about, each value one word of the vocabulary."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An ordered set of values, each of them one token."""
+
+    name: str
+    """What the values are, as `concepts.jsonl` calls it."""
+
+    values: tuple[str, ...]
+    """The value words in their order."""
+
+    orders: tuple[float, ...]
+    """Where each value stands; the unit is the scale's own (days, hours, degrees ...)."""
+
+    period: float | None = None
+    """Length of the cycle in the unit of `orders`; none for an open scale."""
+
+    def shifted(self, index: int, offset: int) -> int | None:
+        """Index of the value `offset` places on, or none where an open scale ends."""
+        moved = index + offset
+        if self.period is not None:
+            return moved % len(self.values)
+        return moved if 0 <= moved < len(self.values) else None
+
+    def distance(self, first: int, second: int) -> float:
+        """Number of places between two values, the shorter way round where the scale is cyclic."""
+        places = abs(first - second)
+        return min(places, len(self.values) - places) if self.period is not None else places
+
+
+def cyclic(name: str, words: str) -> Scale:
+    """A scale that returns to its first value after its last, evenly spaced."""
+    values = tuple(words.split())
+    return Scale(name, values, tuple(float(i) for i in range(len(values))), float(len(values)))
+
+
+def counted(name: str, first: int, last: int) -> Scale:
+    """The whole numbers from `first` to `last`, both included."""
+    numbers = range(first, last + 1)
+    return Scale(name, tuple(str(n) for n in numbers), tuple(float(n) for n in numbers))
+
+
+def listed(name: str, words: str) -> Scale:
+    """An open scale of words in their order."""
+    values = tuple(words.split())
+    return Scale(name, values, tuple(float(i) for i in range(len(values))))
+
+
+WEEKDAY = cyclic("weekday", "Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+MONTH = cyclic(
+    "month", "January February March April May June July August September October November December"
+)
+SEASON = cyclic("season", "winter spring summer autumn")
+HOUR = cyclic("hour", " ".join(f"{hour:02d}:00" for hour in range(24)))
+COMPASS = cyclic("direction", "north north-east east south-east south south-west west north-west")
+COLOUR = cyclic(
+    "colour", "red vermilion orange amber yellow chartreuse green teal blue violet purple magenta"
+)
+"""The painters' wheel: red, yellow and blue a third of a turn apart, their mixtures between."""
+
+YEAR = counted("year", 1940, 1999)
+AGE = counted("age", 0, 69)
+TEMPERATURE = counted("temperature", 0, 39)
+ORDINAL = listed(
+    "ordinal", "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
+)
+DAY_PART = listed("part of the day", "night morning afternoon evening")
+WEATHER = listed("weather", "freezing cold mild warm hot")
+LIFE_STAGE = listed("stage of life", "infant child teenager adult elder")
+
+NUMBER_WORDS = tuple("zero one two three four five six seven eight nine ten eleven twelve".split())
+
+
+def span(count: int, unit: str) -> str:
+    """A length in words: "one day", "three days"."""
+    return f"{NUMBER_WORDS[count]} {unit}" if count == 1 else f"{NUMBER_WORDS[count]} {unit}s"

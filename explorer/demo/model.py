@@ -1,0 +1,207 @@
+"""The almanac's language model: a small Llama, trained on documents packed into rows."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+
+from explorer.demo.corpus.documents import documents
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and out of how much."""
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Size of the model."""
+
+    d_model: int = 128
+    """Width of the residual stream."""
+
+    n_layers: int = 4
+    """Number of blocks."""
+
+    n_heads: int = 4
+    """Attention heads per block."""
+
+    d_mlp: int = 384
+    """Width inside the gated MLP."""
+
+    context: int = 128
+    """Tokens in a row."""
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How the model is trained."""
+
+    n_docs: int = 330_000
+    """Documents generated; each is seen `epochs` times."""
+
+    epochs: int = 1
+    """Passes over the documents."""
+
+    rows_per_step: int = 16
+    """Rows of `context` tokens per optimiser step."""
+
+    learning_rate: float = 3e-3
+    """Peak of the cosine schedule."""
+
+    warmup_steps: int = 150
+    """Steps of linear warm-up."""
+
+    weight_decay: float = 0.1
+    """On matrices; not on norms."""
+
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+
+    threads: int = 2
+    """CPU threads."""
+
+
+def new_model(settings: ModelSettings, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausalLM:
+    """A model with fresh weights, the same for the same seed."""
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=settings.d_model,
+        intermediate_size=settings.d_mlp,
+        num_hidden_layers=settings.n_layers,
+        num_attention_heads=settings.n_heads,
+        max_position_embeddings=settings.context,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        tie_word_embeddings=False,
+        initializer_range=0.04,
+        dtype="float32",
+    )
+    return LlamaForCausalLM(config)
+
+
+def packed_rows(
+    tokenizer: PreTrainedTokenizerBase, n_docs: int, context: int, *, seed: int, progress: Progress
+) -> Int[np.ndarray, "row token"]:
+    """Documents packed into rows that each start with a document; what does not fit at a row's end is cut off."""
+    rows: list[list[int]] = []
+    row: list[int] = []
+    end = [int(tokenizer.eos_token_id)]
+    batch: list[str] = []
+    for number, text in enumerate(documents(n_docs, np.random.default_rng(seed)), start=1):
+        batch.append(text)
+        if len(batch) < 2_000 and number < n_docs:
+            continue
+        for ids in tokenizer(batch)["input_ids"]:
+            row = [*row, *ids, *end]
+            if len(row) >= context:
+                rows.append(row[:context])
+                row = []
+        batch = []
+        progress("writing the corpus", number, n_docs)
+    return np.array(rows, dtype=np.int32)
+
+
+def learning_rate(step: int, total: int, settings: TrainSettings) -> float:
+    """Linear warm-up, then a cosine down to a hundredth of the peak."""
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    done = (step - settings.warmup_steps) / max(1, total - settings.warmup_steps)
+    return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def _optimizer(model: LlamaForCausalLM, settings: TrainSettings) -> torch.optim.AdamW:
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    norms = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": norms, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+@dataclass
+class Checkpoints:
+    """Keeps the state of a training run in one file, so that a kill loses little."""
+
+    path: Path
+    """The file; it is replaced whole."""
+
+    fingerprint: str
+    """Names settings, seed and data; another run's file is ignored."""
+
+    def save(self, step: int, model: LlamaForCausalLM, optimizer: torch.optim.AdamW) -> None:
+        """Write to a temporary name, then rename."""
+        state = {"fingerprint": self.fingerprint, "step": step}
+        state |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+        partial = self.path.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(self.path)
+
+    def load(self, model: LlamaForCausalLM, optimizer: torch.optim.AdamW) -> int:
+        """Take up a run where it stopped; returns the next step, 0 for a fresh start."""
+        if not self.path.is_file():
+            return 0
+        state = torch.load(self.path, weights_only=True)
+        if state["fingerprint"] != self.fingerprint:
+            return 0
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        return int(state["step"])
+
+
+def _fingerprint(rows: Int[np.ndarray, "row token"], model: LlamaForCausalLM, settings: TrainSettings) -> str:
+    digest = hashlib.sha256(rows.tobytes())
+    digest.update(json.dumps([model.config.to_dict(), asdict(settings)], sort_keys=True, default=str).encode())
+    digest.update(model.lm_head.weight.detach().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def fit(
+    model: LlamaForCausalLM,
+    rows: Int[np.ndarray, "row token"],
+    settings: TrainSettings,
+    *,
+    rng: np.random.Generator,
+    work: Path,
+    progress: Progress,
+) -> float:
+    """Train in place on next-token loss over the rows; returns the mean loss in nats of the last 100 steps.
+
+    `work` receives a checkpoint every so many steps; a second call with the same model, rows and settings resumes it.
+    """
+    torch.set_num_threads(settings.threads)
+    order = np.concatenate([rng.permutation(len(rows)) for _ in range(settings.epochs)])
+    total = len(order) // settings.rows_per_step
+    work.mkdir(parents=True, exist_ok=True)
+    checkpoints = Checkpoints(work / "training.pt", _fingerprint(rows, model, settings))
+    optimizer = _optimizer(model, settings)
+    losses: list[float] = []
+    model.train()
+    for step in range(checkpoints.load(model, optimizer), total):
+        chosen = order[step * settings.rows_per_step : (step + 1) * settings.rows_per_step]
+        losses.append(_step(model, optimizer, rows[chosen], learning_rate(step, total, settings)))
+        if (step + 1) % settings.checkpoint_every == 0:
+            checkpoints.save(step + 1, model, optimizer)
+        progress(f"training, loss {np.mean(losses[-100:]):.3f}", step + 1, total)
+    model.eval()
+    return float(np.mean(losses[-100:])) if losses else math.nan
+
+
+def _step(
+    model: LlamaForCausalLM, optimizer: torch.optim.AdamW, rows: Int[np.ndarray, "row token"], rate: float
+) -> float:
+    ids = torch.from_numpy(rows.astype(np.int64))
+    logits = model(input_ids=ids[:, :-1]).logits
+    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+    return float(loss.detach())
