@@ -1,0 +1,275 @@
+"""The command line: reads arguments, calls one function, prints its result.
+
+Imports stand inside the commands: ``explorer --help`` answers at once, and ``explorer open`` never loads torch, umap or
+hdbscan.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from explorer.errors import ExplorerError, InputError
+
+app = typer.Typer(
+    name="explorer",
+    help="Find, draw and steer the curved shapes that an SAE's features cover together.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
+Model = Annotated[str, typer.Option(help="Hugging Face folder or id of a causal language model.")]
+Text = Annotated[str, typer.Option(help=".txt (blank line between documents), .jsonl, .json, or a dataset id.")]
+Layer = Annotated[int, typer.Option(min=0, help="Decoder block, from 0.")]
+HookPlace = Annotated[str, typer.Option(help="resid_pre, resid_post, attn_out or mlp_out of that block.")]
+Device = Annotated[str, typer.Option(help="Such as cpu or cuda.")]
+Cluster = Annotated[int, typer.Option(min=0, help="Cluster number.")]
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    retrain: Annotated[bool, typer.Option(help="Make the demo's model, SAE and run again from seeds.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Where --retrain writes.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open the cached demo run with its local host; prints one URL."""
+    from explorer.places import shipped_folder
+
+    if retrain:
+        from explorer.demo.retrain import retrain as make_again
+        from explorer.terminal import print_json, progress_bars, say
+
+        folder = out or Path("almanac")
+        with progress_bars() as progress:
+            report = make_again(folder, progress=progress)
+        print_json(report) if as_json else say(f"made {folder}")
+        return
+    from explorer.app.serve import serve_with_local_host
+
+    serve_with_local_host(shipped_folder("cached_runs"), steered="almanac", port=port, as_json=as_json)
+
+
+@app.command(name="open")
+def open_runs(
+    folder: Annotated[Path, typer.Argument(help="A run, or a folder of runs.")],
+    host_url: Annotated[str | None, typer.Option(help="Address of a steering host.")] = None,
+    host_token_file: Annotated[Path | None, typer.Option(help="File that holds the host's token.")] = None,
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8050,
+    bind: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    allow_host: Annotated[list[str] | None, typer.Option(help="Further names the page may be asked for by.")] = None,
+    shares: Annotated[Path | None, typer.Option(help="SQLite file of shared results.")] = None,
+    read_only: Annotated[bool, typer.Option(help="Store nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the browser app on a run or a folder of runs."""
+    from explorer.app.serve import HostAddress, serve
+
+    host = HostAddress.read(host_url, host_token_file)
+    serve(
+        folder,
+        host=host,
+        port=port,
+        bind=bind,
+        allowed_hosts=tuple(allow_host or ()),
+        shares_path=shares,
+        read_only=read_only,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def train_sae(
+    model: Model,
+    text: Text,
+    layer: Layer,
+    out: Annotated[Path, typer.Option(help="Folder of the SAE, SAELens' layout.")],
+    hook: HookPlace = "resid_post",
+    n_features: Annotated[int, typer.Option(min=2)] = 2048,
+    k: Annotated[int, typer.Option(min=1, help="Features that fire on a token.")] = 8,
+    steps: Annotated[int, typer.Option(min=1)] = 4000,
+    seed: int = 0,
+    max_tokens: Annotated[int, typer.Option(min=1)] = 500_000,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Train a small TopK SAE for a model that has none."""
+    from explorer.config import HarvestSettings
+    from explorer.lm.train_sae import TrainSaeSettings
+    from explorer.pipeline.train import train_sae_on_text
+    from explorer.terminal import print_json, progress_bars, say
+
+    source = HarvestSettings.model_validate({"layer": layer, "hook": hook, "max_tokens": max_tokens})
+    settings = TrainSaeSettings(n_features=n_features, k=k, steps=steps, seed=seed)
+    with progress_bars() as progress:
+        report = train_sae_on_text(model, text, out, source, settings, device=device, progress=progress)
+    print_json(report) if as_json else say(f"{out}: {100 * report['unexplained']:.2f} % of the variance unexplained")
+
+
+@app.command()
+def harvest(
+    model: Model,
+    sae: Annotated[str, typer.Option(help="Folder of an SAE in SAELens' layout.")],
+    text: Text,
+    layer: Layer,
+    out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    hook: HookPlace = "resid_post",
+    max_tokens: Annotated[int | None, typer.Option(min=1)] = None,
+    residuals: Annotated[int, typer.Option(min=0, help="How many activations are kept.")] = 200_000,
+    seed: int = 0,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Stream text through a model and its SAE into a feature bundle."""
+    from explorer.config import HarvestSettings
+    from explorer.pipeline.harvest import harvest_text
+    from explorer.runs.bundle import open_bundle
+    from explorer.terminal import print_json, progress_bars, say
+
+    settings = HarvestSettings.model_validate(
+        {"layer": layer, "hook": hook, "max_tokens": max_tokens, "residuals": residuals, "seed": seed}
+    )
+    with progress_bars() as progress:
+        path = harvest_text(model, sae, text, out, settings, device=device, progress=progress)
+    counts = open_bundle(path).counts.model_dump()
+    print_json({"bundle": str(path), "counts": counts}) if as_json else say(f"{path}: {counts['n_tokens']} tokens")
+
+
+@app.command()
+def build(
+    bundle: Annotated[Path, typer.Argument(help="Feature bundle.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    settings: Annotated[Path | None, typer.Option(help="JSON file of build settings.")] = None,
+    title: Annotated[str | None, typer.Option(help="Name on screen.")] = None,
+    similarity: Annotated[str | None, typer.Option(help="npmi, jaccard, phi, abs_phi, cosine or exclusion.")] = None,
+    seed: int | None = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cluster a bundle's features, find their shapes, write a run. Resumes; skips what is unchanged."""
+    from explorer.pipeline.build import build as build_run
+    from explorer.pipeline.settings import read_build_settings
+    from explorer.runs.show import run_table
+    from explorer.terminal import print_json, progress_bars, say
+
+    chosen = read_build_settings(settings, similarity=similarity, seed=seed)
+    with progress_bars() as progress:
+        run = build_run(bundle, out, chosen, title=title, progress=progress)
+    print_json(run_table(run)) if as_json else say(f"{out}: {len(run.manifest.clusters)} clusters")
+
+
+@app.command()
+def show(
+    run: Annotated[Path, typer.Argument(help="Run.")],
+    cluster: Annotated[int | None, typer.Option(min=0, help="One cluster, with its points and curve.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the browser shows, as a table or JSON."""
+    from explorer.runs.run import open_run
+    from explorer.runs.show import cluster_rows, cluster_table, run_rows, run_table
+    from explorer.terminal import print_json, print_table
+
+    opened = open_run(run)
+    if as_json:
+        print_json(run_table(opened) if cluster is None else cluster_table(opened, cluster))
+    else:
+        print_table(*(run_rows(opened) if cluster is None else cluster_rows(opened, cluster)))
+
+
+@app.command()
+def check(path: Annotated[Path, typer.Argument(help="Bundle or run.")], as_json: AsJson = False) -> None:
+    """Verify every file of a bundle or a run, and say what is wrong where."""
+    from explorer.runs.check import check as check_folder
+    from explorer.terminal import print_json, say
+
+    report = check_folder(path)
+    if as_json:
+        print_json({"path": str(path), "ok": report.ok, "problems": [str(problem) for problem in report.problems]})
+    else:
+        for problem in report.problems:
+            say(str(problem))
+        say(f"{path}: {'sound' if report.ok else f'{len(report.problems)} problems'}")
+    if not report.ok:
+        raise typer.Exit(InputError.exit_code)
+
+
+@app.command()
+def host(
+    run: Annotated[Path, typer.Argument(help="Run whose subject is served.")],
+    token_file: Annotated[Path, typer.Option(help="File that holds the token; made if it is missing.")],
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8051,
+    bind: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    device: Device = "cpu",
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    model: Annotated[str | None, typer.Option(help="Model, where it is not at the place the run names.")] = None,
+    sae: Annotated[str | None, typer.Option(help="SAE, likewise.")] = None,
+) -> None:
+    """Serve the run's subject to the app: behaviour along a path, and streamed text."""
+    from explorer.steering.host import serve as serve_host
+
+    serve_host(run, token_file=token_file, bind=bind, port=port, device=device, dtype=dtype, model=model, sae=sae)
+
+
+@app.command()
+def steer(
+    run: Annotated[Path, typer.Argument(help="Run.")],
+    cluster: Cluster,
+    prompt: Annotated[list[str] | None, typer.Option(help="Text whose last token is steered; may be repeated.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Value or coordinate; else the prompt's own.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Value or coordinate; without it, every pair.")] = None,
+    strength: Annotated[float, typer.Option()] = 1.0,
+    max_tokens: Annotated[int, typer.Option(min=0)] = 0,
+    arms: Annotated[str, typer.Option(help="Separated by commas.")] = "manifold,linear,chord",
+    seed: int = 0,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Steer once, every arm, without a browser; without --to, average over all pairs that are not adjacent."""
+    from explorer.steering.host import steer_headless
+    from explorer.steering.report import steering_rows
+    from explorer.terminal import print_json, print_table
+
+    result = steer_headless(
+        run,
+        cluster,
+        prompts=tuple(prompt or ()),
+        start=start,
+        end=end,
+        strength=strength,
+        max_tokens=max_tokens,
+        arms=tuple(arms.split(",")),
+        seed=seed,
+        device=device,
+    )
+    print_json(result) if as_json else print_table(*steering_rows(result))
+
+
+def main() -> None:
+    """Run a command; errors become one line on standard error and exit code 1 or 2."""
+    try:
+        code = app(standalone_mode=False)
+    except ExplorerError as error:
+        _stop(str(error), error.exit_code)
+    except json.JSONDecodeError as error:
+        _stop(str(error), InputError.exit_code)
+    except typer.TyperException as error:
+        message = getattr(error, "format_message", lambda: str(error))()
+        _stop(message, InputError.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        _stop("interrupted", 130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _stop(message: str, code: int) -> None:
+    print("explorer: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

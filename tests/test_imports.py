@@ -1,0 +1,23 @@
+"""What a command may load, and how long it may be silent about it."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "transformers", "umap", "hdbscan", "numba", "sklearn")
+
+
+def _modules_after(statement: str) -> set[str]:
+    program = f"{statement}; import sys; print('\\n'.join(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    return {name.split(".")[0] for name in result.stdout.splitlines()}
+
+
+@pytest.mark.parametrize("statement", ["import explorer.cli", "import explorer.app.factory, explorer.app.serve"])
+def test_the_web_process_never_loads_what_is_heavy(statement: str) -> None:
+    assert not _modules_after(statement) & set(HEAVY)
+
+
+def test_help_loads_neither_dash_nor_numpy() -> None:
+    assert not _modules_after("import explorer.cli") & {"dash", "plotly", "numpy", "fastapi"}

@@ -1,0 +1,92 @@
+"""The wheel as a user gets it: away from the checkout, without the packages that only developers need."""
+
+import os
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+BLOCK = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {names!r}:
+            raise ModuleNotFoundError(name + " is for developers only", name=name)
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+def _developer_modules() -> set[str]:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = pyproject["project"]["optional-dependencies"]["dev"]
+    names = {package.split(">")[0].split("=")[0].strip() for package in packages}
+    return {name.replace("-", "_") for name in names} | {"_pytest", "importlinter"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
+    (made,) = out.glob("*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the unpacked wheel, first on the path of a Python that refuses what only developers have."""
+    folder = tmp_path_factory.mktemp("installed")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    (folder / "sitecustomize.py").write_text(BLOCK.format(names=_developer_modules()))
+    return folder
+
+
+def _run(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=installed,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_assets_and_demo_run_are_inside(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert any(name.startswith("explorer/_assets/") and name.endswith(".css") for name in names)
+    assert "explorer/_cached_runs/almanac/run.json" in names
+    assert "explorer/_cached_runs/almanac/subject/model/model.safetensors" in names
+
+
+def test_the_package_that_runs_is_the_installed_one(installed: Path) -> None:
+    result = _run(installed, "-c", "import explorer.places as p; print(p.shipped_folder('assets'))")
+    assert result.stdout.strip() == str(installed / "explorer" / "_assets"), result.stderr
+
+
+def test_demo_run_is_sound_and_shown(installed: Path) -> None:
+    demo = installed / "explorer" / "_cached_runs" / "almanac"
+    checked = _run(installed, "-m", "explorer.cli", "check", str(demo), "--json")
+    assert checked.returncode == 0, checked.stderr + checked.stdout
+    shown = _run(installed, "-m", "explorer.cli", "show", str(demo), "--json")
+    assert shown.returncode == 0, shown.stderr
+
+
+def test_app_starts_without_developer_packages(installed: Path) -> None:
+    program = (
+        "from pathlib import Path; from explorer.places import shipped_folder; from explorer.runs.catalog import scan;"
+        "from explorer.app.factory import create_app;"
+        "create_app(scan(shipped_folder('cached_runs')), host=None, shares_path=None, read_only=True); print('up')"
+    )
+    result = _run(installed, "-c", program)
+    assert result.stdout.strip().endswith("up"), result.stderr
