@@ -1,0 +1,94 @@
+"""The security headers of every answer, and the content security policy that Dash and plotly can live with."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import MutableHeaders
+
+if TYPE_CHECKING:
+    from dash import Dash
+
+ScriptHashes = Callable[[], Sequence[str]]
+"""Gives the CSP hashes of the inline scripts that the app itself writes."""
+
+FIXED = {
+    "x-content-type-options": "nosniff",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+_INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc\s*=)[^>]*>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
+
+
+def page_policy(hashes: Sequence[str], frame_ancestors: str) -> str:
+    """The content security policy of a page.
+
+    ``style-src`` needs 'unsafe-inline': plotly and Dash set style attributes and add style elements from script, and
+    neither can be told a nonce. A style alone runs no script, and with ``img-src``, ``font-src`` and ``connect-src``
+    kept to the app it cannot call out either.
+
+    Args:
+        hashes: CSP sources such as ``'sha256-...'`` of the inline scripts that may run.
+        frame_ancestors: who may put the page in a frame: ``'self'``, ``'none'`` or origins.
+    """
+    directives = {
+        "default-src": "'none'",
+        "script-src": " ".join(("'self'", *hashes)),
+        "style-src": "'self' 'unsafe-inline'",
+        "img-src": "'self' data: blob:",
+        "font-src": "'self'",
+        "connect-src": "'self'",
+        "manifest-src": "'self'",
+        "object-src": "'none'",
+        "base-uri": "'none'",
+        "form-action": "'self'",
+        "frame-ancestors": frame_ancestors,
+    }
+    return "; ".join(f"{name} {value}" for name, value in directives.items())
+
+
+def file_policy(frame_ancestors: str) -> str:
+    """The policy of everything that is no page: an SVG or a JSON that is opened by itself runs nothing."""
+    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors {frame_ancestors}; sandbox"
+
+
+def script_hash(source: str) -> str:
+    """CSP source of one inline script."""
+    digest = hashlib.sha256(source.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def inline_scripts(html: str) -> list[str]:
+    """Sources of the inline scripts in a page or a template, Dash's placeholders left out."""
+    return [source for source in _INLINE_SCRIPT.findall(html) if source and not re.fullmatch(r"\s*{%\w+%}\s*", source)]
+
+
+def dash_script_hashes(dash_app: "Dash") -> ScriptHashes:
+    """Hashes of what a Dash app writes inline: its start script, its clientside callbacks, its template's own scripts.
+
+    They come from the app's own sources and never from a rendered page, so nothing that finds its way into a page
+    can bless itself. Callbacks may be added later; the hashes follow.
+    """
+    hashes: dict[str, str] = {}
+
+    def current() -> Sequence[str]:
+        for source in (*dash_app._inline_scripts, dash_app.renderer, *inline_scripts(dash_app.index_string)):
+            if source not in hashes:
+                hashes[source] = script_hash(source)
+        return tuple(hashes.values())
+
+    return current
+
+
+def harden(headers: MutableHeaders, hashes: ScriptHashes, frame_ancestors: str) -> None:
+    """Set the security headers on an answer, over whatever stands there."""
+    for name, value in FIXED.items():
+        headers[name] = value
+    is_page = headers.get("content-type", "").startswith("text/html")
+    headers["content-security-policy"] = (
+        page_policy(hashes(), frame_ancestors) if is_page else file_policy(frame_ancestors)
+    )
