@@ -1,0 +1,159 @@
+"""What steering does to the next word: energy to the behaviour manifold, reach, isometry, controls.
+
+A behaviour is a distribution p over the readout's classes: the values, and "other" last. The behaviour manifold is the
+curve of natural behaviours, a spline on sqrt(p) through the values' means (Wurgaft, Rager et al. 2026,
+arXiv 2605.05115; methods.md section 3). Reach, and the verdict on controls, are ours.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.interpolate import CubicSpline
+
+from explorer.maths.steering import Path
+
+_SAMPLES = 1_000
+_REFINED = 21
+_SMALL_ANGLE = 1e-12
+
+
+@dataclass(frozen=True)
+class BehaviourManifold:
+    """A curve of distributions, as square roots on the unit sphere: q(u) = exp_b(spline(u))."""
+
+    base: Float[np.ndarray, "behaviour"]
+    """b, the normalised mean of the values' sqrt(p)."""
+    tangent: CubicSpline
+    """Spline through log_b of each value's sqrt(p), over the intrinsic coordinate."""
+    start: float
+    """First coordinate of the curve."""
+    stop: float
+    """Last coordinate of the curve."""
+
+    def at(self, u: Float[np.ndarray, "*sample"]) -> Float[np.ndarray, "*sample behaviour"]:
+        """sqrt of the distribution at each coordinate."""
+        return np.asarray(np.abs(_exp(self.base, self.tangent(u))))
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How much an arm changes p(target), beside random directions of equal norm."""
+
+    shift: float
+    """Largest change from the baseline on the arm's way."""
+    control_mean: float
+    """Mean change over the random directions."""
+    control_max: float
+    """Largest change over the random directions."""
+
+
+def fit_behaviour_manifold(
+    distributions: Float[np.ndarray, "value behaviour"], coordinate: Float[np.ndarray, "value"], *, closed: bool
+) -> BehaviourManifold:
+    """Spline through the values' mean distributions on the sphere of square roots; values at one coordinate are merged.
+
+    log_b(q) = theta / sin(theta) (q - cos(theta) b), cos(theta) = q . b (arXiv 2605.05115). Periodic with period 1 on a
+    closed curve, natural on an open one.
+
+    Raises:
+        ValueError: fewer than two different coordinates, or three on a closed curve.
+    """
+    at, place = np.unique(coordinate.astype(np.float64), return_inverse=True)
+    if len(at) < (3 if closed else 2):
+        raise ValueError(f"{len(at)} places on a {'closed' if closed else 'open'} curve do not make a manifold")
+    sums = np.zeros((len(at), distributions.shape[1]))
+    np.add.at(sums, place, distributions)
+    roots = np.sqrt(sums / sums.sum(axis=1, keepdims=True))
+    mean = roots.mean(axis=0)
+    base = mean / np.linalg.norm(mean)
+    tangents = _log(base, roots)
+    if closed:
+        around = CubicSpline(np.append(at, at[0] + 1.0), np.vstack([tangents, tangents[:1]]), bc_type="periodic")
+        return BehaviourManifold(base, around, float(at[0]), float(at[0] + 1.0))
+    return BehaviourManifold(base, CubicSpline(at, tangents, bc_type="natural"), float(at[0]), float(at[-1]))
+
+
+def bhattacharyya_distance(
+    manifold: BehaviourManifold, behaviour: Float[np.ndarray, "point behaviour"]
+) -> Float[np.ndarray, "point"]:
+    """min over q on the manifold of -log sum_i sqrt(p_i q_i), for each p; in nats.
+
+    The minimum over 1,000 points of the curve is refined between the best one's neighbours.
+    """
+    roots = np.sqrt(np.clip(behaviour, 0.0, None))
+    grid = np.linspace(manifold.start, manifold.stop, _SAMPLES)
+    best = grid[(roots @ manifold.at(grid).T).argmax(axis=1)]
+    width = grid[1] - grid[0]
+    fine = np.clip(best[:, None] + np.linspace(-width, width, _REFINED), manifold.start, manifold.stop)
+    affinity = np.einsum("pb,psb->ps", roots, manifold.at(fine)).max(axis=1)
+    return np.asarray(-np.log(np.clip(affinity, np.finfo(np.float64).tiny, 1.0)))
+
+
+def energy(manifold: BehaviourManifold, behaviour: Float[np.ndarray, "waypoint behaviour"]) -> float:
+    """E_BC: the Bhattacharyya distance to the behaviour manifold, summed over a path's waypoints (arXiv 2605.05115)."""
+    return float(bhattacharyya_distance(manifold, behaviour).sum())
+
+
+def arc_length(points: Float[np.ndarray, "waypoint axis"]) -> float:
+    """Length of the polyline through the points."""
+    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
+
+
+def hellinger_length(behaviour: Float[np.ndarray, "waypoint behaviour"]) -> float:
+    """Length of a path of distributions by Hellinger's distance, |sqrt(p) - sqrt(q)| / sqrt(2) between neighbours."""
+    return float(arc_length(np.sqrt(np.clip(behaviour, 0.0, None))) / np.sqrt(2.0))
+
+
+def isometry(first: Float[np.ndarray, "pair"], second: Float[np.ndarray, "pair"]) -> float | None:
+    """Pearson's r of lengths in activation space and in behaviour space; None where either hardly varies."""
+    if len(first) < 3 or np.ptp(first) < 1e-9 or np.ptp(second) < 1e-9:
+        return None
+    return float(np.clip(np.corrcoef(first, second)[0, 1], -1.0, 1.0))
+
+
+def values_between(
+    path: Path, coordinate: Float[np.ndarray, "value"], first: int, last: int
+) -> Bool[np.ndarray, "value"]:
+    """Which values the path passes strictly between its ends, the values ``first`` and ``last`` left out."""
+    ahead = (coordinate - path.u[0]) * np.sign(path.away)
+    if path.closed:
+        ahead = ahead % 1.0
+    inside = (ahead > 0) & (ahead < abs(path.away))
+    inside[[first, last]] = False
+    return np.asarray(inside)
+
+
+def visited_share(
+    behaviour: Float[np.ndarray, "waypoint behaviour"], between: Bool[np.ndarray, "value"]
+) -> float | None:
+    """Share of the values between that are the likeliest class at some waypoint, "other" too; None without any."""
+    if not between.any():
+        return None
+    return float(np.isin(np.flatnonzero(between), behaviour.argmax(axis=1)).mean())
+
+
+def target_shift(
+    baseline: float, along: Float[np.ndarray, "waypoint"], controls: Float[np.ndarray, "control"]
+) -> Shift:
+    """Compare the change of p(target) along an arm with its change under random directions."""
+    changes = np.abs(controls - baseline)
+    return Shift(float(np.abs(along - baseline).max()), float(changes.mean()), float(changes.max()))
+
+
+def _log(
+    base: Float[np.ndarray, "behaviour"], points: Float[np.ndarray, "p behaviour"]
+) -> Float[np.ndarray, "p behaviour"]:
+    cosine = np.clip(points @ base, -1.0, 1.0)
+    angle = np.arccos(cosine)
+    scale = np.where(angle < _SMALL_ANGLE, 1.0, angle / np.maximum(np.sin(angle), _SMALL_ANGLE))
+    tangents: Float[np.ndarray, "p behaviour"] = scale[:, None] * (points - cosine[:, None] * base)
+    return tangents
+
+
+def _exp(
+    base: Float[np.ndarray, "behaviour"], tangents: Float[np.ndarray, "*p behaviour"]
+) -> Float[np.ndarray, "*p behaviour"]:
+    angle = np.linalg.norm(tangents, axis=-1, keepdims=True)
+    points: Float[np.ndarray, "*p behaviour"] = np.cos(angle) * base + np.sinc(angle / np.pi) * tangents
+    return points

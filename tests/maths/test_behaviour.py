@@ -1,0 +1,155 @@
+"""Energy, reach and controls on planted behaviours."""
+
+import numpy as np
+import pytest
+
+from explorer.maths.behaviour import (
+    bhattacharyya_distance,
+    energy,
+    fit_behaviour_manifold,
+    hellinger_length,
+    isometry,
+    target_shift,
+    values_between,
+    visited_share,
+)
+from explorer.maths.steering import Manifold, coordinates, displacements, nearest_on_curve, waypoints
+
+RADIUS, D_MODEL, K, TEMPERATURE = 3.0, 64, 50, 0.5
+
+
+def ring(classes: int) -> Manifold:
+    """The test double of methods.md section 3: classes equally spaced on a ring in 64 dimensions."""
+
+    def circle(u: np.ndarray) -> np.ndarray:
+        return RADIUS * np.stack([np.cos(2 * np.pi * u), np.sin(2 * np.pi * u)], axis=1)
+
+    at = np.arange(classes) / classes
+    basis = np.linalg.qr(np.random.default_rng(0).standard_normal((D_MODEL, 2)))[0].T
+    return Manifold(basis, np.zeros(D_MODEL), circle(np.arange(512) / 512), True, at, circle(at) @ basis)
+
+
+def softmax_of_distance(manifold: Manifold, residual: np.ndarray) -> np.ndarray:
+    """F(h) = softmax(-|h - c_b| / .5)."""
+    score = -np.linalg.norm(residual[:, None] - manifold.value_residual[None], axis=2) / TEMPERATURE
+    weight = np.exp(score - score.max(axis=1, keepdims=True))
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(("classes", "along_curve", "along_line"), [(7, 0.105, 0.962), (12, 0.286, 2.779)])
+def test_the_paper_double_gives_its_energies(classes: int, along_curve: float, along_line: float) -> None:
+    manifold = ring(classes)
+    natural = fit_behaviour_manifold(
+        softmax_of_distance(manifold, manifold.value_residual), manifold.value_coordinate, closed=True
+    )
+    found: dict[str, list[float]] = {"manifold": [], "linear": []}
+    for first in range(classes):
+        for last in set(range(classes)) - {first}:
+            path = waypoints(
+                manifold.value_coordinate[first], manifold.value_coordinate[last], np.linspace(0, 1, K),
+                closed=True, anchored=False,
+            )  # fmt: skip
+            for kind, energies in found.items():
+                state = manifold.value_residual[first]
+                moved = state + displacements(manifold, state, path, kind, np.random.default_rng(0))
+                energies.append(energy(natural, softmax_of_distance(manifold, moved)))
+    assert np.mean(found["manifold"]) == pytest.approx(along_curve, rel=0.02)
+    assert np.mean(found["linear"]) == pytest.approx(along_line, rel=0.02)
+
+
+def test_natural_behaviour_has_no_energy_and_a_foreign_class_has() -> None:
+    values = np.hstack([np.eye(5) * 0.9 + 0.02, np.zeros((5, 1))])
+    natural = fit_behaviour_manifold(values, np.linspace(0, 1, 5), closed=False)
+    assert bhattacharyya_distance(natural, values) == pytest.approx(np.zeros(5), abs=1e-6)
+    foreign = np.array([[0, 0, 0, 0, 0, 1.0]])
+    assert bhattacharyya_distance(natural, foreign)[0] > 5
+
+
+def test_a_mixture_of_two_far_values_is_off_the_behaviour_manifold() -> None:
+    manifold = ring(7)
+    behaviours = softmax_of_distance(manifold, manifold.value_residual)
+    natural = fit_behaviour_manifold(behaviours, manifold.value_coordinate, closed=True)
+    near, far = (behaviours[0] + behaviours[1]) / 2, (behaviours[0] + behaviours[3]) / 2
+    distances = bhattacharyya_distance(natural, np.stack([near, far]))
+    assert distances[1] > 5 * distances[0]
+
+
+def test_values_at_one_place_are_merged_and_too_few_are_refused() -> None:
+    values = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1]])
+    natural = fit_behaviour_manifold(values, np.array([0.0, 0.0, 1.0]), closed=False)
+    merged = np.array([[0.7, 0.2, 0.1]])
+    assert bhattacharyya_distance(natural, merged)[0] == pytest.approx(0, abs=1e-9)
+    with pytest.raises(ValueError, match="2 places on a closed curve"):
+        fit_behaviour_manifold(values, np.array([0.0, 0.0, 1.0]), closed=True)
+
+
+def test_the_refined_minimum_is_the_minimum_of_a_dense_search() -> None:
+    values = np.random.default_rng(0).dirichlet(np.ones(6), 5)
+    natural = fit_behaviour_manifold(values, np.linspace(0, 1, 5), closed=False)
+    asked = np.random.default_rng(1).dirichlet(np.ones(6), 20)
+    dense = (np.sqrt(asked) @ natural.at(np.linspace(0, 1, 200_001)).T).max(axis=1)
+    assert bhattacharyya_distance(natural, asked) == pytest.approx(-np.log(dense), abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "first", "last", "expected"),
+    [
+        (0 / 7, 3 / 7, 0, 3, [1, 2]),
+        (0 / 7, 5 / 7, 0, 5, [6]),
+        (5 / 7, 1 / 7, 5, 1, [0, 6]),
+        (5 / 7, 2 / 7, 5, 2, [3, 4]),
+        (0 / 7, 1 / 7, 0, 1, []),
+    ],
+)
+def test_values_between_follow_the_shorter_way(
+    start: float, end: float, first: int, last: int, expected: list[int]
+) -> None:
+    path = waypoints(start, end, np.linspace(0, 1, 5), closed=True, anchored=True)
+    assert np.flatnonzero(values_between(path, np.arange(7) / 7, first, last)).tolist() == expected
+
+
+def test_values_between_on_an_open_curve() -> None:
+    path = waypoints(1.0, 0.25, np.linspace(0, 1, 5), closed=False, anchored=True)
+    assert np.flatnonzero(values_between(path, np.linspace(0, 1, 5), 4, 1)).tolist() == [2, 3]
+
+
+def test_a_value_is_visited_only_where_it_beats_other_too() -> None:
+    between = np.array([False, True, True, False])
+    behaviour = np.array([[0.9, 0.1, 0, 0, 0], [0.1, 0.5, 0.3, 0, 0.1], [0, 0.1, 0.4, 0, 0.5], [0, 0, 0, 1, 0]])
+    assert visited_share(behaviour, between) == 0.5
+    assert visited_share(behaviour, np.zeros(4, dtype=bool)) is None
+
+
+def test_shift_is_held_against_the_controls() -> None:
+    shift = target_shift(0.1, np.array([0.1, 0.5, 0.9]), np.array([0.05, 0.2]))
+    assert (shift.shift, shift.control_mean, shift.control_max) == pytest.approx((0.8, 0.075, 0.1))
+
+
+def test_isometry_and_lengths() -> None:
+    assert isometry(np.array([1.0, 2, 3]), np.array([2.0, 4, 6])) == pytest.approx(1)
+    assert isometry(np.array([1.0, 2, 3]), np.array([1.0, 1, 1])) is None
+    assert hellinger_length(np.array([[1.0, 0], [0, 1.0]])) == pytest.approx(1)
+
+
+def test_the_ring_of_the_double_is_isometric_along_the_curve_and_not_along_the_line() -> None:
+    manifold = ring(12)
+    lengths: dict[str, list[tuple[float, float]]] = {"manifold": [], "linear": []}
+    for last in range(1, 7):
+        path = waypoints(0.0, last / 12, np.linspace(0, 1, K), closed=True, anchored=False)
+        for kind, pairs in lengths.items():
+            state = manifold.value_residual[0]
+            moved = state + displacements(manifold, state, path, kind, np.random.default_rng(0))
+            passed = np.linalg.norm(np.diff(moved, axis=0), axis=1).sum()
+            pairs.append((passed, hellinger_length(softmax_of_distance(manifold, moved))))
+    along, line = (isometry(*np.array(lengths[kind]).T) for kind in ("manifold", "linear"))
+    assert along is not None
+    assert line is not None
+    assert along > 0.99
+    assert line < along
+
+
+def test_planted_states_lie_on_the_ring() -> None:
+    manifold = ring(7)
+    assert nearest_on_curve(manifold, coordinates(manifold, manifold.value_residual)).distance == pytest.approx(
+        np.zeros(7), abs=1e-3
+    )
