@@ -1,0 +1,92 @@
+"""Where each feature fires: the codes turned from tokens to features, and the tokens of a cluster."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Int32, Int64
+
+from explorer.records import Codes, FeatureTable
+
+
+@dataclass(frozen=True)
+class Firing:
+    """Sparse activations, CSC: for each feature the tokens on which it fires, ascending."""
+
+    offsets: Int64[np.ndarray, "feature_plus_1"]
+    """Where each feature's entries begin."""
+    tokens: Int64[np.ndarray, "nnz"]
+    """Token of each entry."""
+    values: Float32[np.ndarray, "nnz"]
+    """Activation of each entry, > 0."""
+    n_tokens: int
+    """Number of tokens."""
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return len(self.offsets) - 1
+
+    @property
+    def counts(self) -> Int64[np.ndarray, "feature"]:
+        """On how many tokens each feature fires."""
+        return np.diff(self.offsets)
+
+    def of(self, feature: int) -> tuple[Int64[np.ndarray, "fires"], Float32[np.ndarray, "fires"]]:
+        """Tokens on which a feature fires, and its activations there."""
+        entries = slice(int(self.offsets[feature]), int(self.offsets[feature + 1]))
+        return self.tokens[entries], self.values[entries]
+
+    def on(self, feature: int, tokens: Int64[np.ndarray, "sample"]) -> Float32[np.ndarray, "sample"]:
+        """A feature's activation on given tokens, 0 where it does not fire."""
+        where, values = self.of(feature)
+        if not len(where):
+            return np.zeros(len(tokens), np.float32)
+        place = np.minimum(np.searchsorted(where, tokens), len(where) - 1)
+        return np.where(where[place] == tokens, values[place], np.float32(0))
+
+
+def by_feature(codes: Codes) -> Firing:
+    """Turn codes from tokens to features; entries whose value is 0 do not fire and are dropped."""
+    fires = codes.values > 0
+    tokens = np.repeat(np.arange(codes.n_tokens, dtype=np.int64), np.diff(codes.indptr))[fires]
+    features = codes.features[fires]
+    order = np.argsort(features, kind="stable")
+    counts = np.bincount(features, minlength=codes.n_features)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Firing(offsets, tokens[order], codes.values[fires][order].astype(np.float32), codes.n_tokens)
+
+
+def core_tokens(firing: Firing, core: Int32[np.ndarray, "core"], share: float) -> Int64[np.ndarray, "token_of_core"]:
+    """Tokens on which at least a share of a cluster's core fires, ascending."""
+    tokens = np.concatenate([firing.of(int(feature))[0] for feature in core])
+    where, count = np.unique(tokens, return_counts=True)
+    return where[count >= share * len(core)]
+
+
+def codes_on(
+    firing: Firing, features: Int32[np.ndarray, "atom"], tokens: Int64[np.ndarray, "sample"]
+) -> Float32[np.ndarray, "sample atom"]:
+    """Activations of some features on some tokens, dense."""
+    return np.stack([firing.on(int(feature), tokens) for feature in features], axis=1)
+
+
+def feature_table(
+    firing: Firing,
+    token_ids: Int32[np.ndarray, "token"],
+    xy: Float32[np.ndarray, "feature xy"],
+    cluster: Int32[np.ndarray, "feature"],
+    membership: Float32[np.ndarray, "feature"],
+    top: int = 5,
+) -> FeatureTable:
+    """What the map shows of every feature."""
+    counts = firing.counts
+    sums = np.add.reduceat(np.append(firing.values, np.float32(0)), firing.offsets[:-1]) * (counts > 0)
+    largest = np.maximum.reduceat(np.append(firing.values, np.float32(0)), firing.offsets[:-1]) * (counts > 0)
+    tokens = np.full((firing.n_features, top), -1, np.int32)
+    for feature in np.flatnonzero(counts):
+        where, values = firing.of(int(feature))
+        ids, inverse = np.unique(token_ids[where], return_inverse=True)
+        best = np.argsort(-np.bincount(inverse, weights=values), kind="stable")[:top]
+        tokens[feature, : len(best)] = ids[best]
+    mean = (sums / np.maximum(counts, 1)).astype(np.float32)
+    return FeatureTable(xy, cluster, membership, counts.astype(np.int64), mean, largest.astype(np.float32), tokens)
