@@ -52,7 +52,7 @@ def refusal_of(error: ExplorerError) -> Refusal:
         return Refusal(400, "invalid", str(error))
     if isinstance(error, InputError):
         name = Path(error.where).name
-        return Refusal(500, "unreadable", f"{name}: found {error.found}, wanted {error.wanted}")
+        return Refusal(503, "unreadable", f"{name}: found {error.found}, wanted {error.wanted}")
     if isinstance(error, HostError):
         return Refusal(502, host_code(error), str(error))
     return Refusal(500, "internal", str(error))
