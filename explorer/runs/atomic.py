@@ -1,0 +1,218 @@
+"""Files and folders that appear whole or not at all, and one builder at a time."""
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from explorer.errors import InputError, RunError
+
+_EXCHANGE = 2
+"""RENAME_EXCHANGE of renameat2(2)."""
+_AT_FDCWD = -100
+_NO_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EXDEV, errno.ENOTSUP, errno.EPERM}
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a file under a temporary name in its folder; it takes its name, synchronised, when the block ends well."""
+    temporary = path.with_name(f".{path.name}.part")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a small file that appears whole or not at all."""
+    with atomic_file(path) as out:
+        out.write(data)
+
+
+@contextmanager
+def builder_lock(work: Path, target: Path, error: type[InputError] = RunError) -> Iterator[None]:
+    """Hold the one lock of a work folder, which is made where it is missing; a second builder is refused at once.
+
+    Args:
+        work: hidden folder in which the builder works; the lock is a file in it.
+        target: what is being built, for the message.
+        error: raised when another process holds the lock.
+    """
+    descriptor = _locked(work, target, error)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(work: Path, target: Path, error: type[InputError]) -> int:
+    while True:
+        work.mkdir(parents=True, exist_ok=True)
+        lock = work / "lock"
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The holder before may have removed the folder between open and lock: such a lock guards nothing.
+            if lock.stat().st_ino == os.fstat(descriptor).st_ino:
+                return descriptor
+            os.close(descriptor)
+        except BlockingIOError as fault:
+            os.close(descriptor)
+            raise error(target, "another process that writes it now", "one writer at a time") from fault
+        except FileNotFoundError:
+            os.close(descriptor)
+
+
+def work_folder(target: Path) -> Path:
+    """The hidden folder beside `target` in which it is prepared."""
+    return target.parent / f".{target.name}.building"
+
+
+def check_replaceable(target: Path, ours: Callable[[str], bool], error: type[InputError]) -> None:
+    """Raise `error` where `target` is something that a writer must not put a folder in place of.
+
+    Args:
+        target: where a bundle or a run shall be.
+        ours: tells of a top-level name whether it may be there already.
+        error: the error to raise.
+    """
+    if not os.path.lexists(target):
+        return
+    if target.is_symlink() or not target.is_dir():
+        raise error(target, "something that is no folder", "a new folder, or one to write again")
+    foreign = sorted(entry.name for entry in target.iterdir() if not ours(entry.name))
+    if foreign:
+        raise error(target, f"a folder that holds {foreign[0]!a}", "a new or empty folder, or one to write again")
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Give every regular file below `source` a second name below `target`, or copy it where links are not possible."""
+    target.mkdir(exist_ok=True)
+    for entry in sorted(source.iterdir()):
+        place = target / entry.name
+        if entry.is_symlink():
+            raise RunError(entry, "a symbolic link", "a regular file")
+        if entry.is_dir():
+            link_tree(entry, place)
+            continue
+        try:
+            os.link(entry, place, follow_symlinks=False)
+        except OSError:
+            shutil.copy2(entry, place, follow_symlinks=False)
+            _sync_file(place)
+    sync_folder(target)
+
+
+def publish_folder(staged: Path, target: Path, manifest: str, keep: Collection[str] = ()) -> None:
+    """Put a complete folder in the place of `target`.
+
+    Where the system can exchange two names, readers see the old folder or the new one at every moment. Elsewhere the
+    old manifest goes first and the new one comes last, so that a half-written folder is never a valid one.
+
+    Args:
+        staged: the complete folder, on the same file system.
+        target: where it shall be; what is there is replaced.
+        manifest: name of the file without which the folder counts as absent.
+        keep: names in `target` that are never taken away; `staged` holds the same files under the same names.
+    """
+    for folder, _, _ in os.walk(staged):
+        sync_folder(Path(folder))
+    if not target.exists():
+        staged.rename(target)
+    elif _exchange(staged, target):
+        shutil.rmtree(staged)
+    else:
+        _replace_in_place(staged, target, manifest, keep)
+    sync_folder(target.parent)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    code = rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _EXCHANGE)
+    if code == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NO_EXCHANGE:
+        return False
+    raise OSError(number, os.strerror(number), str(second))
+
+
+def _replace_in_place(staged: Path, target: Path, manifest: str, keep: Collection[str]) -> None:
+    (target / manifest).unlink(missing_ok=True)
+    sync_folder(target)
+    kept = {entry.name for entry in target.iterdir() if entry.name in keep}
+    for entry in [entry for entry in target.iterdir() if entry.name not in kept]:
+        _remove(entry)
+    for name in sorted(entry.name for entry in staged.iterdir() if entry.name not in {manifest, *kept}):
+        (staged / name).rename(target / name)
+    sync_folder(target)
+    (staged / manifest).rename(target / manifest)
+    sync_folder(target)
+    shutil.rmtree(staged)
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry)
+    else:
+        with suppress(FileNotFoundError):
+            entry.unlink()
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def staged_folder(
+    path: Path, manifest: str, ours: Callable[[str], bool], error: type[InputError] = RunError
+) -> Iterator[Path]:
+    """Prepare a whole folder out of sight; it takes the place of `path` when the block ends well, else it is removed.
+
+    Args:
+        path: where the folder shall be.
+        manifest: name of the file that makes it valid; the block writes it last.
+        ours: tells which top-level names may be replaced; others in `path` are refused before the block begins.
+        error: raised where `path` cannot be replaced or another process writes it.
+    """
+    check_replaceable(path, ours, error)
+    work = work_folder(path)
+    with builder_lock(work, path, error):
+        try:
+            staged = work / "new"
+            _remove(staged)
+            staged.mkdir()
+            yield staged
+            publish_folder(staged, path, manifest)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
