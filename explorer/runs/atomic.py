@@ -168,7 +168,7 @@ def _replace_in_place(staged: Path, target: Path, manifest: str, keep: Collectio
     sync_folder(target)
     kept = {entry.name for entry in target.iterdir() if entry.name in keep}
     for entry in [entry for entry in target.iterdir() if entry.name not in kept]:
-        _remove(entry)
+        remove(entry)
     for name in sorted(entry.name for entry in staged.iterdir() if entry.name not in {manifest, *kept}):
         (staged / name).rename(target / name)
     sync_folder(target)
@@ -177,7 +177,8 @@ def _replace_in_place(staged: Path, target: Path, manifest: str, keep: Collectio
     shutil.rmtree(staged)
 
 
-def _remove(entry: Path) -> None:
+def remove(entry: Path) -> None:
+    """Take away a file or a whole folder, or nothing where nothing is."""
     if entry.is_dir() and not entry.is_symlink():
         shutil.rmtree(entry)
     else:
@@ -210,7 +211,7 @@ def staged_folder(
     with builder_lock(work, path, error):
         try:
             staged = work / "new"
-            _remove(staged)
+            remove(staged)
             staged.mkdir()
             yield staged
             publish_folder(staged, path, manifest)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field, JsonValue
 
-from explorer.errors import BundleError
+from explorer.errors import BundleError, InputError
 from explorer.records import DatasetInfo, ModelInfo, SaeInfo
 from explorer.runs.files import file_name, quoted
 from explorer.runs.strict_json import Strict, parse_json, parse_record
@@ -75,7 +75,7 @@ def parse_bundle_manifest(data: bytes, path: Path) -> BundleManifest:
     return manifest
 
 
-def check_format(data: bytes, path: Path, name: str, version: int, error: type[BundleError] = BundleError) -> None:
+def check_format(data: bytes, path: Path, name: str, version: int, error: type[InputError] = BundleError) -> None:
     """Raise unless a manifest is of this format and version, before anything else of it is looked at."""
     parsed = parse_json(data, path, error)
     if not isinstance(parsed, dict) or parsed.get("format") != name:

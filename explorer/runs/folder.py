@@ -57,25 +57,30 @@ class ClosedFolder:
             raise self.error(file_name(opened.path), f"sha256 {found[:16]}...", f"{wanted[:16]}... as in the manifest")
         self._verified[name] = opened.identity
 
-    def check_listing(self, manifest: str) -> None:
-        """Raise for the first file that is foreign, of a foreign kind, or missing."""
-        for problem in self.listing_problems(manifest):
+    def check_listing(self, manifest: str, ignore: str = "") -> None:
+        """Raise the first of `listing_problems`."""
+        for problem in self.listing_problems(manifest, ignore):
             raise problem
 
-    def listing_problems(self, manifest: str) -> list[InputError]:
-        """Every file that the manifest does not list, every link or pipe, and every listed file that is missing."""
-        present = list_files(self.root, self.error)
-        return [
-            *(self._foreign(name, kind) for name, kind in present.items() if kind or not self._listed(name, manifest)),
-            *(
-                self.error(file_name(self.root / name), "nothing there", "the file that the manifest lists")
-                for name in sorted(self.sha256)
-                if name not in present
-            ),
-        ]
+    def listing_problems(self, manifest: str, ignore: str = "") -> list[InputError]:
+        """Every file that the manifest does not list, every link or pipe, and every listed file that is missing.
 
-    def _listed(self, name: str, manifest: str) -> bool:
-        return name == manifest or name in self.sha256
+        Args:
+            manifest: the one file that no hash is kept of.
+            ignore: prefix of the relative paths that are not looked at; "" ignores none.
+        """
+        present = list_files(self.root, self.error)
+        problems = [
+            (name, self._foreign(name, kind))
+            for name, kind in present.items()
+            if kind or (name != manifest and name not in self.sha256)
+        ]
+        problems += [
+            (name, self.error(file_name(self.root / name), "nothing there", "the file that the manifest lists"))
+            for name in sorted(self.sha256)
+            if name not in present
+        ]
+        return [fault for name, fault in problems if not ignore or not name.startswith(ignore)]
 
     def _foreign(self, name: str, kind: str) -> InputError:
         found = kind or f"a foreign file {quoted(Path(name).suffix or name)}"

@@ -1,0 +1,31 @@
+"""Every problem of a run that opens: one of each file at most."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from explorer.errors import InputError
+from explorer.runs.manifest import MANIFEST, SUBJECT
+from explorer.runs.run import Run
+
+
+def run_problems(run: Run) -> Iterator[InputError]:
+    """Read every file of a run and yield what is wrong, in the order of the files.
+
+    Args:
+        run: an open run.
+    """
+    numbers = range(len(run.manifest.clusters))
+    parts: list[Callable[[], object]] = [
+        run.features,
+        run.graph,
+        run.vocabulary,
+        *(partial(run.cluster, number) for number in numbers),
+        *(partial(run.thumbnail, number) for number in numbers),
+        *(partial(run.folder.verify, name) for name in run.folder.sha256 if name.startswith(SUBJECT)),
+    ]
+    yield from run.folder.listing_problems(MANIFEST)
+    for part in parts:
+        try:
+            part()
+        except InputError as fault:
+            yield fault

@@ -1,0 +1,117 @@
+"""Reads runs: what a build made of a bundle, checked before it is believed. cached_runs/FORMAT.md specifies them."""
+
+import hashlib
+from pathlib import Path
+
+from explorer.errors import RunError
+from explorer.records import ClusterGeometry, ClusterSummary, FeatureTable, NeighbourGraph, Vocabulary
+from explorer.runs.bundle_manifest import MAX_COUNT
+from explorer.runs.contents import check_vocabulary
+from explorer.runs.files import quoted, read_small
+from explorer.runs.folder import ClosedFolder
+from explorer.runs.geometry_file import check_features, check_geometry, check_graph, geometry_record
+from explorer.runs.layout import CLUSTER, FEATURES, GRAPH, VOCABULARY, bind_axes, read_arrays
+from explorer.runs.manifest import (
+    MANIFEST,
+    MAX_MANIFEST,
+    RUN_ID,
+    SUBJECT,
+    RunManifest,
+    cluster_file,
+    parse_run_manifest,
+    thumbnail_file,
+)
+from explorer.runs.thumbnail import MAX_THUMBNAIL, check_thumbnail
+
+
+class Run:
+    """An open run; its manifest, its list of files and the headers of its tables have been checked.
+
+    Every read checks the file's hash (once, and again when it has changed), its header, and what the format says of
+    its numbers. Nothing is cached but the manifest. Every fault is a RunError that names the file.
+    """
+
+    def __init__(self, path: Path, manifest: RunManifest, digest: str) -> None:
+        self.path = path
+        self.id = run_id(path)
+        """The folder's name."""
+        self.manifest = manifest
+        self.digest = digest
+        """SHA-256 of run.json, which holds the hash of every file: one name for the whole contents."""
+        self.folder = ClosedFolder(path, manifest.sha256, RunError)
+        self._n_vocabulary = self._check_headers()
+
+    def _check_headers(self) -> int:
+        with self.folder.tensors("features.safetensors", verify=False) as opened:
+            bind_axes(opened, FEATURES, feature=self.manifest.n_features)
+        with self.folder.tensors("graph.safetensors", verify=False) as opened:
+            bind_axes(opened, GRAPH, feature=self.manifest.n_features)
+        with self.folder.tensors("vocabulary.safetensors", verify=False) as opened:
+            return bind_axes(opened, VOCABULARY)["vocab"]
+
+    def features(self) -> FeatureTable:
+        """What the map shows of every feature."""
+        with self.folder.tensors("features.safetensors") as opened:
+            table = FeatureTable(**read_arrays(opened, FEATURES, feature=self.manifest.n_features))
+            check_features(opened.fail, table, self.manifest, self._n_vocabulary)
+        return table
+
+    def graph(self) -> NeighbourGraph:
+        """The first neighbours of every feature."""
+        with self.folder.tensors("graph.safetensors") as opened:
+            graph = NeighbourGraph(**read_arrays(opened, GRAPH, feature=self.manifest.n_features))
+            check_graph(opened.fail, graph, self.manifest)
+        return graph
+
+    def vocabulary(self) -> Vocabulary:
+        """Text of every token id."""
+        with self.folder.tensors("vocabulary.safetensors") as opened:
+            vocabulary = Vocabulary(**read_arrays(opened, VOCABULARY, vocab=self._n_vocabulary))
+            check_vocabulary(opened.fail, vocabulary, MAX_COUNT)
+        return vocabulary
+
+    def summary(self, number: int) -> ClusterSummary:
+        """What the manifest says of one cluster; raises RunError where there is no such cluster."""
+        if not 0 <= number < len(self.manifest.clusters):
+            raise RunError(self.path, f"no cluster {number}", f"0 to {len(self.manifest.clusters) - 1}")
+        return self.manifest.clusters[number]
+
+    def cluster(self, number: int) -> ClusterGeometry:
+        """Everything that one manifold's page needs; raises RunError where there is no such cluster."""
+        summary = self.summary(number)
+        with self.folder.tensors(cluster_file(number)) as opened:
+            arrays = read_arrays(opened, CLUSTER, d_model=self.manifest.model.d_model)
+            geometry = geometry_record(arrays)
+            check_geometry(opened.fail, geometry, summary, self.manifest, self._n_vocabulary)
+        return geometry
+
+    def thumbnail(self, number: int) -> str:
+        """A cluster's portrait as SVG text, plain shapes only; raises RunError where there is no such cluster."""
+        name = thumbnail_file(self.summary(number).id)
+        return check_thumbnail(self.folder.read_bytes(name, MAX_THUMBNAIL), self.path / name)
+
+
+def run_id(path: Path) -> str:
+    """A run's id: the name of its folder; raises RunError where that name cannot stand in a link."""
+    name = path.resolve().name
+    if not RUN_ID.fullmatch(name):
+        raise RunError(path.parent, f"the folder name {quoted(name)}", "letters, digits, '.', '_' and '-'")
+    return name
+
+
+def open_run(path: Path | str) -> Run:
+    """Open a run.
+
+    Args:
+        path: its folder.
+
+    Raises:
+        RunError: the manifest, the list of files or a header breaks the format.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise RunError(root, "no folder" if root.exists() else "nothing there", "a run, which is a folder")
+    data = read_small(root, MANIFEST, MAX_MANIFEST, RunError)
+    run = Run(root, parse_run_manifest(data, root / MANIFEST), hashlib.sha256(data).hexdigest())
+    run.folder.check_listing(MANIFEST, ignore=SUBJECT)
+    return run
