@@ -30,8 +30,8 @@ def page_policy(hashes: Sequence[str], frame_ancestors: str) -> str:
     ``style-src`` needs 'unsafe-inline': plotly and Dash set style attributes and add style elements from script, and
     neither can be told a nonce. A style alone runs no script, and with ``img-src``, ``font-src`` and ``connect-src``
     kept to the app it cannot call out either. ``script-src`` needs 'unsafe-eval': regl, which draws plotly's WebGL
-    scatter plots, compiles its draw commands with the Function constructor; without it the map stays empty. Markup that
-    gets into a page still runs nothing: there is no 'unsafe-inline', and each inline script of the app is listed by hash.
+    scatter plots, compiles its draw commands with the Function constructor; without it the map stays empty. Markup
+    that gets into a page still runs nothing: there is no 'unsafe-inline', and the app's own inline scripts go by hash.
 
     Args:
         hashes: CSP sources such as ``'sha256-...'`` of the inline scripts that may run.
