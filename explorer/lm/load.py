@@ -61,6 +61,8 @@ def load_model(model: str, *, device: str = "cpu", dtype: DType = "float32") -> 
     folder = Path(model).is_dir()
     if not folder and (model.startswith((".", "/", "~")) or model.count("/") > 1):
         raise SubjectError(model, "no such folder", "a Hugging Face model folder or id")
+    if folder and not (Path(model) / "config.json").is_file():
+        raise SubjectError(model, "no config.json", "a Hugging Face model folder or id")
     with _quiet(), _told_as_subject_error(model):
         tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=folder, trust_remote_code=False)
         network = AutoModelForCausalLM.from_pretrained(

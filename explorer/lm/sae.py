@@ -188,8 +188,12 @@ def _check_shapes(folder: Path, config: _Json, weights: dict[str, Tensor]) -> No
     if weights["W_enc"].ndim != 2 or 0 in weights["W_enc"].shape:
         raise SubjectError(file, f"W_enc {tuple(weights['W_enc'].shape)}", "[d_model, feature]")
     d_model, feature = weights["W_enc"].shape
-    wanted: dict[str, list[tuple[int, ...]]] = {"b_enc": [(feature,)], "W_dec": [(feature, d_model)], "b_dec": [(d_model,)],
-              "topk_threshold": [(), (1,), (feature,)]}  # fmt: skip
+    wanted: dict[str, list[tuple[int, ...]]] = {
+        "b_enc": [(feature,)],
+        "W_dec": [(feature, d_model)],
+        "b_dec": [(d_model,)],
+        "topk_threshold": [(), (1,), (feature,)],
+    }
     for name, tensor in weights.items():
         shapes = wanted.get(name, [(feature,)])
         if name != "W_enc" and tuple(tensor.shape) not in shapes:
