@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.planted import write_planted_bundle, write_planted_run
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
@@ -28,3 +30,15 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("../shared/data is not there: the real model and text are missing")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def planted_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A feature bundle in which a ring and a curve are planted; tests read it and do not write to it."""
+    return write_planted_bundle(tmp_path_factory.mktemp("planted") / "bundle")
+
+
+@pytest.fixture(scope="session")
+def planted_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that a perfect build would make of it; tests read it and do not write to it."""
+    return write_planted_run(tmp_path_factory.mktemp("planted") / "run")
