@@ -192,7 +192,7 @@ class _Mover:
 def _distinct(
     displacement: Float[Tensor, "row d_model"],
 ) -> tuple[Int64[Tensor, "row"], Float[Tensor, "distinct d_model"]]:
-    """Keep one of the rows that are not moved: kernels may round equal rows differently, and 0 must mean the baseline."""
+    """Keep one of the rows that are not moved: kernels may round equal rows differently, and 0 means the baseline."""
     still = ~displacement.ne(0).any(dim=1)
     kept = ~still
     kept[still.nonzero()[:1, 0]] = True
