@@ -31,7 +31,7 @@ _BLOCK_NNZ = 50_000_000
 
 
 class Bundle:
-    """An open feature bundle; its manifest and all headers have been checked against each other.
+    """An open feature bundle; `open_bundle` has checked its manifest and all headers against each other.
 
     Contents are checked when they are read: a file's hash first, then what the format says of its numbers. Every
     fault is a BundleError that names the file.
@@ -188,6 +188,17 @@ def _blocks(indptr: Int64[np.ndarray, "token_plus_1"], max_nnz: int) -> Iterator
         first = last
 
 
+def load_bundle(path: Path | str) -> Bundle:
+    """Open a bundle and check its manifest alone; raises BundleError."""
+    root = Path(path)
+    if not root.is_dir():
+        raise BundleError(
+            root, "no folder" if root.exists() else "nothing there", "a feature bundle, which is a folder"
+        )
+    data = read_small(root, MANIFEST, MAX_MANIFEST, BundleError)
+    return Bundle(root, parse_bundle_manifest(data, root / MANIFEST), hashlib.sha256(data).hexdigest())
+
+
 def open_bundle(path: Path | str) -> Bundle:
     """Open a feature bundle.
 
@@ -197,13 +208,7 @@ def open_bundle(path: Path | str) -> Bundle:
     Raises:
         BundleError: the manifest, the list of files or a header breaks the format.
     """
-    root = Path(path)
-    if not root.is_dir():
-        raise BundleError(
-            root, "no folder" if root.exists() else "nothing there", "a feature bundle, which is a folder"
-        )
-    data = read_small(root, MANIFEST, MAX_MANIFEST, BundleError)
-    bundle = Bundle(root, parse_bundle_manifest(data, root / MANIFEST), hashlib.sha256(data).hexdigest())
+    bundle = load_bundle(path)
     bundle.folder.check_listing(MANIFEST)
     bundle.check_headers()
     return bundle

@@ -25,7 +25,7 @@ from explorer.runs.thumbnail import MAX_THUMBNAIL, check_thumbnail
 
 
 class Run:
-    """An open run; its manifest, its list of files and the headers of its tables have been checked.
+    """An open run; `open_run` has checked its manifest, its list of files and the headers of its tables.
 
     Every read checks the file's hash (once, and again when it has changed), its header, and what the format says of
     its numbers. Nothing is cached but the manifest. Every fault is a RunError that names the file.
@@ -39,21 +39,27 @@ class Run:
         self.digest = digest
         """SHA-256 of run.json, which holds the hash of every file: one name for the whole contents."""
         self.folder = ClosedFolder(path, manifest.sha256, RunError)
-        self._n_vocabulary = self._check_headers()
+        self._n_vocabulary: int | None = None
 
-    def _check_headers(self) -> int:
+    def check_headers(self) -> None:
+        """Hold the headers of the run's tables against the manifest; raises RunError before anything is allocated."""
         with self.folder.tensors("features.safetensors", verify=False) as opened:
             bind_axes(opened, FEATURES, feature=self.manifest.n_features)
         with self.folder.tensors("graph.safetensors", verify=False) as opened:
             bind_axes(opened, GRAPH, feature=self.manifest.n_features)
-        with self.folder.tensors("vocabulary.safetensors", verify=False) as opened:
-            return bind_axes(opened, VOCABULARY)["vocab"]
+        self._vocabulary_size()
+
+    def _vocabulary_size(self) -> int:
+        if self._n_vocabulary is None:
+            with self.folder.tensors("vocabulary.safetensors", verify=False) as opened:
+                self._n_vocabulary = bind_axes(opened, VOCABULARY)["vocab"]
+        return self._n_vocabulary
 
     def features(self) -> FeatureTable:
         """What the map shows of every feature."""
         with self.folder.tensors("features.safetensors") as opened:
             table = FeatureTable(**read_arrays(opened, FEATURES, feature=self.manifest.n_features))
-            check_features(opened.fail, table, self.manifest, self._n_vocabulary)
+            check_features(opened.fail, table, self.manifest, self._vocabulary_size())
         return table
 
     def graph(self) -> NeighbourGraph:
@@ -66,7 +72,7 @@ class Run:
     def vocabulary(self) -> Vocabulary:
         """Text of every token id."""
         with self.folder.tensors("vocabulary.safetensors") as opened:
-            vocabulary = Vocabulary(**read_arrays(opened, VOCABULARY, vocab=self._n_vocabulary))
+            vocabulary = Vocabulary(**read_arrays(opened, VOCABULARY, vocab=self._vocabulary_size()))
             check_vocabulary(opened.fail, vocabulary, MAX_COUNT)
         return vocabulary
 
@@ -82,7 +88,7 @@ class Run:
         with self.folder.tensors(cluster_file(number)) as opened:
             arrays = read_arrays(opened, CLUSTER, d_model=self.manifest.model.d_model)
             geometry = geometry_record(arrays)
-            check_geometry(opened.fail, geometry, summary, self.manifest, self._n_vocabulary)
+            check_geometry(opened.fail, geometry, summary, self.manifest, self._vocabulary_size())
         return geometry
 
     def thumbnail(self, number: int) -> str:
@@ -99,6 +105,15 @@ def run_id(path: Path) -> str:
     return name
 
 
+def load_run(path: Path | str) -> Run:
+    """Open a run and check its manifest alone; raises RunError."""
+    root = Path(path)
+    if not root.is_dir():
+        raise RunError(root, "no folder" if root.exists() else "nothing there", "a run, which is a folder")
+    data = read_small(root, MANIFEST, MAX_MANIFEST, RunError)
+    return Run(root, parse_run_manifest(data, root / MANIFEST), hashlib.sha256(data).hexdigest())
+
+
 def open_run(path: Path | str) -> Run:
     """Open a run.
 
@@ -108,10 +123,7 @@ def open_run(path: Path | str) -> Run:
     Raises:
         RunError: the manifest, the list of files or a header breaks the format.
     """
-    root = Path(path)
-    if not root.is_dir():
-        raise RunError(root, "no folder" if root.exists() else "nothing there", "a run, which is a folder")
-    data = read_small(root, MANIFEST, MAX_MANIFEST, RunError)
-    run = Run(root, parse_run_manifest(data, root / MANIFEST), hashlib.sha256(data).hexdigest())
+    run = load_run(path)
     run.folder.check_listing(MANIFEST, ignore=SUBJECT)
+    run.check_headers()
     return run

@@ -46,7 +46,7 @@ from explorer.runs.manifest import (
     cluster_file,
     thumbnail_file,
 )
-from explorer.runs.run import open_run, run_id
+from explorer.runs.run import load_run, run_id
 from explorer.runs.safetensors_write import write_safetensors
 from explorer.runs.stages import StageCache
 from explorer.runs.strict_json import encode_json
@@ -213,7 +213,7 @@ class RunWriter:
 
     def _check_staged(self) -> None:
         try:
-            for problem in run_problems(open_run(self._staged)):
+            for problem in run_problems(load_run(self._staged)):
                 raise problem
         except RunError as fault:
             where = fault.where.replace(str(self._staged), str(self.path))

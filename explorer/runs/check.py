@@ -1,0 +1,84 @@
+"""Says of a bundle or a run everything that is wrong with it, and where."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from explorer.errors import InputError
+from explorer.runs import bundle_manifest, manifest
+from explorer.runs.bundle import load_bundle
+from explorer.runs.check_bundle import bundle_problems
+from explorer.runs.check_run import run_problems
+from explorer.runs.run import load_run
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong."""
+
+    file: str
+    """Where."""
+    found: str
+    """What is there."""
+    wanted: str
+    """What should be there."""
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a check found."""
+
+    path: str
+    """What was checked."""
+    kind: Literal["bundle", "run"]
+    """What it is."""
+    n_files: int
+    """How many files its manifest lists, itself included; 0 where the manifest cannot be read."""
+    problems: tuple[Problem, ...]
+    """Everything that is wrong, each once; empty where all is well."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def check(path: Path | str) -> CheckReport:
+    """Check every file of a bundle or a run: manifest, listing, hashes, headers, contents, and how they fit.
+
+    Args:
+        path: its folder.
+
+    Raises:
+        InputError: `path` is neither a bundle nor a run.
+    """
+    root = Path(path)
+    if os.path.lexists(root / bundle_manifest.MANIFEST):
+        return _check_bundle(root)
+    if os.path.lexists(root / manifest.MANIFEST):
+        return _check_run(root)
+    found = "nothing there" if not root.exists() else "neither bundle.json nor run.json"
+    raise InputError(root, found, "a feature bundle or a run")
+
+
+def _check_bundle(root: Path) -> CheckReport:
+    try:
+        bundle = load_bundle(root)
+    except InputError as fault:
+        return _report(root, "bundle", 0, [fault])
+    return _report(root, "bundle", len(bundle.sha256) + 1, bundle_problems(bundle))
+
+
+def _check_run(root: Path) -> CheckReport:
+    try:
+        run = load_run(root)
+    except InputError as fault:
+        return _report(root, "run", 0, [fault])
+    return _report(root, "run", len(run.manifest.sha256) + 1, run_problems(run))
+
+
+def _report(root: Path, kind: Literal["bundle", "run"], n_files: int, faults: Iterable[InputError]) -> CheckReport:
+    problems = dict.fromkeys(Problem(fault.where, fault.found, fault.wanted) for fault in faults)
+    return CheckReport(str(root), kind, n_files, tuple(problems))
