@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dash import Dash
 
 LOG = logging.getLogger("explorer.app")
+_WITHOUT_BODY = frozenset({204, 304, 307})
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ class EdgeFilter:
             await self._http(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = HardenedAnswer(send, self._harden)
+        # Dash's callbacks answer under FastAPI without saying that it is JSON.
+        is_callback = scope["path"].endswith(f"/{CALLBACK_PATH}")
+        answer = HardenedAnswer(send, self._harden, "application/json" if is_callback else "application/octet-stream")
         headers = Headers(scope=scope)
         refusal = self._check_head(scope, headers)
         if refusal is None and scope["method"] not in SAFE_METHODS:
@@ -181,11 +184,13 @@ class HardenedAnswer:
     """An ASGI ``send`` that sets the security headers and lets no foreign error page out.
 
     An answer of 500 and above is held back until its first piece of body: unless that has the app's own error shape it
-    leaves as INTERNAL, so that no traceback of a framework gets out.
+    leaves as INTERNAL, so that no traceback of a framework gets out. An answer without a content type gets one, so that
+    no browser has to guess.
     """
 
-    def __init__(self, send: Send, harden_headers: Callable[[MutableHeaders], None]) -> None:
+    def __init__(self, send: Send, harden_headers: Callable[[MutableHeaders], None], default_type: str) -> None:
         self._send = send
+        self._default_type = default_type
         self._harden = harden_headers
         self._held: Message | None = None
         self._replaced = False
@@ -205,7 +210,10 @@ class HardenedAnswer:
 
     async def _start(self, message: Message) -> None:
         self.started = True
-        self._harden(MutableHeaders(raw=message["headers"]))
+        headers = MutableHeaders(raw=message["headers"])
+        if message["status"] not in _WITHOUT_BODY:
+            headers.setdefault("content-type", self._default_type)
+        self._harden(headers)
         await self._send(message)
 
     async def _body(self, message: Message) -> None:
