@@ -26,7 +26,7 @@ SHORT_COUNT: Final = 1 << 16
 """Counts below this fit in 16 bits."""
 
 
-class Firing(NamedTuple):
+class FiringShard(NamedTuple):
     """Which features fire on each token of a shard: CSR without values."""
 
     indptr: Int64[np.ndarray, "token_plus_1"]
@@ -35,7 +35,7 @@ class Firing(NamedTuple):
     """Feature of each entry, at most once a token."""
 
 
-def firing(codes: Codes) -> Firing:
+def firing_shard(codes: Codes) -> FiringShard:
     """Leave the entries whose value is above 0: a stored zero is no firing.
 
     Args:
@@ -46,9 +46,9 @@ def firing(codes: Codes) -> Firing:
     """
     fires = codes.values > 0
     if fires.all():
-        return Firing(codes.indptr, codes.features)
+        return FiringShard(codes.indptr, codes.features)
     kept = np.concatenate([[0], np.cumsum(fires, dtype=np.int64)])
-    return Firing(kept[codes.indptr], codes.features[fires])
+    return FiringShard(kept[codes.indptr], codes.features[fires])
 
 
 def fire_counts(
@@ -85,7 +85,7 @@ def cofiring_graph(
     Args:
         indptr: where each token's entries begin.
         features: feature of each entry, at most once a token; entries whose value is not above 0 do not fire and must
-            be left out before (see ``firing``).
+            be left out before (see ``firing_shard``).
         n_features: number of features, whether or not they fire.
         neighbours: partners kept for each feature.
         similarity: score of a pair; formulas and sources stand in ``similarity``.
@@ -99,7 +99,7 @@ def cofiring_graph(
         scored pairs; ``score`` [feature, neighbours], 0 there.
     """
     return cofiring_graph_of_shards(
-        [Firing(indptr, features)],
+        [FiringShard(indptr, features)],
         n_features,
         neighbours=neighbours,
         similarity=similarity,
@@ -110,7 +110,7 @@ def cofiring_graph(
 
 
 def cofiring_graph_of_shards(
-    shards: Iterable[Firing],
+    shards: Iterable[FiringShard],
     n_features: int,
     *,
     neighbours: int = 64,
@@ -197,7 +197,7 @@ def _cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _plan(shards: Iterable[Firing], n_features: int, min_fires: int) -> _Plan:
+def _plan(shards: Iterable[FiringShard], n_features: int, min_fires: int) -> _Plan:
     fires = np.zeros(n_features, dtype=np.int64)
     n_tokens = n_shards = 0
     for indptr, features in shards:
@@ -211,7 +211,7 @@ def _plan(shards: Iterable[Firing], n_features: int, min_fires: int) -> _Plan:
     return _Plan(rank, feature, fires[feature], n_tokens, n_shards)
 
 
-def _invert(shard: Firing, plan: _Plan) -> _Inverted:
+def _invert(shard: FiringShard, plan: _Plan) -> _Inverted:
     start, stop = int(shard.indptr[0]), int(shard.indptr[-1])
     row_start = np.empty(len(shard.indptr), dtype=np.int64)
     ranks = np.empty(stop - start, dtype=np.uint16 if len(plan.feature) <= SHORT_COUNT else np.uint32)
@@ -266,7 +266,7 @@ def _rank_in_memory(shard: _Inverted, plan: _Plan, scoring: _Scoring, pool: Thre
 
 
 def _rank_streamed(
-    shards: Iterable[Firing], plan: _Plan, scoring: _Scoring, pool: ThreadPoolExecutor, block_bytes: int
+    shards: Iterable[FiringShard], plan: _Plan, scoring: _Scoring, pool: ThreadPoolExecutor, block_bytes: int
 ) -> None:
     """Count as many ranks as the counters' memory allows in one reading of the shards, then score them."""
     n_ranks = len(plan.feature)
