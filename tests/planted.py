@@ -167,31 +167,55 @@ def _concepts(world: World) -> list[Concept]:
     return concepts
 
 
-def write_planted_run(path: Path, *, seed: int = 0) -> Path:
-    """Write the run that a perfect build would make: cluster 0 the weekdays' ring, cluster 1 the years' curve."""
+@dataclass(frozen=True)
+class RunParts:
+    """Everything that a run of the world holds."""
+
+    table: FeatureTable
+    graph: NeighbourGraph
+    vocabulary: Vocabulary
+    summaries: tuple[ClusterSummary, ...]
+    geometries: tuple[ClusterGeometry, ...]
+    seed: int
+
+
+def planted_parts(seed: int = 0) -> RunParts:
+    """What a perfect build would make: cluster 0 the weekdays' ring, cluster 1 the years' curve."""
     world = planted_world(seed)
-    ring, ring_arrays = _cluster(world, 0, seed)
-    curve, curve_arrays = _cluster(world, 1, seed)
+    (ring, ring_arrays), (curve, curve_arrays) = (_cluster(world, number, seed) for number in (0, 1))
+    table = _table(world, (ring, curve), seed)
+    return RunParts(
+        table, _graph(world), Vocabulary.pack(world.vocabulary), (ring, curve), (ring_arrays, curve_arrays), seed
+    )
+
+
+def write_planted_run(path: Path, *, seed: int = 0) -> Path:
+    """Write that run."""
     with RunWriter(path) as writer:
-        writer.write_features(_table(world, (ring, curve), seed))
-        writer.write_graph(_graph(world))
-        writer.write_vocabulary(Vocabulary.pack(world.vocabulary))
-        for summary, arrays in ((ring, ring_arrays), (curve, curve_arrays)):
-            writer.write_cluster(summary.id, arrays, _portrait(arrays))
-        writer.finish(
-            title="Planted rings",
-            model=MODEL,
-            sae=SAE,
-            subject=SubjectInfo("", MODEL, SAE, "planted/rings", "planted/sae"),
-            dataset=DATASET,
-            bundle="0" * 64,
-            settings=BuildSettings(seed=seed),
-            seeds={"planted": seed},
-            versions={"numpy": np.__version__},
-            n_tokens=N_TOKENS,
-            clusters=(ring, curve),
-        )
+        write_parts(writer, planted_parts(seed))
     return path
+
+
+def write_parts(writer: RunWriter, parts: RunParts) -> None:
+    """Hand all the parts of a run to a writer and finish it."""
+    writer.write_features(parts.table)
+    writer.write_graph(parts.graph)
+    writer.write_vocabulary(parts.vocabulary)
+    for summary, geometry in zip(parts.summaries, parts.geometries, strict=True):
+        writer.write_cluster(summary.id, geometry, _portrait(geometry))
+    writer.finish(
+        title="Planted rings",
+        model=MODEL,
+        sae=SAE,
+        subject=SubjectInfo("", MODEL, SAE, "planted/rings", "planted/sae"),
+        dataset=DATASET,
+        bundle="0" * 64,
+        settings=BuildSettings(seed=parts.seed),
+        seeds={"planted": parts.seed},
+        versions={"numpy": np.__version__},
+        n_tokens=N_TOKENS,
+        clusters=parts.summaries,
+    )
 
 
 def _cluster(world: World, number: int, seed: int) -> tuple[ClusterSummary, ClusterGeometry]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from explorer.records import LEFT_OUT, NOISE, ClusterGeometry, ClusterSummary, FeatureTable, NeighbourGraph
 from explorer.runs.contents import Fail, check_at_least, check_finite, check_range
-from explorer.runs.manifest import RunManifest
+from explorer.runs.manifest import GRAPH_NEIGHBOURS, RunManifest
 
 _ORTHONORMAL = 1e-3
 
@@ -49,7 +49,9 @@ def check_features(fail: Fail, table: FeatureTable, manifest: RunManifest, n_voc
 
 
 def check_graph(fail: Fail, graph: NeighbourGraph, manifest: RunManifest) -> None:
-    """Raise unless every neighbour is a feature or -1."""
+    """Raise unless every neighbour is a feature or -1, and there are not too many."""
+    if graph.neighbour.shape[1] > GRAPH_NEIGHBOURS:
+        raise fail(f"{graph.neighbour.shape[1]} neighbours", f"at most {GRAPH_NEIGHBOURS}")
     check_range(fail, "neighbour", graph.neighbour, -1, manifest.n_features)
 
 

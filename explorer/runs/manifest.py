@@ -26,6 +26,8 @@ SUBJECT = "subject/"
 """Folder of the host's files: model and SAE. Readers of runs leave it alone."""
 SUBJECT_SUFFIXES = (".json", ".safetensors", ".txt", ".md", ".model", ".jinja")
 """Closed formats that may lie in it."""
+FINGERPRINT = re.compile(r"(sha256:[0-9a-f]{64})?")
+"""A subject's name; empty where it is not known."""
 RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 """A run's folder name is its id, in paths and in links."""
 
@@ -95,11 +97,11 @@ def parse_run_manifest(data: bytes, path: Path) -> RunManifest:
 
 
 def _problems(manifest: RunManifest, where: str) -> list[RunError]:
-    problems = [
-        *_count_problems(manifest, where),
-        *_file_problems(manifest, where),
-    ]
+    problems = [*_count_problems(manifest, where), *_file_problems(manifest, where)]
     subject = manifest.subject
+    if subject is not None and not FINGERPRINT.fullmatch(subject.fingerprint):
+        found = f"the fingerprint {quoted(subject.fingerprint)}"
+        problems.append(RunError(where, found, '"sha256:" and 64 hexadecimal digits, or ""'))
     if subject is not None and (subject.model, subject.sae) != (manifest.model, manifest.sae):
         problems.append(RunError(where, "a subject of another model or SAE", "the subject's model and sae as above"))
     if not manifest.model.d_model >= 1 or not 0 <= manifest.model.layer < manifest.model.n_layers:
