@@ -1,0 +1,176 @@
+"""Core and halo: the further features that carry position on the tokens where a cluster's core fires. Ours.
+
+HDBSCAN's members are often only the hub of a manifold ("a month comes next"); the tiles that say which one overlap, are
+partly shared between manifolds, and are left as noise. The halo adds them by the statistical greedy of Bhalla, Fel et
+al. 2026 (arXiv 2604.28119): the contribution of feature j is (z_j - <z_j>) d_j, it is subtracted without refit, and the
+feature whose contribution leaves least of the activations' variance is taken next.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int32
+
+from explorer.config import HaloSettings
+from explorer.records import Membership
+
+NULL_SAMPLE = 2000
+"""Tokens on which the null is drawn."""
+
+
+@dataclass(frozen=True)
+class _Contributions:
+    """What each candidate feature writes on each token, centred."""
+
+    codes: Float64[np.ndarray, "sample candidate"]
+    """Activations less their mean over the tokens."""
+    directions: Float64[np.ndarray, "candidate d_model"]
+    """Decoder rows."""
+    energy: Float64[np.ndarray, "candidate"]
+    """Sum of squares of each contribution."""
+
+
+def _contributions(
+    codes: Float32[np.ndarray, "sample candidate"], directions: Float32[np.ndarray, "candidate d_model"]
+) -> _Contributions:
+    centred = codes.astype(np.float64) - codes.mean(0, dtype=np.float64)
+    wide = directions.astype(np.float64)
+    return _Contributions(centred, wide, (centred**2).sum(0) * (wide**2).sum(1))
+
+
+def grow_halo(
+    core: Int32[np.ndarray, "core"],
+    candidates: Int32[np.ndarray, "candidate"],
+    codes: Float32[np.ndarray, "sample candidate"],
+    activations: Float32[np.ndarray, "sample d_model"],
+    W_dec: Float32[np.ndarray, "feature d_model"],
+    settings: HaloSettings,
+    *,
+    rng: np.random.Generator,
+) -> Membership:
+    """Choose the atoms of a cluster.
+
+    The core is taken first, then the candidate that explains most of what is left, until its gain is no larger than the
+    null's, until ``settings.enough`` of the variance is explained, or until there are ``settings.max_atoms``.
+
+    Args:
+        core: HDBSCAN's members.
+        candidates: features that fire on these tokens, the core among them.
+        codes: their activations on the cluster's tokens.
+        activations: what the SAE reads there (or its reconstruction, where activations are not stored).
+        W_dec: the SAE's decoder.
+        settings: stop rule.
+        rng: draws the null: the codes of all candidates shuffled over the tokens together, the best gain that any
+            candidate then has with its best coefficient, and the largest of ``null_draws`` such draws.
+
+    Returns:
+        Atoms with gains as shares of the activations' variance.
+    """
+    parts = _contributions(codes, W_dec[candidates])
+    left = activations.astype(np.float64) - activations.mean(0, dtype=np.float64)
+    total = float((left**2).sum())
+    place = {int(feature): column for column, feature in enumerate(candidates)}
+    core_columns = [place[int(feature)] for feature in core]
+    chosen: list[int] = []
+    gains: list[float] = []
+    nulls: list[float] = []
+    free = np.ones(len(candidates), dtype=bool)
+    alignment = left @ parts.directions.T
+    while free.any() and len(chosen) < max(settings.max_atoms, len(core)):
+        gain = 2 * np.einsum("sc,sc->c", parts.codes, alignment) - parts.energy
+        in_core = len(chosen) < len(core)
+        allowed = np.isin(np.arange(len(free)), core_columns) & free if in_core else free
+        column = int(np.where(allowed, gain, -np.inf).argmax())
+        null = 0.0 if in_core else _null_gain(parts, alignment, free, settings.null_draws, rng)
+        if not in_core and (gain[column] <= null or sum(gains) >= settings.enough * total):
+            break
+        chosen.append(column)
+        gains.append(float(gain[column]))
+        nulls.append(null)
+        free[column] = False
+        alignment -= np.outer(parts.codes[:, column], parts.directions @ parts.directions[column])
+    scale = max(total, 1e-300)
+    return Membership(
+        candidates[chosen].astype(np.int32),
+        len(core),
+        (np.array(gains) / scale).astype(np.float32),
+        (np.array(nulls) / scale).astype(np.float32),
+    )
+
+
+def _null_gain(
+    parts: _Contributions,
+    alignment: Float64[np.ndarray, "sample candidate"],
+    free: np.ndarray,
+    draws: int,
+    rng: np.random.Generator,
+) -> float:
+    """Best gain of any free candidate once the codes are shuffled over the tokens."""
+    n = len(alignment)
+    some = rng.choice(n, NULL_SAMPLE, replace=False) if n > NULL_SAMPLE else np.arange(n)
+    codes, aligned = parts.codes[some], alignment[some]
+    worst = 0.0
+    for _ in range(draws):
+        inner = np.einsum("sc,sc->c", codes[rng.permutation(len(some))], aligned) * (n / len(some))
+        gain = inner**2 / np.maximum(parts.energy, 1e-300)
+        worst = max(worst, float(gain[free].max(initial=0.0)))
+    return worst
+
+
+@dataclass(frozen=True)
+class Subspace:
+    """An orthonormal basis of directions in which a cluster's activations vary."""
+
+    center: Float32[np.ndarray, "d_model"]
+    """The point with coordinates 0."""
+    basis: Float32[np.ndarray, "axis d_model"]
+    """Orthonormal rows, by falling variance."""
+    share: Float32[np.ndarray, "axis"]
+    """Share of the activations' variance along each row."""
+
+    def coordinates(self, activations: Float[np.ndarray, "sample d_model"]) -> Float32[np.ndarray, "sample axis"]:
+        """Coordinates of activations in the basis."""
+        placed: Float32[np.ndarray, "sample axis"] = ((activations - self.center) @ self.basis.T).astype(np.float32)
+        return placed
+
+
+def cluster_subspace(
+    activations: Float32[np.ndarray, "sample d_model"],
+    directions: Float32[np.ndarray, "atom d_model"],
+    *,
+    without: Float32[np.ndarray, "hub d_model"] | None = None,
+    keep: float = 0.999,
+    most: int = 64,
+) -> Subspace:
+    """Principal axes of the activations inside the span of some features' directions.
+
+    Args:
+        activations: the cluster's.
+        directions: decoder rows that span the space.
+        without: decoder rows whose span is projected out first: the hub, which shows presence and not position.
+        keep: share of the variance inside that space to keep.
+        most: largest number of axes.
+    """
+    center = activations.mean(0, dtype=np.float64)
+    span = _orthonormal(directions.astype(np.float64))
+    if without is not None and len(without):
+        hub = _orthonormal(without.astype(np.float64))
+        span = _orthonormal(span - span @ hub.T @ hub)
+    centred = activations.astype(np.float64) - center
+    inside = centred @ span.T
+    variance, vectors = np.linalg.eigh(inside.T @ inside)
+    variance, vectors = np.maximum(variance[::-1], 0.0), vectors[:, ::-1]
+    kept = min(most, int(np.searchsorted(np.cumsum(variance), keep * variance.sum())) + 1, len(variance))
+    basis = vectors.T[:kept] @ span
+    basis *= np.where(basis[np.arange(kept), np.abs(basis).argmax(1)] < 0, -1.0, 1.0)[:, None]
+    share = variance[:kept] / max(float((centred**2).sum()), 1e-300)
+    return Subspace(center.astype(np.float32), basis.astype(np.float32), share.astype(np.float32))
+
+
+def _orthonormal(
+    rows: Float64[np.ndarray, "row d_model"], smallest: float = 1e-6
+) -> Float64[np.ndarray, "axis d_model"]:
+    """Orthonormal basis of the rows' span."""
+    _, size, axes = np.linalg.svd(rows, full_matrices=False)
+    kept: Float64[np.ndarray, "axis d_model"] = axes[size > smallest * size.max(initial=0.0)]
+    return kept
