@@ -202,9 +202,8 @@ class ShareStore:
         try:
             return reader(payload)
         except ValidationError as error:
-            raise InputError(
-                self.path, "a share that does not keep its format", str(error.errors()[0]["msg"])
-            ) from error
+            reason = str(error.errors()[0]["msg"])
+            raise InputError(self.path, f"a share that breaks its format ({reason})", "what was stored") from error
 
     def _check_room(self, connection: sqlite3.Connection, size: int) -> None:
         count, total = connection.execute("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM share").fetchone()
@@ -219,7 +218,7 @@ class ShareStore:
         try:
             with closing(self._open(write)) as connection:
                 yield connection
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             wanted = "a database of shares that can be read" + (" and written" if write else "")
             raise InputError(self.path, f"{error}", wanted) from error
 
