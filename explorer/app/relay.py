@@ -5,7 +5,8 @@ A generation takes two requests. ``POST /api/steer`` checks the request and answ
 Referer), a lost connection never starts a second generation by itself, and tabs cannot reach each other's streams.
 Each event is one unnamed message of JSON with its ``type``: a named event "error" would be mixed up in the browser with
 EventSource's own error event. The page closes its EventSource at ``done`` or ``error``.
-Behaviour along a path is ``POST /api/behaviour``; what is known of the host is ``GET /api/host``.
+What is known of the host is ``GET /api/host``. Behaviour along a path is an ordinary Dash callback, one request and one
+answer, and has no route of its own.
 """
 
 import asyncio
@@ -74,9 +75,7 @@ class SteerTicket(Wire):
     """Answer to ``POST /api/steer``."""
 
     id: str
-    """One-time id."""
-    path: str
-    """What the browser's EventSource reads, once."""
+    """One-time id: the browser's EventSource reads ``/api/steer/<id>``, once."""
 
 
 class HostState(Wire):
@@ -213,26 +212,15 @@ def relay_router(host: SteeringHost | None, limits: RelayLimits | None = None) -
         """What can be said of the host, in words."""
         return await host_state(host, fingerprint[:200])
 
-    @router.post("/behaviour", response_model=BehaviourReply)
-    async def behaviour(request: BehaviourRequest) -> Response:
-        """Next-token behaviour along a path, every arm, in one answer."""
-        if host is None:
-            return Refusal(503, "none", NO_HOST).response()
-        try:
-            reply = await host.behaviour(request)
-        except HostError as error:
-            return _refusal(error).response()
-        return JSONResponse(reply.model_dump(mode="json"))
-
     @router.post("/steer", status_code=201, response_model=SteerTicket)
     async def ask(request: SteerRequest) -> Response:
-        """Ask for a generation; read it once at the path in the answer."""
+        """Ask for a generation; read it once, under its id."""
         if host is None:
             return Refusal(503, "none", NO_HOST).response()
         ticket = tickets.issue(request)
         if ticket is None:
             return BUSY.response()
-        return JSONResponse(SteerTicket(id=ticket, path=f"/api/steer/{ticket}").model_dump(), 201)
+        return JSONResponse(SteerTicket(id=ticket).model_dump(), 201)
 
     @router.get("/steer/{ticket}")
     async def read(ticket: str) -> Response:
@@ -244,7 +232,3 @@ def relay_router(host: SteeringHost | None, limits: RelayLimits | None = None) -
 
     return router
 
-
-def _refusal(error: HostError) -> Refusal:
-    status = {"mismatch": 409, "refused": 422}.get(host_code(error), 502)
-    return Refusal(status, host_code(error), host_words(error))

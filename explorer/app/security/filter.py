@@ -35,7 +35,7 @@ class EdgeSettings:
     """Longest body of single paths, in bytes."""
     read_only: bool = False
     """Refuse every write; only the POSTs of ``harmless_posts`` pass."""
-    harmless_posts: tuple[str, ...] = (f"/{CALLBACK_PATH}", "/api/behaviour", "/api/steer")
+    harmless_posts: tuple[str, ...] = (f"/{CALLBACK_PATH}", "/api/steer")
     """POSTs that store nothing."""
     frame_ancestors: str = "'self'"
     """Who may show the app in a frame, as CSP sources."""
