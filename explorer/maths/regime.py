@@ -1,0 +1,133 @@
+"""How a cluster's features share its manifold: compact capture, tiling, dilution, or not to be told.
+
+Regimes after Bhalla, Fel et al. 2026 (arXiv 2604.28119): in compact capture about as many broad features as the
+manifold's embedding has dimensions span it; in tiling narrow features each own one patch; in dilution overlapping
+features each cover a part. The receptive-field spread and the support size are theirs; the thresholds between the
+regimes are ours, and the numbers behind a label are always given beside it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+
+from explorer.maths.coordinate import distance
+from explorer.records import Regime
+
+SUPPORT_SHARE = 0.1
+"""A support atom fires on at least this share of the manifold's points,"""
+SUPPORT_POINTS = 30
+"""and on at least so many of them."""
+VARIES = 0.5
+"""An atom varies along the coordinate where its tuning curve's range is at least this share of its largest value."""
+NARROW = 0.45
+"""Receptive-field spread below which atoms are tiles,"""
+BROAD = 0.8
+"""and above which they are broad."""
+OVERLAP = 2.5
+"""More varying atoms than this on a mean token are dilution, not tiling."""
+PAIRS = 2000
+"""Random pairs that a mean distance is estimated from."""
+FEWEST = 100
+"""Fewer sampled tokens leave the regime undetermined."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A regime with the numbers behind it."""
+
+    regime: Regime
+    """The label."""
+    numbers: dict[str, float]
+    """``support_size``, ``receptive_spread``, ``varying_atoms``, ``overlap``, ``effective_rank``."""
+
+
+def judge_regime(
+    codes: Float32[np.ndarray, "sample atom"],
+    points: Float32[np.ndarray, "sample axis"],
+    coordinate: Float32[np.ndarray, "sample"],
+    *,
+    closed: bool,
+    rng: np.random.Generator,
+) -> Judgement:
+    """Label a cluster by the receptive fields of the atoms that vary along it.
+
+    Args:
+        codes: activations of the cluster's atoms on its tokens.
+        points: the tokens in the position space.
+        coordinate: their intrinsic coordinate.
+        closed: whether it is cyclic.
+        rng: draws the pairs that mean distances are estimated from.
+    """
+    fires = codes > 0
+    support = fires.sum(0) >= max(SUPPORT_POINTS, SUPPORT_SHARE * len(codes))
+    whole = _mean_pair_distance(points, rng)
+    spreads = np.array([_mean_pair_distance(points[fires[:, atom]], rng) / whole for atom in np.flatnonzero(support)])
+    tuning = tuning_curves(codes, coordinate, closed=closed, bins=24)
+    varying = varies(tuning) & support
+    overlap = float(fires[:, varying].sum(1).mean()) if varying.any() else 0.0
+    rank = effective_rank(points)
+    spread = float(np.median(spreads[varying[support]])) if varying.any() else 0.0
+    numbers = {
+        "support_size": float(support.sum()),
+        "receptive_spread": spread,
+        "varying_atoms": float(varying.sum()),
+        "overlap": overlap,
+        "effective_rank": rank,
+    }
+    if len(codes) < FEWEST or varying.sum() < 2:
+        return Judgement("undetermined", numbers)
+    if spread >= BROAD and varying.sum() <= 2 * rank + 1:
+        return Judgement("compact capture", numbers)
+    if spread <= NARROW and overlap <= OVERLAP:
+        return Judgement("tiling", numbers)
+    return Judgement("dilution", numbers)
+
+
+def _mean_pair_distance(points: Float32[np.ndarray, "sample axis"], rng: np.random.Generator) -> float:
+    if len(points) < 2:
+        return 0.0
+    first, second = rng.integers(len(points), size=(2, PAIRS))
+    return float(np.linalg.norm(points[first] - points[second], axis=1).mean()) or 1e-12
+
+
+def effective_rank(points: Float32[np.ndarray, "sample axis"]) -> float:
+    """Participation ratio of the covariance's eigenvalues."""
+    variance = np.linalg.eigvalsh(np.cov(points.T.astype(np.float64)).reshape(points.shape[1], points.shape[1]))
+    return float(variance.sum() ** 2 / max(float((variance**2).sum()), 1e-300))
+
+
+def tuning_curves(
+    codes: Float32[np.ndarray, "sample atom"], coordinate: Float32[np.ndarray, "sample"], *, closed: bool, bins: int
+) -> Float32[np.ndarray, "atom bin"]:
+    """Mean activation of each atom along the coordinate, smoothed by a Gaussian one bin wide.
+
+    Bins are equally wide, centred at (bin + 0.5) / bins; where no token lies near a bin its neighbours decide.
+    """
+    centres = (np.arange(bins) + 0.5) / bins
+    total = np.full((bins, codes.shape[1]), 0.0)
+    weight = np.full(bins, 1e-9)
+    place = np.minimum((coordinate * 8 * bins).astype(np.int64), 8 * bins - 1)
+    count = np.bincount(place, minlength=8 * bins).astype(np.float64)
+    sums = np.zeros((8 * bins, codes.shape[1]))
+    np.add.at(sums, place, codes)
+    fine = (np.arange(8 * bins) + 0.5) / (8 * bins)
+    apart = distance(centres[:, None], fine[None, :], closed=closed) * bins
+    kernel = np.exp(-0.5 * apart**2) + 1e-9 * np.exp(-apart / 4)
+    total += kernel @ sums
+    weight += kernel @ count
+    curves: Float32[np.ndarray, "atom bin"] = (total / weight[:, None]).T.astype(np.float32)
+    return curves
+
+
+def varies(tuning: Float32[np.ndarray, "atom bin"]) -> Bool[np.ndarray, "atom"]:
+    """Which atoms carry position: their tuning curve falls well below its own largest value somewhere."""
+    largest = tuning.max(1)
+    carries: Bool[np.ndarray, "atom"] = (largest > 0) & ((largest - tuning.min(1)) >= VARIES * largest)
+    return carries
+
+
+def feature_order(tuning: Float32[np.ndarray, "atom bin"]) -> Int64[np.ndarray, "atom"]:
+    """Atoms by where along the coordinate they fire most; those that do not vary come last."""
+    peak: Float64[np.ndarray, "atom"] = tuning.argmax(1).astype(np.float64)
+    return np.lexsort((np.arange(len(tuning)), np.where(varies(tuning), peak, np.inf)))

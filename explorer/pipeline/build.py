@@ -1,0 +1,224 @@
+"""Build: a feature bundle becomes a run.
+
+Every stage is a pure function of the bundle and its settings; its result is kept under the hash of both, so that an
+interrupted build goes on where it stopped and a changed setting redoes only what depends on it.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from explorer.config import BuildSettings, Settings
+from explorer.maths.clustering import cluster_graph
+from explorer.maths.cofiring import cofiring_graph
+from explorer.maths.projection import project_graph
+from explorer.pipeline.firing import Firing, by_feature, feature_table
+from explorer.pipeline.manifold import ClusterBuilder, Manifold
+from explorer.pipeline.subject import subject_of
+from explorer.records import (
+    LEFT_OUT,
+    Clustering,
+    ClusterSummary,
+    NeighbourGraph,
+    Progress,
+    silent,
+)
+from explorer.runs.bundle import Bundle, open_bundle
+from explorer.runs.manifest import MANIFEST
+from explorer.runs.run import Run, open_run
+from explorer.runs.run_writer import RunWriter
+
+Arrays = dict[str, np.ndarray]
+
+DECISIVE = ("numpy", "scipy", "numba", "hdbscan", "umap-learn", "scikit-learn")
+"""Packages whose version may change a run."""
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """What every stage may read, and what its key is made of."""
+
+    bundle: Bundle
+    """The input."""
+    settings: BuildSettings
+    """Every effective setting."""
+    versions: Mapping[str, str]
+    """Versions of the decisive packages."""
+
+    def key(self, *parts: object) -> str:
+        """Hash of the bundle, the versions and whatever else a stage depends on."""
+        text = json.dumps([self.bundle.digest, dict(self.versions), *map(_plain, parts)], sort_keys=True)
+        return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def build(
+    bundle_path: Path, out: Path, settings: BuildSettings, *, title: str | None = None, progress: Progress = silent
+) -> Run:
+    """Cluster a bundle's features, recover each cluster's geometry, and write a run.
+
+    Same bundle, same settings, same machine: the same bytes. Nothing is done where ``out`` already is that run.
+
+    Args:
+        bundle_path: folder of a feature bundle v1.
+        out: folder of the run; a ``subject/`` in it is kept.
+        settings: every choice.
+        title: name for people; the model and layer where it is None.
+        progress: told after every stage and cluster.
+
+    Raises:
+        BundleError: the bundle breaks its format.
+        RunError: something else than a run stands at ``out``.
+    """
+    bundle = open_bundle(bundle_path)
+    bundle.verify()
+    sources = _Sources(bundle, settings, {name: version(name) for name in DECISIVE})
+    title = title or f"{Path(bundle.model.id).name}, layer {bundle.model.layer}"
+    current = _current(out, sources, title)
+    if current is not None:
+        progress("unchanged", 1, 1)
+        return current
+    with RunWriter(out, keep_stages=True) as writer:
+        _write(writer, sources, title, progress)
+    return open_run(out)
+
+
+def _current(out: Path, sources: _Sources, title: str) -> Run | None:
+    """The run at ``out`` where it is already what would be built."""
+    if not (out / MANIFEST).is_file():
+        return None
+    run = open_run(out)
+    made = run.manifest
+    wanted = (
+        sources.bundle.digest,
+        sources.settings,
+        dict(sources.versions),
+        title,
+        f"manifold-explorer {version('manifold-explorer')}",
+    )
+    return run if (made.bundle, made.settings, made.versions, made.title, made.created_by) == wanted else None
+
+
+def _write(writer: RunWriter, sources: _Sources, title: str, progress: Progress) -> None:
+    bundle, settings = sources.bundle, sources.settings
+    progress("read codes", 0, None)
+    firing = by_feature(bundle.codes())
+    graph = _graph(writer, sources, progress)
+    clustering = _clustering(writer, sources, graph, firing, progress)
+    xy = _map(writer, sources, graph, clustering, progress)
+    tokens = bundle.tokens()
+    writer.write_features(feature_table(firing, tokens.token_ids, xy, clustering.label, clustering.membership))
+    writer.write_graph(graph)
+    writer.write_vocabulary(tokens.vocabulary)
+    summaries = _manifolds(writer, sources, firing, clustering, progress)
+    writer.finish(
+        title=title,
+        model=bundle.model,
+        sae=bundle.sae,
+        subject=subject_of(bundle, writer.path),
+        dataset=bundle.dataset,
+        bundle=bundle.digest,
+        settings=settings,
+        seeds={"build": settings.seed},
+        versions=sources.versions,
+        n_tokens=bundle.counts.n_tokens,
+        clusters=summaries,
+    )
+
+
+def _graph(writer: RunWriter, sources: _Sources, progress: Progress) -> NeighbourGraph:
+    chosen = sources.settings.cofiring
+
+    def work() -> Arrays:
+        codes = sources.bundle.codes()
+        fires = codes.values > 0
+        features = codes.features[fires]
+        indptr = np.concatenate([[0], np.cumsum(fires)])[codes.indptr].astype(np.int64)
+        graph = cofiring_graph(
+            indptr,
+            features,
+            codes.n_features,
+            neighbours=chosen.neighbours,
+            similarity=chosen.similarity,
+            min_count=chosen.min_count,
+            min_fires=chosen.min_fires,
+        )
+        return graph._asdict()
+
+    return NeighbourGraph(**_stage(writer, "graph", sources.key(chosen), work, progress))
+
+
+def _clustering(
+    writer: RunWriter, sources: _Sources, graph: NeighbourGraph, firing: Firing, progress: Progress
+) -> Clustering:
+    settings = sources.settings
+
+    def work() -> Arrays:
+        blocks = sources.bundle.blocks()
+        if blocks is not None:
+            return vars(_given(blocks, firing, settings.cofiring.min_fires))
+        return vars(cluster_graph(graph, firing.counts, settings.clustering, settings.cofiring.min_fires))
+
+    key = sources.key(settings.cofiring, settings.clustering)
+    return Clustering(**_stage(writer, "clusters", key, work, progress))
+
+
+def _given(blocks: tuple[tuple[int, ...], ...], firing: Firing, min_fires: int) -> Clustering:
+    """Blocks of a block-sparse featurizer are clusters already (arXiv 2606.25234)."""
+    label = np.full(firing.n_features, -1, np.int32)
+    for number, block in enumerate(blocks):
+        label[list(block)] = number
+    label[(label < 0) & (firing.counts < min_fires)] = LEFT_OUT
+    return Clustering(label, (label >= 0).astype(np.float32), np.ones(len(blocks), np.float32))
+
+
+def _map(
+    writer: RunWriter, sources: _Sources, graph: NeighbourGraph, clustering: Clustering, progress: Progress
+) -> np.ndarray:
+    settings = sources.settings
+
+    def work() -> Arrays:
+        included = clustering.label != LEFT_OUT
+        return {"xy": project_graph(graph, included, settings.projection, seed=settings.seed)}
+
+    key = sources.key(settings.cofiring, settings.projection, settings.seed)
+    return _stage(writer, "map", key, work, progress)["xy"]
+
+
+def _manifolds(
+    writer: RunWriter, sources: _Sources, firing: Firing, clustering: Clustering, progress: Progress
+) -> list[ClusterSummary]:
+    settings = sources.settings
+    builder = ClusterBuilder.of(sources.bundle, firing, clustering, settings)
+    n_clusters = int(clustering.label.max(initial=-1)) + 1
+    summaries = []
+    for number in range(n_clusters):
+        core = np.flatnonzero(clustering.label == number)
+        key = sources.key(settings.halo, settings.geometry, settings.seed, number, core.tolist())
+        name = f"cluster-{number}"
+        saved = writer.stage(name, key)
+        manifold = builder.build(number) if saved is None else Manifold.from_arrays(saved)
+        if saved is None:
+            writer.save_stage(name, key, manifold.to_arrays())
+        writer.write_cluster(number, manifold.geometry, manifold.portrait)
+        summaries.append(manifold.summary)
+        progress("shapes", number + 1, n_clusters)
+    return summaries
+
+
+def _stage(writer: RunWriter, name: str, key: str, work: Callable[[], Arrays], progress: Progress) -> Arrays:
+    progress(name, 0, 1)
+    arrays = writer.stage(name, key)
+    if arrays is None:
+        arrays = work()
+        writer.save_stage(name, key, arrays)
+    progress(name, 1, 1)
+    return arrays
+
+
+def _plain(part: object) -> object:
+    return part.model_dump(mode="json") if isinstance(part, Settings) else part

@@ -1,0 +1,30 @@
+"""Names a run's subject from what harvest left in the bundle."""
+
+from pathlib import Path
+
+from explorer.records import SubjectInfo
+from explorer.runs.bundle import Bundle
+from explorer.runs.manifest import SUBJECT
+
+
+def subject_of(bundle: Bundle, run: Path) -> SubjectInfo | None:
+    """The subject that a host must hold, or None where the bundle does not tell (one that was written by hand).
+
+    Paths inside the run's own ``subject/`` are told relative to the run, so that the run can be moved.
+    """
+    told = bundle.extra.get("subject")
+    if not isinstance(told, dict):
+        return None
+    return SubjectInfo(
+        fingerprint=str(told.get("fingerprint", "")),
+        model=bundle.model,
+        sae=bundle.sae,
+        model_path=_relative(str(told.get("model_path", "")), run),
+        sae_path=_relative(str(told.get("sae_path", "")), run),
+    )
+
+
+def _relative(path: str, run: Path) -> str:
+    inside = (run / SUBJECT).resolve()
+    given = Path(path).resolve()
+    return given.relative_to(run.resolve()).as_posix() if given.is_relative_to(inside) else path
