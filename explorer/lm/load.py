@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import logging as transformers_logging
 
 from explorer.errors import SubjectError
+from explorer.lm.fingerprint import weights_digest
 
 DType = Literal["float32", "float16", "bfloat16"]
 """Number format that a model computes in."""
@@ -42,6 +43,8 @@ class LoadedModel:
     """Where the model lies."""
     dtype: torch.dtype
     """Number format that it computes in."""
+    weights: str
+    """SHA-256 of the weights before they were turned to that format, see `weights_digest`."""
 
 
 def load_model(model: str, *, device: str = "cpu", dtype: DType = "float32") -> LoadedModel:
@@ -65,10 +68,10 @@ def load_model(model: str, *, device: str = "cpu", dtype: DType = "float32") -> 
         raise SubjectError(model, "no config.json", "a Hugging Face model folder or id")
     with _quiet(), _told_as_subject_error(model):
         tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=folder, trust_remote_code=False)
-        network = AutoModelForCausalLM.from_pretrained(
-            model, dtype=_TORCH_DTYPE[dtype], local_files_only=folder, trust_remote_code=False, use_safetensors=True
-        )
-    with _told_as_subject_error(model):
+        network = _network(model, "float32", local=folder)
+        weights = weights_digest(network)
+        if dtype != "float32":
+            network = _network(model, dtype, local=folder)
         nn.Module.to(network, torch.device(device)).requires_grad_(False)
     config = network.config.get_text_config(decoder=True)
     return LoadedModel(
@@ -81,6 +84,13 @@ def load_model(model: str, *, device: str = "cpu", dtype: DType = "float32") -> 
         max_context=int(getattr(config, "max_position_embeddings", 0) or tokenizer.model_max_length),
         device=next(network.parameters()).device,
         dtype=_TORCH_DTYPE[dtype],
+        weights=weights,
+    )
+
+
+def _network(model: str, dtype: DType, *, local: bool) -> PreTrainedModel:
+    return AutoModelForCausalLM.from_pretrained(
+        model, dtype=_TORCH_DTYPE[dtype], local_files_only=local, trust_remote_code=False, use_safetensors=True
     )
 
 

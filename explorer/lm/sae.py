@@ -11,7 +11,7 @@ from typing import cast, get_args
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from explorer.errors import SubjectError
@@ -70,7 +70,7 @@ def save_sae(path: str | Path, sae: Sae) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in sae.tensors().items()}
     partial = folder / f"{WEIGHTS_NAME}.part"
-    save_file(weights, partial)
+    partial.write_bytes(save(weights))
     os.replace(partial, folder / WEIGHTS_NAME)
     partial = folder / f"{CONFIG_NAME}.part"
     partial.write_text(json.dumps(_config(sae), indent=2) + "\n", encoding="utf-8")

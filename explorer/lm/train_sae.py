@@ -5,7 +5,6 @@ of unit norm, an encoder that begins as the decoder's transpose, and the auxilia
 learn what the living ones leave unexplained.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -99,9 +98,10 @@ def train_sae(
     _check(activations, settings)
     generator = torch.Generator(device=activations.device).manual_seed(settings.seed)
     mean = activations.to(torch.float64).mean(0).to(activations.dtype)
-    scale = math.sqrt(activations.shape[1]) / float((activations - mean).pow(2).sum(1).mean().sqrt())
-    if not math.isfinite(scale):
+    spread = float((activations - mean).pow(2).mean().sqrt())
+    if spread == 0.0:
         raise SubjectError("activations", "activations that are all alike", "some variance")
+    scale = 1.0 / spread
     weights = _first_weights(activations.shape[1], settings, activations, generator)
     _optimise(weights, activations, mean, scale, settings, generator, progress)
     sae = _folded(weights, mean, scale, settings)
