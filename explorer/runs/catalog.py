@@ -25,7 +25,7 @@ class BrokenRun:
 class _Entry:
     path: Path
     stamp: tuple[int, int, int]
-    entry: Run | BrokenRun
+    entry: Run | RunError
 
 
 class Catalog:
@@ -41,7 +41,10 @@ class Catalog:
     @property
     def entries(self) -> tuple[Run | BrokenRun, ...]:
         """Every run, whole or broken."""
-        return tuple(found.entry for found in self._entries.values())
+        return tuple(
+            BrokenRun(name, str(found.entry)) if isinstance(found.entry, RunError) else found.entry
+            for name, found in self._entries.items()
+        )
 
     def run(self, run_id: str) -> Run:
         """The run with this id, as it is on disk now.
@@ -53,10 +56,9 @@ class Catalog:
         if known is None:
             raise RunError(file_name(self.root), f"no run {quoted(run_id)}", "one that the list of runs names")
         if known.stamp != _stamp(known.path):
-            known = self._entries[run_id] = _look(known.path, run_id)
-        if isinstance(known.entry, BrokenRun):
-            # Asked for by name, a broken run fails with its own error.
-            return open_run(known.path)
+            known = self._entries[run_id] = _look(known.path) if known.path == self.root else _look_below(known.path)
+        if isinstance(known.entry, RunError):
+            raise RunError(known.entry.where, known.entry.found, known.entry.wanted)
         return known.entry
 
 
@@ -75,13 +77,12 @@ def scan(root: Path | str) -> Catalog:
     if not folder.is_dir():
         raise RunError(folder, "no folder" if folder.exists() else "nothing there", "a run or a folder of runs")
     if os.path.lexists(folder / MANIFEST):
-        name = folder.resolve().name
-        return Catalog(folder, {name: _look(folder, name)})
+        return Catalog(folder, {folder.resolve().name: _look(folder)})
     try:
         names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
     except OSError as fault:
         raise RunError(folder, f"a folder that cannot be read ({fault.strerror})", "a folder of runs") from fault
-    return Catalog(folder, {name: _look(folder / name, name) for name in names if _is_candidate(folder / name)})
+    return Catalog(folder, {name: _look_below(folder / name) for name in names if _is_candidate(folder / name)})
 
 
 def _is_candidate(path: Path) -> bool:
@@ -91,14 +92,18 @@ def _is_candidate(path: Path) -> bool:
         return False
 
 
-def _look(path: Path, name: str) -> _Entry:
+def _look_below(path: Path) -> _Entry:
+    if path.is_symlink():
+        return _Entry(path, _stamp(path), RunError(file_name(path), "a symbolic link", "a folder"))
+    return _look(path)
+
+
+def _look(path: Path) -> _Entry:
     stamp = _stamp(path)
-    if path.is_symlink() and name == path.name:
-        return _Entry(path, stamp, BrokenRun(name, f"{file_name(path)}: found a symbolic link, wanted a folder"))
     try:
         return _Entry(path, stamp, open_run(path))
     except RunError as fault:
-        return _Entry(path, stamp, BrokenRun(name, str(fault)))
+        return _Entry(path, stamp, fault)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
