@@ -1,0 +1,136 @@
+/* Probability bands as SVG, one column an arm, and the one handle that runs through all of them without the server. */
+(function () {
+  "use strict";
+  const mx = (window.mx = window.mx || {});
+  const listeners = [];
+  let view = null;
+  let position = 1;
+
+  const clamp = (x) => Math.min(1, Math.max(0, x));
+
+  function bandLabel(band) {
+    if (band.label_x === null || !band.color) return null;
+    const style = { left: `${band.label_x * 100}%`, top: `${band.label_y * 100}%` };
+    return mx.html("span", { class: "band-label", style, "aria-hidden": "true" }, band.name);
+  }
+
+  function picture(arm) {
+    const areas = arm.bands.map((band) =>
+      mx.svg("path", { d: band.path, class: band.color ? "band" : "band other", style: band.color ? { fill: band.color } : {} }));
+    const svg = mx.svg("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none", role: "img",
+      "aria-label": `${arm.title}: probability of each value along the path` }, areas);
+    return mx.html("div", { class: "bands-box", "data-arm": arm.arm }, [
+      svg, ...arm.bands.map(bandLabel), mx.html("div", { class: "bands-handle", "aria-hidden": "true" }),
+    ]);
+  }
+
+  function table(arm) {
+    const cells = (row) => row.map((text) => mx.html("td", {}, text));
+    const rows = arm.answers.map((answer, index) =>
+      mx.html("tr", {}, cells([mx.percent(index / (arm.answers.length - 1 || 1)), answer.text, mx.percent(answer.probability),
+        arm.off_manifold[index].toFixed(2)])));
+    const head = mx.html("tr", {}, ["along the path", "next word", "probability", "distance from the curve"].map((t) => mx.html("th", { scope: "col" }, t)));
+    return mx.html("details", { class: "as-table" }, [
+      mx.html("summary", { class: "small" }, "as a table"),
+      mx.html("div", { class: "scroll small" }, mx.html("table", {}, [mx.html("thead", {}, head), mx.html("tbody", {}, rows)])),
+    ]);
+  }
+
+  function ticks() {
+    const marks = view.ticks.map(([name, share, color]) =>
+      mx.html("span", { class: "tick", style: { left: `${clamp(share) * 100}%`, "--value": color } }, name));
+    return mx.html("div", { class: "ticks", "aria-hidden": "true" }, marks);
+  }
+
+  function column(arm) {
+    return mx.html("section", { class: "arm", "data-arm": arm.arm, "aria-label": arm.title }, [
+      mx.html("div", { class: "arm-head" }, [
+        mx.html("h3", {}, arm.title),
+        mx.html("span", { class: "muted small arm-note", title: "Values that become the likeliest word on the way; E is the Bhattacharyya energy: how unnatural the answers are on the way, lower is better." }, arm.note),
+      ]),
+      picture(arm),
+      ticks(),
+      mx.html("p", { class: "answer" }, [
+        mx.html("span", { class: "answer-prompt" }, view.prompt + " "),
+        mx.html("b", { class: "answer-word" }),
+        mx.html("span", { class: "muted small answer-share" }),
+      ]),
+      mx.html("p", { class: "off muted small" }),
+      table(arm),
+    ]);
+  }
+
+  function show() {
+    if (!view) return;
+    for (const section of document.querySelectorAll("#bands .arm")) {
+      const arm = view.arms.find((one) => one.arm === section.dataset.arm);
+      const index = Math.round(position * (arm.answers.length - 1));
+      const answer = arm.answers[index];
+      section.querySelector(".bands-handle").style.left = `${position * 100}%`;
+      const word = section.querySelector(".answer-word");
+      word.textContent = answer.text;
+      word.style.setProperty("--value", answer.color || "var(--text)");
+      section.querySelector(".answer-share").textContent = " " + mx.percent(answer.probability);
+      const off = arm.off_manifold[index];
+      section.querySelector(".off").textContent = `${off.toFixed(1)} × the usual distance from the curve`;
+    }
+    const slider = document.getElementById("position");
+    if (slider) {
+      slider.value = String(Math.round(position * 1000));
+      slider.setAttribute("aria-valuetext", describe());
+    }
+  }
+
+  function describe() {
+    return view.arms.map((arm) => `${arm.title}: ${arm.answers[Math.round(position * (arm.answers.length - 1))].text}`).join("; ");
+  }
+
+  /* Move the handle; everything that follows it listens. */
+  function move(to, settled) {
+    position = clamp(to);
+    show();
+    for (const listen of listeners) listen(position, view);
+    if (settled) {
+      window.dash_clientside.set_props("position-store", { data: position });
+      mx.link.set({ at: position === 1 ? null : mx.link.number(position) });
+    }
+  }
+
+  function drag(event) {
+    const box = event.target.closest(".bands-box");
+    if (!box || event.button > 0) return;
+    event.preventDefault();
+    const at = (moved) => { const area = box.getBoundingClientRect(); return (moved.clientX - area.left) / area.width; };
+    const follow = (moved) => move(at(moved), false);
+    const release = (moved) => {
+      window.removeEventListener("pointermove", follow);
+      window.removeEventListener("pointercancel", release);
+      move(moved.type === "pointerup" ? at(moved) : position, true);
+    };
+    window.addEventListener("pointermove", follow);
+    window.addEventListener("pointerup", release, { once: true });
+    window.addEventListener("pointercancel", release, { once: true });
+    move(at(event), false);
+  }
+
+  function slider() {
+    return mx.html("label", { class: "position" }, [
+      mx.html("span", { class: "muted small" }, view.start_name),
+      mx.html("input", { id: "position", type: "range", min: 0, max: 1000, step: 5, value: position * 1000,
+        "aria-label": `Position along the path from ${view.start_name} to ${view.end_name}`,
+        oninput: (event) => move(event.target.value / 1000, false), onchange: (event) => move(event.target.value / 1000, true) }),
+      mx.html("span", { class: "muted small" }, view.end_name),
+    ]);
+  }
+
+  function render(data, at) {
+    const box = document.getElementById("bands");
+    if (!box) return;
+    view = data;
+    if (!data) return;
+    box.replaceChildren(slider(), mx.html("div", { class: "arms", onpointerdown: drag }, data.arms.map(column)));
+    move(typeof at === "number" ? at : position, false);
+  }
+
+  mx.bands = { render, move, listen: (callback) => listeners.push(callback), position: () => position, view: () => view };
+})();

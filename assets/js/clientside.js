@@ -1,0 +1,125 @@
+/* What Dash calls in the browser: each function decodes, hands over, and returns. */
+(function () {
+  "use strict";
+  const mx = window.mx;
+  const dash = (window.dash_clientside = window.dash_clientside || {});
+  const no = () => dash.no_update;
+  const cache = new Map();
+
+  async function json(url) {
+    if (!cache.has(url)) {
+      if (cache.size > 500) cache.clear();
+      const reply = await fetch(url);
+      if (!reply.ok) return null;
+      cache.set(url, await reply.json());
+    }
+    return cache.get(url);
+  }
+
+  const node = (type, props, namespace = "dash_html_components") => ({ type, namespace, props });
+  const div = (children, className) => node("Div", { children, className });
+
+  function context(found) {
+    return node("Div", { className: "context", children: [found.before, node("Mark", { children: found.token }), found.after] });
+  }
+
+  /* Tooltips follow the pointer while the text is fetched; a late answer for another point is dropped. */
+  const wanted = {};
+  async function tip(id, hover, url, children) {
+    const point = hover && hover.points && hover.points[0];
+    wanted[id] = point ? url(point) : null;
+    if (!point || !wanted[id]) return [false, no(), no()];
+    const mine = wanted[id];
+    const found = await json(mine);
+    if (wanted[id] !== mine || !found) return [false, no(), no()];
+    return [true, point.bbox, children(found, point)];
+  }
+
+  function shareWords(text, done) {
+    const toast = document.getElementById("toast");
+    toast.replaceChildren(done ? "Link copied: " : "Copy this link: ", mx.html("a", { href: text }, text));
+    window.setTimeout(() => { if (toast.textContent.includes(text)) toast.replaceChildren(); }, 8000);
+  }
+
+  dash.mx = {
+    title(text) { if (text) document.title = text; },
+    theme(clicks) { if (clicks) mx.theme.toggle(); },
+
+    map(data) { mx.map.render(data); return "yes"; },
+    mapTip(hover, data) {
+      const groups = ["noise", "clustered"];
+      return tip("map", hover, (point) => `${data.data}/map/${groups[point.curveNumber]}/${point.pointNumber}`, (found) => [
+        node("B", { children: found.title }), div(found.where, "muted small"), div(found.tokens, "small"), div(found.fires, "muted small")]);
+    },
+    async mapClick(click, data) {
+      const point = click && click.points && click.points[0];
+      if (!point || point.curveNumber !== 1) return;
+      const found = await json(`${data.data}/map/clustered/${point.pointNumber}`);
+      if (found && found.cluster >= 0) mx.map.visit(data.base + found.cluster);
+    },
+    filters(query, sort, shape, regime) {
+      mx.link.set({ q: query, sort: sort === "manifold" ? null : sort, shape: shape === "any" ? null : shape, regime: regime === "any" ? null : regime });
+    },
+    async shareView(clicks) {
+      if (clicks) shareWords(window.location.href, await mx.link.copy(window.location.href));
+    },
+
+    cluster(data) {
+      if (!data) return no();
+      mx.cloud.use(data.shape);
+      mx.strips.render(data.strips);
+      mx.strips.mark(new URLSearchParams(window.location.search).get("color"));
+      if (data.api) mx.host.ask(data.api, data.fingerprint);
+      return "yes";
+    },
+    cloudTip(hover, data) {
+      return tip("cloud", hover, (point) => (point.curveNumber === 0 ? `${data.data}/sample/${point.pointNumber}` : null), (found) => [
+        context(found), div(found.where, "muted small")]);
+    },
+    colors(data, by) {
+      mx.cloud.colors(data);
+      mx.strips.mark(by);
+      mx.link.set({ color: by === "coordinate" ? null : by });
+    },
+    camera(moved) {
+      if (moved && moved["scene.camera"]) mx.link.set({ cam: mx.link.camera(moved["scene.camera"]) });
+    },
+
+    steerFields(prompt, from, to, strength, touched) {
+      if (!touched || !touched.length) return;
+      mx.link.set({ prompt, from: from === "~" ? null : from, to, strength: Number(strength) === 1 ? null : strength });
+    },
+    bands(data, position) {
+      const verdict = document.getElementById("steer-verdict");
+      mx.stream.stop();
+      if (!data) return [true, true, dash.no_update];
+      mx.bands.render(data.view, position);
+      mx.cloud.path(data.view);
+      if (verdict) verdict.className = `verdict small ${data.view.moves === false ? "bad" : ""}`;
+      return [false, false, data.view.verdict];
+    },
+    generate(clicks, steer, cluster) {
+      if (!clicks || !steer || !cluster) return;
+      const { waypoints, random_repeats, values, ...same } = steer.request;
+      mx.stream.start(cluster.api, { ...same, position: mx.bands.position(), max_tokens: 24, where: "last_prompt" });
+    },
+    stop(clicks) { if (clicks) mx.stream.stop("Stopped."); },
+    async shareResult(clicks, steer, stream, cluster) {
+      if (!clicks || !steer) return;
+      const body = { view: window.location.search, label: cluster.label, behaviour_request: steer.request, behaviour: steer.reply, ...(stream || {}) };
+      const reply = await fetch(`${cluster.api}/share`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+      const kept = await reply.json();
+      if (!reply.ok) { document.getElementById("toast").textContent = kept.message; return; }
+      const link = new URL(cluster.api.replace(/api$/, "") + kept.path.replace(/^\//, ""), window.location.href).href;
+      shareWords(link, await mx.link.copy(link));
+    },
+    replay(data) {
+      if (!data) return no();
+      if (data.shape) mx.cloud.use(data.shape);
+      mx.bands.render(data.view, data.position);
+      mx.cloud.path(data.view);
+      mx.stream.replay(data.view.prompt, data.texts);
+      return "yes";
+    },
+  };
+})();

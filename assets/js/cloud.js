@@ -1,0 +1,74 @@
+/* The cloud's path and handle: they follow the bands' handle along the fitted curve, in the one WebGL context. */
+(function () {
+  "use strict";
+  const mx = (window.mx = window.mx || {});
+  const CHORD = 2, PATH = 3, START = 4, HANDLE = 5;
+  let shape = null;
+  let waiting = false;
+
+  const plot = () => document.querySelector("#cloud .js-plotly-plot");
+
+  function along(coordinate) {
+    const knots = shape.curve.length;
+    const at = shape.closed ? (((coordinate % 1) + 1) % 1) * knots : Math.min(1, Math.max(0, coordinate)) * (knots - 1);
+    const low = Math.floor(at) % knots;
+    const next = shape.closed ? (low + 1) % knots : Math.min(low + 1, knots - 1);
+    const share = at - Math.floor(at);
+    return [0, 1, 2].map((axis) => shape.curve[low][axis] * (1 - share) + shape.curve[next][axis] * share);
+  }
+
+  function columns(points) {
+    return { x: points.map((p) => p[0]), y: points.map((p) => p[1]), z: points.map((p) => p[2]) };
+  }
+
+  function coordinateAt(view, position) {
+    const at = position * (view.coordinate.length - 1);
+    const low = Math.floor(at), high = Math.min(low + 1, view.coordinate.length - 1);
+    let step = view.coordinate[high] - view.coordinate[low];
+    if (shape.closed) step -= Math.round(step);
+    return view.coordinate[low] + step * (at - low);
+  }
+
+  function restyle(traces, points, extra) {
+    const gd = plot();
+    if (!gd || !gd.data || !window.Plotly) return;
+    const all = points.map(columns);
+    window.Plotly.restyle(gd, { x: all.map((p) => p.x), y: all.map((p) => p.y), z: all.map((p) => p.z), ...extra }, traces);
+  }
+
+  /* Draw a new path: its stretch of the curve, and the straight line between its ends. */
+  function path(view) {
+    if (!shape || !shape.curve.length || !view || !view.coordinate.length) return;
+    const points = view.coordinate.map(along);
+    const handle = along(coordinateAt(view, mx.bands.position()));
+    const accent = mx.theme.color("--accent-line");
+    restyle([CHORD, PATH, START, HANDLE], [[points[0], points[points.length - 1]], points, [points[0]], [handle]],
+      { "line.color": [undefined, accent, undefined, undefined], "marker.color": [undefined, undefined, undefined, accent] });
+  }
+
+  function follow(position, view) {
+    if (!shape || !shape.curve.length || !view || !view.coordinate.length) return;
+    const coordinate = coordinateAt(view, position);
+    mx.strips.place(((coordinate % 1) + 1) % 1 || (shape.closed ? 0 : Math.max(0, Math.min(1, coordinate))));
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      restyle([HANDLE], [[along(coordinateAt(view, mx.bands.position()))]]);
+    });
+  }
+
+  function colors(data) {
+    const gd = plot();
+    if (!gd || !data || !window.Plotly) return;
+    window.Plotly.restyle(gd, { "marker.color": [data.numbers], "marker.colorscale": [data.scale], "marker.cmin": data.low, "marker.cmax": data.high }, [0]);
+  }
+
+  function use(data) {
+    shape = data;
+  }
+
+  mx.bands.listen(follow);
+  window.addEventListener("mx-theme", () => path(mx.bands.view()));
+  mx.cloud = { use, path, colors, plot };
+})();

@@ -1,0 +1,57 @@
+"""Callbacks of the steering panel: one request a path; drawing, dragging, streaming and sharing are the browser's."""
+
+from typing import Any
+
+from dash import Dash, Input, Output, State
+
+from explorer.app import ids
+from explorer.app.ask import ask_host
+from explorer.app.callbacks.frame import browser
+from explorer.app.site import Site
+
+_FIELDS = (ids.STEER_PROMPT, ids.STEER_FROM, ids.STEER_TO, ids.STEER_STRENGTH)
+
+
+def register(app: Dash, site: Site) -> None:
+    """Add them to the app."""
+
+    @app.callback(
+        Output(ids.STEER_STORE, "data"),
+        Output(ids.STEER_STATUS, "children"),
+        Input(ids.STEER_RUN, "n_clicks"),
+        *(Input(field, "value") for field in _FIELDS),
+        State(ids.URL, "pathname"),
+        running=[(Output(ids.STEER_RUN, "disabled"), True, False), (Output(ids.BANDS, "className"), "stale", "")],
+        prevent_initial_call=True,
+    )
+    async def steer(_: int, prompt: str, start: str, end: str, strength: float, path: str) -> tuple[Any, str]:
+        answer = await ask_host(site, path, prompt, start, end, strength)
+        return answer.data, answer.problem
+
+    app.clientside_callback(
+        browser("steerFields"), *(Input(field, "value") for field in _FIELDS), prevent_initial_call=True
+    )
+    app.clientside_callback(
+        browser("bands"),
+        Output(ids.GENERATE, "disabled"),
+        Output(ids.SHARE_RESULT, "disabled"),
+        Output(ids.STEER_VERDICT, "children"),
+        Input(ids.STEER_STORE, "data"),
+        State(ids.POSITION_STORE, "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        browser("generate"),
+        Input(ids.GENERATE, "n_clicks"),
+        State(ids.STEER_STORE, "data"),
+        State(ids.CLUSTER_STORE, "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(browser("stop"), Input(ids.STOP, "n_clicks"), prevent_initial_call=True)
+    app.clientside_callback(
+        browser("shareResult"),
+        Input(ids.SHARE_RESULT, "n_clicks"),
+        *(State(store, "data") for store in (ids.STEER_STORE, ids.STREAM_STORE, ids.CLUSTER_STORE)),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(browser("replay"), Output(ids.BANDS, "data-ready"), Input(ids.REPLAY_STORE, "data"))

@@ -1,0 +1,62 @@
+"""Which tiles a view shows, in which order: pure."""
+
+from collections.abc import Callable
+
+from explorer.app.state import Sort, View
+from explorer.app.words import count
+from explorer.records import ClusterSummary
+
+SORTS: dict[Sort, str] = {
+    "manifold": "most manifold-like first",
+    "size": "most tokens first",
+    "features": "most features first",
+    "stability": "most stable first",
+    "label": "by name",
+}
+"""Orders on offer, in words."""
+_KEYS: dict[Sort, Callable[[ClusterSummary], tuple[float | str, ...]]] = {
+    "manifold": lambda one: (-one.scores.get("manifold_likeness", 0.0), one.id),
+    "size": lambda one: (-one.n_tokens, one.id),
+    "features": lambda one: (-len(one.features) - len(one.halo), one.id),
+    "stability": lambda one: (-one.scores.get("persistence", 0.0), one.id),
+    "label": lambda one: (one.label.casefold(), one.id),
+}
+
+
+def choose_tiles(
+    clusters: tuple[ClusterSummary, ...], view: View, tokens: Callable[[ClusterSummary], str]
+) -> list[ClusterSummary]:
+    """Clusters that a view shows, in its order.
+
+    Args:
+        clusters: all of a run's clusters.
+        view: filters, search and order.
+        tokens: text of the tokens on which a cluster's features fire most, lower case; asked only where a search
+            is not answered by label, values and numbers.
+    """
+    kept = [
+        one
+        for one in clusters
+        if (not view.shape or one.shape == view.shape)
+        and (not view.regime or one.regime == view.regime)
+        and matches(one, view.query, tokens)
+    ]
+    return sorted(kept, key=_KEYS[view.sort])
+
+
+def matches(one: ClusterSummary, query: str, tokens: Callable[[ClusterSummary], str]) -> bool:
+    """Whether every word of a search is found in a cluster: its name, its values, its tokens, or a feature's number."""
+    words = query.casefold().split()
+    if not words:
+        return True
+    text = " ".join([one.label, one.words, one.shape, one.regime, *one.order]).casefold()
+    numbers = {str(feature) for feature in (*one.features, *one.halo)} | {f"#{one.id}"}
+    return all(word in text or word in numbers or word in tokens(one) for word in words)
+
+
+def tile_words(one: ClusterSummary) -> str:
+    """What stands under a tile's name."""
+    parts = [f"{count(len(one.features))} + {count(len(one.halo))} features", one.shape]
+    if one.order:
+        parts.append(f"{count(len(one.order))} values")
+    return " · ".join(parts)

@@ -1,0 +1,132 @@
+"""Builds the app: Dash on FastAPI, its pages, its routes, its callbacks, and the front filter around all of it."""
+
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from dash import Dash
+from dash.backends._fastapi import reset_current_request, set_current_request
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from explorer.app.callbacks import atlas, frame, manifold, steering
+from explorer.app.edge import build_edge
+from explorer.app.links import PAGE_PATHS, Links
+from explorer.app.pages.page import frame as page_frame
+from explorer.app.relay import RelayLimits, SteeringHost
+from explorer.app.run_routes import run_router
+from explorer.app.security.filter import EdgeSettings
+from explorer.app.shares import ShareStore
+from explorer.app.site import Site
+from explorer.places import shipped_folder
+from explorer.runs.catalog import Catalog
+
+STYLES = ("tokens", "base", "controls", "shell", "gallery", "atlas", "manifold", "steer")
+"""Style sheets of assets/css, in order."""
+SCRIPTS = ("svg", "link", "strips", "bands", "cloud", "map", "stream", "host", "keys", "clientside")
+"""Scripts of assets/js, in order; theme.js stands in the head, before the first paint."""
+INDEX = """<!DOCTYPE html>
+<html lang="en">
+  <head>
+    {%metas%}
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>{%title%}</title>
+    {%favicon%}
+    {%css%}
+    <script src="ASSETS/js/theme.js?VERSION"></script>
+  </head>
+  <body>
+    <noscript>Manifold Explorer draws in the browser and needs JavaScript.</noscript>
+    {%app_entry%}
+    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+  </body>
+</html>
+"""
+
+
+class CompressAnswers:
+    """Compresses what the app computes; Dash's own scripts go as they are, so none is compressed again and again."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.plain = app
+        self.compressed = GZipMiddleware(app, minimum_size=2_000, compresslevel=4)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        static = scope["type"] != "http" or "/_dash-component-suites/" in scope["path"]
+        await (self.plain if static else self.compressed)(scope, receive, send)
+
+
+def create_app(
+    catalog: Catalog,
+    *,
+    host: SteeringHost | None,
+    shares_path: Path,
+    edge: EdgeSettings,
+    prefix: str = "/",
+    relay_limits: RelayLimits | None = None,
+) -> ASGIApp:
+    """Build the app; serve the result with one worker.
+
+    Args:
+        catalog: the runs that are browsed.
+        host: client of the steering host, or None.
+        shares_path: SQLite file of shared results; made at the first share.
+        edge: what the front filter lets through; ``edge.read_only`` stores nothing.
+        prefix: path under which a proxy serves the app, with a slash at both ends.
+        relay_limits: bounds of the relay.
+    """
+    app_version = version("manifold-explorer")
+    shares = ShareStore(shares_path, app_version, read_only=edge.read_only)
+    site = Site(catalog, host, shares, Links(prefix))
+    dash_app = _dash(prefix, app_version)
+    _add_pages(dash_app)
+    dash_app.server.include_router(run_router(catalog))
+    for part in (frame, atlas, manifold, steering):
+        part.register(dash_app, site)
+    return build_edge(dash_app, host=host, shares=shares, settings=edge, limits=relay_limits)
+
+
+def _dash(prefix: str, app_version: str) -> Dash:
+    server = FastAPI(title="Manifold Explorer", version=app_version, docs_url=None, redoc_url=None)
+    server.add_middleware(CompressAnswers)
+    assets = f"{prefix}assets"
+    app = Dash(
+        "explorer.app",
+        server=server,
+        backend="fastapi",
+        assets_folder=str(shipped_folder("assets")),
+        include_assets_files=False,
+        use_pages=False,
+        requests_pathname_prefix=prefix,
+        routes_pathname_prefix="/",
+        serve_locally=True,
+        suppress_callback_exceptions=True,
+        title="Manifold Explorer",
+        update_title="",
+        index_string=INDEX.replace("ASSETS", assets).replace("VERSION", app_version),
+        external_stylesheets=[f"{assets}/css/{name}.css?{app_version}" for name in STYLES],
+        external_scripts=[f"{assets}/js/{name}.js?{app_version}" for name in SCRIPTS],
+        add_log_handler=False,
+    )
+    app.layout = page_frame()
+    return app
+
+
+def _add_pages(app: Dash) -> None:
+    # Dash would answer any address with its page; the ones that exist are named, and the others fall to Dash's own.
+    for path in PAGE_PATHS[1:]:
+        app.server.add_api_route(path, _page(app), methods=["GET"], include_in_schema=False)
+
+
+def _page(app: Dash) -> Callable[[Request], Awaitable[HTMLResponse]]:
+    async def page(request: Request) -> HTMLResponse:
+        token = set_current_request(request)
+        try:
+            return HTMLResponse(app.index())
+        finally:
+            reset_current_request(token)
+
+    return page

@@ -1,0 +1,262 @@
+"""Probability bands: what the model would say at every waypoint, one stack of areas for each arm.
+
+A pure function of the host's reply. The browser draws the result as SVG and drags its handle without the server.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from explorer.app.figures.colors import GREY, value_colors
+from explorer.app.words import percent
+from explorer.steering.protocol import ArmBehaviour, BehaviourReply, TopToken
+
+WIDTH = 1000
+"""Width of the drawing's own units; the browser stretches it."""
+HEIGHT = 100
+"""Height in the same units."""
+LABEL_SHARE = 0.42
+"""A band carries its name where the value reaches this probability."""
+
+TITLES = {
+    "manifold": "Along the curve",
+    "linear": "Straight line",
+    "chord": "Chord in the subspace",
+    "random": "Random direction",
+    "shuffled": "Curve, order shuffled",
+    "flipped": "Curve, sign turned",
+}
+
+
+@dataclass(frozen=True)
+class Band:
+    """One value's area."""
+
+    name: str
+    """The value, or "other"."""
+    color: str
+    """Hex colour; "" for "other", which the theme colours."""
+    path: str
+    """SVG path in units of WIDTH by HEIGHT."""
+    label_x: float | None
+    """Where its name stands, as a share of the width; None where it never reaches LABEL_SHARE."""
+    label_y: float
+    """The same, as a share of the height from the top."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The likeliest next word at one waypoint."""
+
+    text: str
+    """The word."""
+    color: str
+    """Its value's colour, "" where it is no value."""
+    probability: float
+    """How likely."""
+
+
+@dataclass(frozen=True)
+class ArmBands:
+    """One column of the panel."""
+
+    arm: str
+    """Protocol name of the arm."""
+    title: str
+    """Name on the page."""
+    note: str
+    """What it visits and its energy, in words."""
+    bands: tuple[Band, ...]
+    """From the bottom to the top."""
+    answers: tuple[Answer, ...]
+    """One for each waypoint."""
+    off_manifold: tuple[float, ...]
+    """Distance from the curve at each waypoint, 1 is usual."""
+    hook_fired: int
+    """Rows in which the edit was applied."""
+
+
+@dataclass(frozen=True)
+class BandsView:
+    """Everything that the panel draws after one request."""
+
+    prompt: str
+    """The steered prompt."""
+    start_name: str
+    """Where the path begins, in words."""
+    end_name: str
+    """Where it ends."""
+    arms: tuple[ArmBands, ...]
+    """In the order asked."""
+    coordinate: tuple[float, ...]
+    """Intrinsic coordinate of each waypoint of the curve's arm; empty where that arm was not asked."""
+    ticks: tuple[tuple[str, float, str], ...]
+    """Values that the curve passes: name, share of the path, colour."""
+    baseline: Answer
+    """The unsteered model's answer."""
+    moves: bool | None
+    """Whether the cluster moves the model more than chance does; None where that cannot be told."""
+    verdict: str
+    """The same in words."""
+    strength: float
+    """Multiple of the move."""
+
+
+def bands_view(reply: BehaviourReply, prompt: str) -> BandsView:
+    """Turn a host's reply into what the panel draws."""
+    colors = dict(zip(reply.values, _colors(reply), strict=True))
+    order = _stack_order(reply)
+    manifold = next((arm for arm in reply.arms if arm.arm == "manifold" and arm.coordinate is not None), None)
+    return BandsView(
+        prompt=prompt,
+        start_name=_place_name(reply, reply.start),
+        end_name=_place_name(reply, reply.end),
+        arms=tuple(_arm_bands(arm, reply, order, colors) for arm in reply.arms),
+        coordinate=tuple(manifold.coordinate or ()) if manifold else (),
+        ticks=_ticks(reply, colors),
+        baseline=_answer(reply.baseline, reply.baseline_top, reply.values, colors),
+        moves=None if reply.effect is None else reply.effect.moves_model,
+        verdict=_verdict(reply),
+        strength=reply.strength,
+    )
+
+
+def signed_length(reply: BehaviourReply) -> float:
+    """Coordinate difference from start to end, along the shorter way round on a closed curve."""
+    difference = reply.end - reply.start
+    return (difference + 0.5) % 1.0 - 0.5 if reply.closed else difference
+
+
+def _progress(reply: BehaviourReply, coordinate: float) -> float:
+    """How far along the path a coordinate lies: 0 its start, its length its end, negative behind the start."""
+    length = signed_length(reply)
+    ahead = (coordinate - reply.start) * (1.0 if length >= 0 else -1.0)
+    if not reply.closed:
+        return ahead
+    behind = (1.0 - abs(length)) / 2.0
+    return (ahead + behind) % 1.0 - behind
+
+
+def _stack_order(reply: BehaviourReply) -> list[int]:
+    places = [np.inf if c is None else _progress(reply, c) for c in reply.value_coordinate]
+    return sorted(range(len(reply.values)), key=lambda index: places[index])
+
+
+def _colors(reply: BehaviourReply) -> list[str]:
+    return value_colors(reply.closed, reply.value_coordinate)
+
+
+def _ticks(reply: BehaviourReply, colors: dict[str, str]) -> tuple[tuple[str, float, str], ...]:
+    length = abs(signed_length(reply))
+    if length == 0:
+        return ()
+    shares = [
+        (name, _progress(reply, c) / length)
+        for name, c in zip(reply.values, reply.value_coordinate, strict=True)
+        if c is not None
+    ]
+    return tuple((name, share, colors[name]) for name, share in sorted(shares, key=_second) if -0.02 <= share <= 1.02)
+
+
+def _second(pair: tuple[str, float]) -> float:
+    return pair[1]
+
+
+def _arm_bands(arm: ArmBehaviour, reply: BehaviourReply, order: list[int], colors: dict[str, str]) -> ArmBands:
+    shares = np.asarray(arm.probabilities, dtype=np.float64)
+    stacked = shares[:, [*order, shares.shape[1] - 1]]
+    names = [*(reply.values[index] for index in order), "other"]
+    top = np.minimum(np.cumsum(stacked, axis=1), 1.0)
+    bands = tuple(
+        _band(
+            name, colors.get(name, "") if place < len(order) else "", top[:, place] - stacked[:, place], top[:, place]
+        )
+        for place, name in enumerate(names)
+    )
+    return ArmBands(
+        arm=arm.arm,
+        title=TITLES[arm.arm],
+        note=_note(arm),
+        bands=bands,
+        answers=tuple(
+            _answer(row, best, reply.values, colors) for row, best in zip(arm.probabilities, arm.top, strict=True)
+        ),
+        off_manifold=arm.off_manifold,
+        hook_fired=arm.hook_fired,
+    )
+
+
+def _band(name: str, color: str, low: Float[np.ndarray, "waypoint"], high: Float[np.ndarray, "waypoint"]) -> Band:
+    x = np.linspace(0, WIDTH, len(low))
+    upper = [f"{px:.1f} {HEIGHT * (1 - y):.2f}" for px, y in zip(x, high, strict=True)]
+    lower = [f"{px:.1f} {HEIGHT * (1 - y):.2f}" for px, y in zip(x[::-1], low[::-1], strict=True)]
+    height = high - low
+    widest = int(np.argmax(_smoothed(height)))
+    labelled = bool(height[widest] >= LABEL_SHARE)
+    return Band(
+        name=name,
+        color=color,
+        path="M" + "L".join(upper + lower) + "Z",
+        label_x=float(np.clip(_middle(height), 0.03, 0.97)) if labelled else None,
+        label_y=float(1 - (high[widest] + low[widest]) / 2),
+    )
+
+
+def _smoothed(height: Float[np.ndarray, "waypoint"]) -> Float[np.ndarray, "waypoint"]:
+    return np.convolve(height, np.ones(3) / 3, mode="same")
+
+
+def _middle(height: Float[np.ndarray, "waypoint"]) -> float:
+    """Centre of the stretch on which a band is at least half as tall as at its tallest, as a share of the width."""
+    tall = np.flatnonzero(height >= height.max() / 2)
+    return float((tall[0] + tall[-1]) / 2 / max(len(height) - 1, 1))
+
+
+def _answer(row: tuple[float, ...], top: TopToken, values: tuple[str, ...], colors: dict[str, str]) -> Answer:
+    best = int(np.argmax(row[:-1])) if len(row) > 1 else 0
+    if len(row) > 1 and row[best] >= top.probability:
+        return Answer(values[best], colors[values[best]], float(row[best]))
+    return Answer(top.text.strip() or top.text, colors.get(top.text.strip(), ""), float(top.probability))
+
+
+def _note(arm: ArmBehaviour) -> str:
+    parts = []
+    if arm.reach is not None and arm.reach.visited is not None:
+        visits = arm.reach.visited
+        parts.append("visits every value" if visits >= 1 else f"visits {percent(visits)} of the values")
+    if arm.e_bc is not None:
+        parts.append(f"E {arm.e_bc:.2f}")
+    return " · ".join(parts)
+
+
+def _place_name(reply: BehaviourReply, coordinate: float) -> str:
+    known = [
+        (abs(c - coordinate), name)
+        for name, c in zip(reply.values, reply.value_coordinate, strict=True)
+        if c is not None
+    ]
+    gap, name = min(known, default=(1.0, ""))
+    return name if gap < 1e-6 or (name and gap < 0.5 / max(len(known), 1)) else f"{coordinate:.2f}"
+
+
+def _verdict(reply: BehaviourReply) -> str:
+    if reply.strength == 0:
+        return "Strength 0: every column is exactly the model left alone."
+    effect = reply.effect
+    if effect is None:
+        return ""
+    target = _place_name(reply, reply.end)
+    if effect.moves_model:
+        return (
+            f"Steers the model: along the curve the probability of {target} changes by {percent(effect.shift)}; "
+            f"{effect.controls} random directions of the same length change it by {percent(effect.control_max)} at most."
+        )
+    return (
+        f"This cluster does not move the model: along the curve the probability of {target} changes by "
+        f"{percent(effect.shift)}, random directions of the same length reach {percent(effect.control_max)}. "
+        "Its shape may be real; steering along it is not."
+    )
+
+
+__all__ = ["GREY", "Answer", "ArmBands", "Band", "BandsView", "bands_view", "signed_length"]

@@ -1,0 +1,172 @@
+"""The curved cloud of one manifold in three dimensions: points, fitted curve, named values, and the handle's traces."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float32
+
+from explorer.app.figures.colors import GREY, cyclic_scale, position_colors, sequential_scale
+from explorer.app.state import View
+from explorer.app.words import plot_text
+from explorer.records import ClusterGeometry, ClusterSummary
+
+POINTS, CURVE, CHORD, PATH, START, HANDLE = range(6)
+"""Trace numbers; assets/js/cloud.js moves the last four."""
+CURVE_COLOR = "#8a939e"
+MAX_LABELS = 26
+"""Values named in the drawing; more are thinned evenly."""
+DEFAULT_CAMERA = {
+    "eye": {"x": 0.22, "y": -0.62, "z": 1.72},
+    "center": {"x": 0, "y": 0, "z": 0},
+    "up": {"x": 0, "y": 1, "z": 0},
+}
+
+
+@dataclass(frozen=True)
+class CloudColors:
+    """What colours the points."""
+
+    numbers: Float32[np.ndarray, "sample"]
+    """One number a point; NaN draws it grey."""
+    scale: list[list[float | str]]
+    """Plotly colour scale."""
+    low: float
+    """Number at the scale's beginning."""
+    high: float
+    """Number at its end."""
+
+
+def cloud_figure(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> go.Figure:
+    """Draw the cloud; the page shows it in the one WebGL context that it may use."""
+    figure = go.Figure(
+        data=[_points(summary, geometry, view.color), _curve(summary, geometry), *_empty_traces()],
+        layout=_layout(summary, geometry, view),
+    )
+    return figure
+
+
+def cloud_colors(summary: ClusterSummary, geometry: ClusterGeometry, color: str) -> CloudColors:
+    """Choose the points' colours: by coordinate, by named value, or by one feature's activation.
+
+    A feature that is not one of the cluster's atoms falls back to the coordinate: a link may come from another run.
+    """
+    scale = cyclic_scale() if summary.shape == "closed curve" else sequential_scale()
+    if color == "value" and len(summary.order):
+        place = np.append(geometry.value_coordinate, np.float32(np.nan))
+        return CloudColors(place[geometry.value].astype(np.float32), scale, 0.0, 1.0)
+    atom = np.flatnonzero(geometry.atoms == _feature_number(color))
+    if len(atom):
+        codes = geometry.codes[:, atom[0]].astype(np.float32)
+        return CloudColors(codes, feature_scale(), 0.0, max(float(codes.max(initial=0.0)), 1e-6))
+    return CloudColors(geometry.coordinate, scale, 0.0, 1.0)
+
+
+def feature_scale() -> list[list[float | str]]:
+    """From grey, not firing, to the warm accent, firing most."""
+    return [[0.0, "#4d5661"], [0.02, "#6f7680"], [0.5, "#b99a5d"], [1.0, "#f0b548"]]
+
+
+def camera_of(view: View) -> dict[str, dict[str, float]]:
+    """Plotly's camera for a view."""
+    if len(view.camera) != 9:
+        return DEFAULT_CAMERA
+    axes = ("x", "y", "z")
+    parts = ("eye", "center", "up")
+    return {part: dict(zip(axes, view.camera[3 * i : 3 * i + 3], strict=True)) for i, part in enumerate(parts)}
+
+
+def named_values(summary: ClusterSummary, geometry: ClusterGeometry) -> list[int]:
+    """Values that carry a name in the drawing, thinned evenly where there are many."""
+    every = -(-len(summary.order) // MAX_LABELS)
+    return list(range(0, len(summary.order), every or 1))
+
+
+def curve_point(closed: bool, curve: Float32[np.ndarray, "knot xyz"], coordinate: float) -> Float32[np.ndarray, "xyz"]:
+    """Point of a fitted curve at an intrinsic coordinate, between its knots."""
+    knots = len(curve)
+    place = (coordinate % 1.0) * knots if closed else float(np.clip(coordinate, 0, 1)) * (knots - 1)
+    low = int(place)
+    following = (low + 1) % knots if closed else min(low + 1, knots - 1)
+    share = np.float32(place - low)
+    point: Float32[np.ndarray, "xyz"] = curve[low % knots] * (1 - share) + curve[following] * share
+    return point
+
+
+def _feature_number(color: str) -> int:
+    return int(color.removeprefix("feature-")) if color.startswith("feature-") else -1
+
+
+def _points(summary: ClusterSummary, geometry: ClusterGeometry, color: str) -> go.Scatter3d:
+    colors = cloud_colors(summary, geometry, color)
+    return go.Scatter3d(
+        x=geometry.points[:, 0], y=geometry.points[:, 1], z=geometry.points[:, 2],
+        mode="markers", hoverinfo="none", showlegend=False,
+        marker={
+            "size": 3.4, "opacity": 0.8, "color": colors.numbers, "colorscale": colors.scale,
+            "cmin": colors.low, "cmax": colors.high, "line": {"width": 0},
+        },
+    )  # fmt: skip
+
+
+def _curve(summary: ClusterSummary, geometry: ClusterGeometry) -> go.Scatter3d:
+    has_curve = summary.shape in ("closed curve", "open curve")
+    curve = geometry.curve if has_curve else geometry.curve[:0]
+    if summary.shape == "closed curve":
+        curve = np.concatenate([curve, curve[:1]])
+    return _line(curve, CURVE_COLOR, 5)
+
+
+def _line(xyz: Float32[np.ndarray, "knot xyz"], color: str, width: float, dash: str = "solid") -> go.Scatter3d:
+    return go.Scatter3d(
+        x=xyz[:, 0], y=xyz[:, 1], z=xyz[:, 2], mode="lines", hoverinfo="skip", showlegend=False,
+        line={"color": color, "width": width, "dash": dash},
+    )  # fmt: skip
+
+
+def _empty_traces() -> list[go.Scatter3d]:
+    nothing = np.zeros((0, 3), dtype=np.float32)
+    chord = _line(nothing, CURVE_COLOR, 3, "dash")
+    path = _line(nothing, "#ecb44c", 9)
+    marks = [
+        go.Scatter3d(
+            x=[], y=[], z=[], mode="markers", hoverinfo="skip", showlegend=False,
+            marker={"size": size, "color": color, "line": {"width": 2, "color": "#14181d"}, "opacity": 1},
+        )
+        for size, color in ((7, "#f4f5f6"), (11, "#ecb44c"))
+    ]  # fmt: skip
+    return [chord, path, *marks]
+
+
+def _labels(summary: ClusterSummary, geometry: ClusterGeometry) -> list[dict[str, object]]:
+    closed = summary.shape == "closed curve"
+    colors = position_colors(closed, geometry.value_coordinate)
+    center = geometry.curve.mean(axis=0)
+    labels: list[dict[str, object]] = []
+    for index in named_values(summary, geometry):
+        point = curve_point(closed, geometry.curve, float(geometry.value_coordinate[index]))
+        out = point + (point - center) * np.float32(0.12 if closed else 0.04)
+        labels.append(
+            {
+                "x": float(out[0]), "y": float(out[1]), "z": float(out[2]), "showarrow": False,
+                "text": plot_text(summary.order[index].strip(), 24), "font": {"color": colors[index], "size": 13},
+            }
+        )  # fmt: skip
+    return labels
+
+
+def _layout(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> dict[str, object]:
+    hidden = {"visible": False, "showspikes": False}
+    return {
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "uirevision": summary.id,
+        "scene": {
+            "xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "data", "bgcolor": "rgba(0,0,0,0)",
+            "camera": camera_of(view), "dragmode": "orbit", "annotations": _labels(summary, geometry),
+            "uirevision": summary.id,
+        },
+    }  # fmt: skip
+
+
+__all__ = ["GREY", "CloudColors", "camera_of", "cloud_colors", "cloud_figure", "curve_point", "named_values"]

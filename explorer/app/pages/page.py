@@ -1,0 +1,104 @@
+"""What every page hands to the frame, and the frame itself."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from explorer.app import ids
+
+Node: TypeAlias = Component | str
+"""What stands inside a component."""
+
+
+@dataclass(frozen=True)
+class Crumb:
+    """One step of the way to a page."""
+
+    text: str
+    """As shown."""
+    href: str = ""
+    """Where it leads; "" for the page itself."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page, ready to be put into the frame."""
+
+    title: str
+    """Title of the browser's tab."""
+    body: list[Node]
+    """The main part."""
+    crumbs: tuple[Crumb, ...] = ()
+    """The way to it."""
+    actions: list[Node] = field(default_factory=list)
+    """What stands at the right of the header, before the theme."""
+
+
+def frame() -> Component:
+    """The frame around every page: address, header, main part, announcements."""
+    return html.Div(
+        [
+            html.A("Skip to the page", href="#page", className="skip button"),
+            dcc.Location(id=ids.URL, refresh="callback-nav"),
+            dcc.Store(id=ids.TITLE),
+            html.Header(id=ids.HEADER, children=header(Page("", []), "/")),
+            html.Main(id=ids.PAGE, tabIndex="-1", children=waiting()),
+            html.Div(id=ids.TOAST, className="toast", role="status", **{"aria-live": "polite"}),
+        ]
+    )
+
+
+def header(page: Page, home: str) -> list[Node]:
+    """The header of a page."""
+    return [
+        html.Div(
+            [
+                dcc.Link("Manifold Explorer", href=home, className="brand"),
+                html.Nav(_crumbs(page.crumbs), className="crumbs", **{"aria-label": "Where you are"}),
+                html.Div(className="header-space"),
+                *page.actions,
+                html.Button(
+                    "◐",
+                    id=ids.THEME_TOGGLE,
+                    className="button icon",
+                    title="Dark or light",
+                    **{"aria-label": "Switch between dark and light"},
+                ),
+            ],
+            className="header-row",
+        )
+    ]
+
+
+def waiting() -> list[Node]:
+    """A quiet skeleton while a page is on its way."""
+    return [
+        html.Div(
+            [html.Div(className="panel skeleton", style={"height": "520px"}) for _ in range(2)],
+            className="manifold",
+            **{"aria-label": "Loading", "aria-busy": "true"},
+        )
+    ]
+
+
+def details(summary: str, children: list[Node], class_name: str = "") -> Component:
+    """Something that opens when asked."""
+    return html.Details([html.Summary(summary), *children], className=class_name)
+
+
+def key_values(pairs: list[tuple[str, str]]) -> Component:
+    """Names and their values, one a line."""
+    return html.Dl([node for name, value in pairs for node in (html.Dt(name), html.Dd(value))], className="key-values")
+
+
+def _crumbs(crumbs: tuple[Crumb, ...]) -> list[Node]:
+    nodes: list[Node] = []
+    for crumb in crumbs:
+        if nodes:
+            nodes.append(html.Span("/", **{"aria-hidden": "true"}))
+        last = not crumb.href
+        current = {"aria-current": "page"} if last else {}
+        nodes.append(html.Span(crumb.text, className="here", **current) if last else dcc.Link(crumb.text, crumb.href))
+    return nodes

@@ -1,0 +1,140 @@
+"""From an address to a page; what is wrong with the address or the run is said in words."""
+
+from dataclasses import dataclass
+
+from explorer.app.choose import choose_tiles
+from explorer.app.figures.cloud import CloudColors, cloud_colors
+from explorer.app.links import AtlasRoute, ClusterRoute, GalleryRoute, NoRoute, Route, SharedRoute
+from explorer.app.pages.atlas import atlas_page, more_tiles, tile_count
+from explorer.app.pages.gallery import gallery_page
+from explorer.app.pages.manifold import manifold_page
+from explorer.app.pages.messages import broken, link_notice, not_found
+from explorer.app.pages.page import Node, Page
+from explorer.app.pages.shared import shared_page
+from explorer.app.pages.tiles import PAGE_SIZE, tile_grid
+from explorer.app.site import Site
+from explorer.app.state import View, decode, read_fields
+from explorer.app.token_texts import token_texts
+from explorer.errors import InputError, RequestError
+from explorer.runs.run import Run
+
+
+def page_at(site: Site, path: str | None, query: str | None) -> Page:
+    """The page of an address. A query that cannot be read is said above the page's usual view."""
+    try:
+        view, problem = decode(query or ""), ""
+    except RequestError as error:
+        view, problem = View(), str(error)
+    try:
+        page = _page(site, site.links.read(path), view)
+    except InputError as error:
+        return broken(site.links, f"{error.found}: wanted {error.wanted}")
+    return page if not problem else Page(page.title, [link_notice(problem), *page.body], page.crumbs, page.actions)
+
+
+def _page(site: Site, route: Route, view: View) -> Page:
+    match route:
+        case GalleryRoute():
+            return _gallery(site)
+        case AtlasRoute(run) if _known(site, run):
+            return _atlas(site, site.catalog.run(run), view)
+        case ClusterRoute(run, cluster) if _known(site, run):
+            return _manifold(site, site.catalog.run(run), cluster, view)
+        case SharedRoute(share):
+            return _shared(site, share)
+        case AtlasRoute(run) | ClusterRoute(run, _):
+            return not_found(site.links, f"There is no run called “{run[:80]}” here.")
+        case _:
+            return not_found(site.links, "There is no page at this address.")
+
+
+def _known(site: Site, run: str) -> bool:
+    return any(entry.id == run for entry in site.catalog.entries)
+
+
+def _gallery(site: Site) -> Page:
+    whole = [(entry.id, entry.manifest) for entry in site.catalog.entries if isinstance(entry, Run)]
+    broken_runs = [(entry.id, entry.reason) for entry in site.catalog.entries if not isinstance(entry, Run)]
+    return gallery_page(whole, broken_runs, site.links)
+
+
+def _atlas(site: Site, run: Run, view: View) -> Page:
+    table = run.features()
+    tiles = choose_tiles(run.manifest.clusters, view, token_texts(table, run.vocabulary()))
+    return atlas_page(run, table, tiles, site.links, view)
+
+
+def _manifold(site: Site, run: Run, cluster: int, view: View) -> Page:
+    if cluster >= len(run.manifest.clusters):
+        return not_found(site.links, f"{run.manifest.title} has no cluster {cluster}.")
+    steerable = site.host is not None and run.manifest.subject is not None
+    return manifold_page(run, run.summary(cluster), run.cluster(cluster), run.vocabulary(), site.links, view, steerable)
+
+
+def _shared(site: Site, share_id: str) -> Page:
+    share = site.shares.get(share_id)
+    if share is None:
+        return not_found(site.links, "There is no shared result under this link.")
+    behaviour = share.result.behaviour
+    if not _known(site, behaviour.run):
+        return shared_page(share, None, site.links)
+    run = site.catalog.run(behaviour.run)
+    subject = run.manifest.subject
+    same = subject is not None and subject.fingerprint == behaviour.fingerprint
+    return shared_page(share, run if same else None, site.links)
+
+
+@dataclass(frozen=True)
+class TilesPart:
+    """The changing part of the atlas."""
+
+    count: str
+    """How many of how many."""
+    tiles: list[Node]
+    """The grid's children."""
+    more: list[Node]
+    """What the button for further tiles says; nothing where there are none."""
+
+
+def tiles_at(site: Site, path: str, chosen: dict[str, str], pages_more: int) -> TilesPart:
+    """The tiles of the atlas at an address, under other filters.
+
+    Raises:
+        RequestError: a filter that does not exist, or no atlas at that address.
+    """
+    run, view = _run_at(site, path), read_fields(chosen)
+    table = run.features()
+    tiles = choose_tiles(run.manifest.clusters, view, token_texts(table, run.vocabulary()))
+    shown = min(len(tiles), PAGE_SIZE * (1 + pages_more))
+    grid = tile_grid(run.id, tiles, site.links, shown, View())
+    return TilesPart(tile_count(len(tiles), len(run.manifest.clusters)), grid, more_tiles(shown, len(tiles)))
+
+
+def colors_at(site: Site, path: str, by: str) -> CloudColors:
+    """The colours of the cloud at an address.
+
+    Raises:
+        RequestError: nothing that can colour a cloud, or no manifold at that address.
+    """
+    run, cluster = run_and_cluster(site, path)
+    return cloud_colors(run.summary(cluster), run.cluster(cluster), read_fields({"color": by}).color)
+
+
+def run_and_cluster(site: Site, path: str) -> tuple[Run, int]:
+    """Run and cluster of an address.
+
+    Raises:
+        RequestError: it is no manifold's.
+        RunError: there is no such run or cluster.
+    """
+    route = site.links.read(path)
+    if not isinstance(route, ClusterRoute):
+        raise RequestError("address", path[:80], "the address of a manifold")
+    return site.catalog.run(route.run), route.cluster
+
+
+def _run_at(site: Site, path: str) -> Run:
+    route = site.links.read(path)
+    if not isinstance(route, AtlasRoute):
+        raise RequestError("address", path[:80], "the address of a run")
+    return site.catalog.run(route.run)

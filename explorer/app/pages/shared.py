@@ -1,0 +1,104 @@
+"""A stored steering result: text and curves exactly as they were, with the host off."""
+
+from dataclasses import asdict
+
+from dash import dcc, html
+
+from explorer.app import ids
+from explorer.app.figures.bands import bands_view
+from explorer.app.figures.cloud import cloud_figure
+from explorer.app.links import Links
+from explorer.app.pages.manifold import CLOUD_CONFIG
+from explorer.app.pages.page import Crumb, Node, Page, key_values
+from explorer.app.pages.steering import stream_columns
+from explorer.app.shares import Share
+from explorer.app.state import decode
+from explorer.app.words import number
+from explorer.runs.run import Run
+
+
+def shared_page(share: Share, run: Run | None, links: Links) -> Page:
+    """Replay a result.
+
+    Args:
+        share: what was stored.
+        run: the run that it belongs to, where the catalog still has it with the same subject; it adds the cloud.
+        links: addresses.
+    """
+    result = share.result
+    view = bands_view(result.behaviour, result.behaviour_request.prompt)
+    there = run if run is not None and result.behaviour.cluster < len(run.manifest.clusters) else None
+    replay: dict[str, object] = {
+        "view": asdict(view),
+        "position": decode(result.view).position,
+        "texts": [text.model_dump(mode="json") for text in result.texts],
+        "shape": None,
+    }
+    body: list[Node] = [
+        html.Div(["A stored result: nothing on this page was computed when you opened it."], className="notice"),
+        html.H1(result.label, style={"marginTop": "16px"}),
+        html.P(view.verdict, className="words", style={"marginTop": "8px"}),
+    ]
+    if there is not None:
+        body.append(_cloud(there, result.behaviour.cluster, replay))
+    body += [
+        html.Section(
+            [
+                html.H2(f"From {view.start_name} to {view.end_name}"),
+                html.Div(id=ids.BANDS),
+                html.Div(id=ids.STREAMS, className="streams", hidden=not result.texts, children=stream_columns()),
+            ],
+            className="steer panel",
+        ),
+        html.Section([html.H2("How this was made"), key_values(_facts(share))], className="panel steer"),
+        dcc.Store(id=ids.REPLAY_STORE, data=replay),
+        dcc.Store(id=ids.POSITION_STORE, data=replay["position"]),
+    ]
+    crumbs = (Crumb("Runs", links.gallery()), *_way_back(share, there, links), Crumb("shared result"))
+    return Page(f"{result.label}: shared result", body, crumbs)
+
+
+def _way_back(share: Share, run: Run | None, links: Links) -> tuple[Crumb, ...]:
+    if run is None:
+        return ()
+    cluster = links.cluster(run.id, share.result.behaviour.cluster, decode(share.result.view))
+    return (Crumb(run.manifest.title, links.atlas(run.id)), Crumb(share.result.label, cluster))
+
+
+def _cloud(run: Run, cluster: int, replay: dict[str, object]) -> Node:
+    summary, geometry = run.summary(cluster), run.cluster(cluster)
+    has_curve = summary.shape in ("closed curve", "open curve")
+    replay["shape"] = {"closed": summary.shape == "closed curve", "curve": geometry.curve.tolist() if has_curve else []}
+    view = decode("")
+    return html.Div(
+        dcc.Graph(id=ids.CLOUD, figure=cloud_figure(summary, geometry, view), responsive=True, config=CLOUD_CONFIG),
+        className="cloud-box panel",
+        style={"marginTop": "16px"},
+        role="figure",
+        **{"aria-label": summary.words},
+    )
+
+
+def _facts(share: Share) -> list[tuple[str, str]]:
+    result = share.result
+    asked, got = result.behaviour_request, result.behaviour
+    pairs = [
+        ("prompt", asked.prompt),
+        ("from", "here" if asked.start is None else str(asked.start)),
+        ("to", str(asked.end)),
+        ("strength", number(asked.strength)),
+        ("seed", str(got.seed)),
+        ("run", f"{got.run}, cluster {got.cluster}"),
+        ("subject", got.fingerprint),
+        ("hook fired", ", ".join(f"{arm.arm} {arm.hook_fired}" for arm in got.arms)),
+        ("stored", f"{share.created} by version {share.app_version}"),
+    ]
+    if result.steer_request is not None:
+        text = result.steer_request
+        pairs.append(
+            (
+                "text",
+                f"{text.max_tokens} tokens at temperature {number(text.temperature)}, seed {text.seed}, at {number(text.position)} of the path",
+            )
+        )
+    return pairs

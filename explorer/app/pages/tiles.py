@@ -1,0 +1,46 @@
+"""Tiles: a cluster's portrait, its name and what it is in words."""
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from explorer.app.choose import tile_words
+from explorer.app.links import Links
+from explorer.app.pages.page import Node
+from explorer.app.state import View
+from explorer.records import ClusterSummary
+
+PAGE_SIZE = 120
+"""Tiles shown before one asks for more."""
+
+
+def tile_grid(run: str, tiles: list[ClusterSummary], links: Links, shown: int, keep: View) -> list[Node]:
+    """The tiles of a view, the first ``shown`` of them."""
+    if not tiles:
+        return [
+            html.Div(
+                [html.H2("No cluster matches"), html.P("Try fewer words, another shape or any regime.")],
+                className="empty",
+                style={"gridColumn": "1 / -1"},
+            )
+        ]
+    return [tile(run, one, links, keep) for one in tiles[:shown]]
+
+
+def tile(run: str, one: ClusterSummary, links: Links, keep: View) -> Component:
+    """One tile; its picture is a small static SVG that the build drew."""
+    return dcc.Link(
+        [
+            html.Img(src=links.thumbnail(run, one.id), alt="", width=160, height=120),
+            html.Div(
+                [
+                    html.Span(one.label, className="tile-name", title=one.label),
+                    html.Span(tile_words(one), className="tile-words"),
+                    html.Span(one.regime, className="tile-regime"),
+                ],
+                className="tile-text",
+            ),
+        ],
+        href=links.cluster(run, one.id, keep),
+        className="tile panel",
+        title=one.words,
+    )

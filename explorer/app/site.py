@@ -1,0 +1,22 @@
+"""What the app works with: built once by the factory and handed to every part that needs it."""
+
+from dataclasses import dataclass
+
+from explorer.app.links import Links
+from explorer.app.relay import SteeringHost
+from explorer.app.shares import ShareStore
+from explorer.runs.catalog import Catalog
+
+
+@dataclass(frozen=True)
+class Site:
+    """The app's resources."""
+
+    catalog: Catalog
+    """The runs."""
+    host: SteeringHost | None
+    """Client of the steering host, or None."""
+    shares: ShareStore
+    """Stored results."""
+    links: Links
+    """Addresses."""

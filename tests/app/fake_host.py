@@ -1,0 +1,215 @@
+"""A steering host without a model: values on a curve answer by their distance, so the right picture is known."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import numpy as np
+
+from explorer.config import SteeringLimits
+from explorer.errors import HostMismatch, HostUnreachable
+from explorer.runs.run import Run
+from explorer.steering.protocol import (
+    PROTOCOL_VERSION,
+    Arm,
+    ArmBehaviour,
+    BehaviourReply,
+    BehaviourRequest,
+    DoneEvent,
+    Effect,
+    Place,
+    PromptToken,
+    Reach,
+    Row,
+    RowDoneEvent,
+    ServedRun,
+    StartEvent,
+    SteerRequest,
+    SubjectReply,
+    TokenEvent,
+    TopToken,
+)
+
+OWN = 0.02
+"""Where every prompt lies on the curve."""
+SHARPNESS = 4.0
+"""How firmly a value answers at its own place, relative to the values' spacing."""
+
+
+class FakeHost:
+    """Answers for one run; ``alive`` switches it off, ``asked`` counts what would have reached a model."""
+
+    def __init__(self, run: Run, moves: bool = True, pause: float = 0.0) -> None:
+        self.run = run
+        self.alive = True
+        self.moves = moves
+        self.pause = pause
+        self.asked = 0
+        self.streams = 0
+        self.cut_after: int | None = None
+
+    async def subject(self) -> SubjectReply:
+        self._check()
+        manifest = self.run.manifest
+        return SubjectReply(
+            protocol_version=PROTOCOL_VERSION,
+            app_version="0",
+            fingerprint=self._fingerprint(),
+            model=manifest.model.id,
+            sae=manifest.sae.id,
+            layer=manifest.model.layer,
+            hook=manifest.model.hook,
+            d_model=manifest.model.d_model,
+            device="cpu",
+            dtype="float32",
+            arms=("manifold", "linear", "chord"),
+            limits=SteeringLimits(),
+            runs=(ServedRun(id=self.run.id, clusters=len(manifest.clusters)),),
+        )
+
+    async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
+        self._check()
+        if request.fingerprint != self._fingerprint():
+            raise HostMismatch(f"the host holds {self._fingerprint()}, the run needs {request.fingerprint}")
+        self.asked += 1
+        return self._reply(request)
+
+    async def steer(self, request: SteerRequest) -> AsyncIterator[object]:
+        self._check()
+        self.asked += 1
+        self.streams += 1
+        rows: tuple[Row, ...] = ("baseline", *request.arms)
+        names, _, closed = self._values(request.cluster)
+        place = self._coordinate(request.cluster, request.end)
+        yield StartEvent(
+            fingerprint=self._fingerprint(),
+            rows=rows,
+            own_coordinate=OWN,
+            coordinate=place,
+            off_manifold=dict.fromkeys(rows, 1.0),
+            prompt_tokens=_tokens(request.prompt),
+        )
+        said: dict[Row, str] = dict.fromkeys(rows, "")
+        for index in range(min(request.max_tokens, 8)):
+            for row in rows:
+                if self.cut_after is not None and index >= self.cut_after:
+                    raise HostUnreachable("the host went away")
+                word = f" {names[index % len(names)]}" if row != "linear" else " and"
+                said[row] += word
+                yield TokenEvent(row=row, index=index, text=word, token_id=index, logprob=-0.1)
+            await asyncio.sleep(self.pause)
+        for row in rows:
+            yield RowDoneEvent(row=row, finish="length", text=said[row], hook_fired=0 if row == "baseline" else 1)
+        yield DoneEvent(
+            hook_fired={row: 0 if row == "baseline" else 1 for row in rows},
+            finish=dict.fromkeys(rows, "length"),
+            tokens=8 * len(rows),
+        )
+
+    def _check(self) -> None:
+        if not self.alive:
+            raise HostUnreachable("nobody answers at http://127.0.0.1:1")
+
+    def _fingerprint(self) -> str:
+        subject = self.run.manifest.subject
+        assert subject is not None
+        return subject.fingerprint
+
+    def _values(self, cluster: int) -> tuple[tuple[str, ...], np.ndarray, bool]:
+        summary = self.run.summary(cluster)
+        names = tuple(name.strip() for name in summary.order)
+        return names, self.run.cluster(cluster).value_coordinate, summary.shape == "closed curve"
+
+    def _coordinate(self, cluster: int, place: Place | None) -> float:
+        names, coordinates, _ = self._values(cluster)
+        if place is None:
+            return OWN
+        return float(coordinates[names.index(place.strip())]) if isinstance(place, str) else place
+
+    def _reply(self, request: BehaviourRequest) -> BehaviourReply:
+        names, coordinates, closed = self._values(request.cluster)
+        start, end = self._coordinate(request.cluster, request.start), self._coordinate(request.cluster, request.end)
+        length = (end - start + 0.5) % 1.0 - 0.5 if closed else end - start
+        steps = np.linspace(0, 1, request.waypoints) * request.strength * (1.0 if self.moves else 0.0)
+        along = start + length * steps
+        target = int(np.argmin(_gap(coordinates, np.array(end), closed)))
+        arms = tuple(self._arm(arm, along, steps, coordinates, closed, names, target) for arm in request.arms)
+        baseline = _answers(np.array([OWN]), coordinates, closed)[0]
+        effect = Effect(
+            shift=0.95 if self.moves else 0.01, control_mean=0.02, control_max=0.05, controls=4, moves_model=self.moves
+        )
+        return BehaviourReply(
+            fingerprint=self._fingerprint(),
+            run=request.run,
+            cluster=request.cluster,
+            closed=closed,
+            values=names,
+            value_coordinate=tuple(float(c) for c in coordinates),
+            partial_values=(),
+            own_coordinate=OWN,
+            own_off_manifold=1.0,
+            start=start,
+            end=end,
+            strength=request.strength,
+            seed=request.seed,
+            baseline=tuple(map(float, baseline)),
+            baseline_top=TopToken(text=names[int(np.argmax(baseline[:-1]))], probability=float(baseline.max())),
+            arms=arms,
+            effect=effect,
+            prompt_tokens=_tokens(request.prompt),
+        )
+
+    def _arm(
+        self,
+        arm: Arm,
+        along: np.ndarray,
+        steps: np.ndarray,
+        coordinates: np.ndarray,
+        closed: bool,
+        names: tuple[str, ...],
+        target: int,
+    ) -> ArmBehaviour:
+        if arm == "manifold":
+            rows = _answers(along, coordinates, closed)
+        else:
+            ends = _answers(along[[0, -1]], coordinates, closed)
+            turn = 1 / (1 + np.exp(-14 * (steps - 0.5)))[:, None]
+            rows = ends[0] * (1 - turn) + ends[1] * turn
+            lost = 0.45 * np.exp(-(((steps - 0.5) / 0.16) ** 2))[:, None]
+            rows = rows * (1 - lost) + lost * np.eye(rows.shape[1])[-1]
+        rows = rows / rows.sum(axis=1, keepdims=True)
+        best = rows[:, :-1].argmax(axis=1)
+        return ArmBehaviour(
+            arm=arm,
+            coordinate=tuple(float(u % 1.0 if closed else u) for u in along) if arm == "manifold" else None,
+            probabilities=tuple(tuple(min(float(p), 1.0) for p in row) for row in rows),
+            top=tuple(
+                TopToken(text=names[i], probability=min(float(row[i]), 1.0)) for i, row in zip(best, rows, strict=True)
+            ),
+            off_manifold=tuple(float(x) for x in (1 + 2 * np.sin(np.pi * steps) * (arm != "manifold"))),
+            kl=tuple(0.0 for _ in steps),
+            e_bc=0.05 if arm == "manifold" else 0.83,
+            isometry=0.99,
+            reach=Reach(
+                target=names[target],
+                p_target=min(float(rows[-1, target]), 1.0),
+                visited=1.0 if arm == "manifold" else 0.5,
+            ),
+            hook_fired=len(steps),
+        )
+
+
+def _gap(coordinates: np.ndarray, at: np.ndarray, closed: bool) -> np.ndarray:
+    gap = np.abs(coordinates - at)
+    return np.minimum(gap % 1.0, 1 - gap % 1.0) if closed else gap
+
+
+def _answers(along: np.ndarray, coordinates: np.ndarray, closed: bool) -> np.ndarray:
+    spacing = 1 / len(coordinates)
+    near = np.exp(-SHARPNESS * (_gap(coordinates[None, :], along[:, None], closed) / spacing) ** 2)
+    with_other = np.concatenate([near, np.full((len(along), 1), 0.02)], axis=1)
+    return with_other / with_other.sum(axis=1, keepdims=True)
+
+
+def _tokens(prompt: str) -> tuple[PromptToken, ...]:
+    words = prompt.split()
+    return tuple(PromptToken(text=word, steered=word is words[-1]) for word in words)
