@@ -9,9 +9,10 @@ from explorer.runs.files import file_name, quoted
 
 MAX_THUMBNAIL = 256 << 10
 """Largest portrait in bytes."""
+_MAX_DEPTH = 16
 _NAMESPACE = "http://www.w3.org/2000/svg"
-_ELEMENTS = frozenset(("svg", "g", "path", "circle", "polyline", "ellipse", "rect"))
-_ATTRIBUTES = frozenset(
+ALLOWED_ELEMENTS = frozenset(("svg", "g", "path", "circle", "polyline", "ellipse", "rect"))
+ALLOWED_ATTRIBUTES = frozenset(
     (
         *("viewBox", "width", "height", "preserveAspectRatio", "x", "y", "cx", "cy", "r", "rx", "ry", "d", "points"),
         *("transform", "class", "opacity", "vector-effect", "fill", "fill-opacity", "fill-rule", "stroke"),
@@ -36,19 +37,22 @@ def check_thumbnail(data: bytes, path: Path) -> str:
         raise RunError(where, f"bad XML ({quoted(str(fault))[1:-1]})", "an SVG picture") from fault
     if root.tag != f"{{{_NAMESPACE}}}svg":
         raise RunError(where, f"the element {quoted(root.tag)}", "an svg element of the SVG namespace")
-    for element in root.iter():
-        _check_element(element, where)
+    _check_element(root, where, 0)
     return text
 
 
-def _check_element(element: ElementTree.Element, where: str) -> None:
+def _check_element(element: ElementTree.Element, where: str, depth: int) -> None:
+    if depth > _MAX_DEPTH:
+        raise RunError(where, "shapes nested too deeply", f"at most {_MAX_DEPTH} levels")
     tag = element.tag.removeprefix(f"{{{_NAMESPACE}}}")
-    if tag not in _ELEMENTS:
-        raise RunError(where, f"the element {quoted(tag)}", f"only {', '.join(sorted(_ELEMENTS))}")
+    if tag not in ALLOWED_ELEMENTS:
+        raise RunError(where, f"the element {quoted(tag)}", f"only {', '.join(sorted(ALLOWED_ELEMENTS))}")
     if (element.text or "").strip() or (element.tail or "").strip():
         raise RunError(where, f"text in the element {quoted(tag)}", "shapes without text")
     for name, value in element.attrib.items():
-        if name not in _ATTRIBUTES:
+        if name not in ALLOWED_ATTRIBUTES:
             raise RunError(where, f"the attribute {quoted(name)}", "only attributes that FORMAT.md lists")
         if not _VALUE.fullmatch(value) or _FORBIDDEN.search(value):
             raise RunError(where, f"{quoted(value)} in {quoted(name)}", "a number, a colour or a path")
+    for child in element:
+        _check_element(child, where, depth + 1)

@@ -1,0 +1,68 @@
+"""cached_runs/FORMAT.md keeps its word: the code that it shows writes a bundle, and its tables are the layouts."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from explorer.runs.bundle import open_bundle
+from explorer.runs.bundle_manifest import parse_bundle_manifest
+from explorer.runs.check import check
+from explorer.runs.layout import CLUSTER, CODES, DECODER, FEATURES, TOKENS
+from explorer.runs.manifest import RunManifest
+from explorer.runs.thumbnail import ALLOWED_ATTRIBUTES, ALLOWED_ELEMENTS
+from tests.planted import planted_world
+
+TEXT = (Path(__file__).resolve().parents[2] / "cached_runs" / "FORMAT.md").read_text()
+
+
+def code_block(language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+    assert found is not None
+    return found.group(1)
+
+
+def test_the_code_writes_a_bundle(tmp_path: Path) -> None:
+    code = code_block("python")
+    names: dict[str, object] = {}
+    exec(compile(code, "FORMAT.md", "exec"), names)
+    write = names["write_bundle"]
+    assert callable(write)
+    world = planted_world()
+    model = {"id": "m", "revision": "", "layer": 0, "hook": "resid_post", "d_model": 32, "n_layers": 1}
+    sae = {"id": "s", "n_features": world.codes.shape[1], "architecture": "topk"}
+    dataset = {"name": "d", "n_docs": len(world.doc_offsets) - 1, "n_tokens": len(world.token_ids)}
+    arrays = (world.codes, world.W_dec, world.b_dec, world.token_ids, world.doc_offsets, world.vocabulary)
+    write(tmp_path / "b", *arrays, model, sae, dataset)
+    assert check(tmp_path / "b").problems == ()
+    codes = open_bundle(tmp_path / "b").codes()
+    np.testing.assert_array_equal(codes.values, world.codes[world.codes > 0])
+
+
+def test_the_code_is_short() -> None:
+    body = code_block("python").split("def write_bundle")[1].strip().splitlines()
+    assert len(body) <= 22
+
+
+def test_the_manifest_that_is_shown() -> None:
+    told = json.loads(code_block("json"))
+    told["sha256"] = dict.fromkeys(told["sha256"], "0" * 64)
+    parse_bundle_manifest(json.dumps(told).encode(), Path("bundle.json"))
+
+
+@pytest.mark.parametrize("layout", [CODES, DECODER, TOKENS, FEATURES, CLUSTER])
+def test_every_array_is_specified(layout: dict[str, object]) -> None:
+    for name in layout:
+        assert f"`{name}`" in TEXT
+
+
+def test_every_key_of_the_manifest_is_specified() -> None:
+    for name in RunManifest.model_fields:
+        assert f"`{name}`" in TEXT
+
+
+def test_everything_that_a_picture_may_hold_is_specified() -> None:
+    for name in (*ALLOWED_ELEMENTS, *ALLOWED_ATTRIBUTES):
+        assert f"`{name}`" in TEXT
