@@ -12,10 +12,15 @@ from typing import Final, no_type_check
 import numpy as np
 from numba import njit
 
+from explorer.maths.prefetch import prefetch
 from explorer.maths.similarity import ABS_PHI, COSINE, EXCLUSION, JACCARD, NPMI, PHI, is_scored, pair_score
 
 CHUNK: Final = 64
 """Partners that one bound is taken over; a power of two, so that it fills vector registers."""
+AHEAD: Final = 16
+"""Tokens whose memory is asked for before they are counted; they lie anywhere, and waiting for them is slow."""
+LINE: Final = 31
+"""Entries from a token's first one to another of its cache lines."""
 SLACK: Final = 1e-5
 """Relative room that a bound leaves for scores being kept in single precision."""
 
@@ -94,12 +99,19 @@ def count_rows(
     counters: np.ndarray,
 ) -> None:
     """Add to ``counters`` [high - low, rank] how often the ranks ``low`` to ``high`` fire together with every rank."""
+    last = len(rows) - 1
     for number in range(low, high):
         counter = counters[number - low]
         for entry in range(first[number], first[number + 1]):
+            prefetch(row_start, np.intp(rows[min(entry + 2 * AHEAD, last)]))
+            soon = row_start[rows[min(entry + AHEAD, last)]]
+            prefetch(ranks, soon)
+            prefetch(ranks, soon + LINE)
             row = rows[entry]
-            for position in range(row_start[row], row_start[row + 1]):
-                counter[ranks[position]] += 1
+            # a slice counts from 0, which spares a test for negative numbers at every step
+            together = ranks[row_start[row] : row_start[row + 1]]
+            for position in range(len(together)):
+                counter[together[position]] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -198,6 +210,16 @@ def chunk_limit(kind: int, worst: float, c_i: int, rarest: int, most: int, n: in
 
 @njit(cache=True, nogil=True)
 @no_type_check
+def highest(chunk: np.ndarray) -> int:
+    """Largest count of a chunk; simple enough to be compiled to vector instructions."""
+    most = chunk[0]
+    for place in range(len(chunk)):
+        most = max(most, chunk[place])
+    return most
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
 def best_partners(
     kind: int,
     number: int,
@@ -224,18 +246,21 @@ def best_partners(
     """
     size = 0
     c_i = fires[number]
+    least = 0 if kind in (ABS_PHI, EXCLUSION) else min_count
     counter[number] = 0
-    for start in range(0, len(counter), CHUNK):
-        stop = min(start + CHUNK, len(counter))
+    for stop in range(len(counter), 0, -CHUNK):
+        start = max(stop - CHUNK, 0)
+        chunk = counter[start:stop]
+        most = highest(chunk)
+        if most < least:
+            continue
         worst = float(score[0]) if size == len(score) else -1.0
         limit = chunk_limit(kind, worst, c_i, fires[stop - 1], fires[start], n_tokens, min_count)
-        most = counter[start]
-        for other in range(start + 1, stop):
-            most = max(most, counter[other])
         if most < limit:
             continue
-        for other in range(start, stop):
-            c = counter[other]
+        for place in range(len(chunk)):
+            c = chunk[place]
+            other = start + place
             if c < limit or other == number or not is_scored(kind, c, c_i, fires[other], n_tokens, min_count):
                 continue
             value = np.float32(pair_score(kind, c, c_i, fires[other], n_tokens))
