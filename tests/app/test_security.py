@@ -446,7 +446,7 @@ def test_own_errors_are_told_and_others_are_not(edge: ASGIApp, caplog: pytest.Lo
     told = post(edge, fail_body("request"))
     assert (told.status_code, told.json()["message"]) == (400, "link: found a comma, wanted a full stop")
     broken = post(edge, fail_body("run"))
-    assert (broken.status_code, code_of(broken)) == (503, "unreadable")
+    assert (broken.status_code, code_of(broken)) == (404, "unreadable")
     assert "run.json" in broken.text
     assert "somebody" not in broken.text
     hidden = post(edge, fail_body("else"))

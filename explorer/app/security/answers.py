@@ -20,6 +20,7 @@ from explorer.errors import (
     HostUnreachable,
     InputError,
     RequestError,
+    RunError,
 )
 
 LOG = logging.getLogger("explorer.app")
@@ -51,8 +52,9 @@ def refusal_of(error: ExplorerError) -> Refusal:
     if isinstance(error, RequestError):
         return Refusal(400, "invalid", str(error))
     if isinstance(error, InputError):
-        name = Path(error.where).name
-        return Refusal(503, "unreadable", f"{name}: found {error.found}, wanted {error.wanted}")
+        # A run that is not there or broken is the address's fault; anything else is this server's.
+        status = 404 if isinstance(error, RunError) else 503
+        return Refusal(status, "unreadable", f"{Path(error.where).name}: found {error.found}, wanted {error.wanted}")
     if isinstance(error, HostError):
         return Refusal(502, host_code(error), str(error))
     return Refusal(500, "internal", str(error))

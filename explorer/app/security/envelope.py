@@ -9,101 +9,16 @@ with lists in place of an item where a pattern such as ALL stands, and lists of 
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from explorer.app.security.answers import Refusal
 from explorer.app.security.bodies import Json
-
-if TYPE_CHECKING:
-    from dash import Dash
-    from dash.dependencies import Output
+from explorer.app.security.callback_specs import CallbackSpec, ComponentId, Slot, wildcard
+from explorer.app.security.values import property_takes
 
 CALLBACK_PATH = "_dash-update-component"
 _KEYS = frozenset({"output", "outputs", "inputs", "state", "changedPropIds", "parsedChangedPropsIds"})
 _QUERY_KEYS = frozenset({"endId"})
-_MANY = frozenset({"ALL", "ALLSMALLER"})
-
-ComponentId = str | Mapping[str, Any]
-"""A plain id, or a pattern: key to value, where a value may be a wildcard."""
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One input, state or output of a callback."""
-
-    id: ComponentId
-    """The component; wildcards of a pattern stand as ``("ALL",)``, ``("MATCH",)`` or ``("ALLSMALLER",)``."""
-    property_name: str
-    """Which of its properties, without the mark that Dash adds to duplicate outputs."""
-
-    @property
-    def many(self) -> bool:
-        """Whether the browser sends a list here."""
-        return not isinstance(self.id, str) and any(_wildcard(part) in _MANY for part in self.id.values())
-
-
-@dataclass(frozen=True)
-class CallbackSpec:
-    """What the body for one callback must look like."""
-
-    outputs: tuple[Slot, ...]
-    """Its outputs."""
-    multi: bool
-    """Whether the browser sends a list of outputs."""
-    inputs: tuple[Slot, ...]
-    """Its inputs."""
-    state: tuple[Slot, ...]
-    """Its states."""
-
-
-Callbacks = Callable[[], Mapping[str, CallbackSpec]]
-"""Gives the callbacks that the server runs, by their output text."""
-
-
-def _wildcard(part: object) -> str | None:
-    return part[0] if isinstance(part, tuple) else None
-
-
-def dash_callbacks(dash_app: "Dash") -> Callbacks:
-    """The callbacks of a Dash app, read again whenever their number changes."""
-    known: dict[str, CallbackSpec] = {}
-    set_up: Callable[[], None] = dash_app._setup_server
-
-    def current() -> Mapping[str, CallbackSpec]:
-        # Global callbacks join the app's own at its first request; a browser that outlived a restart may come first.
-        set_up()
-        for name in dash_app.callback_map.keys() - known.keys():
-            entry = dash_app.callback_map[name]
-            if "callback" in entry:
-                known[name] = _spec(entry)
-        return known
-
-    return current
-
-
-def _spec(entry: Mapping[str, Any]) -> CallbackSpec:
-    output = entry["output"]
-    multi = isinstance(output, (list, tuple))
-    outputs: Iterable[Output] = output if multi else [output]
-    if entry["no_output"]:
-        outputs = []
-    return CallbackSpec(
-        tuple(_slot(item.to_dict()) for item in outputs),
-        multi,
-        tuple(_slot(item) for item in entry["inputs"]),
-        tuple(_slot(item) for item in entry["state"]),
-    )
-
-
-def _slot(item: Mapping[str, Any]) -> Slot:
-    """Read Dash's own ``{"id", "property"}``, in which the id of a pattern is JSON text."""
-    text, name = item["id"], item["property"].split("@")[0]
-    if not text.startswith("{"):
-        return Slot(text, name)
-    parts = json.loads(text)
-    return Slot({key: tuple(part) if isinstance(part, list) else part for key, part in parts.items()}, name)
 
 
 def check_envelope(body: Json, query: Iterable[str], callbacks: Mapping[str, CallbackSpec]) -> Refusal | None:
@@ -160,7 +75,16 @@ def _outputs_fit(value: Json, spec: CallbackSpec) -> bool:
 def _values_fit(value: Json, slots: Sequence[Slot]) -> bool:
     if not isinstance(value, list) or len(value) != len(slots):
         return False
-    return all(_item_fits(item, slot, True) for item, slot in zip(value, slots, strict=True))
+    return all(
+        _item_fits(item, slot, True) and slot.accepts(_argument(item)) for item, slot in zip(value, slots, strict=True)
+    )
+
+
+def _argument(item: Json) -> Json:
+    """What Dash hands to the callback's function for one item."""
+    if isinstance(item, list):
+        return [_argument(part) for part in item]
+    return item.get("value") if isinstance(item, dict) else None
 
 
 def _item_fits(item: Json, slot: Slot, with_value: bool) -> bool:
@@ -175,7 +99,7 @@ def _one_fits(item: Json, slot: Slot, with_value: bool) -> bool:
     name = item["property"]
     if not isinstance(name, str) or name.split("@")[0] != slot.property_name or not _id_fits(item["id"], slot.id):
         return False
-    return not with_value or value_fits(slot.property_name, item.get("value"))
+    return not with_value or property_takes(slot.property_name, item.get("value"))
 
 
 def _id_fits(value: Json, wanted: ComponentId) -> bool:
@@ -187,7 +111,7 @@ def _id_fits(value: Json, wanted: ComponentId) -> bool:
 
 
 def _part_fits(value: Json, wanted: object) -> bool:
-    if _wildcard(wanted) is not None:
+    if wildcard(wanted) is not None:
         return isinstance(value, (str, int, float))
     return type(value) is type(wanted) and value == wanted
 
@@ -204,34 +128,3 @@ def _is_changed(value: Json, slots: Sequence[Slot]) -> bool:
         except (ValueError, RecursionError):
             return False
     return any(name == slot.property_name and _id_fits(component, slot.id) for slot in slots)
-
-
-def _is_text(value: Json) -> bool:
-    return value is None or isinstance(value, str)
-
-
-def _is_count(value: Json) -> bool:
-    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= -1)
-
-
-def _is_event(value: Json) -> bool:
-    return value is None or isinstance(value, dict)
-
-
-def _is_choice(value: Json) -> bool:
-    flat = value if isinstance(value, list) else [value]
-    return all(item is None or isinstance(item, (str, int, float)) for item in flat)
-
-
-_PROPERTY_TYPES: Mapping[str, Callable[[Json], bool]] = (
-    dict.fromkeys(("pathname", "search", "hash", "href"), _is_text)
-    | dict.fromkeys(("n_clicks", "n_submit", "n_blur", "n_intervals", "n_clicks_timestamp"), _is_count)
-    | dict.fromkeys(("clickData", "hoverData", "selectedData", "relayoutData", "clickAnnotationData"), _is_event)
-    | {"value": _is_choice}
-)
-
-
-def value_fits(name: str, value: Json) -> bool:
-    """Whether a property of one of Dash's own components can hold this value; properties not listed hold anything."""
-    fits = _PROPERTY_TYPES.get(name)
-    return fits is None or fits(value)

@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from explorer.app.security.answers import INTERNAL, Refusal, install_answers
 from explorer.app.security.bodies import BodyLimits, parse_json
-from explorer.app.security.envelope import CALLBACK_PATH, Callbacks, CallbackSpec, check_envelope, dash_callbacks
+from explorer.app.security.callback_specs import Callbacks, CallbackSpec, dash_callbacks
+from explorer.app.security.envelope import CALLBACK_PATH, check_envelope
 from explorer.app.security.headers import ScriptHashes, dash_script_hashes, harden
 from explorer.app.security.origins import SAFE_METHODS, HostList, check_host, check_site
 
