@@ -231,8 +231,6 @@ class ArmBehaviour(Wire):
     e_bc: Annotated[float, Field(ge=0.0)] | None
     """Bhattacharyya energy to the behaviour manifold, summed over the waypoints; None where that manifold is missing
     (own readout values, or too few stored contexts)."""
-    isometry: Annotated[float, Field(ge=-1.0, le=1.0)] | None
-    """Pearson correlation of distances in activation space and in behaviour space; None where either is constant."""
     reach: Reach | None
     """How far behaviour moved; None where no readout value belongs to the path's end."""
     hook_fired: Annotated[int, Field(ge=1)]

@@ -1,0 +1,110 @@
+"""From a request to displacements: where the path runs, and what each arm adds at each waypoint."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from explorer.errors import RequestError
+from explorer.maths.steering import Manifold, Path, coordinates, displacements, nearest_on_curve, waypoints
+from explorer.records import ClusterGeometry, ClusterSummary
+from explorer.steering.protocol import ARMS, Arm, Place
+
+_CONTROL_STREAM = 1_000
+_SHOWN_VALUES = 12
+
+
+@dataclass(frozen=True)
+class Move:
+    """One arm along one path."""
+
+    arm: Arm
+    """Which arm."""
+    repeat: int
+    """Number of the random direction; 0 for every other arm."""
+    displacement: Float[np.ndarray, "waypoint d_model"]
+    """What is added to the residual, strength included."""
+
+
+def place_of(place: Place, field: str, summary: ClusterSummary, geometry: ClusterGeometry) -> float:
+    """Intrinsic coordinate of a value's name or of a coordinate.
+
+    Raises:
+        RequestError: the cluster has no such value.
+    """
+    if not isinstance(place, str):
+        return float(place)
+    for names in (summary.order, tuple(name.strip() for name in summary.order)):
+        if place in names:
+            return float(geometry.value_coordinate[names.index(place)])
+    known = ", ".join(summary.order[:_SHOWN_VALUES]) + (", ..." if len(summary.order) > _SHOWN_VALUES else "")
+    raise RequestError(field, repr(place), f"a value of the cluster ({known}) or a coordinate in [0, 1]")
+
+
+def own_place(manifold: Manifold, residual: Float[np.ndarray, "d_model"]) -> tuple[float, float]:
+    """Where on the curve a state lies, and how far from it."""
+    nearest = nearest_on_curve(manifold, coordinates(manifold, residual[None]))
+    return float(nearest.coordinate[0]), float(nearest.distance[0])
+
+
+def path_from(
+    manifold: Manifold,
+    residual: Float[np.ndarray, "d_model"],
+    start: float | None,
+    end: float,
+    t: Float[np.ndarray, "waypoint"],
+) -> Path:
+    """A path to u = end, from u = start or, where that is None, from the state's own place."""
+    first = own_place(manifold, residual)[0] if start is None else start
+    return waypoints(first, end, t, closed=manifold.closed, anchored=start is None)
+
+
+def moves(
+    manifold: Manifold,
+    residual: Float[np.ndarray, "d_model"],
+    path: Path,
+    arms: tuple[Arm, ...],
+    *,
+    seed: int,
+    strength: float = 1.0,
+    random_repeats: int = 1,
+) -> list[Move]:
+    """Every arm's displacements, the random one once for each direction.
+
+    Raises:
+        RequestError: the straight line is asked of a cluster without values.
+    """
+    if "linear" in arms and not len(manifold.value_coordinate):
+        raise RequestError("arms", "linear", "another arm: the cluster has no values, so the line has no end")
+    return [
+        Move(arm, repeat, displacements(manifold, residual, path, arm, _rng(seed, arm, repeat), strength))
+        for arm in dict.fromkeys(arms)
+        for repeat in range(random_repeats if arm == "random" else 1)
+    ]
+
+
+def controls(
+    manifold: Manifold,
+    residual: Float[np.ndarray, "d_model"],
+    path: Path,
+    *,
+    seed: int,
+    strength: float,
+    count: int,
+) -> Float[np.ndarray, "control d_model"]:
+    """Random directions, each as long as the manifold arm's longest move."""
+    along = displacements(manifold, residual, path, "manifold", np.random.default_rng(0), strength)
+    longest = int(np.linalg.norm(along, axis=1).argmax())
+    streams = [np.random.default_rng([seed, _CONTROL_STREAM, number]) for number in range(count)]
+    return np.stack([displacements(manifold, residual, path, "random", rng, strength)[longest] for rng in streams])
+
+
+def off_curve(
+    manifold: Manifold, residual: Float[np.ndarray, "d_model"], moved: Float[np.ndarray, "waypoint d_model"]
+) -> Float[np.ndarray, "waypoint"]:
+    """Distance of each moved state's subspace part from the curve."""
+    return nearest_on_curve(manifold, coordinates(manifold, residual + moved)).distance
+
+
+def _rng(seed: int, arm: Arm, repeat: int) -> np.random.Generator:
+    return np.random.default_rng([seed, ARMS.index(arm), repeat])
