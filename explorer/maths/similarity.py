@@ -153,7 +153,7 @@ def scored_pairs(
     min_count: int,
 ) -> np.ndarray:
     """Which of many pairs have evidence enough to be scored; the rule is that of ``is_scored``."""
-    expected = np.asarray(c_i, dtype=np.float64) * np.asarray(c_j, dtype=np.float64) / n
+    expected = np.asarray(c_i, dtype=np.float64) * np.asarray(c_j, dtype=np.float64) / max(n, 1)
     if similarity == "exclusion":
         return (expected >= min_count) & (score_pairs(similarity, c, c_i, c_j, n) > 0.0)
     enough = np.asarray(c) >= min_count
