@@ -1,0 +1,159 @@
+"""The real app behind its edge: every route and every callback, with what a browser never sends."""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from hypothesis import HealthCheck, given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
+from starlette.types import ASGIApp, Message
+
+from explorer.app.factory import create_app
+from explorer.app.security.callback_specs import CallbackSpec, Slot
+from explorer.app.security.filter import EdgeFilter
+from explorer.app.security.headers import FIXED, inline_scripts, script_hash
+from explorer.runs.catalog import scan
+from tests.app.edge_app import Wire, ask, post, settings
+from tests.app.fake_host import FakeHost
+from tests.app.steering_data import steer_request
+
+
+class Whole:
+    """The app with one planted run, and a look inside."""
+
+    def __init__(self, run: Path, shares: Path) -> None:
+        self.catalog = scan(run)
+        (found,) = self.catalog.entries
+        self.run = self.catalog.run(found.id)
+        self.host = FakeHost(self.run)
+        self.app: ASGIApp = create_app(self.catalog, host=self.host, shares_path=shares, edge=settings())
+        assert isinstance(self.app, EdgeFilter)
+        self.filter = self.app
+        asyncio.run(start(self.app))
+
+    @property
+    def routes(self) -> list[APIRoute]:
+        return list(api_routes(self.filter.app.routes))  # type: ignore[attr-defined]
+
+
+def api_routes(routes: Iterable[object]) -> Iterator[APIRoute]:
+    """Every route, those of included routers too."""
+    for route in routes:
+        if isinstance(route, APIRoute):
+            yield route
+        yield from api_routes(getattr(getattr(route, "original_router", route), "routes", ()))
+
+
+async def start(app: ASGIApp) -> None:
+    """What a server does before the first request; Dash adds its catch-all page then."""
+    messages: list[Message] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(_message: Message) -> None:
+        pass
+
+    await app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+
+
+@pytest.fixture(scope="module")
+def whole(planted_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    return Whole(planted_run, tmp_path_factory.mktemp("shares") / "shares.sqlite")
+
+
+ODD = ["", "0", "-1", "999999999999999999999", "x", "..", "%2e%2e%2fetc", "%00", "<b>", "1e9", "é", "a" * 3000]
+
+
+def test_every_route_with_odd_parts_answers_with_headers_and_without_a_server_error(whole: Whole) -> None:
+    paths = sorted({route.path for route in whole.routes})
+    assert {"/", "/run/{run_id}", "/s/{share_id}", "/api/share/{share_id}", "/api/steer/{ticket}"} <= set(paths)
+    for path in paths:
+        for odd in ODD if "{" in path else ODD[:1]:
+            filled = re.sub(r"\{.*?\}", odd, path.replace("{run_id}", whole.run.id))
+            for method in ("GET", "POST", "OPTIONS"):
+                response = ask(whole.app, method, filled or "/")
+                assert response.status_code < 500, (method, filled, response.text)
+                for name, value in FIXED.items():
+                    assert response.headers[name] == value, (method, filled)
+                assert "content-security-policy" in response.headers
+                if response.status_code >= 400:
+                    assert response.json().keys() == {"code", "message"}, (method, filled, response.text)
+
+
+@pytest.mark.parametrize("path", ["/", "/run/planted", "/run/planted/cluster/0", "/s/x", "/anything/else"])
+def test_pages_run_only_their_own_scripts(whole: Whole, path: str) -> None:
+    page = ask(whole.app, "GET", path)
+    assert page.headers["content-type"].startswith("text/html")
+    policy = page.headers["content-security-policy"]
+    executable = [source for source in inline_scripts(page.text) if not source.lstrip().startswith("{")]
+    assert executable
+    assert all(script_hash(source) in policy for source in executable)
+    assert " on" not in "".join(re.findall(r"<[^>]* on\w+=", page.text)), "no inline event handlers"
+    assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page.text), "nothing from elsewhere"
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**6), 10**20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["/", "/run/planted", "/run/planted/cluster/0", "/run/planted/cluster/99", "/s/x", "?v=1", "<b>"])
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def item(draw: st.DrawFn, slot: Slot, values: bool) -> Any:
+    """What stands in an envelope for one slot, with any value."""
+    component = slot.id
+    if not isinstance(component, str):
+        component = {key: 0 if isinstance(part, tuple) else part for key, part in component.items()}
+    one = {"id": component, "property": slot.property_name} | ({"value": draw(VALUES)} if values else {})
+    return [one] if slot.many else one
+
+
+def envelope(draw: st.DrawFn, name: str, spec: CallbackSpec) -> dict[str, Any]:
+    """A body that fits its callback and holds any values."""
+    outputs = [item(draw, slot, False) for slot in spec.outputs]
+    body: dict[str, Any] = {
+        "output": name,
+        "inputs": [item(draw, slot, True) for slot in spec.inputs],
+        "state": [item(draw, slot, True) for slot in spec.state],
+        "changedPropIds": [],
+    }
+    return body | ({"outputs": outputs if spec.multi else outputs[0]} if outputs else {})
+
+
+@effort(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_value_of_a_callback_gives_a_server_error(whole: Whole, data: st.DataObject) -> None:
+    specs = whole.filter.callbacks()
+    name = data.draw(st.sampled_from(sorted(specs)))
+    body = data.draw(st.composite(lambda draw: envelope(draw, name, specs[name]))())
+    response = post(whole.app, body)
+    assert response.status_code < 500, (body, response.text)
+
+
+def test_tokens_stream_through_compression_and_dash_one_by_one(whole: Whole) -> None:
+    async def run() -> None:
+        cluster = whole.run.manifest.clusters[0]
+        asked = steer_request(run=whole.run.id, cluster=cluster.id, end=0.5)
+        wire = Wire("POST", "/api/steer", asked.model_dump_json().encode(), {"content-type": "application/json"})
+        await wire.run(whole.app)
+        ticket = json.loads(wire.body)["id"]
+        whole.host.pause = 0.01
+        stream = Wire("GET", f"/api/steer/{ticket}", headers={"accept-encoding": "gzip"})
+        await stream.run(whole.app)
+        pieces = [message["body"] for message in stream.got if message.get("body")]
+        assert len(pieces) > 8, "each event for itself"
+        assert pieces[-1].startswith(b'data: {"type":"done"')
+
+    asyncio.run(run())
