@@ -1,0 +1,102 @@
+"""The intrinsic coordinate: rank agreement, means on a circle, turning and flipping.
+
+A closed coordinate counts turns in [0, 1); an open one the share of the arc length in [0, 1].
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.stats import rankdata
+
+Coordinate = Float[np.ndarray, "sample"]
+
+
+class Orientation(NamedTuple):
+    """How a coordinate is turned so that its first value comes first and the others follow upwards."""
+
+    shift: float
+    """What is subtracted before flipping, in turns; 0 on open curves."""
+    flip: bool
+    """Whether the direction is reversed."""
+
+
+def circular_rank_correlation(first: Float[np.ndarray, "sample"], second: Float[np.ndarray, "sample"]) -> float:
+    """Agreement of two orders on a circle, in [0, 1]; where each begins and which way it runs do not matter.
+
+    Both are turned into ranks, the ranks into angles, and the mean resultant length of their difference (or of their
+    sum, for the opposite direction) is taken: Fisher and Lee's circular association for ranks, without its sign.
+    """
+    n = len(first)
+    if n < 2:
+        return 1.0
+    one, other = (2 * np.pi * rankdata(values, method="average") / n for values in (first, second))
+    return float(max(abs(np.exp(1j * (one - other)).mean()), abs(np.exp(1j * (one + other)).mean())))
+
+
+def linear_rank_correlation(first: Float[np.ndarray, "sample"], second: Float[np.ndarray, "sample"]) -> float:
+    """Absolute value of Spearman's rank correlation: which end is the first does not matter."""
+    if len(first) < 2:
+        return 1.0
+    one, other = (rankdata(values) - (len(values) + 1) / 2 for values in (first, second))
+    scale = float(np.sqrt((one**2).sum() * (other**2).sum()))
+    return abs(float((one * other).sum())) / scale if scale > 0 else 0.0
+
+
+def circular_mean(turns: Float[np.ndarray, "sample"]) -> float:
+    """Mean direction of positions in turns, in [0, 1)."""
+    return float(np.angle(np.exp(2j * np.pi * np.asarray(turns, dtype=np.float64)).mean()) / (2 * np.pi) % 1.0)
+
+
+def circular_median(turns: Float[np.ndarray, "sample"]) -> float:
+    """Median position in turns, in [0, 1), taken on the circle cut opposite to the mean direction."""
+    centre = circular_mean(turns)
+    return float((centre + np.median(signed_turns(np.asarray(turns, dtype=np.float64) - centre))) % 1.0)
+
+
+def signed_turns(difference: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
+    """The shorter way round, in [-0.5, 0.5)."""
+    return (difference + 0.5) % 1.0 - 0.5
+
+
+def distance(first: Float[np.ndarray, "*any"], second: Float[np.ndarray, "*any"], *, closed: bool) -> np.ndarray:
+    """Distance of two positions along the curve."""
+    difference = np.asarray(first) - np.asarray(second)
+    return np.abs(signed_turns(difference) if closed else difference)
+
+
+def orient(coordinate: Coordinate, orientation: Orientation, *, closed: bool) -> Float[np.ndarray, "sample"]:
+    """Turn and flip a coordinate; a closed one stays in [0, 1), an open one in [0, 1]."""
+    values = np.asarray(coordinate, dtype=np.float64)
+    if not closed:
+        return 1.0 - values if orientation.flip else values
+    turned = (values - orientation.shift) * (-1.0 if orientation.flip else 1.0)
+    wrapped = turned % 1.0
+    return np.where(wrapped >= 1.0, 0.0, wrapped)  # a tiny negative number wraps to 1.0 exactly
+
+
+def orient_curve(
+    curve: Float[np.ndarray, "knot axis"], orientation: Orientation, *, closed: bool
+) -> Float[np.ndarray, "knot axis"]:
+    """The same turn and flip for a curve whose knots are equally spaced in the coordinate."""
+    if not closed:
+        return curve[::-1].copy() if orientation.flip else curve
+    knots = len(curve)
+    at = np.arange(knots) / knots
+    wanted = (at * (-1.0 if orientation.flip else 1.0) + orientation.shift) % 1.0
+    below = np.floor(wanted * knots).astype(np.int64) % knots
+    share = (wanted * knots - np.floor(wanted * knots))[:, None]
+    turned = (1 - share) * curve[below] + share * curve[(below + 1) % knots]
+    return turned.astype(curve.dtype)
+
+
+def curve_at(
+    curve: Float[np.ndarray, "knot axis"], coordinate: Float[np.ndarray, "point"], *, closed: bool
+) -> Float[np.ndarray, "point axis"]:
+    """Points of a curve at given coordinates, by straight lines between its knots."""
+    knots = len(curve)
+    place = np.asarray(coordinate, dtype=np.float64) * knots if closed else np.asarray(coordinate) * (knots - 1)
+    below: Int[np.ndarray, "point"] = np.floor(place).astype(np.int64)
+    below = below % knots if closed else np.clip(below, 0, knots - 2)
+    share = (place - np.floor(place) if closed else place - below)[:, None]
+    return (1 - share) * curve[below] + share * curve[(below + 1) % knots]

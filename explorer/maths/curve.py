@@ -1,0 +1,226 @@
+"""Curves through point clouds: bases, projection, principal curves and the path that steering follows.
+
+A curve is a polyline whose knots are equally spaced in arc length; a closed one does not repeat its first knot. Between
+knots and data stands a ridge regression on a Fourier basis (closed) or on a line and cosines (open), with a penalty on
+bending: the periodic and the natural smoothing spline in their spectral form (Wahba, Spline models for observational
+data, 1990). Principal curves alternate projection and smoothing (Hastie and Stuetzle, Principal curves, 1989).
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+Points = Float[np.ndarray, "sample axis"]
+Curve = Float[np.ndarray, "knot axis"]
+
+SEARCH_KNOTS = 64
+"""Knots of a curve while it is being searched."""
+
+
+class Projection(NamedTuple):
+    """Where on a curve each point falls."""
+
+    coordinate: Float[np.ndarray, "sample"]
+    """Share of the curve's length, in [0, 1)  if closed, in [0, 1] if open."""
+    squared: Float[np.ndarray, "sample"]
+    """Squared distance to the curve."""
+
+
+def basis(coordinate: Float[np.ndarray, "sample"], harmonics: int, *, closed: bool) -> Float[np.ndarray, "sample term"]:
+    """Fourier terms up to ``harmonics``, or a line and twice as many half-wave cosines less one."""
+    if closed:
+        angle = 2 * np.pi * np.outer(coordinate, np.arange(1, harmonics + 1))
+        return np.concatenate([np.ones((len(coordinate), 1)), np.cos(angle), np.sin(angle)], axis=1)
+    angle = np.pi * np.outer(coordinate, np.arange(1, 2 * harmonics))
+    return np.concatenate([np.ones((len(coordinate), 1)), coordinate[:, None] - 0.5, np.cos(angle)], axis=1)
+
+
+def bending(harmonics: int, *, closed: bool) -> Float[np.ndarray, "term"]:
+    """Squared second derivative of each term of ``basis``, in units of the closed curve's first harmonic."""
+    if closed:
+        return np.concatenate([[0.0], np.arange(1, harmonics + 1) ** 4.0, np.arange(1, harmonics + 1) ** 4.0])
+    return np.concatenate([[0.0, 0.0], (np.arange(1, 2 * harmonics) / 2) ** 4.0])
+
+
+def smooth(
+    points: Points,
+    coordinate: Float[np.ndarray, "sample"],
+    weight: Float[np.ndarray, "sample"],
+    harmonics: int,
+    stiffness: float,
+    *,
+    closed: bool,
+    knots: int,
+) -> Curve:
+    """The smoothing spline of the points over their coordinate, then spaced evenly in arc length."""
+    terms = basis(coordinate, harmonics, closed=closed)
+    penalty = stiffness * weight.sum() * bending(harmonics, closed=closed) + 1e-9 * weight.sum()
+    weighted = terms * weight[:, None]
+    coefficients = np.linalg.solve(weighted.T @ terms + np.diag(penalty), weighted.T @ points)
+    return even_knots(_dense_basis(harmonics, closed) @ coefficients, knots, closed=closed)
+
+
+@lru_cache(maxsize=64)
+def _dense_basis(harmonics: int, closed: bool) -> Float[np.ndarray, "dense term"]:
+    return basis(np.arange(160) / 160 if closed else np.linspace(0.0, 1.0, 161), harmonics, closed=closed)
+
+
+def even_knots(curve: Curve, knots: int, *, closed: bool) -> Curve:
+    """Resample a polyline at equal steps of its length."""
+    ring = np.concatenate([curve, curve[:1]]) if closed else curve
+    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(ring, axis=0), axis=1))])
+    wanted = np.linspace(0.0, arc[-1], knots, endpoint=not closed)
+    at = np.clip(np.searchsorted(arc, wanted, side="right") - 1, 0, len(ring) - 2)
+    step = arc[at + 1] - arc[at]
+    share = np.divide(wanted - arc[at], step, out=np.zeros_like(wanted), where=step > 0)[:, None]
+    return (1 - share) * ring[at] + share * ring[at + 1]
+
+
+def squared_distances(points: Points, knots: Float[np.ndarray, "knot axis"]) -> Float[np.ndarray, "sample knot"]:
+    """Squared Euclidean distance of every point to every knot."""
+    squares = (points**2).sum(1)[:, None] - 2 * points @ knots.T + (knots**2).sum(1)[None, :]
+    return np.maximum(squares, 0.0)
+
+
+def project(points: Points, curve: Curve, *, closed: bool) -> Projection:
+    """Nearest place on a polyline: the nearest knot, then the nearer of its two segments."""
+    nearest = squared_distances(points, curve).argmin(1)
+    knots = len(curve)
+    best = np.full(len(points), np.inf)
+    coordinate = np.zeros(len(points))
+    for back in (1, 0):
+        start = nearest - back
+        start = start % knots if closed else np.clip(start, 0, knots - 2)
+        begin = curve[start]
+        step = curve[(start + 1) % knots] - begin
+        length = np.maximum((step**2).sum(1), 1e-300)
+        share = np.clip(((points - begin) * step).sum(1) / length, 0.0, 1.0)
+        squared = ((points - begin - share[:, None] * step) ** 2).sum(1)
+        nearer = squared < best
+        best = np.where(nearer, squared, best)
+        coordinate = np.where(nearer, (start + share) / (knots if closed else knots - 1), coordinate)
+    return Projection(coordinate % 1.0 if closed else coordinate, best)
+
+
+def project_to_curve(points: Points, curve: Curve, closed: bool) -> Float32[np.ndarray, "sample"]:
+    """Coordinate of each point on a curve whose knots are equally spaced in the coordinate, in blocks of points."""
+    pieces = [
+        project(points[start : start + 4096].astype(np.float64), curve.astype(np.float64), closed=closed).coordinate
+        for start in range(0, len(points), 4096)
+    ]
+    return _below_one(np.concatenate(pieces) if pieces else np.zeros(0), closed)
+
+
+def _below_one(coordinate: Float[np.ndarray, "sample"], closed: bool) -> Float32[np.ndarray, "sample"]:
+    """Round to float32 without letting a closed coordinate reach 1."""
+    rounded = coordinate.astype(np.float32)
+    return np.where(rounded >= 1.0, np.float32(0.0), rounded) if closed else np.clip(rounded, 0.0, 1.0)
+
+
+def principal_curve(
+    points: Points,
+    coordinate: Float[np.ndarray, "sample"],
+    harmonics: int,
+    *,
+    closed: bool,
+    rounds: int,
+    weight: Float[np.ndarray, "sample"] | None = None,
+    stiffness: float = 1e-7,
+    knots: int = SEARCH_KNOTS,
+) -> Curve:
+    """Alternate smoothing and projection from a starting coordinate (Hastie and Stuetzle 1989)."""
+    weight = np.ones(len(points)) if weight is None else weight
+    curve = smooth(points, coordinate, weight, harmonics, stiffness, closed=closed, knots=knots)
+    last = np.inf
+    for _ in range(rounds):
+        place = project(points, curve, closed=closed)
+        error = float((weight * place.squared).sum())
+        if error > 0.999 * last:
+            break
+        last = error
+        curve = smooth(points, place.coordinate, weight, harmonics, stiffness, closed=closed, knots=knots)
+    return curve
+
+
+def fit_path(
+    points: Float[np.ndarray, "sample axis"],
+    coordinate: Float[np.ndarray, "sample"],
+    *,
+    closed: bool,
+    knots: int = 128,
+    places: int = 192,
+) -> Float32[np.ndarray, "knot axis"]:
+    """Smooth curve s(u) through points as a function of a coordinate that is given, not searched.
+
+    Points are gathered in ``places`` narrow intervals, each told by a mean that leaves outliers out; a smoothing spline
+    runs through these, its stiffness chosen by generalised cross-validation (Craven and Wahba 1979). An interval weighs
+    as the square root of its count: a rare value is still passed closely.
+
+    Returns:
+        [knot, axis] at coordinates k / knots (closed) or k / (knots - 1) (open), unlike a principal curve *not* spaced
+        evenly in its own length.
+    """
+    place, mean, count = _gather(points.astype(np.float64), coordinate.astype(np.float64), places, closed)
+    harmonics = int(np.clip(len(place) // 2 - 1, 1, 40))
+    weight = np.sqrt(count)
+    weight /= weight.mean()
+    terms = basis(place, harmonics, closed=closed)
+    stiffness = _generalised_cross_validation(terms, mean, weight, bending(harmonics, closed=closed))
+    coefficients = _ridge(terms, mean, weight, stiffness * bending(harmonics, closed=closed))
+    at = np.arange(knots) / knots if closed else np.linspace(0.0, 1.0, knots)
+    return (basis(at, harmonics, closed=closed) @ coefficients).astype(np.float32)
+
+
+def _ridge(
+    terms: Float[np.ndarray, "place term"],
+    values: Float[np.ndarray, "place axis"],
+    weight: Float[np.ndarray, "place"],
+    penalty: Float[np.ndarray, "term"],
+) -> Float[np.ndarray, "term axis"]:
+    weighted = terms * weight[:, None]
+    return np.linalg.solve(weighted.T @ terms + np.diag(len(terms) * (penalty + 1e-10)), weighted.T @ values)
+
+
+def _generalised_cross_validation(
+    terms: Float[np.ndarray, "place term"],
+    values: Float[np.ndarray, "place axis"],
+    weight: Float[np.ndarray, "place"],
+    bends: Float[np.ndarray, "term"],
+) -> float:
+    """Stiffness with the smallest n RSS / (n - trace)^2 over a fixed ladder."""
+    n = len(terms)
+    root = np.sqrt(weight)[:, None]
+    best, chosen = np.inf, 1e-6
+    for stiffness in np.geomspace(1e-9, 1e-2, 22):
+        inner = terms * root
+        gram = inner.T @ inner + np.diag(n * (stiffness * bends + 1e-10))
+        hat = np.linalg.solve(gram, inner.T)
+        left = ((root * values - inner @ (hat @ (root * values))) ** 2).sum()
+        freedom = n - 1.2 * float((inner * hat.T).sum())
+        score = n * left / freedom**2 if freedom > 0.05 * n else np.inf
+        if score < best:
+            best, chosen = score, float(stiffness)
+    return chosen
+
+
+def _gather(
+    points: Points, coordinate: Float[np.ndarray, "sample"], places: int, closed: bool
+) -> tuple[Float[np.ndarray, "place"], Float[np.ndarray, "place axis"], Float[np.ndarray, "place"]]:
+    """Robust mean, mean coordinate and count of the points in each interval that holds any."""
+    interval = np.minimum((coordinate * places).astype(np.int64), places - 1)
+    order = np.argsort(interval, kind="stable")
+    starts = np.flatnonzero(np.diff(interval[order], prepend=-1))
+    groups = np.split(order, starts[1:])
+    kept = [_without_outliers(points[group]) for group in groups]
+    mean = np.array([points[group][keep].mean(0) for group, keep in zip(groups, kept, strict=True)])
+    place = np.array([coordinate[group][keep].mean() for group, keep in zip(groups, kept, strict=True)])
+    count = np.array([keep.sum() for keep in kept], dtype=np.float64)
+    return (place % 1.0 if closed else place), mean, count
+
+
+def _without_outliers(points: Points) -> Bool[np.ndarray, "sample"]:
+    """Points within three times the median distance from the coordinate-wise median."""
+    apart = np.linalg.norm(points - np.median(points, axis=0), axis=1)
+    return apart <= 3 * np.median(apart) + 1e-12

@@ -1,0 +1,113 @@
+"""The search for a curve: several first guesses, several degrees of bending, judged on points that were held out."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from explorer.maths.curve import principal_curve, project, squared_distances
+from explorer.maths.landmarks import Cells, k_means, shortest_tour, spectral_coordinates, tree_coordinate
+
+Points = Float[np.ndarray, "sample axis"]
+Curve = Float[np.ndarray, "knot axis"]
+
+LEVELS = (1, 2, 4, 8)
+"""Harmonics that a curve may use, from an ellipse or a bow to many bends."""
+LANDMARKS = 48
+"""Cells that the first guesses order."""
+
+
+class Search(NamedTuple):
+    """The best curve of each level."""
+
+    closed: bool
+    """Whether the curves close."""
+    curves: tuple[Curve, ...]
+    """One a level."""
+    explained: Float[np.ndarray, "level"]
+    """Share of the held-out points' variance that each explains."""
+
+
+def evidence(search: Search) -> float:
+    """How much a cloud looks like one curve: mean over the levels of -log of the unexplained share.
+
+    A smooth curve explains most with few bends, a tangle of points only with many; the mean sees both. In nats.
+    """
+    return float(-np.log(np.maximum(1.0 - search.explained, 1e-4)).mean())
+
+
+def between_clumps(points: Points, cells: Cells, search: Search) -> Float[np.ndarray, "score"]:
+    """What a curve says of clumps beyond passing through them: two shares in [0, 1].
+
+    How much of the variance within the clumps the curve explains, high where soft mixtures of neighbours lie between
+    neighbours; and how much of the clumps' distances their lag along the curve explains, high where all neighbours are
+    equally far, and all next ones.
+    """
+    curve = search.curves[int(search.explained.argmax())]
+    within = ((points - cells.centres[cells.cell]) ** 2).sum()
+    bridged = 1.0 - project(points, curve, closed=search.closed).squared.sum() / max(float(within), 1e-300)
+    place = project(cells.centres, curve, closed=search.closed).coordinate
+    rank = np.argsort(np.argsort(place))
+    lag = np.abs(rank[:, None] - rank[None, :])
+    lag = np.minimum(lag, len(rank) - lag) if search.closed else lag
+    return np.array([bridged, _explained_by(lag, np.sqrt(squared_distances(cells.centres, cells.centres)))])
+
+
+def _explained_by(lag: Int[np.ndarray, "landmark landmark"], apart: Float[np.ndarray, "landmark landmark"]) -> float:
+    """Share of the variance of the off-diagonal distances that lies between the lags."""
+    off = lag > 0
+    values, group = apart[off], lag[off]
+    mean = np.bincount(group, weights=values) / np.maximum(np.bincount(group), 1)
+    total = float(((values - values.mean()) ** 2).sum())
+    return 1.0 - float(((values - mean[group]) ** 2).sum()) / total if total > 0 else 0.0
+
+
+def search_curve(points: Points, rng: np.random.Generator, *, closed: bool, rounds: int = 3) -> Search:
+    """Fit curves of every level on one half of the points and judge them on the other."""
+    order = rng.permutation(len(points))
+    train, test = points[order[: len(order) // 2]], points[order[len(order) // 2 :]]
+    cells = k_means(train, min(LANDMARKS, len(train) // 3), rng, rounds=3)
+    guesses = [guess[cells.cell] for guess in first_guesses(cells.centres, closed=closed)]
+    spread = float(((test - test.mean(0)) ** 2).sum())
+    best: list[Curve] = []
+    explained = np.full(len(LEVELS), -np.inf)
+    for level, harmonics in enumerate(LEVELS):
+        starts = [*guesses, project(train, best[-1], closed=closed).coordinate] if best else guesses
+        fits = [principal_curve(train, start, harmonics, closed=closed, rounds=rounds) for start in starts]
+        scores = [1.0 - float(project(test, fit, closed=closed).squared.sum()) / spread for fit in fits]
+        best.append(fits[int(np.argmax(scores))])
+        explained[level] = max(scores)
+    return Search(closed, tuple(best), explained)
+
+
+def first_guesses(centres: Float[np.ndarray, "landmark axis"], *, closed: bool) -> list[Float[np.ndarray, "landmark"]]:
+    """Coordinates of the landmarks: along the shortest tour, by diffusion, and along the spanning tree if open."""
+    along = _along_tour(centres, shortest_tour(centres), closed=closed)
+    if closed:
+        return [along, *(_turns(spectral_coordinates(centres, 2, neighbours=near)) for near in (2, 4))]
+    tree = tree_coordinate(centres)
+    return [along, _ranks(spectral_coordinates(centres, 1)[:, 0]), tree / max(float(tree.max()), 1e-300)]
+
+
+def _turns(plane: Float[np.ndarray, "landmark 2"]) -> Float[np.ndarray, "landmark"]:
+    centred = plane - plane.mean(0)
+    angle = np.arctan2(centred[:, 1], centred[:, 0]) / (2 * np.pi) % 1.0
+    return (_ranks(angle) * (len(angle) - 1) / len(angle) + angle) / 2
+
+
+def _ranks(values: Float[np.ndarray, "landmark"]) -> Float[np.ndarray, "landmark"]:
+    return np.argsort(np.argsort(values)) / max(len(values) - 1, 1)
+
+
+def _along_tour(
+    centres: Float[np.ndarray, "landmark axis"], tour: Int[np.ndarray, "landmark"], *, closed: bool
+) -> Float[np.ndarray, "landmark"]:
+    """Share of the tour's length at each landmark; an open one is cut at its longest step."""
+    step = np.linalg.norm(centres[np.roll(tour, -1)] - centres[tour], axis=1)
+    if not closed:
+        longest = int(step.argmax()) + 1
+        tour, step = np.roll(tour, -longest), np.roll(step, -longest)
+    arc = np.concatenate([[0.0], np.cumsum(step)])
+    place = np.empty(len(tour))
+    place[tour] = arc[:-1] / (arc[-1] if closed else max(arc[-2], 1e-300))
+    return place
