@@ -73,8 +73,8 @@ def stream_activations(
         loaded: the language model.
         documents: texts, read as they are needed.
         place: where and how much at once.
-        max_tokens: stop after so many tokens, within a document if need be; None reads all. Documents without text
-            are passed over.
+        max_tokens: stop after so many tokens, within a document if need be (not right behind its special tokens);
+            None reads all. Documents without text are passed over.
 
     Raises:
         SubjectError: the model has no such layer or place, or an activation is not finite.
@@ -102,14 +102,16 @@ def added_token_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
 def _tokenized(
     loaded: LoadedModel, documents: Iterable[str], special: frozenset[int], max_tokens: int | None
 ) -> Iterator[list[int]]:
-    """Token ids of each document that holds text; the last is cut so that max_tokens holds exactly."""
+    """Token ids of each document that holds text; the last is cut so that there are never more than max_tokens."""
     left = max_tokens
     for text in documents:
         # Not verbose: the tokenizer warns of documents that are too long to run whole, which none is here.
-        ids = list(loaded.tokenizer(text, verbose=False)["input_ids"])[:left]
-        if all(token in special for token in ids):
+        whole = list(loaded.tokenizer(text, verbose=False)["input_ids"])
+        if special.issuperset(whole):
             continue
-        yield ids
+        ids = whole[:left]
+        if not special.issuperset(ids):
+            yield ids
         if left is not None and (left := left - len(ids)) == 0:
             return
 
