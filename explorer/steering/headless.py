@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import JsonValue, ValidationError
 
 from explorer.errors import RequestError
+from explorer.steering.answers import Answers
 from explorer.steering.engine import Engine
 from explorer.steering.pairs import PairSettings, Trial, all_pairs, arm_isometry
 from explorer.steering.protocol import MOVES_AT_LEAST, Arm, BehaviourReply, BehaviourRequest, RowDoneEvent, SteerRequest
@@ -93,7 +94,7 @@ def steer_headless(
         "seed": seed,
     }
     replies = [
-        engine.behaviour(_checked(BehaviourRequest, common | {"prompt": prompt, "waypoints": waypoints}))
+        Answers(engine).behaviour(_checked(BehaviourRequest, common | {"prompt": prompt, "waypoints": waypoints}))
         for prompt in prompts
     ]
     texts: list[JsonValue] = [
@@ -184,7 +185,7 @@ def _about(engine: Engine, run: str, cluster: int) -> dict[str, JsonValue]:
 
 
 def _texts(engine: Engine, request: SteerRequest) -> dict[str, JsonValue]:
-    done = [event for event in engine.generate(request) if isinstance(event, RowDoneEvent)]
+    done = [event for event in Answers(engine).generate(request) if isinstance(event, RowDoneEvent)]
     rows: dict[str, JsonValue] = {
         event.row: {"text": event.text, "finish": event.finish, "hook_fired": event.hook_fired} for event in done
     }

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from explorer.errors import RequestError
 from explorer.maths.steering import Manifold, Path, coordinates, displacements, nearest_on_curve, waypoints
-from explorer.records import ClusterGeometry, ClusterSummary
+from explorer.steering.natural import Prepared
 from explorer.steering.protocol import ARMS, Arm, Place
 
 _CONTROL_STREAM = 1_000
@@ -26,12 +26,13 @@ class Move:
     """What is added to the residual, strength included."""
 
 
-def place_of(place: Place, field: str, summary: ClusterSummary, geometry: ClusterGeometry) -> float:
+def place_of(place: Place, field: str, prepared: Prepared) -> float:
     """Intrinsic coordinate of a value's name or of a coordinate.
 
     Raises:
         RequestError: the cluster has no such value.
     """
+    summary, geometry = prepared.summary, prepared.geometry
     if not isinstance(place, str):
         return float(place)
     for names in (summary.order, tuple(name.strip() for name in summary.order)):
