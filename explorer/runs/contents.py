@@ -13,7 +13,7 @@ Fail = Callable[[str, str], InputError]
 _STEP = 1 << 20
 
 
-def check_range(fail: Fail, name: str, array: np.ndarray, low: float, end: float) -> None:
+def check_range(fail: Fail, name: str, array: np.ndarray, low: int | float, end: int | float) -> None:
     """Raise unless low <= array < end throughout."""
     if array.size == 0:
         return
@@ -22,7 +22,7 @@ def check_range(fail: Fail, name: str, array: np.ndarray, low: float, end: float
         raise fail(f"{quoted(name)} from {least} to {most}", f"values from {low} to below {end}")
 
 
-def check_at_least(fail: Fail, name: str, array: np.ndarray, low: float) -> None:
+def check_at_least(fail: Fail, name: str, array: np.ndarray, low: int | float) -> None:
     """Raise unless array >= low throughout."""
     if array.size and not array.min() >= low:
         raise fail(f"{quoted(name)} of {array.min()}", f"values of at least {low}")

@@ -9,6 +9,7 @@ from explorer.runs.contents import Fail, check_at_least, check_finite, check_ran
 from explorer.runs.manifest import GRAPH_NEIGHBOURS, RunManifest
 
 _ORTHONORMAL = 1e-3
+_ABOVE_ONE = float(np.nextafter(np.float32(1), np.float32(2)))
 
 
 def geometry_arrays(geometry: ClusterGeometry) -> dict[str, np.ndarray]:
@@ -41,7 +42,7 @@ def check_features(fail: Fail, table: FeatureTable, manifest: RunManifest, n_voc
     if left_out != manifest.n_left_out:
         raise fail(f"{left_out} features left out", f"{manifest.n_left_out} as in the manifest")
     check_finite(fail, "xy of features that are not left out", table.xy[table.cluster != LEFT_OUT])
-    check_range(fail, "membership", table.membership, 0.0, np.nextafter(np.float32(1.001), np.float32(2)))
+    check_range(fail, "membership", table.membership, 0.0, _ABOVE_ONE)
     check_range(fail, "fires", table.fires, 0, manifest.n_tokens + 1)
     check_at_least(fail, "mean_activation", table.mean_activation, 0.0)
     check_at_least(fail, "max_activation", table.max_activation, 0.0)
@@ -68,7 +69,7 @@ def check_geometry(
     check_range(fail, "token_index", geometry.token_index, 0, manifest.n_tokens)
     check_range(fail, "value", geometry.value, -1, len(summary.order))
     for name in ("coordinate", "value_coordinate"):
-        check_range(fail, name, getattr(geometry, name), 0.0, np.nextafter(np.float32(1), np.float32(2)))
+        check_range(fail, name, getattr(geometry, name), 0.0, _ABOVE_ONE)
     for name in ("codes", "tuning", "example_activation", "value_count"):
         check_at_least(fail, name, getattr(geometry, name), 0)
     for name in ("context_ids", "example_ids"):

@@ -181,10 +181,6 @@ def bad_geometries(geometry: ClusterGeometry) -> dict[str, ClusterGeometry]:
         "'context_ids' from -2": changed("context_ids", (0, 0), -2),
         "'example_ids' from": changed("example_ids", (0, 0, 0), 10**6),
         "away from orthonormal": changed("basis", (0, 0), 5),
-        "'points' of shape": replace(geometry, points=geometry.points[:-1]),
-        "'curve' of shape": replace(geometry, curve=geometry.curve[:, :2]),
-        "'tuning' of type F64": replace(geometry, tuning=geometry.tuning.astype(np.float64)),
-        "'value_count' of shape": replace(geometry, value_count=geometry.value_count[:-1]),
     }
 
 

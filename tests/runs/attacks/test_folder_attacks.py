@@ -18,6 +18,7 @@ from explorer.errors import BundleError, InputError, RunError
 from explorer.runs.bundle import open_bundle
 from explorer.runs.check import check
 from explorer.runs.run import open_run
+from explorer.runs.safetensors_io import SafetensorsFile
 from explorer.runs.safetensors_write import write_safetensors
 from tests.runs.tiny_bundle import write_tiny_bundle
 
@@ -351,6 +352,31 @@ def cluster(**changes: object) -> Callable[[Path], None]:
 def test_run_summaries(run: Path, change: Callable[[Path], None], told: str) -> None:
     change(run / "run.json")
     refused(run, told)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("points", lambda array: array[:-1], "'points' of shape [599, 3]"),
+        ("curve", lambda array: array[:, :2], "'curve' of shape [128, 2]"),
+        ("tuning", lambda array: array.astype(np.float64), "'tuning' of type F64"),
+        ("value_count", lambda array: array[:-1], "'value_count' of shape [6]"),
+        ("center", lambda array: array[:-1], "'center' of shape [31]"),
+        ("context_ids", lambda array: array[:, :-1], "'context_ids' of shape [600, 32]"),
+        ("basis", lambda array: np.zeros((0, len(array[0]) + 1), np.float32), "'basis' of shape [0, 33]"),
+        ("n_core", lambda array: array.reshape(1, 1), "'n_core' of shape [1, 1]"),
+        ("atoms", lambda array: array[:0], "'atoms' of shape [0]"),
+    ],
+)
+def test_cluster_arrays(run: Path, name: str, change: Callable[[np.ndarray], np.ndarray], told: str) -> None:
+    place = "clusters/00000.safetensors"
+    with SafetensorsFile(run / place) as opened:
+        arrays = {tensor: opened.read(tensor) for tensor in opened.header.tensors}
+    rewrite(run, "run.json", place, {**arrays, name: change(arrays[name])})
+    refused(run, f"{place}: found ")
+    with pytest.raises(RunError) as caught:
+        open_run(run).cluster(0)
+    assert told in str(caught.value) or "with atom = 0" in str(caught.value)
 
 
 def svg(inner: str, attributes: str = "") -> str:
