@@ -117,10 +117,11 @@ def _number(selection: _Selection, included: Bool[np.ndarray, "feature"]) -> Clu
     members = selection.label[selection.label >= 0]
     old, where, size = np.unique(members, return_index=True, return_counts=True)
     order = np.lexsort((where, -size))
-    new = np.full(len(selection.persistence), NOISE, dtype=np.int32)
+    # NOISE is -1: it reads the last entry, which stays NOISE
+    new = np.full(len(selection.persistence) + 1, NOISE, dtype=np.int32)
     new[old[order]] = np.arange(len(old), dtype=np.int32)
     label = np.full(len(included), LEFT_OUT, dtype=np.int32)
-    label[included] = np.where(selection.label >= 0, new[selection.label], NOISE)
+    label[included] = new[selection.label]
     membership = np.zeros(len(included), dtype=np.float32)
     membership[included] = np.where(selection.label >= 0, selection.membership, 0.0)
     return Clustering(label, membership, selection.persistence[old[order]].astype(np.float32))

@@ -56,12 +56,15 @@ def graph_distances(graph: NeighbourGraph) -> Float64[np.ndarray, "feature neigh
 
 
 def core_distances(
-    distance: Float64[np.ndarray, "feature neighbours"], min_samples: int
+    graph: NeighbourGraph, distance: Float64[np.ndarray, "feature neighbours"], min_samples: int
 ) -> Float64[np.ndarray, "feature"]:
-    """Distance of each feature to its ``min_samples``-th neighbour, LARGEST where it has fewer."""
-    if distance.shape[1] < min_samples:
-        return np.full(len(distance), LARGEST)
-    return distance[:, min_samples - 1].copy()
+    """Distance of each feature to its ``min_samples``-th neighbour, LARGEST where it has fewer.
+
+    A pair counts for both features, whichever of them names the other.
+    """
+    nearest = np.full((len(distance), min_samples), LARGEST)
+    _nearest_distances(graph.neighbour, distance, nearest)
+    return nearest[:, -1].copy()
 
 
 def minimum_spanning_tree(graph: NeighbourGraph, min_samples: int) -> SpanningTree:
@@ -80,7 +83,7 @@ def minimum_spanning_tree(graph: NeighbourGraph, min_samples: int) -> SpanningTr
     """
     n_features, width = graph.neighbour.shape
     distance = graph_distances(graph)
-    core = core_distances(distance, min_samples)
+    core = core_distances(graph, distance, min_samples)
     first = np.repeat(np.arange(n_features, dtype=np.int64), width)
     second = graph.neighbour.ravel().astype(np.int64)
     plain = distance.ravel()
@@ -111,6 +114,33 @@ def _bridges(part: Int64[np.ndarray, "feature"]) -> tuple[Int64[np.ndarray, "bri
     order = np.lexsort((member, -size))
     ends = member[order].astype(np.int64)
     return np.repeat(ends[:1], len(root) - 1), ends[1:]
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _nearest_distances(neighbour: np.ndarray, distance: np.ndarray, nearest: np.ndarray) -> None:
+    """Fill ``nearest`` [feature, min_samples] with each feature's smallest distances, ascending."""
+    for feature in range(len(neighbour)):
+        for place in range(neighbour.shape[1]):
+            other = neighbour[feature, place]
+            if other < 0:
+                continue
+            _insert(nearest[feature], distance[feature, place])
+            if distance[feature, place] < nearest[other, -1] and not (neighbour[other] == feature).any():
+                _insert(nearest[other], distance[feature, place])
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _insert(ascending: np.ndarray, value: float) -> None:
+    """Put a value into a sorted row, the largest falls out."""
+    place = len(ascending) - 1
+    if value >= ascending[place]:
+        return
+    while place > 0 and ascending[place - 1] > value:
+        ascending[place] = ascending[place - 1]
+        place -= 1
+    ascending[place] = value
 
 
 @njit(cache=True, nogil=True)
