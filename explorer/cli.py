@@ -219,9 +219,7 @@ def steer(
     run: Annotated[Path, typer.Argument(help="Run.")],
     cluster: Cluster,
     prompt: Annotated[list[str] | None, typer.Option(help="Text whose last token is steered; may be repeated.")] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", help="Value or coordinate; else the prompt's own.")
-    ] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Value or coordinate; else the prompt's own.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Value or coordinate; without it, every pair.")] = None,
     strength: Annotated[float, typer.Option()] = 1.0,
     max_tokens: Annotated[int, typer.Option(min=0)] = 0,
@@ -231,7 +229,7 @@ def steer(
     as_json: AsJson = False,
 ) -> None:
     """Steer once, every arm, without a browser; without --to, average over all pairs that are not adjacent."""
-    from explorer.steering.host import steer_headless
+    from explorer.steering.headless import steer_headless
     from explorer.steering.report import steering_rows
     from explorer.terminal import print_json, print_table
 
@@ -248,6 +246,23 @@ def steer(
         device=device,
     )
     print_json(result) if as_json else print_table(*steering_rows(result))
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="relations, concepts or steering.")],
+    run: Annotated[Path | None, typer.Argument(help="Run of the demo's subject; the cached one if absent.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure one of the demo's claims and print its table."""
+    from explorer.demo.bench import BENCHES
+    from explorer.places import shipped_folder
+    from explorer.terminal import print_json, print_table
+
+    if name not in BENCHES:
+        raise InputError("bench", repr(name), f"one of {', '.join(BENCHES)}")
+    result = BENCHES[name](run or shipped_folder("cached_runs") / "almanac")
+    print_json(result.values) if as_json else print_table(result.title, result.header, result.rows)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""How well a run's clusters, found without labels, match the almanac's concepts: which, in what shape, in what order."""
+"""How well a run's clusters, found without labels, match the almanac's concepts: in what shape, in what order."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,12 +41,22 @@ class ConceptRow:
     """Share of random orders that correlate at least as much."""
 
 
-def concept_rows(run: Run, scales: Sequence[Scale] | None = None, *, seed: int = 0) -> list[ConceptRow]:
-    """For each concept, the cluster that names its values best: most of them, purest, then best ordered."""
+def concept_rows(
+    run: Run, scales: Sequence[Scale] = SCALES, *, value_offset: int | None = None, seed: int = 0
+) -> list[ConceptRow]:
+    """For each concept, the cluster that names its values best: most of them, purest, then best ordered.
+
+    Args:
+        run: the clusters.
+        scales: the concepts.
+        value_offset: only clusters whose values are the tokens themselves (0) or the next ones (1); None takes both.
+        seed: draws the random orders.
+    """
     rng = np.random.default_rng(seed)
     rows = []
-    for scale in SCALES if scales is None else scales:
-        found = [row for cluster in run.manifest.clusters if (row := _compare(run, cluster, scale, rng)) is not None]
+    clusters = [cluster for cluster in run.manifest.clusters if value_offset in (None, cluster.value_offset)]
+    for scale in scales:
+        found = [row for cluster in clusters if (row := _compare(run, cluster, scale, rng)) is not None]
         if found:
             rows.append(max(found, key=lambda row: row.n_values / row.n_of * row.purity * row.order_correlation))
     return rows
@@ -74,8 +84,3 @@ def _compare(run: Run, cluster: ClusterSummary, scale: Scale, rng: np.random.Gen
         order_correlation=observed,
         p_value=(1 + sum(value >= observed for value in null)) / (1 + PERMUTATIONS),
     )
-
-
-def concept_table(run: Run) -> list[dict[str, object]]:
-    """The same as plain values for JSON."""
-    return [asdict(row) for row in concept_rows(run)]

@@ -56,11 +56,20 @@ def by_feature(codes: Codes) -> Firing:
     return Firing(offsets, tokens[order], codes.values[fires][order].astype(np.float32), codes.n_tokens)
 
 
-def core_tokens(firing: Firing, core: Int32[np.ndarray, "core"], share: float) -> Int64[np.ndarray, "token_of_core"]:
-    """Tokens on which at least a share of a cluster's core fires, ascending."""
+def core_tokens(
+    firing: Firing, core: Int32[np.ndarray, "core"], share: float, cover: float = 0.25
+) -> Int64[np.ndarray, "token_of_core"]:
+    """Tokens of a cluster, ascending: where at least a share of its core fires.
+
+    Tiles that hardly overlap never fire together, so that this would leave nothing: fewer features are then asked for,
+    until the tokens are at least ``cover`` of those on which any of the core fires.
+    """
     tokens = np.concatenate([firing.of(int(feature))[0] for feature in core])
     where, count = np.unique(tokens, return_counts=True)
-    return where[count >= share * len(core)]
+    for needed in range(int(np.ceil(share * len(core))), 1, -1):
+        if (count >= needed).sum() >= cover * len(where):
+            return where[count >= needed]
+    return where
 
 
 def codes_on(

@@ -1,0 +1,104 @@
+"""The demo's claims as tables: relations answered, concepts found without labels, steering along them."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from explorer.demo.concept_table import ConceptRow, concept_rows
+from explorer.demo.corpus.scales import HOUR, MONTH, WEEKDAY, YEAR
+from explorer.demo.evaluate import as_json, evaluate
+from explorer.demo.subject import MODEL_FOLDER
+from explorer.lm.load import load_model
+from explorer.runs.manifest import SUBJECT
+from explorer.runs.run import Run, open_run
+from explorer.steering.headless import steer_headless
+
+STEERED = (WEEKDAY, MONTH, HOUR, YEAR)
+"""Concepts whose steering is measured; cities and colours have too few prompts for each pair."""
+ARMS = ("manifold", "linear", "chord")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One table."""
+
+    title: str
+    """What it shows."""
+    header: list[str]
+    """Names of its columns."""
+    rows: list[list[str]]
+    """For people."""
+    values: list[dict[str, JsonValue]]
+    """For programs, unrounded."""
+
+
+def relations(path: Path) -> Bench:
+    """Share of held-out relation prompts that the model answers right, per concept."""
+    loaded = load_model(str(path / SUBJECT / MODEL_FOLDER))
+    found = evaluate(loaded.model, loaded.tokenizer)
+    rows = [
+        [score.group, score.kind, str(score.n), f"{score.share:.3f}", f"{score.low:.3f} to {score.high:.3f}"]
+        for score in found
+    ]
+    return Bench(
+        "Held-out relation prompts answered right",
+        ["concept", "held out", "prompts", "right", "95 % interval"],
+        rows,
+        [dict(score) for score in as_json(found)],
+    )
+
+
+def concepts(path: Path) -> Bench:
+    """For each concept the cluster, found without labels, that shows it best."""
+    found = concept_rows(open_run(path))
+    rows = [
+        [
+            row.concept,
+            f"{row.cluster}: {row.label}",
+            row.shape,
+            f"{row.n_values} of {row.n_of}",
+            f"{row.order_correlation:.3f}",
+            f"{row.p_value:.4f}",
+        ]
+        for row in found
+    ]
+    header = ["concept", "cluster", "shape", "values", "order r", "p"]
+    return Bench("Concepts found without labels", header, rows, [asdict(row) for row in found])
+
+
+def steering(path: Path) -> Bench:
+    """Energy and reach along the curve, the line and the chord, over all pairs of values that are not neighbours."""
+    run = open_run(path)
+    rows, values = [], []
+    for row in steered_clusters(run):
+        result = steer_headless(path, row.cluster, arms=ARMS)
+        values.append({"concept": row.concept} | result)
+        name = [row.concept, f"{row.cluster}: {row.label}"]
+        rows.extend([*name, arm, *_numbers(result, arm)] for arm in ARMS)
+    header = ["concept", "cluster", "arm", "E_BC", "± se", "p(target)", "visited"]
+    return Bench("Steering over all pairs that are not neighbours", header, rows, values)
+
+
+def steered_clusters(run: Run) -> list[ConceptRow]:
+    """The cluster of each steered concept that fires just before its values: there the model's next word can move."""
+    return concept_rows(run, STEERED, value_offset=1)
+
+
+def _numbers(result: dict[str, JsonValue], arm: str) -> list[str]:
+    energy, reach = result["e_bc"], result["reach"]
+    assert isinstance(energy, dict)
+    assert isinstance(reach, dict)
+    parts = (energy[arm], reach[arm])
+    merged = {key: value for part in parts if isinstance(part, dict) for key, value in part.items()}
+    keys = ("mean", "se", "p_target", "visited")
+    return ["–" if merged[key] is None else f"{merged[key]:.3f}" for key in keys]
+
+
+BENCHES: dict[str, Callable[[Path], Bench]] = {
+    "relations": relations,
+    "concepts": concepts,
+    "steering": steering,
+}
+"""By the name that the command line knows them by."""
