@@ -1,0 +1,245 @@
+"""The Python client of a steering host: the same that the app uses. No torch.
+
+    with SteeringClient("http://127.0.0.1:8051", token) as client:
+        for event in client.steer(request):
+            ...
+
+``AsyncSteeringClient`` is the same for asyncio. Closing an iterator of events ends the request at the host.
+"""
+
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TypeAlias, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from explorer.errors import HookNotFired, HostMismatch, HostRefused, HostUnreachable
+from explorer.steering.protocol import (
+    PROTOCOL_VERSION,
+    BehaviourReply,
+    BehaviourRequest,
+    DoneEvent,
+    ErrorBody,
+    ErrorEvent,
+    RowDoneEvent,
+    StartEvent,
+    SteerRequest,
+    SubjectReply,
+    TokenEvent,
+    event_from_json,
+)
+
+Event: TypeAlias = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
+Reply = TypeVar("Reply", bound=BaseModel)
+
+TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+"""Longest silence of a host that is believed; connecting must be quick."""
+_SUBJECT, _BEHAVIOUR, _STEER = "/v1/subject", "/v1/behaviour", "/v1/steer"
+_LONGEST_LINE = 1 << 20
+_SHOWN = 200
+
+
+class SteeringClient:
+    """Speaks to a host, and waits for it."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        timeout: httpx.Timeout | float = TIMEOUT,
+    ) -> None:
+        """Connects on the first call.
+
+        Args:
+            base_url: such as "http://127.0.0.1:8051".
+            token: what the host's token file holds.
+            transport: how to reach it; None is the network.
+            timeout: longest silence, in seconds.
+        """
+        self.base_url = base_url
+        self._http = httpx.Client(
+            base_url=base_url, headers=_headers(token), transport=transport, timeout=timeout, trust_env=False
+        )
+
+    def subject(self) -> SubjectReply:
+        """What the host holds.
+
+        Raises:
+            HostUnreachable: nobody answers, or what answers is no steering host.
+            HostRefused: the token is wrong, or the host is busy.
+            HostMismatch: the host speaks another version of the protocol.
+        """
+        with _told(self.base_url):
+            response = self._http.get(_SUBJECT)
+            return _subject(self.base_url, response.status_code, response.content)
+
+    def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
+        """Next-token behaviour along a path.
+
+        Raises:
+            HostUnreachable, HostRefused: as in ``subject``; HostRefused also where a field is out of its range.
+            HostMismatch: the host holds another subject; both are named.
+            HookNotFired: the steering did not happen.
+        """
+        with _told(self.base_url):
+            response = self._http.post(_BEHAVIOUR, content=request.model_dump_json())
+            return _reply(self.base_url, BehaviourReply, response.status_code, response.content)
+
+    def steer(self, request: SteerRequest) -> Generator[Event, None, None]:
+        """Text, token by token; the last event is DoneEvent or ErrorEvent. Closing the iterator stops the host.
+
+        Raises:
+            HostUnreachable, HostRefused, HostMismatch: as in ``behaviour``; HostUnreachable also where the stream
+                ends in the middle.
+        """
+        with _told(self.base_url):
+            with self._http.stream("POST", _STEER, content=request.model_dump_json()) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise _refusal(self.base_url, response.status_code, response.read())
+                lines = _Lines()
+                for piece in response.iter_bytes():
+                    for event in lines.events(piece):
+                        yield event
+                        if isinstance(event, (DoneEvent, ErrorEvent)):
+                            return
+            raise _cut(self.base_url)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> "SteeringClient":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncSteeringClient:
+    """Speaks to a host without blocking the event loop; methods as in SteeringClient."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        timeout: httpx.Timeout | float = TIMEOUT,
+    ) -> None:
+        self.base_url = base_url
+        self._http = httpx.AsyncClient(
+            base_url=base_url, headers=_headers(token), transport=transport, timeout=timeout, trust_env=False
+        )
+
+    async def subject(self) -> SubjectReply:
+        """What the host holds; raises as SteeringClient.subject."""
+        with _told(self.base_url):
+            response = await self._http.get(_SUBJECT)
+            return _subject(self.base_url, response.status_code, response.content)
+
+    async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
+        """Next-token behaviour along a path; raises as SteeringClient.behaviour."""
+        with _told(self.base_url):
+            response = await self._http.post(_BEHAVIOUR, content=request.model_dump_json())
+            return _reply(self.base_url, BehaviourReply, response.status_code, response.content)
+
+    async def steer(self, request: SteerRequest) -> AsyncGenerator[Event, None]:
+        """Text, token by token; raises as SteeringClient.steer."""
+        with _told(self.base_url):
+            async with self._http.stream("POST", _STEER, content=request.model_dump_json()) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise _refusal(self.base_url, response.status_code, await response.aread())
+                lines = _Lines()
+                async for piece in response.aiter_bytes():
+                    for event in lines.events(piece):
+                        yield event
+                        if isinstance(event, (DoneEvent, ErrorEvent)):
+                            return
+            raise _cut(self.base_url)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> "AsyncSteeringClient":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class _Lines:
+    """Puts events together from pieces of server-sent-event text; a line that never ends is refused."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def events(self, piece: bytes) -> Iterator[Event]:
+        """Events that this piece completes. The host writes each event's data as one line, so lines suffice."""
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        if len(self._rest) > _LONGEST_LINE:
+            raise httpx.RemoteProtocolError("an event without an end")
+        for line in lines:
+            if line.startswith(b"data:"):
+                yield event_from_json(line.removeprefix(b"data:").decode("utf-8", "replace"))
+
+
+def _headers(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}", "content-type": "application/json"}
+
+
+def _subject(url: str, status: int, content: bytes) -> SubjectReply:
+    reply = _reply(url, SubjectReply, status, content)
+    if reply.protocol_version != PROTOCOL_VERSION:
+        theirs = f"{reply.app_version} with protocol {reply.protocol_version}"
+        raise HostMismatch(f"the host at {url} runs version {theirs}, this client speaks protocol {PROTOCOL_VERSION}")
+    return reply
+
+
+def _reply(url: str, kind: type[Reply], status: int, content: bytes) -> Reply:
+    if status != httpx.codes.OK:
+        raise _refusal(url, status, content)
+    return kind.model_validate_json(content)
+
+
+def _refusal(url: str, status: int, content: bytes) -> HostUnreachable | HostRefused | HostMismatch | HookNotFired:
+    try:
+        body = ErrorBody.model_validate_json(content)
+    except ValidationError:
+        return HostUnreachable(f"what answers at {url} is no steering host: status {status}")
+    if body.code == "fingerprint_mismatch":
+        return HostMismatch(body.message)
+    if body.code == "hook_not_fired":
+        return HookNotFired(body.message)
+    return HostRefused(f"{body.field}: {body.message}" if body.field else body.message)
+
+
+def _cut(url: str) -> HostUnreachable:
+    return HostUnreachable(f"the host at {url} went away in the middle of an answer")
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Turn what httpx and pydantic raise into the error tree, in one line."""
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        reason = str(error)[:_SHOWN] or type(error).__name__
+        raise HostUnreachable(f"the steering host at {url} does not answer: {reason}") from error
+    except ValidationError as error:
+        raise HostUnreachable(
+            f"the host at {url} answers what this client does not understand: {_first(error)}"
+        ) from error
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:_SHOWN]

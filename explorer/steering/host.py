@@ -1,0 +1,122 @@
+"""Starts a steering host."""
+
+import os
+import secrets
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from explorer.config import SteeringLimits
+from explorer.errors import ExplorerError, RequestError
+from explorer.steering.answers import Answers
+from explorer.steering.headless import steer_headless
+from explorer.steering.server import SHORTEST_TOKEN, create_app
+from explorer.steering.subject import open_engine
+
+__all__ = ["read_token", "serve", "steer_headless"]
+
+_LONGEST_TOKEN = 4096
+_SHUTDOWN_SECONDS = 5
+
+
+def serve(
+    run_path: Path | str,
+    *,
+    token_file: Path,
+    bind: str = "127.0.0.1",
+    port: int = 8051,
+    device: str = "cpu",
+    dtype: str = "float32",
+    model: str | None = None,
+    sae: str | None = None,
+    limits: SteeringLimits | None = None,
+) -> None:
+    """Serve a run's subject until interrupted; prints its address as one line once it listens.
+
+    Args:
+        run_path: the run's folder.
+        token_file: holds the token; made, readable by its owner only, where it is missing.
+        bind: address to listen on.
+        port: 0 takes a free one.
+        device: torch device.
+        dtype: number format.
+        model: the language model, where it is not at the place that the run names.
+        sae: the SAE, likewise.
+        limits: what one request may ask for.
+
+    Raises:
+        RequestError: the token file holds no token.
+        RunError, SubjectError, HostMismatch: as in ``open_engine``.
+        ExplorerError: the address cannot be listened on.
+    """
+    token = read_token(token_file)
+    listening = _listen(bind, port)
+    with listening:
+        engine = open_engine(run_path, device=device, dtype=dtype, model=model, sae=sae, limits=limits)
+        app = create_app(Answers(engine), token=token, bind=bind)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, lifespan="on",
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        )  # fmt: skip
+        _Announcing(config, _address(bind, listening)).run(sockets=[listening])
+
+
+def read_token(path: Path) -> str:
+    """The token that a file holds; a missing file is made with a new one.
+
+    Raises:
+        RequestError: the file cannot be read or made, or what it holds is no token.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _stored_token(path)
+    except OSError as error:
+        raise RequestError(str(path), error.strerror or "an error", "a place for a token file") from error
+    token = secrets.token_urlsafe(32)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(token + "\n")
+    return token
+
+
+def _stored_token(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            token = file.read(_LONGEST_TOKEN).strip().decode("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(str(path), type(error).__name__, "a file that holds a token") from error
+    if len(token) < SHORTEST_TOKEN or not token.isprintable() or " " in token:
+        wanted = f"a token of at least {SHORTEST_TOKEN} characters, without spaces"
+        raise RequestError(str(path), f"{len(token)} characters", wanted)
+    return token
+
+
+def _listen(bind: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:  # bound now, so that a taken port is told at once; it listens when the model is loaded
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((bind, port))
+    except OSError as error:
+        listening.close()
+        raise ExplorerError(f"cannot listen on {bind} port {port}: {error.strerror or error}") from error
+    return listening
+
+
+def _address(bind: str, listening: socket.socket) -> str:
+    name = f"[{bind}]" if ":" in bind else bind
+    return f"http://{name}:{listening.getsockname()[1]}"
+
+
+class _Announcing(uvicorn.Server):
+    """Says where it listens, once it does."""
+
+    def __init__(self, config: uvicorn.Config, address: str) -> None:
+        super().__init__(config)
+        self._address = address
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(self._address, file=sys.stdout, flush=True)

@@ -1,0 +1,181 @@
+"""The routes of a steering host: one model, one worker, a token for everything but `/healthz`."""
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from explorer.errors import ExplorerError, HookNotFired, InputError, RequestError
+from explorer.steering.guard import Failures, Guard, allowed_hosts, error_response
+from explorer.steering.protocol import (
+    BehaviourReply,
+    BehaviourRequest,
+    DoneEvent,
+    ErrorBody,
+    ErrorCode,
+    ErrorEvent,
+    RowDoneEvent,
+    StartEvent,
+    SteerRequest,
+    SubjectReply,
+    TokenEvent,
+    Wire,
+)
+from explorer.steering.refusal import Refusal
+from explorer.steering.stream import ClientGone, EventStream, or_gone
+from explorer.steering.worker import Item, Job, Worker
+
+LOG = logging.getLogger("explorer.host")
+Event = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
+
+SHORTEST_TOKEN = 16
+"""Fewest characters of a token."""
+_GONE = 499
+_HTTP_CODES: dict[int, ErrorCode] = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_UNION_TAG = "constrained-"
+
+
+class Answering(Protocol):
+    """What a host needs of whatever holds the model."""
+
+    def subject(self) -> SubjectReply:
+        """What is held, and the limits."""
+
+    def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
+        """Next-token behaviour along a path."""
+
+    def generate(self, request: SteerRequest) -> Iterator[Event]:
+        """Text, token by token."""
+
+
+class Health(Wire):
+    """Answer of `GET /healthz`."""
+
+    status: str
+    """"ok"."""
+
+
+def create_app(
+    answers: Answering,
+    *,
+    token: str,
+    bind: str = "127.0.0.1",
+    hosts: Collection[str] = (),
+    worker: Worker | None = None,
+) -> FastAPI:
+    """Build a host's application. It starts the model's thread, and ends it with the application.
+
+    Args:
+        answers: holds the model.
+        token: what clients must show.
+        bind: address that the server listens on; decides which names it answers to.
+        hosts: further names.
+        worker: the model's thread, for tests.
+
+    Raises:
+        RequestError: there is no token, or too short a one.
+    """
+    if len(token) < SHORTEST_TOKEN or not token.isascii():
+        raise RequestError("token", f"{len(token)} characters", f"at least {SHORTEST_TOKEN} ASCII characters")
+    limits = answers.subject().limits
+    thread = worker or Worker(running=limits.running, queued=limits.queued)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        thread.close()
+
+    app = FastAPI(
+        title="Manifold Explorer: steering host", docs_url=None, redoc_url=None, lifespan=lifespan,
+        responses={status: {"model": ErrorBody} for status in (400, 401, 404, 409, 413, 422, 429, 500)},
+    )  # fmt: skip
+    app.state.worker = thread
+    app.add_middleware(Guard, token=token, hosts=allowed_hosts(bind, hosts), failures=Failures())
+    _add_handlers(app)
+    _add_routes(app, answers, thread)
+    return app
+
+
+def _add_routes(app: FastAPI, answers: Answering, worker: Worker) -> None:
+    @app.get("/healthz")
+    async def healthz() -> Health:
+        """Whether the host answers; the only route without a token."""
+        return Health(status="ok")
+
+    @app.get("/v1/subject")
+    async def subject() -> SubjectReply:
+        """What the host holds and what it allows."""
+        return answers.subject()
+
+    @app.post("/v1/behaviour", response_model=BehaviourReply)
+    async def behaviour(request: BehaviourRequest, http: Request) -> Response:
+        """Next-token behaviour at every waypoint, every arm, from one batch."""
+        job = worker.submit(lambda: iter([answers.behaviour(request)]))
+        reply, _ = await _first(job, http)
+        return Response(reply.model_dump_json(), media_type="application/json")
+
+    @app.post("/v1/steer", response_class=EventStream)
+    async def steer(request: SteerRequest, http: Request) -> Response:
+        """Text of every arm as server-sent events: start, token, row_done, and done or error."""
+        job = worker.submit(lambda: answers.generate(request))
+        return EventStream(*await _first(job, http))
+
+
+async def _first(job: Job[Item], http: Request) -> tuple[Item, AsyncGenerator[Item, None]]:
+    """A job's first item and the rest; the job is let go where it fails or the client leaves."""
+    items = job.items()
+    try:
+        return await or_gone(anext(items), http.receive), items
+    except BaseException:
+        await items.aclose()
+        raise
+
+
+def _add_handlers(app: FastAPI) -> None:
+    @app.exception_handler(ExplorerError)
+    async def refused(_: Request, error: ExplorerError) -> Response:
+        return _explained(error)
+
+    @app.exception_handler(ClientGone)
+    async def gone(_: Request, error: ClientGone) -> Response:  # noqa: ARG001
+        return Response(status_code=_GONE)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return error_response(400, "malformed", "the body is no JSON")
+        return error_response(422, "invalid", str(first["msg"]), field=_field(first["loc"]))
+
+    @app.exception_handler(HTTPException)
+    async def plain(_: Request, error: HTTPException) -> Response:
+        return error_response(error.status_code, _HTTP_CODES.get(error.status_code, "malformed"), str(error.detail))
+
+    @app.exception_handler(Exception)
+    async def unexpected(_: Request, error: Exception) -> Response:
+        LOG.error("Unexpected error", exc_info=error)
+        return error_response(500, "internal", "the host failed on this request; its log says more")
+
+
+def _explained(error: ExplorerError) -> Response:
+    if isinstance(error, Refusal):
+        body = error.body
+        return error_response(error.status, body.code, body.message, field=body.field, retry_after=error.retry_after)
+    if isinstance(error, RequestError):
+        return error_response(422, "invalid", f"found {error.found}, wanted {error.wanted}", field=error.where)
+    if isinstance(error, HookNotFired):
+        return error_response(500, "hook_not_fired", str(error))
+    LOG.error("A request failed", exc_info=error)
+    told = str(error) if not isinstance(error, InputError) else "the host's own files are at fault; its log says more"
+    return error_response(500, "internal", told)
+
+
+def _field(place: tuple[str | int, ...]) -> str | None:
+    """Dotted path of a field, without the body and without the names that pydantic gives to parts of a union."""
+    parts = [str(part) for part in place if part != "body" and not str(part).startswith((_UNION_TAG, "function-"))]
+    return ".".join(parts) or None

@@ -1,0 +1,189 @@
+"""Runs requests on the one thread that holds the model, a few at a time and in turn.
+
+A job is an iterator. The thread takes one item of each running job in turn, so long texts and short questions share
+the model fairly, and nothing runs beside the model. At most ``running`` jobs run and ``queued`` wait; a further one is
+refused at once. A job whose reader is slow waits for it; one whose reader has gone is closed.
+"""
+
+import asyncio
+import logging
+import math
+import random
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator
+from typing import Generic, TypeVar
+
+from explorer.steering.refusal import Refusal
+
+LOG = logging.getLogger("explorer.host")
+Item = TypeVar("Item")
+
+_BUFFERED = 32
+_RETRY_AT_LEAST = 1.0
+_RETRY_SPREAD = 3.0
+
+
+class Job(Generic[Item]):
+    """One request on the worker, seen from the event loop."""
+
+    def __init__(self, worker: "Worker", make: Callable[[], Iterator[Item]], loop: asyncio.AbstractEventLoop) -> None:
+        self._worker = worker
+        self._loop = loop
+        self._arrived: asyncio.Queue[Item | BaseException | None] = asyncio.Queue()
+        self.make = make
+        self.iterator: Iterator[Item] | None = None
+        self.unread = 0
+        self.cancelled = False
+
+    async def items(self) -> AsyncGenerator[Item, None]:
+        """The job's items as they come; leaving early cancels the job.
+
+        Raises:
+            Whatever the job raised.
+        """
+        try:
+            while True:
+                item = await self._arrived.get()
+                if item is None:
+                    return
+                if isinstance(item, BaseException):
+                    raise item
+                self._worker.taken(self)
+                yield item
+        finally:
+            self._worker.cancel(self)
+
+    def deliver(self, item: Item | BaseException | None) -> None:
+        """Hand an item to the event loop; None ends, an exception fails. Called by the worker's thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._arrived.put_nowait, item)
+        except RuntimeError:  # the loop has ended, and its readers with it
+            self.cancelled = True
+
+
+class Worker:
+    """The model's thread."""
+
+    def __init__(self, *, running: int, queued: int, buffered: int = _BUFFERED) -> None:
+        """Starts the thread.
+
+        Args:
+            running: jobs that take turns.
+            queued: jobs that may wait.
+            buffered: items that a reader may leave unread before its job waits.
+        """
+        self._most_running = running
+        self._most = running + queued
+        self._buffered = buffered
+        self._changed = threading.Condition()
+        self._waiting: deque[Job[object]] = deque()
+        self._active: list[Job[object]] = []
+        self._closed = False
+        self._jitter = random.Random()
+        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> int:
+        """Jobs that take turns now."""
+        with self._changed:
+            return len(self._active)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait."""
+        with self._changed:
+            return len(self._waiting)
+
+    def submit(self, make: Callable[[], Iterator[Item]]) -> Job[Item]:
+        """Take a job; ``make`` and its iterator run on the model's thread.
+
+        Raises:
+            Refusal: as many jobs run and wait as may.
+        """
+        job = Job(self, make, asyncio.get_running_loop())
+        with self._changed:
+            if self._closed:
+                raise Refusal(503, "stopped", "the host is stopping")
+            if len(self._active) + len(self._waiting) >= self._most:
+                wait = math.ceil(_RETRY_AT_LEAST + self._jitter.random() * _RETRY_SPREAD)
+                message = f"{self._most_running} requests run and {len(self._waiting)} wait; try again in {wait} s"
+                raise Refusal(429, "busy", message, retry_after=wait)
+            self._waiting.append(job)  # type: ignore[arg-type]
+            self._changed.notify()
+        return job
+
+    def taken(self, job: Job[Item]) -> None:
+        """Note that a reader took an item."""
+        with self._changed:
+            job.unread -= 1
+            self._changed.notify()
+
+    def cancel(self, job: Job[Item]) -> None:
+        """End a job, wherever it stands; a running one is closed before its next item."""
+        with self._changed:
+            job.cancelled = True
+            if job in self._waiting:
+                self._waiting.remove(job)  # type: ignore[arg-type]
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Fail every job, and end the thread once its current item is done."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._ready())
+                if self._closed:
+                    break
+                while self._waiting and len(self._active) < self._most_running:
+                    self._active.append(self._waiting.popleft())
+                turn = [job for job in self._active if self._can_go(job)]
+            for job in turn:
+                if not self._advance(job):
+                    with self._changed:
+                        self._active.remove(job)
+        for job in (*self._active, *self._waiting):
+            _close(job)
+            job.deliver(Refusal(503, "stopped", "the host is stopping"))
+
+    def _ready(self) -> bool:
+        free = len(self._active) < self._most_running
+        return bool(self._waiting and free) or any(map(self._can_go, self._active))
+
+    def _can_go(self, job: Job[object]) -> bool:
+        return job.cancelled or job.unread < self._buffered
+
+    def _advance(self, job: Job[object]) -> bool:
+        """Take one item of a job; False where it is over."""
+        if job.cancelled:
+            _close(job)
+            return False
+        try:
+            job.iterator = job.iterator or iter(job.make())
+            item = next(job.iterator)
+        except StopIteration:
+            job.deliver(None)
+            return False
+        except Exception as error:  # noqa: BLE001 - the request's reader is told, and no other request is touched
+            job.deliver(error)
+            return False
+        with self._changed:
+            job.unread += 1
+        job.deliver(item)
+        return True
+
+
+def _close(job: Job[object]) -> None:
+    close = getattr(job.iterator, "close", None)
+    if close is None:
+        return
+    try:
+        close()
+    except Exception:
+        LOG.exception("A request failed while it was stopped")
