@@ -6,6 +6,7 @@ fire. Groups and noise features alike have firing rates that fall off like Zipf'
 they fire more often, so that features of one topic meet more often than chance without belonging together.
 """
 
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -46,16 +47,14 @@ class PlantedCodes(NamedTuple):
     """Group of each feature, NOISE for those of none; features are in random order."""
 
 
+@dataclass(frozen=True)
 class _Text:
-    """Documents with topics: where to put what fires by topic."""
+    """Documents with topics."""
 
-    def __init__(self, n_tokens: int, rng: np.random.Generator) -> None:
-        n_docs = -(-n_tokens // DOC_TOKENS)
-        boost = np.ones((N_TOPICS, n_docs))
-        for _ in range(TOPICS_PER_DOC):
-            boost[rng.integers(N_TOPICS, size=n_docs), np.arange(n_docs)] = TOPIC_BOOST
-        self.share: Float64[np.ndarray, "topic doc"] = np.cumsum(boost, axis=1) / boost.sum(axis=1, keepdims=True)
-        self.n_tokens = n_tokens
+    share: Float64[np.ndarray, "topic doc"]
+    """For each topic, the share of its features' fires that falls on a document or one before it."""
+    n_tokens: int
+    """Tokens of all documents."""
 
     def draw(self, rate: float, topic: int, rng: np.random.Generator) -> Int64[np.ndarray, "drawn"]:
         """Different tokens, about ``rate`` of all, more often in documents of the topic."""
@@ -63,6 +62,15 @@ class _Text:
         doc = np.searchsorted(self.share[topic], rng.uniform(size=count))
         token = doc * DOC_TOKENS + rng.integers(DOC_TOKENS, size=count)
         return np.unique(token[token < self.n_tokens])
+
+
+def _write(n_tokens: int, rng: np.random.Generator) -> _Text:
+    """Give every document its topics."""
+    n_docs = -(-n_tokens // DOC_TOKENS)
+    weight = np.ones((N_TOPICS, n_docs))
+    for _ in range(TOPICS_PER_DOC):
+        weight[rng.integers(N_TOPICS, size=n_docs), np.arange(n_docs)] = TOPIC_BOOST
+    return _Text(np.cumsum(weight, axis=1) / weight.sum(axis=1, keepdims=True), n_tokens)
 
 
 def planted_cofiring(n_features: int, n_tokens: int, *, rng: np.random.Generator) -> PlantedCodes:
@@ -76,7 +84,7 @@ def planted_cofiring(n_features: int, n_tokens: int, *, rng: np.random.Generator
     Returns:
         The codes, and the group of every feature.
     """
-    text = _Text(n_tokens, rng)
+    text = _write(n_tokens, rng)
     sizes = _group_sizes(n_features, rng)
     group = np.repeat(np.arange(len(sizes)), sizes)
     name = rng.permutation(n_features)
