@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tests.planted import DATASET, MODEL, N_FEATURES, SAE, planted_world, write_planted_run
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from explorer.config import BuildSettings
@@ -17,6 +16,7 @@ from explorer.lm.sae import load_sae, save_sae
 from explorer.records import SubjectInfo
 from explorer.runs.run import open_run
 from explorer.runs.run_writer import RunWriter
+from tests.planted import DATASET, MODEL, N_FEATURES, SAE, planted_world, write_planted_run
 
 D_MODEL = MODEL.d_model
 END = "<end>"
@@ -58,9 +58,7 @@ def write_subject(path: Path, seed: int = 0) -> SubjectInfo:
     save_tokenizer(path / "model", words)
     save_random_sae(path / "sae", seed)
     loaded = load_model(str(path / "model"))
-    fingerprint = subject_fingerprint(
-        loaded.model, loaded.tokenizer, load_sae(path / "sae"), MODEL.layer, MODEL.hook
-    )
+    fingerprint = subject_fingerprint(loaded.model, loaded.tokenizer, load_sae(path / "sae"), MODEL.layer, MODEL.hook)
     return SubjectInfo(fingerprint, MODEL, SAE, str(path / "model"), str(path / "sae"))
 
 
@@ -80,7 +78,9 @@ def write_steerable_run(path: Path, *, seed: int = 0, reach: float = 1.0) -> Pat
             wide = dataclasses.replace(
                 geometry,
                 path=(geometry.path * reach).astype(np.float32),
-                value_residual=(geometry.center + (geometry.value_residual - geometry.center) * reach).astype(np.float32),
+                value_residual=(geometry.center + (geometry.value_residual - geometry.center) * reach).astype(
+                    np.float32
+                ),
             )
             writer.write_cluster(summary.id, wide, plain.thumbnail(summary.id))
         writer.finish(

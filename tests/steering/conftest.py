@@ -1,0 +1,53 @@
+"""A tiny random subject with a planted run, opened once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from explorer.steering.answers import Answers
+from explorer.steering.engine import Engine
+from explorer.steering.protocol import BehaviourRequest, SteerRequest
+from explorer.steering.subject import open_engine
+from tests.steering.tiny import write_steerable_run
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Two threads on a machine that does other work wait for each other far longer than they compute."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def steerable_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_steerable_run(tmp_path_factory.mktemp("steerable") / "planted", reach=4.0)
+
+
+@pytest.fixture(scope="session")
+def engine(steerable_run: Path) -> Engine:
+    return open_engine(steerable_run)
+
+
+@pytest.fixture(scope="session")
+def answers(engine: Engine) -> Answers:
+    return Answers(engine)
+
+
+def behaviour_request(engine: Engine, **changes: object) -> BehaviourRequest:
+    asked = {
+        "run": "planted", "fingerprint": engine.subject.fingerprint, "cluster": 0,
+        "prompt": "the parcel was sent on Monday", "end": "Thursday", "waypoints": 6,
+    }  # fmt: skip
+    return BehaviourRequest.model_validate(asked | changes)
+
+
+def steer_request(engine: Engine, **changes: object) -> SteerRequest:
+    asked = {
+        "run": "planted", "fingerprint": engine.subject.fingerprint, "cluster": 0,
+        "prompt": "the parcel was sent on Monday", "end": "Thursday", "max_tokens": 6,
+    }  # fmt: skip
+    return SteerRequest.model_validate(asked | changes)

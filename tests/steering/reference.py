@@ -1,0 +1,35 @@
+"""A slow reference: the whole text is recomputed for every token, one row at a time, without any cache."""
+
+import numpy as np
+import torch
+
+from explorer.lm.hooks import edit
+from explorer.lm.rows import Place
+
+
+def slow_logits(place: Place, ids: list[int], displacement: np.ndarray, moved: list[int]) -> torch.Tensor:
+    """Logits at the last position, with the displacement added at the positions ``moved``."""
+    move = torch.tensor(displacement, dtype=torch.float32)
+
+    def add(activation: torch.Tensor) -> torch.Tensor:
+        changed = activation.clone()
+        changed[0, moved] += move
+        return changed
+
+    with torch.inference_mode(), edit(place.model, place.layer, place.hook, add):
+        return place.model(torch.tensor([ids])).logits[0, -1]
+
+
+def slow_text(
+    place: Place, prompt: list[int], displacement: np.ndarray, count: int, *, every_token: bool, ends: frozenset[int]
+) -> list[int]:
+    """Greedy continuation."""
+    ids, moved = list(prompt), [len(prompt) - 1]
+    for _ in range(count):
+        token = int(slow_logits(place, ids, displacement, moved).argmax())
+        if token in ends:
+            break
+        ids.append(token)
+        if every_token:
+            moved.append(len(ids) - 1)
+    return ids[len(prompt) :]

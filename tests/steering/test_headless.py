@@ -1,0 +1,110 @@
+"""One result as JSON, for a move and for all pairs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from explorer.errors import HostMismatch, RequestError, RunError
+from explorer.steering.engine import Engine
+from explorer.steering.headless import steer_headless
+from explorer.steering.pairs import PairSettings, all_pairs, distant_pairs
+from explorer.steering.report import steering_rows
+from explorer.steering.subject import open_engine
+from tests.planted import DAYS
+from tests.steering.tiny import save_model
+
+
+def test_a_move_tells_energy_beside_reach_for_every_arm(steerable_run: Path) -> None:
+    prompts = ("the parcel was sent on Monday", "it rained on Friday")
+    result = steer_headless(
+        steerable_run,
+        0,
+        prompts=prompts,
+        start="Monday",
+        end="Thursday",
+        max_tokens=3,
+        waypoints=8,
+        arms=("manifold", "linear"),
+    )
+    told = json.loads(json.dumps(result, allow_nan=False))
+    assert told["values"] == list(DAYS)
+    assert set(told["e_bc"]) == set(told["reach"]) == {"manifold", "linear"}
+    for arm in ("manifold", "linear"):
+        assert set(told["e_bc"][arm]) == {"mean", "se"}
+        assert set(told["reach"][arm]) == {"p_target", "visited"}
+        assert len(told["probabilities"][arm]) == 8
+        assert sum(told["probabilities"][arm][0]) == pytest.approx(1)
+    assert told["hook_fired"] == {"manifold": 16, "linear": 16}
+    assert [text["prompt"] for text in told["texts"]] == list(prompts)
+    assert set(told["texts"][0]["rows"]) == {"baseline", "manifold", "linear"}
+    title, header, rows = steering_rows(result)
+    assert "0.000 to 0.429" in title
+    assert [row[0] for row in rows] == ["manifold", "linear"]
+    assert all(len(row) == len(header) for row in rows)
+
+
+def test_a_coordinate_may_be_given_as_text(steerable_run: Path) -> None:
+    result = steer_headless(steerable_run, 1, prompts=["in 1900"], start="0.25", end="1940", waypoints=4)
+    assert result["start"] == pytest.approx(0.25)
+    assert result["end"] == pytest.approx(0.45)
+
+
+def test_all_pairs_average_over_every_pair_that_is_not_adjacent(steerable_run: Path) -> None:
+    result = json.loads(json.dumps(steer_headless(steerable_run, 0, waypoints=4, prompts_per_value=2)))
+    assert result["n_pairs"] == 7 * 4
+    assert result["n_trials"] == 7 * 4 * 2
+    energies = [pair["e_bc"] for pair in result["pairs"] if pair["arm"] == "chord"]
+    assert result["e_bc"]["chord"]["mean"] == pytest.approx(sum(energies) / len(energies))
+    assert result["moves_model"] in (True, False)
+    assert steering_rows(result)[0].startswith("Monday, Tuesday, Wednesday: all distant pairs")
+
+
+def test_pairs_are_counted_round_the_ring_only_where_it_closes() -> None:
+    assert len(distant_pairs(7, closed=True)) == 28
+    assert len(distant_pairs(7, closed=False)) == 30
+    assert distant_pairs(3, closed=True) == []
+    assert distant_pairs(3, closed=False) == [(0, 2), (2, 0)]
+
+
+def test_trials_do_not_depend_on_how_they_are_batched(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = PairSettings(prompts_per_value=1, waypoints=3)
+    together = all_pairs(engine, "planted", 0, settings)
+    monkeypatch.setattr("explorer.steering.pairs._MOST_ROWS", 1)
+    alone = all_pairs(engine, "planted", 0, settings)
+    assert [(t.start, t.end, t.arm) for t in together] == [(t.start, t.end, t.arm) for t in alone]
+    assert [t.e_bc for t in together] == pytest.approx([t.e_bc for t in alone], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"end": "Thursday"}, "--prompt"),
+        ({"start": "Monday"}, "--to"),
+        ({"prompts": ["it rained"], "end": "Someday"}, "end"),
+        ({"prompts": ["it rained"], "end": "1.5"}, "end"),
+        ({"prompts": ["it rained"], "end": "Friday", "arms": ("sideways",)}, "arms"),
+        ({"prompts": ["it rained"], "end": "Friday", "strength": float("nan")}, "strength"),
+        ({"prompts": ["it rained"], "end": "Friday", "dtype": "int3"}, "dtype"),
+    ],
+)
+def test_bad_input_is_named(steerable_run: Path, options: dict[str, object], field: str) -> None:
+    with pytest.raises(RequestError) as error:
+        steer_headless(steerable_run, 0, **options)  # type: ignore[arg-type]
+    assert error.value.where == field
+    assert error.value.exit_code == 2
+
+
+def test_another_model_is_refused_with_both_fingerprints(steerable_run: Path, tmp_path: Path) -> None:
+    there = steerable_run.with_name("planted-subject")
+    vocabulary = json.loads((there / "model" / "config.json").read_text())["vocab_size"]
+    save_model(tmp_path, vocabulary, seed=9)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((there / "model" / name).read_bytes())
+    with pytest.raises(HostMismatch, match=r"sha256:[0-9a-f]{64}.* needs sha256:[0-9a-f]{64}"):
+        open_engine(steerable_run, model=str(tmp_path))
+
+
+def test_a_run_without_a_subject_cannot_be_steered(planted_run: Path) -> None:
+    with pytest.raises(RunError, match="no subject with a fingerprint"):
+        open_engine(planted_run)
