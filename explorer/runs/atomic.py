@@ -10,11 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from explorer.errors import InputError, RunError
+from explorer.errors import ExplorerError, InputError, RunError
 
 _EXCHANGE = 2
 """RENAME_EXCHANGE of renameat2(2)."""
 _AT_FDCWD = -100
+_LOCK_TRIES = 20
 _NO_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EXDEV, errno.ENOTSUP, errno.EPERM}
 
 
@@ -28,25 +29,38 @@ def sync_folder(path: Path) -> None:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Write a file under a temporary name in its folder; it takes its name, synchronised, when the block ends well."""
+def atomic_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Write a file under a temporary name in its folder; it takes its name when the block ends well.
+
+    Args:
+        path: the file.
+        durable: synchronise it before it takes its name; not needed in a folder that `publish_folder` publishes.
+
+    Raises:
+        ExplorerError: the system refuses: no space, no permission, a broken disk.
+    """
     temporary = path.with_name(f".{path.name}.part")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with os.fdopen(descriptor, "wb") as out:
+        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as out:
             yield out
             out.flush()
-            os.fsync(out.fileno())
+            if durable:
+                os.fsync(out.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        if durable:
+            sync_folder(path.parent)
+    except BaseException as fault:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(fault, OSError):
+            raise ExplorerError(f"{path}: cannot be written ({fault.strerror})") from fault
         raise
-    sync_folder(path.parent)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a small file that appears whole or not at all."""
-    with atomic_file(path) as out:
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a small file that appears whole or not at all; `durable` as for `atomic_file`."""
+    with atomic_file(path, durable=durable) as out:
         out.write(data)
 
 
@@ -67,29 +81,35 @@ def builder_lock(work: Path, target: Path, error: type[InputError] = RunError) -
 
 
 def _locked(work: Path, target: Path, error: type[InputError]) -> int:
-    while True:
-        work.mkdir(parents=True, exist_ok=True)
+    for _ in range(_LOCK_TRIES):
         lock = work / "lock"
         try:
+            work.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         except FileNotFoundError:
             continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The holder before may have removed the folder between open and lock: such a lock guards nothing.
-            if lock.stat().st_ino == os.fstat(descriptor).st_ino:
-                return descriptor
-            os.close(descriptor)
-        except BlockingIOError as fault:
-            os.close(descriptor)
-            raise error(target, "another process that writes it now", "one writer at a time") from fault
-        except FileNotFoundError:
-            os.close(descriptor)
+        except OSError as fault:
+            found = f"a place that cannot be written ({fault.strerror})"
+            raise error(target, found, "a folder that may be written") from fault
+        if _holds(descriptor, lock):
+            return descriptor
+        os.close(descriptor)
+    raise error(target, "another process that writes it now", "one writer at a time")
+
+
+def _holds(descriptor: int, lock: Path) -> bool:
+    """Whether the lock is ours: the holder before may have removed the file between our open and our lock."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock.stat().st_ino == os.fstat(descriptor).st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def work_folder(target: Path) -> Path:
     """The hidden folder beside `target` in which it is prepared."""
-    return target.parent / f".{target.name}.building"
+    whole = Path(os.path.abspath(target))
+    return whole.parent / f".{whole.name}.building"
 
 
 def check_replaceable(target: Path, ours: Callable[[str], bool], error: type[InputError]) -> None:
@@ -102,7 +122,7 @@ def check_replaceable(target: Path, ours: Callable[[str], bool], error: type[Inp
     """
     if not os.path.lexists(target):
         return
-    if target.is_symlink() or not target.is_dir():
+    if target.is_symlink() or not os.path.isdir(target):
         raise error(target, "something that is no folder", "a new folder, or one to write again")
     foreign = sorted(entry.name for entry in target.iterdir() if not ours(entry.name))
     if foreign:
@@ -123,12 +143,10 @@ def link_tree(source: Path, target: Path) -> None:
             os.link(entry, place, follow_symlinks=False)
         except OSError:
             shutil.copy2(entry, place, follow_symlinks=False)
-            _sync_file(place)
-    sync_folder(target)
 
 
 def publish_folder(staged: Path, target: Path, manifest: str, keep: Collection[str] = ()) -> None:
-    """Put a complete folder in the place of `target`.
+    """Synchronise a complete folder and put it in the place of `target`.
 
     Where the system can exchange two names, readers see the old folder or the new one at every moment. Elsewhere the
     old manifest goes first and the new one comes last, so that a half-written folder is never a valid one.
@@ -139,15 +157,24 @@ def publish_folder(staged: Path, target: Path, manifest: str, keep: Collection[s
         manifest: name of the file without which the folder counts as absent.
         keep: names in `target` that are never taken away; `staged` holds the same files under the same names.
     """
-    for folder, _, _ in os.walk(staged):
-        sync_folder(Path(folder))
-    if not target.exists():
-        staged.rename(target)
-    elif _exchange(staged, target):
-        shutil.rmtree(staged)
-    else:
-        _replace_in_place(staged, target, manifest, keep)
-    sync_folder(target.parent)
+    try:
+        _sync_tree(staged)
+        if not target.exists():
+            staged.rename(target)
+        elif _exchange(staged, target):
+            shutil.rmtree(staged)
+        else:
+            _replace_in_place(staged, target, manifest, keep)
+        sync_folder(target.parent)
+    except OSError as fault:
+        raise ExplorerError(f"{target}: cannot be written ({fault.strerror})") from fault
+
+
+def _sync_tree(folder: Path) -> None:
+    for place, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            _sync_file(Path(place) / name)
+        sync_folder(Path(place))
 
 
 def _exchange(first: Path, second: Path) -> bool:

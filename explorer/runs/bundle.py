@@ -21,7 +21,7 @@ from explorer.runs.bundle_manifest import (
 )
 from explorer.runs.bundle_text import MAX_TEXT, FeatureLabel, parse_blocks, parse_concepts, parse_labels
 from explorer.runs.contents import check_ascending, check_codes, check_offsets, check_range, check_vocabulary
-from explorer.runs.files import file_name, read_small
+from explorer.runs.files import file_name, read_small, require_folder
 from explorer.runs.folder import ClosedFolder
 from explorer.runs.layout import ACTIVATIONS, CODES, DECODER, TOKENS, bind_axes, read_arrays
 from explorer.runs.safetensors_io import SafetensorsFile
@@ -191,10 +191,7 @@ def _blocks(indptr: Int64[np.ndarray, "token_plus_1"], max_nnz: int) -> Iterator
 def load_bundle(path: Path | str) -> Bundle:
     """Open a bundle and check its manifest alone; raises BundleError."""
     root = Path(path)
-    if not root.is_dir():
-        raise BundleError(
-            root, "no folder" if root.exists() else "nothing there", "a feature bundle, which is a folder"
-        )
+    require_folder(root, "a feature bundle, which is a folder", BundleError)
     data = read_small(root, MANIFEST, MAX_MANIFEST, BundleError)
     return Bundle(root, parse_bundle_manifest(data, root / MANIFEST), hashlib.sha256(data).hexdigest())
 

@@ -1,5 +1,6 @@
 """Writes feature bundles: nothing is visible until all of it is there."""
 
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -47,7 +48,7 @@ class BundleWriter:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+        self.path = Path(os.path.abspath(path))
         self._stack = ExitStack()
         self._sha256: dict[str, str] = {}
         self._shards: list[str] = []
@@ -81,7 +82,7 @@ class BundleWriter:
         check_codes(fail, Codes(indptr, features, values, MAX_COUNT))
         name = f"codes-{len(self._shards):05d}"
         arrays = {"indptr": indptr, "features": features, "values": values}
-        self._shards.append(write_safetensors(self._staged / name, arrays))
+        self._shards.append(write_safetensors(self._staged / name, arrays, durable=False))
         self._counts["n_tokens"] += len(indptr) - 1
         self._counts["nnz"] += len(features)
         self._last_feature = max(self._last_feature, int(features.max(initial=0)))
@@ -144,7 +145,7 @@ class BundleWriter:
 
     def write_blocks(self, blocks: Iterable[Iterable[int]]) -> None:
         """Write groups of features that are one block each: clustering is then skipped."""
-        write_bytes(self._staged / "blocks.json", encode_blocks(blocks))
+        write_bytes(self._staged / "blocks.json", encode_blocks(blocks), durable=False)
         self._sha256["blocks.json"] = hash_file(self._staged, "blocks.json", BundleError)
 
     def finish(
@@ -166,7 +167,7 @@ class BundleWriter:
             "sha256": self._sha256,
             "extra": dict(extra or {}),
         }
-        write_bytes(self._staged / MANIFEST, encode_json(manifest))
+        write_bytes(self._staged / MANIFEST, encode_json(manifest), durable=False)
         self._check_staged()
         self._finished = True
 
@@ -194,10 +195,10 @@ class BundleWriter:
         return lambda found, wanted: BundleError(self.path / f"{part}.safetensors", found, wanted)
 
     def _tensors(self, name: str, arrays: dict[str, np.ndarray]) -> None:
-        self._sha256[name] = write_safetensors(self._staged / name, arrays)
+        self._sha256[name] = write_safetensors(self._staged / name, arrays, durable=False)
 
     def _lines(self, name: str, lines: Iterable[bytes]) -> None:
-        with atomic_file(self._staged / name) as out:
+        with atomic_file(self._staged / name, durable=False) as out:
             out.writelines(lines)
         self._sha256[name] = hash_file(self._staged, name, BundleError)
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from explorer.errors import RunError
-from explorer.runs.files import file_name, quoted
+from explorer.runs.files import file_name, quoted, require_folder
 from explorer.runs.manifest import MANIFEST
 from explorer.runs.run import Run, open_run
+
+_LOOKS = 3
+"""How often a run is opened that is being replaced at that moment."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,7 @@ def scan(root: Path | str) -> Catalog:
         RunError: `root` is no folder.
     """
     folder = Path(root)
-    if not folder.is_dir():
-        raise RunError(folder, "no folder" if folder.exists() else "nothing there", "a run or a folder of runs")
+    require_folder(folder, "a run or a folder of runs", RunError)
     if os.path.lexists(folder / MANIFEST):
         return Catalog(folder, {folder.resolve().name: _look(folder)})
     try:
@@ -86,10 +88,7 @@ def scan(root: Path | str) -> Catalog:
 
 
 def _is_candidate(path: Path) -> bool:
-    try:
-        return path.is_dir() and os.path.lexists(path / MANIFEST)
-    except OSError:
-        return False
+    return os.path.isdir(path) and os.path.lexists(path / MANIFEST)
 
 
 def _look_below(path: Path) -> _Entry:
@@ -99,11 +98,15 @@ def _look_below(path: Path) -> _Entry:
 
 
 def _look(path: Path) -> _Entry:
-    stamp = _stamp(path)
-    try:
-        return _Entry(path, stamp, open_run(path))
-    except RunError as fault:
-        return _Entry(path, stamp, fault)
+    for _ in range(_LOOKS):
+        stamp = _stamp(path)
+        try:
+            return _Entry(path, stamp, open_run(path))
+        except RunError as fault:
+            entry = _Entry(path, stamp, fault)
+        if _stamp(path) == stamp:
+            break
+    return entry
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

@@ -11,6 +11,7 @@ from explorer.runs import bundle_manifest, manifest
 from explorer.runs.bundle import load_bundle
 from explorer.runs.check_bundle import bundle_problems
 from explorer.runs.check_run import run_problems
+from explorer.runs.files import file_name
 from explorer.runs.run import load_run
 
 
@@ -59,8 +60,8 @@ def check(path: Path | str) -> CheckReport:
         return _check_bundle(root)
     if os.path.lexists(root / manifest.MANIFEST):
         return _check_run(root)
-    found = "nothing there" if not root.exists() else "neither bundle.json nor run.json"
-    raise InputError(root, found, "a feature bundle or a run")
+    found = "neither bundle.json nor run.json" if os.path.lexists(root) else "nothing there"
+    raise InputError(file_name(root), found, "a feature bundle or a run")
 
 
 def _check_bundle(root: Path) -> CheckReport:

@@ -132,6 +132,12 @@ def read_small(root: Path, name: str, largest: int, error: type[InputError]) -> 
     return bytes(data)
 
 
+def require_folder(path: Path, wanted: str, error: type[InputError]) -> None:
+    """Raise `error` unless `path` is a folder, or a link to one, that this process may look at."""
+    if not os.path.isdir(path):
+        raise error(file_name(path), "no folder" if os.path.lexists(path) else "nothing there", wanted)
+
+
 def hash_file(root: Path, name: str, error: type[InputError]) -> str:
     """Hexadecimal SHA-256 of one file inside a folder."""
     with open_beneath(root, name, error) as opened:

@@ -1,5 +1,6 @@
 """Writes runs: staged out of sight, manifest last, and resumable."""
 
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -68,10 +69,10 @@ class RunWriter:
     """
 
     def __init__(self, path: Path | str, *, keep_stages: bool = False) -> None:
-        self.path = Path(path)
+        self.path = Path(os.path.abspath(path))
         self._keep_stages = keep_stages
         self._work = work_folder(self.path)
-        self._staged = self._work / self.path.name
+        self._staged = self._work / run_id(self.path)
         self._stages = StageCache(self._work / "stages")
         self._stack = ExitStack()
         self._sha256: dict[str, str] = {}
@@ -79,12 +80,13 @@ class RunWriter:
         self._finished = False
 
     def __enter__(self) -> "RunWriter":
-        run_id(self.path)
         check_replaceable(self.path, _OURS.__contains__, RunError)
-        self._stack.enter_context(builder_lock(self._work, self.path))
-        remove(self._staged)
-        for folder in (self._staged, self._staged / "clusters", self._staged / "thumbnails"):
-            folder.mkdir()
+        with ExitStack() as stack:
+            stack.enter_context(builder_lock(self._work, self.path))
+            remove(self._staged)
+            for folder in (self._staged, self._staged / "clusters", self._staged / "thumbnails"):
+                folder.mkdir()
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -134,7 +136,7 @@ class RunWriter:
         name = thumbnail_file(number)
         data = thumbnail_svg.encode("utf-8")
         check_thumbnail(data, self.path / name)
-        write_bytes(self._staged / name, data)
+        write_bytes(self._staged / name, data, durable=False)
         self._sha256[name] = hash_file(self._staged, name, RunError)
 
     def finish(
@@ -198,7 +200,7 @@ class RunWriter:
             "clusters": [asdict(summary) for summary in clusters],
             "sha256": self._sha256,
         }
-        write_bytes(self._staged / MANIFEST, encode_json(manifest))
+        write_bytes(self._staged / MANIFEST, encode_json(manifest), durable=False)
         self._check_staged()
         publish_folder(self._staged, self.path, MANIFEST, keep=[SUBJECT.strip("/")])
         self._finished = True
@@ -220,4 +222,4 @@ class RunWriter:
             raise RunError(where, fault.found, fault.wanted) from fault
 
     def _tensors(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
-        self._sha256[name] = write_safetensors(self._staged / name, arrays)
+        self._sha256[name] = write_safetensors(self._staged / name, arrays, durable=False)

@@ -15,11 +15,23 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 _STEP = 16 << 20
 
 
-def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> str:
+def write_safetensors(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    durable: bool = True,
+) -> str:
     """Write arrays under their names and return the hexadecimal SHA-256 of the file.
 
     Wide types come first, then names ascend, so that every tensor is aligned to its type; the header is padded with
-    spaces to a multiple of 8 bytes. Written to a temporary name, synchronised, renamed.
+    spaces to a multiple of 8 bytes. Written to a temporary name, then renamed.
+
+    Args:
+        path: the file.
+        arrays: what it holds, by name.
+        metadata: free text, by name.
+        durable: synchronise it; not needed in a folder that `publish_folder` publishes.
 
     Raises:
         TypeError: an array has a type that the format does not take.
@@ -27,7 +39,7 @@ def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Ma
     tensors = {name: _plain(name, array) for name, array in arrays.items()}
     order = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
     digest = hashlib.sha256()
-    with atomic_file(path) as out:
+    with atomic_file(path, durable=durable) as out:
         for part in [_header(tensors, order, metadata), *(_bytes(tensors[name]) for name in order)]:
             for start in range(0, len(part), _STEP):
                 piece = part[start : start + _STEP]

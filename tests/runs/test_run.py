@@ -1,19 +1,28 @@
 """Runs: what is written is what is read, stages resume, and a subject is never lost."""
 
+import contextlib
+import errno
+import os
+import subprocess
+import sys
+import threading
 from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from explorer.errors import RunError
+from explorer.errors import ExplorerError, RunError
 from explorer.records import ClusterGeometry, FeatureTable
+from explorer.runs.catalog import scan
 from explorer.runs.check import check
 from explorer.runs.manifest import GRAPH_NEIGHBOURS
 from explorer.runs.run import open_run
 from explorer.runs.run_writer import RunWriter
 from explorer.runs.stages import pack_json, unpack_json
 from tests.planted import RunParts, planted_parts, write_parts, write_planted_run
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -211,3 +220,72 @@ def test_bad_tables_are_not_published(tmp_path: Path, parts: RunParts) -> None:
         with pytest.raises(RunError, match=told), RunWriter(tmp_path / "run") as writer:
             write_parts(writer, broken)
         assert list(tmp_path.iterdir()) == [], told
+
+
+def test_a_reader_beside_a_builder(tmp_path: Path, parts: RunParts) -> None:
+    """Every run that opens is the old one or the new one whole; what is replaced meanwhile fails with a RunError."""
+    other = planted_parts(1)
+    path = write_planted_run(tmp_path / "run")
+    known = {open_run(path).digest}
+    known.add(open_run(write_planted_run(tmp_path / "other", seed=1)).digest)
+    catalog, done = scan(path), threading.Event()
+
+    def build() -> None:
+        try:
+            for round_ in range(12):
+                with RunWriter(path) as writer:
+                    write_parts(writer, (other, parts)[round_ % 2])
+        finally:
+            done.set()
+
+    builder = threading.Thread(target=build)
+    builder.start()
+    seen, whole = set(), 0
+    while not done.is_set():
+        run = catalog.run("run")
+        seen.add(run.digest)
+        with contextlib.suppress(RunError):
+            run.features(), run.cluster(0), run.cluster(1), run.thumbnail(1)
+            whole += 1
+    builder.join()
+    assert seen == known
+    assert whole > 0
+    assert check(path).ok
+
+
+def test_no_space(tmp_path: Path, parts: RunParts, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_planted_run(tmp_path / "run", seed=1)
+    before, left = files(tmp_path), [6]
+
+    def full(_: int) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ExplorerError, match="No space left on device"), RunWriter(tmp_path / "run") as writer:
+        write_parts(writer, parts)
+    assert files(tmp_path) == before
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunError, match="a place that cannot be written"), RunWriter(tmp_path / "file" / "run"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONHASHSEED": "1", "LC_ALL": "C", "TZ": "Asia/Kathmandu"},
+        {"PYTHONHASHSEED": "2", "LC_ALL": "C.UTF-8", "PYTHONUTF8": "0"},
+    ],
+)
+def test_same_bytes_everywhere(tmp_path: Path, planted_run: Path, environment: dict[str, str]) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; os.umask(0o077)\n"
+        "from tests.planted import write_planted_run; write_planted_run(Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "run")]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True, timeout=120)
+    assert files(tmp_path / "run") == files(planted_run)
