@@ -38,7 +38,7 @@
 
   function ticks() {
     const marks = view.ticks.map(([name, share, color]) =>
-      mx.html("span", { class: "tick", style: { left: `${clamp(share) * 100}%`, "--value": color } }, name));
+      mx.html("span", { class: `tick ${share < 0.06 ? "first" : share > 0.94 ? "last" : ""}`, style: { left: `${clamp(share) * 100}%`, "--value": color } }, name));
     return mx.html("div", { class: "ticks", "aria-hidden": "true" }, marks);
   }
 
@@ -132,5 +132,15 @@
     move(typeof at === "number" ? at : position, false);
   }
 
-  mx.bands = { render, move, listen: (callback) => listeners.push(callback), position: () => position, view: () => view };
+  /* Nothing stale stays: without a result the panel says so. */
+  function clear() {
+    const box = document.getElementById("bands");
+    view = null;
+    if (!box) return;
+    box.replaceChildren(mx.html("div", { class: "bands-empty" }, mx.html("p", {}, "There is no result for what stands above.")));
+    mx.strips.place(null);
+    mx.cloud.erase();
+  }
+
+  mx.bands = { render, clear, move, listen: (callback) => listeners.push(callback), position: () => position, view: () => view };
 })();

@@ -85,17 +85,16 @@
       if (moved && moved["scene.camera"]) mx.link.set({ cam: mx.link.camera(moved["scene.camera"]) });
     },
 
-    steerFields(prompt, from, to, strength, touched) {
-      if (!touched || !touched.length) return;
+    steerFields(prompt, from, to, strength) {
       mx.link.set({ prompt, from: from === "~" ? null : from, to, strength: Number(strength) === 1 ? null : strength });
     },
     bands(data, position) {
       const verdict = document.getElementById("steer-verdict");
       mx.stream.stop();
-      if (!data) return [true, true, dash.no_update];
+      if (!data) { mx.bands.clear(); return [true, true, ""]; }
       mx.bands.render(data.view, position);
       mx.cloud.path(data.view);
-      if (verdict) verdict.className = `verdict small ${data.view.moves === false ? "bad" : ""}`;
+      if (verdict) verdict.className = `verdict ${data.view.moves === false ? "bad" : ""}`;
       return [false, false, data.view.verdict];
     },
     generate(clicks, steer, cluster) {

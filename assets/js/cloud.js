@@ -46,6 +46,10 @@
       { "line.color": [undefined, accent, undefined, undefined], "marker.color": [undefined, undefined, undefined, accent] });
   }
 
+  function erase() {
+    restyle([CHORD, PATH, START, HANDLE], [[], [], [], []]);
+  }
+
   function follow(position, view) {
     if (!shape || !shape.curve.length || !view || !view.coordinate.length) return;
     const coordinate = coordinateAt(view, position);
@@ -70,5 +74,5 @@
 
   mx.bands.listen(follow);
   window.addEventListener("mx-theme", () => path(mx.bands.view()));
-  mx.cloud = { use, path, colors, plot };
+  mx.cloud = { use, path, erase, colors, plot };
 })();

@@ -13,11 +13,19 @@
       ...(good || found.state === "none" ? [] : [mx.html("button", { type: "button", class: "button small", onclick: again }, "Ask again")]));
   }
 
+  const SECONDS = 3;
+  let timer = null;
+
+  /* Asks again by itself while the host is away, as long as the page that asked is there. */
   async function ask(api, fingerprint) {
-    const again = () => ask(api, fingerprint);
+    const line = document.getElementById("host-state");
+    const again = () => { if (line && line.isConnected) ask(api, fingerprint); };
+    clearTimeout(timer);
     try {
       const reply = await fetch(`${api}/host?fingerprint=${encodeURIComponent(fingerprint)}`);
-      show(reply.ok ? await reply.json() : { state: "unreachable", message: `The app answered ${reply.status}.` }, again);
+      const found = reply.ok ? await reply.json() : { state: "unreachable", message: `The app answered ${reply.status}.` };
+      show(found, again);
+      if (found.state === "unreachable") timer = setTimeout(again, SECONDS * 1000);
     } catch {
       show({ state: "unreachable", message: "The app does not answer. Is it still running?" }, again);
     }

@@ -95,7 +95,7 @@ def _dash(prefix: str, app_version: str) -> Dash:
     assets = f"{prefix}assets"
     app = Dash(
         "explorer.app",
-        server=server,
+        server=server,  # type: ignore[arg-type] # Dash takes a FastAPI app and is typed for Flask
         backend="fastapi",
         assets_folder=str(shipped_folder("assets")),
         include_assets_files=False,
@@ -123,10 +123,10 @@ def _add_pages(app: Dash) -> None:
 
 def _page(app: Dash) -> Callable[[Request], Awaitable[HTMLResponse]]:
     async def page(request: Request) -> HTMLResponse:
-        token = set_current_request(request)
+        token = set_current_request(request)  # type: ignore[no-untyped-call]
         try:
-            return HTMLResponse(app.index())
+            return HTMLResponse(app.index())  # type: ignore[no-untyped-call]
         finally:
-            reset_current_request(token)
+            reset_current_request(token)  # type: ignore[no-untyped-call]
 
     return page

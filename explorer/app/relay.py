@@ -231,4 +231,3 @@ def relay_router(host: SteeringHost | None, limits: RelayLimits | None = None) -
         return EventStream(lambda: relay(host, request, bounds.silence_seconds), bounds.stream)
 
     return router
-

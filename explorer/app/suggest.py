@@ -28,7 +28,7 @@ def suggest_prompt(geometry: ClusterGeometry, vocabulary: Vocabulary) -> tuple[s
 
 
 def suggest_end(summary: ClusterSummary, geometry: ClusterGeometry, begin: float) -> Place:
-    """A value some way along the curve, or a coordinate where there are no values; backwards where an open curve ends."""
+    """A value some way along the curve, or a coordinate where there are none; backwards where an open curve ends."""
     wanted = (begin + AHEAD) % 1.0
     if summary.shape != "closed curve" and begin + AHEAD > 1.0:
         wanted = max(begin - AHEAD, 0.0)

@@ -39,3 +39,9 @@ def plot_text(text: str, limit: int = 40) -> str:
     """Make text safe for plotly, which reads a subset of HTML and, between dollar signs, TeX."""
     short = text if len(text) <= limit else text[: limit - 1] + "…"
     return html.escape(short, quote=False).replace("$", "&#36;")
+
+
+def sentence(text: str) -> str:
+    """Write text as a sentence: a capital first, a full stop last."""
+    plain = text.strip()
+    return plain if not plain else plain[0].upper() + plain[1:] + ("" if plain[-1] in ".!?…" else ".")

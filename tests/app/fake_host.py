@@ -188,7 +188,6 @@ class FakeHost:
             off_manifold=tuple(float(x) for x in (1 + 2 * np.sin(np.pi * steps) * (arm != "manifold"))),
             kl=tuple(0.0 for _ in steps),
             e_bc=0.05 if arm == "manifold" else 0.83,
-            isometry=0.99,
             reach=Reach(
                 target=names[target],
                 p_target=min(float(rows[-1, target]), 1.0),

@@ -5,7 +5,7 @@ from typing import Any
 from dash import Dash, Input, Output, State
 
 from explorer.app import ids
-from explorer.app.callbacks.frame import browser
+from explorer.app.callbacks.browser import in_browser
 from explorer.app.pages.atlas import ANY
 from explorer.app.pages.route import tiles_at
 from explorer.app.site import Site
@@ -32,19 +32,9 @@ def register(app: Dash, site: Site) -> None:
         page = tiles_at(site, path, {key: value for key, value in chosen.items() if value != ANY}, more or 0)
         return page.count, page.tiles, page.more, not page.more
 
-    app.clientside_callback(
-        browser("filters"),
-        *(Input(one, "value") for one in (ids.SEARCH, ids.SORT, ids.FILTER_SHAPE, ids.FILTER_REGIME)),
-        prevent_initial_call=True,
-    )
-    app.clientside_callback(browser("map"), Output(ids.MAP_LABELS, "data-ready"), Input(ids.MAP_STORE, "data"))
-    app.clientside_callback(
-        browser("mapTip"),
-        *(Output(ids.MAP_TIP, name) for name in ("show", "bbox", "children")),
-        Input(ids.MAP, "hoverData"),
-        State(ids.MAP_STORE, "data"),
-        prevent_initial_call=True,
-    )
-    app.clientside_callback(
-        browser("mapClick"), Input(ids.MAP, "clickData"), State(ids.MAP_STORE, "data"), prevent_initial_call=True
-    )
+    filters = (Input(one, "value") for one in (ids.SEARCH, ids.SORT, ids.FILTER_SHAPE, ids.FILTER_REGIME))
+    in_browser(app, "filters", *filters)
+    in_browser(app, "map", Output(ids.MAP_LABELS, "data-ready"), Input(ids.MAP_STORE, "data"), initially=True)
+    tip = (Output(ids.MAP_TIP, name) for name in ("show", "bbox", "children"))
+    in_browser(app, "mapTip", *tip, Input(ids.MAP, "hoverData"), State(ids.MAP_STORE, "data"))
+    in_browser(app, "mapClick", Input(ids.MAP, "clickData"), State(ids.MAP_STORE, "data"))

@@ -2,17 +2,13 @@
 
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State
+from dash import Dash, Input, Output, State
 
 from explorer.app import ids
+from explorer.app.callbacks.browser import in_browser
 from explorer.app.pages.page import header
 from explorer.app.pages.route import page_at
 from explorer.app.site import Site
-
-
-def browser(name: str) -> ClientsideFunction:
-    """A function of assets/js/clientside.js."""
-    return ClientsideFunction(namespace="mx", function_name=name)
 
 
 def register(app: Dash, site: Site) -> None:
@@ -29,6 +25,6 @@ def register(app: Dash, site: Site) -> None:
         page = page_at(site, path, query)
         return header(page, site.links.gallery()), page.body, page.title
 
-    app.clientside_callback(browser("title"), Input(ids.TITLE, "data"))
-    app.clientside_callback(browser("theme"), Input(ids.THEME_TOGGLE, "n_clicks"))
-    app.clientside_callback(browser("shareView"), Input(ids.SHARE_VIEW, "n_clicks"))
+    in_browser(app, "title", Input(ids.TITLE, "data"))
+    in_browser(app, "theme", Input(ids.THEME_TOGGLE, "n_clicks"))
+    in_browser(app, "shareView", Input(ids.SHARE_VIEW, "n_clicks"))

@@ -5,7 +5,7 @@ from typing import Any
 from dash import Dash, Input, Output, State
 
 from explorer.app import ids
-from explorer.app.callbacks.frame import browser
+from explorer.app.callbacks.browser import in_browser
 from explorer.app.pages.route import colors_at
 from explorer.app.site import Site
 
@@ -23,15 +23,8 @@ def register(app: Dash, site: Site) -> None:
         colors = colors_at(site, path, by)
         return {"numbers": colors.numbers.tolist(), "scale": colors.scale, "low": colors.low, "high": colors.high}
 
-    app.clientside_callback(
-        browser("colors"), Input(ids.CLOUD_STORE, "data"), State(ids.COLOR_BY, "value"), prevent_initial_call=True
-    )
-    app.clientside_callback(browser("cluster"), Output(ids.STRIPS, "data-ready"), Input(ids.CLUSTER_STORE, "data"))
-    app.clientside_callback(browser("camera"), Input(ids.CLOUD, "relayoutData"), prevent_initial_call=True)
-    app.clientside_callback(
-        browser("cloudTip"),
-        *(Output(ids.CLOUD_TIP, name) for name in ("show", "bbox", "children")),
-        Input(ids.CLOUD, "hoverData"),
-        State(ids.CLUSTER_STORE, "data"),
-        prevent_initial_call=True,
-    )
+    in_browser(app, "colors", Input(ids.CLOUD_STORE, "data"), State(ids.COLOR_BY, "value"))
+    in_browser(app, "cluster", Output(ids.STRIPS, "data-ready"), Input(ids.CLUSTER_STORE, "data"), initially=True)
+    in_browser(app, "camera", Input(ids.CLOUD, "relayoutData"))
+    tip = (Output(ids.CLOUD_TIP, name) for name in ("show", "bbox", "children"))
+    in_browser(app, "cloudTip", *tip, Input(ids.CLOUD, "hoverData"), State(ids.CLUSTER_STORE, "data"))

@@ -6,7 +6,7 @@ from dash import Dash, Input, Output, State
 
 from explorer.app import ids
 from explorer.app.ask import ask_host
-from explorer.app.callbacks.frame import browser
+from explorer.app.callbacks.browser import in_browser
 from explorer.app.site import Site
 
 _FIELDS = (ids.STEER_PROMPT, ids.STEER_FROM, ids.STEER_TO, ids.STEER_STRENGTH)
@@ -28,30 +28,15 @@ def register(app: Dash, site: Site) -> None:
         answer = await ask_host(site, path, prompt, start, end, strength)
         return answer.data, answer.problem
 
-    app.clientside_callback(
-        browser("steerFields"), *(Input(field, "value") for field in _FIELDS), prevent_initial_call=True
-    )
-    app.clientside_callback(
-        browser("bands"),
+    in_browser(app, "steerFields", *(Input(field, "value") for field in _FIELDS))
+    after = (
         Output(ids.GENERATE, "disabled"),
         Output(ids.SHARE_RESULT, "disabled"),
         Output(ids.STEER_VERDICT, "children"),
-        Input(ids.STEER_STORE, "data"),
-        State(ids.POSITION_STORE, "data"),
-        prevent_initial_call=True,
     )
-    app.clientside_callback(
-        browser("generate"),
-        Input(ids.GENERATE, "n_clicks"),
-        State(ids.STEER_STORE, "data"),
-        State(ids.CLUSTER_STORE, "data"),
-        prevent_initial_call=True,
-    )
-    app.clientside_callback(browser("stop"), Input(ids.STOP, "n_clicks"), prevent_initial_call=True)
-    app.clientside_callback(
-        browser("shareResult"),
-        Input(ids.SHARE_RESULT, "n_clicks"),
-        *(State(store, "data") for store in (ids.STEER_STORE, ids.STREAM_STORE, ids.CLUSTER_STORE)),
-        prevent_initial_call=True,
-    )
-    app.clientside_callback(browser("replay"), Output(ids.BANDS, "data-ready"), Input(ids.REPLAY_STORE, "data"))
+    in_browser(app, "bands", *after, Input(ids.STEER_STORE, "data"), State(ids.POSITION_STORE, "data"))
+    results = [State(store, "data") for store in (ids.STEER_STORE, ids.STREAM_STORE, ids.CLUSTER_STORE)]
+    in_browser(app, "generate", Input(ids.GENERATE, "n_clicks"), results[0], results[2])
+    in_browser(app, "stop", Input(ids.STOP, "n_clicks"))
+    in_browser(app, "shareResult", Input(ids.SHARE_RESULT, "n_clicks"), *results)
+    in_browser(app, "replay", Output(ids.BANDS, "data-ready"), Input(ids.REPLAY_STORE, "data"), initially=True)

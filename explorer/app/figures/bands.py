@@ -250,7 +250,7 @@ def _verdict(reply: BehaviourReply) -> str:
     if effect.moves_model:
         return (
             f"Steers the model: along the curve the probability of {target} changes by {percent(effect.shift)}; "
-            f"{effect.controls} random directions of the same length change it by {percent(effect.control_max)} at most."
+            f"{effect.controls} equally long random moves change it by at most {percent(effect.control_max)}."
         )
     return (
         f"This cluster does not move the model: along the curve the probability of {target} changes by "

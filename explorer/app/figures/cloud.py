@@ -16,8 +16,8 @@ POINTS, CURVE, CHORD, PATH, START, HANDLE = range(6)
 CURVE_COLOR = "#8a939e"
 MAX_LABELS = 26
 """Values named in the drawing; more are thinned evenly."""
-DEFAULT_CAMERA = {
-    "eye": {"x": 0.22, "y": -0.62, "z": 1.72},
+DEFAULT_CAMERA: dict[str, dict[str, float]] = {
+    "eye": {"x": 0.14, "y": -0.4, "z": 1.12},
     "center": {"x": 0, "y": 0, "z": 0},
     "up": {"x": 0, "y": 1, "z": 0},
 }
@@ -39,11 +39,10 @@ class CloudColors:
 
 def cloud_figure(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> go.Figure:
     """Draw the cloud; the page shows it in the one WebGL context that it may use."""
-    figure = go.Figure(
+    return go.Figure(
         data=[_points(summary, geometry, view.color), _curve(summary, geometry), *_empty_traces()],
         layout=_layout(summary, geometry, view),
     )
-    return figure
 
 
 def cloud_colors(summary: ClusterSummary, geometry: ClusterGeometry, color: str) -> CloudColors:
@@ -76,7 +75,7 @@ def camera_of(view: View) -> dict[str, dict[str, float]]:
     return {part: dict(zip(axes, view.camera[3 * i : 3 * i + 3], strict=True)) for i, part in enumerate(parts)}
 
 
-def named_values(summary: ClusterSummary, geometry: ClusterGeometry) -> list[int]:
+def named_values(summary: ClusterSummary) -> list[int]:
     """Values that carry a name in the drawing, thinned evenly where there are many."""
     every = -(-len(summary.order) // MAX_LABELS)
     return list(range(0, len(summary.order), every or 1))
@@ -143,9 +142,9 @@ def _labels(summary: ClusterSummary, geometry: ClusterGeometry) -> list[dict[str
     colors = position_colors(closed, geometry.value_coordinate)
     center = geometry.curve.mean(axis=0)
     labels: list[dict[str, object]] = []
-    for index in named_values(summary, geometry):
+    for index in named_values(summary):
         point = curve_point(closed, geometry.curve, float(geometry.value_coordinate[index]))
-        out = point + (point - center) * np.float32(0.12 if closed else 0.04)
+        out = point + (point - center) * np.float32(0.2)
         labels.append(
             {
                 "x": float(out[0]), "y": float(out[1]), "z": float(out[2]), "showarrow": False,
@@ -155,6 +154,12 @@ def _labels(summary: ClusterSummary, geometry: ClusterGeometry) -> list[dict[str
     return labels
 
 
+def _ratio(geometry: ClusterGeometry) -> dict[str, float]:
+    """Equal units on all axes, the longest one unit long: whatever the cloud's size, the camera sees all of it."""
+    extent = np.ptp(np.concatenate([geometry.points, geometry.curve]), axis=0) + 1e-9
+    return dict(zip(("x", "y", "z"), (extent / extent.max()).tolist(), strict=True))
+
+
 def _layout(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> dict[str, object]:
     hidden = {"visible": False, "showspikes": False}
     return {
@@ -162,7 +167,8 @@ def _layout(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> d
         "paper_bgcolor": "rgba(0,0,0,0)",
         "uirevision": summary.id,
         "scene": {
-            "xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "data", "bgcolor": "rgba(0,0,0,0)",
+            "xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "manual",
+            "aspectratio": _ratio(geometry), "bgcolor": "rgba(0,0,0,0)",
             "camera": camera_of(view), "dragmode": "orbit", "annotations": _labels(summary, geometry),
             "uirevision": summary.id,
         },

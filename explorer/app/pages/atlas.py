@@ -1,5 +1,7 @@
 """One run: the map of its features beside the grid of its tiles."""
 
+from typing import Any
+
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -7,9 +9,10 @@ from explorer.app import ids
 from explorer.app.choose import SORTS
 from explorer.app.figures.atlas_map import map_figure, map_labels
 from explorer.app.links import Links
-from explorer.app.pages.page import Crumb, Node, Page
+from explorer.app.pages.page import Crumb, Page
+from explorer.app.pages.parts import Node, attributes, details, select
 from explorer.app.pages.provenance import counted_line, provenance
-from explorer.app.pages.steering import select
+from explorer.app.pages.share_button import share_view_button
 from explorer.app.pages.tiles import PAGE_SIZE, tile_grid
 from explorer.app.state import View
 from explorer.app.words import counted
@@ -30,23 +33,17 @@ def atlas_page(run: Run, table: FeatureTable, tiles: list[ClusterSummary], links
 
 def search_box(query: str) -> Component:
     """Search over labels, tokens and numbers; `/` jumps there."""
-    return html.Div(
-        [
-            dcc.Input(id=ids.SEARCH, type="search", value=query, className="field", debounce=0.15, placeholder="Find a token, label or feature", maxLength=200, autoComplete="off"),
-            html.Kbd("/", **{"aria-hidden": "true"}),
-        ],
-        className="search",
-    )  # fmt: skip
-
-
-def share_view_button(primary: bool) -> Component:
-    """Copies the address of exactly this view."""
-    return html.Button(
-        "Share view",
-        id=ids.SHARE_VIEW,
-        className="button primary" if primary else "button",
-        title="Copy a link to exactly this view",
+    box = dcc.Input(
+        id=ids.SEARCH,
+        type="search",
+        value=query,
+        className="field",
+        debounce=0.15,
+        placeholder="Find a token, label or feature",
+        maxLength=200,
+        autoComplete="off",
     )
+    return html.Div([box, html.Kbd("/", **attributes(aria_hidden="true"))], className="search", role="search")
 
 
 def tile_count(shown: int, total: int) -> str:
@@ -59,64 +56,50 @@ def more_tiles(shown: int, total: int) -> list[Node]:
     return [f"{shown} of {total} shown · ", html.Span("show more")] if total > shown else []
 
 
-def _map_side(run: Run, table: FeatureTable, links: Links) -> Component:
-    labels = {
-        "labels": map_labels(table, run.manifest.clusters),
-        "base": links.clusters(run.id),
-        "data": links.data(run.id),
-    }
-    return html.Div(
-        [
-            html.Div(
-                [
-                    dcc.Graph(id=ids.MAP, figure=map_figure(table), responsive=True, clear_on_unhover=True, config=MAP_CONFIG),
-                    html.Div(id=ids.MAP_LABELS),
-                    dcc.Tooltip(id=ids.MAP_TIP, direction="top", className="tip"),
-                    dcc.Store(id=ids.MAP_STORE, data=labels),
-                ],
-                className="map-box panel",
-                role="figure",
-                **{"aria-label": "Map of features, coloured by cluster"},
-            ),
-            html.Div(
-                [
-                    *counted_line(run.manifest),
-                    html.Details(
-                        [html.Summary("how this was made"), html.Div(provenance(run.manifest, run.digest), className="drawer panel")]
-                    ),
-                ],
-                className="counted small",
-            ),
-        ],
-        className="map-side",
-    )  # fmt: skip
-
-
-MAP_CONFIG = {"displayModeBar": False, "scrollZoom": True, "doubleClick": "reset", "responsive": True}
+MAP_CONFIG: Any = {"displayModeBar": False, "scrollZoom": True, "doubleClick": "reset", "responsive": True}
 """Plotly's own buttons stay away; the wheel zooms, a double click shows everything."""
 
 
-def _tile_side(run: Run, tiles: list[ClusterSummary], links: Links, view: View) -> Component:
-    total = len(run.manifest.clusters)
-    anywhere = View(theme=view.theme)
+def _map_side(run: Run, table: FeatureTable, links: Links) -> Component:
+    made = html.Div(provenance(run.manifest, run.digest), className="drawer panel")
+    line = [*counted_line(run.manifest), details("how this was made", [made])]
+    return html.Div([_map(run, table, links), html.Div(line, className="counted small")], className="map-side")
+
+
+def _map(run: Run, table: FeatureTable, links: Links) -> Component:
+    labels = map_labels(table, run.manifest.clusters)
+    data = {"labels": labels, "base": links.clusters(run.id), "data": links.data(run.id)}
+    figure = map_figure(table)
     return html.Div(
         [
-            html.Div(
-                [
-                    html.H1(tile_count(len(tiles), total), id=ids.TILE_COUNT, **{"aria-live": "polite"}),
-                    select(ids.SORT, [{"label": words, "value": key} for key, words in SORTS.items()], view.sort),
-                    select(ids.FILTER_SHAPE, _any("any shape", SHAPES), view.shape or ANY),
-                    select(ids.FILTER_REGIME, _any("any regime", REGIMES), view.regime or ANY),
-                ],
-                className="tiles-head",
-            ),
-            html.Div(tile_grid(run.id, tiles, links, PAGE_SIZE, anywhere), id=ids.TILES, className="tiles"),
-            html.Div(
-                html.Button(more_tiles(min(PAGE_SIZE, len(tiles)), len(tiles)), id=ids.MORE_TILES, className="button", hidden=len(tiles) <= PAGE_SIZE),
-                className="tiles-more",
-            ),
+            dcc.Graph(id=ids.MAP, figure=figure, responsive=True, clear_on_unhover=True, config=MAP_CONFIG),
+            html.Div(id=ids.MAP_LABELS),
+            dcc.Tooltip(id=ids.MAP_TIP, direction="top", className="tip"),
+            dcc.Store(id=ids.MAP_STORE, data=data),
+        ],
+        className="map-box panel",
+        role="figure",
+        **attributes(aria_label="Map of features, coloured by cluster; the tiles list the same clusters"),
+    )
+
+
+def _tile_side(run: Run, tiles: list[ClusterSummary], links: Links, view: View) -> Component:
+    total, shown = len(run.manifest.clusters), min(PAGE_SIZE, len(tiles))
+    sorts = [{"label": words, "value": key} for key, words in SORTS.items()]
+    head = [
+        html.H1(tile_count(len(tiles), total), id=ids.TILE_COUNT, **attributes(aria_live="polite")),
+        select(ids.SORT, sorts, view.sort, "pill"),
+        select(ids.FILTER_SHAPE, _any("any shape", SHAPES), view.shape or ANY, "pill"),
+        select(ids.FILTER_REGIME, _any("any regime", REGIMES), view.regime or ANY, "pill"),
+    ]
+    more = more_tiles(shown, len(tiles))
+    return html.Div(
+        [
+            html.Div(head, className="tiles-head"),
+            html.Div(tile_grid(run.id, tiles, links, shown), id=ids.TILES, className="tiles"),
+            html.Div(html.Button(more, id=ids.MORE_TILES, className="button", hidden=not more), className="tiles-more"),
         ]
-    )  # fmt: skip
+    )
 
 
 ANY = "any"

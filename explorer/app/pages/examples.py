@@ -4,7 +4,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from explorer.app.contexts import Context, read_context
-from explorer.app.pages.page import Node
+from explorer.app.pages.parts import Node
 from explorer.app.words import number, percent
 from explorer.records import ClusterGeometry, Vocabulary
 

@@ -4,7 +4,8 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from explorer.app.links import Links
-from explorer.app.pages.page import Crumb, Node, Page
+from explorer.app.pages.page import Crumb, Page
+from explorer.app.pages.parts import Node
 from explorer.app.words import count, counted
 from explorer.runs.manifest import RunManifest
 
@@ -22,7 +23,7 @@ def gallery_page(runs: list[tuple[str, RunManifest]], broken: list[tuple[str, st
     """
     cards: list[Node] = [_card(run, manifest, links) for run, manifest in runs]
     cards += [_broken_card(name, reason) for name, reason in broken]
-    body = [_intro(), html.Div(cards, className="runs") if cards else _no_runs()]
+    body: list[Node] = [_intro(), html.Div(cards, className="runs") if cards else _no_runs()]
     return Page("Runs · Manifold Explorer", body, (Crumb("Runs"),))
 
 
@@ -31,9 +32,9 @@ def _intro() -> Component:
         [
             html.H1("Runs"),
             html.P(
-                "A language model holds days on a ring and years on a line. A sparse autoencoder cuts such a shape into "
-                "many features; each run puts the pieces back together. Open one to see its shapes, and to steer the "
-                "model along them."
+                "A language model holds days on a ring and years on a line. A sparse autoencoder cuts such a shape "
+                "into many features; a run puts the pieces back together. Open one to see its shapes, and to steer "
+                "the model along them."
             ),
         ],
         className="intro",
@@ -46,8 +47,8 @@ def _card(run: str, manifest: RunManifest, links: Links) -> Component:
         ("model", manifest.model.id),
         ("layer", f"{manifest.model.layer} of {manifest.model.n_layers}, {manifest.model.hook}"),
         ("text", f"{manifest.dataset.name} · {counted(manifest.n_tokens, 'token')}"),
-        ("features", f"{count(manifest.n_clustered)} of {count(manifest.n_features)} in {counted(len(manifest.clusters), 'cluster')}"),
-    ]  # fmt: skip
+        ("features", _features(manifest)),
+    ]
     return dcc.Link(
         [
             html.Div([html.Img(src=links.thumbnail(run, one.id), alt="") for one in best], className="pictures"),
@@ -57,6 +58,11 @@ def _card(run: str, manifest: RunManifest, links: Links) -> Component:
         href=links.atlas(run),
         className="run-card panel",
     )
+
+
+def _features(manifest: RunManifest) -> str:
+    inside = f"{count(manifest.n_clustered)} of {count(manifest.n_features)}"
+    return f"{inside} in {counted(len(manifest.clusters), 'cluster')}"
 
 
 def _broken_card(name: str, reason: str) -> Component:

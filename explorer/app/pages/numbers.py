@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dash import html
 from dash.development.base_component import Component
 
-from explorer.app.words import count, number, percent
+from explorer.app.words import number, percent
 from explorer.records import ClusterGeometry, ClusterSummary
 
 
@@ -22,34 +22,52 @@ class Score:
     """How its value is written."""
 
 
+def _p(value: float) -> str:
+    return f"p = {number(value)}"
+
+
 SCORES = {
     "variance_explained": Score(
-        "variance explained", "Share of the cloud's variance that the fitted curve explains, by held-out fit.", percent
+        "variance explained",
+        "Share of the cloud's variance that the fitted curve explains, by held-out fit.",
+        percent,
     ),
-    "p_value": Score("null", "Share of shuffled clouds that look at least as much like this shape.", lambda p: f"p = {number(p)}"),
+    "p_value": Score("null", "Share of shuffled clouds that look at least as much like this shape.", _p),
+    "atoms_explain": Score(
+        "core + halo explain",
+        "Share of the residual's variance on these tokens that all its features explain.",
+        percent,
+    ),
     "persistence": Score("stability", "How long HDBSCAN keeps the cluster as the threshold falls, from 0 to 1."),
-    "manifold_likeness": Score("manifold-likeness", "What the tiles are sorted by: shape, order and null together, from 0 to 1."),
-    "order_correlation": Score("order", "Rank correlation of the values with their known order, along the coordinate."),
-    "restricted_r2": Score("restricted R²", "Share of the contribution that as many features as dimensions explain.", percent),
-    "atoms_variance": Score("core + halo explain", "Share of the residual's variance on these tokens that the cluster's features explain.", percent),
-}  # fmt: skip
+    "core_explains": Score("core alone explains", "The same for the core, HDBSCAN's own members.", percent),
+    "position_share": Score(
+        "position kept", "Share of the position's variance that lies in the subspace the curve is fitted in.", percent
+    ),
+    "value_bits": Score("value information", "Bits that the coordinate tells of the value."),
+    "value_bits_null": Score("value information, null", "The same with the values shuffled over the tokens."),
+    "support_size": Score("support", "Features that fire on a good part of the manifold.", number),
+    "receptive_spread": Score("receptive spread", "Width of a typical feature's field: 1 is all of it, 0 a point."),
+    "varying_atoms": Score("features that vary", "Features whose firing tells positions apart."),
+    "overlap": Score("overlap", "How many of those fire at one place, on average."),
+    "effective_rank": Score("effective rank", "Dimensions that the cloud fills, by the entropy of its variances."),
+    "manifold_likeness": Score("manifold-likeness", "What the tiles are sorted by, from 0 to 1."),
+}
 """The scores that have a name in words; others are shown under their own."""
 
 
 def number_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> list[tuple[str, str, str]]:
-    """Name, value and meaning of every number of a manifold."""
-    rows = [_row(key, summary.scores[key]) for key in SCORES if key in summary.scores and key != "manifold_likeness"]
-    rows.append(
-        ("intrinsic dimension", number(summary.intrinsic_dim), "TwoNN estimate: how many numbers a position needs.")
+    """Name, value and meaning of every number of a manifold, the telling ones first."""
+    known = [_row(key, summary.scores[key]) for key in SCORES if key in summary.scores]
+    other = [_row(key, value) for key, value in summary.scores.items() if key not in SCORES]
+    dimension = (
+        "intrinsic dimension",
+        number(summary.intrinsic_dim),
+        "TwoNN estimate: how many numbers say a position.",
     )
-    rows.append(_gain_row(geometry))
-    rows += [
-        _row(key, value) for key, value in summary.scores.items() if key not in SCORES or key == "manifold_likeness"
-    ]
-    return rows
+    return [*known[:2], dimension, *known[2:], _null_gain(geometry), *other]
 
 
-def numbers_block(rows: list[tuple[str, str, str]], shown: int = 6) -> Component:
+def numbers_block(rows: list[tuple[str, str, str]], shown: int = 4) -> Component:
     """The first numbers side by side, all of them with their meaning in a table that opens."""
     short = [
         html.Div(
@@ -77,11 +95,7 @@ def _row(key: str, value: float) -> tuple[str, str, str]:
     return score.name, score.write(value), score.meaning
 
 
-def _gain_row(geometry: ClusterGeometry) -> tuple[str, str, str]:
-    total = float(geometry.atom_gain.sum())
-    null = float(geometry.atom_null.sum())
-    meaning = (
-        f"Share of the variance on this cluster's tokens that its {count(len(geometry.atoms))} features add, "
-        "and the same for features chosen on shuffled codes."
-    )
-    return "features explain", f"{percent(total)} (null {percent(null)})", meaning
+def _null_gain(geometry: ClusterGeometry) -> tuple[str, str, str]:
+    meaning = "What the halo's features add, and what the best feature would add on codes shuffled over the tokens."
+    halo, null = float(geometry.atom_gain[geometry.n_core :].sum()), float(geometry.atom_null.sum())
+    return "halo adds", f"{percent(halo)} (null {percent(null)})", meaning

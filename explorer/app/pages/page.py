@@ -1,15 +1,13 @@
 """What every page hands to the frame, and the frame itself."""
 
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from explorer.app import ids
-
-Node: TypeAlias = Component | str
-"""What stands inside a component."""
+from explorer.app.pages.parts import Node, attributes
 
 
 @dataclass(frozen=True)
@@ -28,11 +26,11 @@ class Page:
 
     title: str
     """Title of the browser's tab."""
-    body: list[Node]
+    body: Sequence[Node]
     """The main part."""
     crumbs: tuple[Crumb, ...] = ()
     """The way to it."""
-    actions: list[Node] = field(default_factory=list)
+    actions: Sequence[Node] = ()
     """What stands at the right of the header, before the theme."""
 
 
@@ -45,7 +43,7 @@ def frame() -> Component:
             dcc.Store(id=ids.TITLE),
             html.Header(id=ids.HEADER, children=header(Page("", []), "/")),
             html.Main(id=ids.PAGE, tabIndex="-1", children=waiting()),
-            html.Div(id=ids.TOAST, className="toast", role="status", **{"aria-live": "polite"}),
+            html.Div(id=ids.TOAST, className="toast", role="status", **attributes(aria_live="polite")),
         ]
     )
 
@@ -56,7 +54,7 @@ def header(page: Page, home: str) -> list[Node]:
         html.Div(
             [
                 dcc.Link("Manifold Explorer", href=home, className="brand"),
-                html.Nav(_crumbs(page.crumbs), className="crumbs", **{"aria-label": "Where you are"}),
+                html.Nav(_crumbs(page.crumbs), className="crumbs", **attributes(aria_label="Where you are")),
                 html.Div(className="header-space"),
                 *page.actions,
                 html.Button(
@@ -64,7 +62,7 @@ def header(page: Page, home: str) -> list[Node]:
                     id=ids.THEME_TOGGLE,
                     className="button icon",
                     title="Dark or light",
-                    **{"aria-label": "Switch between dark and light"},
+                    **attributes(aria_label="Switch between dark and light"),
                 ),
             ],
             className="header-row",
@@ -78,27 +76,18 @@ def waiting() -> list[Node]:
         html.Div(
             [html.Div(className="panel skeleton", style={"height": "520px"}) for _ in range(2)],
             className="manifold",
-            **{"aria-label": "Loading", "aria-busy": "true"},
+            **attributes(aria_label="Loading", aria_busy="true"),
         )
     ]
-
-
-def details(summary: str, children: list[Node], class_name: str = "") -> Component:
-    """Something that opens when asked."""
-    return html.Details([html.Summary(summary), *children], className=class_name)
-
-
-def key_values(pairs: list[tuple[str, str]]) -> Component:
-    """Names and their values, one a line."""
-    return html.Dl([node for name, value in pairs for node in (html.Dt(name), html.Dd(value))], className="key-values")
 
 
 def _crumbs(crumbs: tuple[Crumb, ...]) -> list[Node]:
     nodes: list[Node] = []
     for crumb in crumbs:
         if nodes:
-            nodes.append(html.Span("/", **{"aria-hidden": "true"}))
-        last = not crumb.href
-        current = {"aria-current": "page"} if last else {}
-        nodes.append(html.Span(crumb.text, className="here", **current) if last else dcc.Link(crumb.text, crumb.href))
+            nodes.append(html.Span("/", **attributes(aria_hidden="true")))
+        if crumb.href:
+            nodes.append(dcc.Link(crumb.text, crumb.href))
+        else:
+            nodes.append(html.Span(crumb.text, className="here", **attributes(aria_current="page")))
     return nodes

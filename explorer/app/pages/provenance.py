@@ -3,48 +3,44 @@
 from dash import html
 from dash.development.base_component import Component
 
-from explorer.app.pages.page import Node, key_values
-from explorer.app.words import count
+from explorer.app.pages.parts import Node, key_values
+from explorer.app.words import count, counted
 from explorer.runs.manifest import RunManifest
 
 
 def provenance(manifest: RunManifest, digest: str) -> Component:
-    """Everything that decided a run, in a drawer."""
-    return html.Div(
-        [
-            key_values(_origin(manifest, digest)),
-            html.H3("Settings", style={"marginTop": "16px"}),
-            key_values(_settings(manifest)),
-            html.H3("Left out", style={"marginTop": "16px"}),
-            key_values([(name.replace("_", " "), count(number)) for name, number in manifest.dropped.items()] or [("nothing", "")]),
-            html.H3("Seeds and versions", style={"marginTop": "16px"}),
-            key_values([(f"seed of {name}", str(seed)) for name, seed in manifest.seeds.items()] + list(manifest.versions.items())),
-        ],
-        className="scroll",
-    )  # fmt: skip
+    """Everything that decided a run."""
+    dropped = [(name.replace("_", " "), count(number)) for name, number in manifest.dropped.items()]
+    seeds = [(f"seed of {name}", str(seed)) for name, seed in manifest.seeds.items()]
+    parts = [
+        ("Settings", _settings(manifest)),
+        ("Left out", dropped or [("nothing", "")]),
+        ("Seeds and versions", [*seeds, *manifest.versions.items()]),
+    ]
+    more = [node for title, pairs in parts for node in (html.H3(title), key_values(pairs))]
+    return html.Div([key_values(_origin(manifest, digest)), *more], className="provenance scroll", tabIndex="0")
 
 
 def counted_line(manifest: RunManifest) -> list[Node]:
     """What is on the map, what is grey and what is not there."""
-    return [
-        f"{count(manifest.n_clustered)} of {count(manifest.n_features)} features in {count(len(manifest.clusters))} clusters"
-        f" · {count(manifest.n_noise)} noise, shown grey"
-        f" · {count(manifest.n_left_out)} features that fire too rarely left out · "
-    ]
+    inside = f"{count(manifest.n_clustered)} of {count(manifest.n_features)} features"
+    clusters = f"{inside} in {counted(len(manifest.clusters), 'cluster')}"
+    rare = f"{counted(manifest.n_left_out, 'feature')} too rare to score left out"
+    return [f"{clusters} · {count(manifest.n_noise)} noise, shown grey · {rare} · "]
 
 
 def _origin(manifest: RunManifest, digest: str) -> list[tuple[str, str]]:
-    model, sae = manifest.model, manifest.sae
+    model, sae, text = manifest.model, manifest.sae, manifest.dataset
     pairs = [
         ("model", f"{model.id} {model.revision}".strip()),
         ("read at", f"block {model.layer} of {model.n_layers} (from 0), {model.hook}, width {count(model.d_model)}"),
         ("SAE", f"{sae.id} · {sae.architecture} · {count(sae.n_features)} features"),
-        ("text", f"{manifest.dataset.name} · {count(manifest.dataset.n_docs)} documents · {count(manifest.n_tokens)} tokens"),
+        ("text", f"{text.name} · {counted(text.n_docs, 'document')} · {counted(manifest.n_tokens, 'token')}"),
         ("clusters by", "co-firing, HDBSCAN on the neighbour graph; map by UMAP on the same graph"),
         ("made by", manifest.created_by),
         ("bundle", f"sha256:{manifest.bundle}"),
         ("run", f"sha256:{digest}"),
-    ]  # fmt: skip
+    ]
     return pairs if manifest.subject is None else [*pairs, ("subject", manifest.subject.fingerprint or "not known")]
 
 

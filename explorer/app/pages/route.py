@@ -1,15 +1,17 @@
 """From an address to a page; what is wrong with the address or the run is said in words."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from explorer.app.choose import choose_tiles
 from explorer.app.figures.cloud import CloudColors, cloud_colors
-from explorer.app.links import AtlasRoute, ClusterRoute, GalleryRoute, NoRoute, Route, SharedRoute
+from explorer.app.links import AtlasRoute, ClusterRoute, GalleryRoute, Route, SharedRoute
 from explorer.app.pages.atlas import atlas_page, more_tiles, tile_count
 from explorer.app.pages.gallery import gallery_page
-from explorer.app.pages.manifold import manifold_page
+from explorer.app.pages.manifold import manifold_page, open_cluster
 from explorer.app.pages.messages import broken, link_notice, not_found
-from explorer.app.pages.page import Node, Page
+from explorer.app.pages.page import Page
+from explorer.app.pages.parts import Node
 from explorer.app.pages.shared import shared_page
 from explorer.app.pages.tiles import PAGE_SIZE, tile_grid
 from explorer.app.site import Site
@@ -54,8 +56,17 @@ def _known(site: Site, run: str) -> bool:
 
 def _gallery(site: Site) -> Page:
     whole = [(entry.id, entry.manifest) for entry in site.catalog.entries if isinstance(entry, Run)]
-    broken_runs = [(entry.id, entry.reason) for entry in site.catalog.entries if not isinstance(entry, Run)]
+    broken_runs = [
+        (entry.id, without_folder(entry.reason, site.catalog.root))
+        for entry in site.catalog.entries
+        if not isinstance(entry, Run)
+    ]
     return gallery_page(whole, broken_runs, site.links)
+
+
+def without_folder(reason: str, root: Path) -> str:
+    """A reason without the folder that the runs lie in: a page tells names, not this machine's paths."""
+    return reason.replace(f"{root.resolve()}/", "").replace(f"{root}/", "")
 
 
 def _atlas(site: Site, run: Run, view: View) -> Page:
@@ -68,7 +79,7 @@ def _manifold(site: Site, run: Run, cluster: int, view: View) -> Page:
     if cluster >= len(run.manifest.clusters):
         return not_found(site.links, f"{run.manifest.title} has no cluster {cluster}.")
     steerable = site.host is not None and run.manifest.subject is not None
-    return manifold_page(run, run.summary(cluster), run.cluster(cluster), run.vocabulary(), site.links, view, steerable)
+    return manifold_page(open_cluster(run, cluster), site.links, view, steerable)
 
 
 def _shared(site: Site, share_id: str) -> Page:
@@ -106,7 +117,7 @@ def tiles_at(site: Site, path: str, chosen: dict[str, str], pages_more: int) -> 
     table = run.features()
     tiles = choose_tiles(run.manifest.clusters, view, token_texts(table, run.vocabulary()))
     shown = min(len(tiles), PAGE_SIZE * (1 + pages_more))
-    grid = tile_grid(run.id, tiles, site.links, shown, View())
+    grid = tile_grid(run.id, tiles, site.links, shown)
     return TilesPart(tile_count(len(tiles), len(run.manifest.clusters)), grid, more_tiles(shown, len(tiles)))
 
 

@@ -1,15 +1,16 @@
 """A stored steering result: text and curves exactly as they were, with the host off."""
 
 from dataclasses import asdict
+from typing import Any
 
 from dash import dcc, html
 
 from explorer.app import ids
 from explorer.app.figures.bands import bands_view
-from explorer.app.figures.cloud import cloud_figure
 from explorer.app.links import Links
-from explorer.app.pages.manifold import CLOUD_CONFIG
-from explorer.app.pages.page import Crumb, Node, Page, key_values
+from explorer.app.pages.cloud import cloud_graph, curve_data
+from explorer.app.pages.page import Crumb, Page
+from explorer.app.pages.parts import Node, key_values
 from explorer.app.pages.steering import stream_columns
 from explorer.app.shares import Share
 from explorer.app.state import decode
@@ -28,7 +29,7 @@ def shared_page(share: Share, run: Run | None, links: Links) -> Page:
     result = share.result
     view = bands_view(result.behaviour, result.behaviour_request.prompt)
     there = run if run is not None and result.behaviour.cluster < len(run.manifest.clusters) else None
-    replay: dict[str, object] = {
+    replay: dict[str, Any] = {
         "view": asdict(view),
         "position": decode(result.view).position,
         "texts": [text.model_dump(mode="json") for text in result.texts],
@@ -65,18 +66,10 @@ def _way_back(share: Share, run: Run | None, links: Links) -> tuple[Crumb, ...]:
     return (Crumb(run.manifest.title, links.atlas(run.id)), Crumb(share.result.label, cluster))
 
 
-def _cloud(run: Run, cluster: int, replay: dict[str, object]) -> Node:
+def _cloud(run: Run, cluster: int, replay: dict[str, Any]) -> Node:
     summary, geometry = run.summary(cluster), run.cluster(cluster)
-    has_curve = summary.shape in ("closed curve", "open curve")
-    replay["shape"] = {"closed": summary.shape == "closed curve", "curve": geometry.curve.tolist() if has_curve else []}
-    view = decode("")
-    return html.Div(
-        dcc.Graph(id=ids.CLOUD, figure=cloud_figure(summary, geometry, view), responsive=True, config=CLOUD_CONFIG),
-        className="cloud-box panel",
-        style={"marginTop": "16px"},
-        role="figure",
-        **{"aria-label": summary.words},
-    )
+    replay["shape"] = curve_data(summary, geometry)
+    return html.Div(cloud_graph(summary, geometry, decode("")), className="cloud-box panel shared-cloud")
 
 
 def _facts(share: Share) -> list[tuple[str, str]]:
@@ -93,12 +86,8 @@ def _facts(share: Share) -> list[tuple[str, str]]:
         ("hook fired", ", ".join(f"{arm.arm} {arm.hook_fired}" for arm in got.arms)),
         ("stored", f"{share.created} by version {share.app_version}"),
     ]
-    if result.steer_request is not None:
-        text = result.steer_request
-        pairs.append(
-            (
-                "text",
-                f"{text.max_tokens} tokens at temperature {number(text.temperature)}, seed {text.seed}, at {number(text.position)} of the path",
-            )
-        )
+    text = result.steer_request
+    if text is not None:
+        at = f"seed {text.seed}, at {number(text.position)} of the path"
+        pairs.append(("text", f"{text.max_tokens} tokens at temperature {number(text.temperature)}, {at}"))
     return pairs

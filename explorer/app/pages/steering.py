@@ -4,20 +4,31 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from explorer.app import ids
-from explorer.app.pages.page import Node
+from explorer.app.pages.parts import Node, attributes, labelled, select
 from explorer.app.state import Place, View, encode_place
 from explorer.records import ClusterSummary
 
-ROWS = ("manifold", "linear", "chord")
-"""Arms that the panel shows, in this order."""
+ROWS = ("baseline", "manifold", "linear", "chord")
+"""Columns of generated text, in this order."""
 COLUMN_TITLES = {
+    "baseline": "Left alone",
     "manifold": "Along the curve",
     "linear": "Straight line",
     "chord": "Chord in the subspace",
-    "baseline": "Left alone",
 }
 HERE = "~"
 """Choice that stands for the prompt's own place; no encoded place is written so."""
+LARGEST_STRENGTH = 4
+"""Largest strength that the field offers; a host may allow less."""
+INVITATION = (
+    "Press Steer to see what the model would say at every point of the path",
+    "Along the curve the answers should hand over one after another, like scales. On the straight line they jump.",
+)
+NO_MODEL = (
+    "No model is connected",
+    "This page was opened without a host, so nothing can be steered here. Start one with `explorer host RUN` and open "
+    "the run with --host-url. Browsing and stored results work without it.",
+)
 
 
 def steering_panel(summary: ClusterSummary, view: View, prompt: str, end: Place, has_host: bool) -> Component:
@@ -25,45 +36,44 @@ def steering_panel(summary: ClusterSummary, view: View, prompt: str, end: Place,
     return html.Section(
         [
             _form(summary, view, prompt, end, has_host),
-            html.Div(id=ids.HOST_STATE, className="host-line", children=[html.Span("asking for the host…")]),
-            html.P(id=ids.STEER_VERDICT, className="verdict small", role="status"),
+            html.Div(
+                [
+                    html.Div(id=ids.HOST_STATE, className="host-line", children="asking for the host…"),
+                    html.P(id=ids.STEER_VERDICT, className="verdict", role="status"),
+                ],
+                className="steer-lines small",
+            ),
+            html.P(id=ids.STEER_STATUS, className="problem", role="alert"),
             html.Div(id=ids.BANDS, children=bands_empty(has_host)),
             html.Div(id=ids.STREAMS, className="streams", hidden=True, children=stream_columns()),
-            html.P(id=ids.STEER_STATUS, className="small", role="status"),
         ],
         id=ids.STEER,
         className="steer panel",
-        **{"aria-label": "Steering"},
+        **attributes(aria_label="Steering"),
     )
 
 
 def bands_empty(has_host: bool) -> list[Node]:
     """What stands where the bands will be."""
-    text = (
-        [
-            html.H3("Press Steer to see what the model would say at every point of the path"),
-            html.P("Along the curve the answers should hand over one by one; on the straight line they usually jump."),
-        ]
-        if has_host
-        else [
-            html.H3("No model is connected"),
-            html.P("This page was opened without a host, so nothing can be steered here. Start one with `explorer host`, "
-                   "then `explorer open --host-url`. Everything above works without it, and so do shared results."),
-        ]
-    )  # fmt: skip
-    return [html.Div(html.Div(text), className="bands-empty")]
+    title, text = INVITATION if has_host else NO_MODEL
+    return [html.Div(html.Div([html.H3(title), html.P(text)]), className="bands-empty")]
 
 
 def stream_columns() -> list[Node]:
     """Columns that the generated text runs into."""
     return [
         html.Div(
-            [html.H3(COLUMN_TITLES[row]), html.Span(className="prompt muted"), html.Span(className="said"), html.Span(className="end small muted")],
-            className=f"stream {row}",
-            **{"data-row": row, "aria-live": "off"},
+            [
+                html.H3(COLUMN_TITLES[row]),
+                html.Span(className="prompt muted"),
+                html.Span(className="said"),
+                html.Span(className="end small muted"),
+            ],
+            className="stream",
+            **attributes(data_row=row),
         )
-        for row in ("baseline", *ROWS)
-    ]  # fmt: skip
+        for row in ROWS
+    ]
 
 
 def place_options(summary: ClusterSummary) -> list[dict[str, str]]:
@@ -75,34 +85,56 @@ def place_options(summary: ClusterSummary) -> list[dict[str, str]]:
 
 def _form(summary: ClusterSummary, view: View, prompt: str, end: Place, has_host: bool) -> Component:
     options = place_options(summary)
+    start = encode_place(view.start) or HERE
+    target = encode_place(view.end if view.end is not None else end)
     return html.Div(
         [
             html.H2("Steer"),
-            _labelled("prompt", dcc.Input(id=ids.STEER_PROMPT, value=view.prompt or prompt, className="field", debounce=True, maxLength=2000, autoComplete="off"), "grow"),
-            _labelled("from", select(ids.STEER_FROM, [{"label": "here", "value": HERE}, *options], encode_place(view.start) or HERE)),
-            _labelled("to", select(ids.STEER_TO, options, encode_place(view.end if view.end is not None else end))),
-            _labelled("strength", dcc.Input(id=ids.STEER_STRENGTH, type="number", value=view.strength, min=-4, max=4, step=0.25, className="field", debounce=True), "strength"),
-            html.Div(
-                [
-                    html.Button("Steer", id=ids.STEER_RUN, type="button", className="button primary", disabled=not has_host),
-                    html.Button("Generate", id=ids.GENERATE, type="button", className="button", disabled=True, title="Let every arm write on from the handle's place"),
-                    html.Button("Stop", id=ids.STOP, type="button", className="button", disabled=True),
-                    html.Button("Share result", id=ids.SHARE_RESULT, type="button", className="button", disabled=True, title="Keep this result under a link that opens without the model"),
-                ],
-                className="buttons",
-            ),
+            labelled("after", _prompt(view.prompt or prompt), "grow"),
+            labelled("from", select(ids.STEER_FROM, _with(start, [{"label": "here", "value": HERE}, *options]), start)),
+            labelled("to", select(ids.STEER_TO, _with(target, options), target)),
+            labelled("strength", _strength(view.strength), "strength"),
+            html.Div(_buttons(has_host), className="buttons"),
         ],
         className="steer-form",
-    )  # fmt: skip
-
-
-def select(component: str, options: list[dict[str, str]], value: str) -> Component:
-    """A drop-down that always holds one of its options."""
-    many = len(options) > 12
-    return dcc.Dropdown(
-        id=component, options=options, value=value, clearable=False, searchable=many, className="select"
+        role="group",
+        **attributes(aria_label="What to steer"),
     )
 
 
-def _labelled(text: str, control: Component, class_name: str = "") -> Component:
-    return html.Label([text, control], className=class_name)
+def _with(value: str, options: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The options with a link's own coordinate among them."""
+    known = any(option["value"] == value for option in options)
+    return options if known else [*options, {"label": value.removeprefix("~"), "value": value}]
+
+
+def _prompt(text: str) -> Component:
+    return dcc.Input(
+        id=ids.STEER_PROMPT, value=text, className="field", debounce=True, maxLength=2000, autoComplete="off"
+    )
+
+
+def _strength(value: float) -> Component:
+    low, high = min(-LARGEST_STRENGTH, value), max(LARGEST_STRENGTH, value)
+    return dcc.Input(
+        id=ids.STEER_STRENGTH,
+        type="number",
+        value=value,
+        min=low,
+        max=high,
+        step="any",
+        className="field",
+        debounce=True,
+    )
+
+
+def _buttons(has_host: bool) -> list[Node]:
+    off = not has_host
+    write = "Let every arm write on from the handle's place"
+    keep = "Keep this result under a link that opens without the model"
+    return [
+        html.Button("Steer", id=ids.STEER_RUN, type="button", className="button primary", disabled=off),
+        html.Button("Generate", id=ids.GENERATE, type="button", className="button", disabled=True, title=write),
+        html.Button("Stop", id=ids.STOP, type="button", className="button", disabled=True),
+        html.Button("Share result", id=ids.SHARE_RESULT, type="button", className="button", disabled=True, title=keep),
+    ]

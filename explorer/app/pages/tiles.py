@@ -5,15 +5,14 @@ from dash.development.base_component import Component
 
 from explorer.app.choose import tile_words
 from explorer.app.links import Links
-from explorer.app.pages.page import Node
-from explorer.app.state import View
+from explorer.app.pages.parts import Node
 from explorer.records import ClusterSummary
 
 PAGE_SIZE = 120
 """Tiles shown before one asks for more."""
 
 
-def tile_grid(run: str, tiles: list[ClusterSummary], links: Links, shown: int, keep: View) -> list[Node]:
+def tile_grid(run: str, tiles: list[ClusterSummary], links: Links, shown: int) -> list[Node]:
     """The tiles of a view, the first ``shown`` of them."""
     if not tiles:
         return [
@@ -23,10 +22,10 @@ def tile_grid(run: str, tiles: list[ClusterSummary], links: Links, shown: int, k
                 style={"gridColumn": "1 / -1"},
             )
         ]
-    return [tile(run, one, links, keep) for one in tiles[:shown]]
+    return [tile(run, one, links) for one in tiles[:shown]]
 
 
-def tile(run: str, one: ClusterSummary, links: Links, keep: View) -> Component:
+def tile(run: str, one: ClusterSummary, links: Links) -> Component:
     """One tile; its picture is a small static SVG that the build drew."""
     return dcc.Link(
         [
@@ -40,7 +39,7 @@ def tile(run: str, one: ClusterSummary, links: Links, keep: View) -> Component:
                 className="tile-text",
             ),
         ],
-        href=links.cluster(run, one.id, keep),
+        href=links.cluster(run, one.id),
         className="tile panel",
         title=one.words,
     )

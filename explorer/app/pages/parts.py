@@ -1,0 +1,53 @@
+"""Small parts that several pages are made of."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+Node: TypeAlias = Component | str
+"""What stands inside a component."""
+
+MANY_OPTIONS = 12
+"""A drop-down with more options can be searched."""
+
+
+def attributes(**values: str) -> dict[str, Any]:
+    """HTML attributes with a hyphen, written with an underscore: ``aria_label="Map"``."""
+    return {name.replace("_", "-"): value for name, value in values.items()}
+
+
+def details(summary: Node, children: Sequence[Node], class_name: str = "") -> Component:
+    """Something that opens when asked."""
+    return html.Details([html.Summary(summary), *children], className=class_name)
+
+
+def key_values(pairs: Sequence[tuple[str, str]]) -> Component:
+    """Names and their values, one a line."""
+    return html.Dl([node for name, value in pairs for node in (html.Dt(name), html.Dd(value))], className="key-values")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], class_name: str = "small") -> Component:
+    """A plain table that scrolls where it is long."""
+    body = html.Tbody([html.Tr([html.Td(text) for text in row]) for row in rows])
+    heads = html.Thead(html.Tr([html.Th(text, scope="col") for text in head]))
+    return html.Div(html.Table([heads, body], className=class_name), className="scroll", tabIndex="0")
+
+
+def select(component: str, options: list[dict[str, str]], value: str, class_name: str = "") -> Component:
+    """A drop-down that always holds one of its options."""
+    return dcc.Dropdown(
+        id=component,
+        options=options,
+        value=value,
+        clearable=False,
+        searchable=len(options) > MANY_OPTIONS,
+        maxHeight=320,
+        className=f"select {class_name}".strip(),
+    )
+
+
+def labelled(text: str, control: Component, class_name: str = "") -> Component:
+    """A control with its name before it."""
+    return html.Label([html.Span(text, className="label"), control], className=class_name)
