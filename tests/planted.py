@@ -6,6 +6,7 @@ and `planted_run`.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,7 @@ class World:
     residual: np.ndarray
 
 
+@cache
 def planted_world(seed: int = 0) -> World:
     """Draw the world; the same seed gives the same one."""
     rng = np.random.default_rng(seed)
@@ -179,6 +181,7 @@ class RunParts:
     seed: int
 
 
+@cache
 def planted_parts(seed: int = 0) -> RunParts:
     """What a perfect build would make: cluster 0 the weekdays' ring, cluster 1 the years' curve."""
     world = planted_world(seed)
