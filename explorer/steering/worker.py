@@ -76,9 +76,10 @@ class Worker:
         self._most_running = running
         self._most = running + queued
         self._buffered = buffered
-        self._changed = threading.Condition()
-        self._waiting: deque[Job[object]] = deque()
-        self._active: list[Job[object]] = []
+        self.changed = threading.Condition()
+        """Guards `active` and `queue`, and tells of every change."""
+        self.queue: deque[Job[object]] = deque()
+        self.active: list[Job[object]] = []
         self._closed = False
         self._jitter = random.Random()
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
@@ -87,14 +88,14 @@ class Worker:
     @property
     def running(self) -> int:
         """Jobs that take turns now."""
-        with self._changed:
-            return len(self._active)
+        with self.changed:
+            return len(self.active)
 
     @property
     def waiting(self) -> int:
         """Jobs that wait."""
-        with self._changed:
-            return len(self._waiting)
+        with self.changed:
+            return len(self.queue)
 
     def submit(self, make: Callable[[], Iterator[Item]]) -> Job[Item]:
         """Take a job; ``make`` and its iterator run on the model's thread.
@@ -103,58 +104,59 @@ class Worker:
             Refusal: as many jobs run and wait as may.
         """
         job = Job(self, make, asyncio.get_running_loop())
-        with self._changed:
+        with self.changed:
             if self._closed:
                 raise Refusal(503, "stopped", "the host is stopping")
-            if len(self._active) + len(self._waiting) >= self._most:
+            if len(self.active) + len(self.queue) >= self._most:
                 wait = math.ceil(_RETRY_AT_LEAST + self._jitter.random() * _RETRY_SPREAD)
-                message = f"{self._most_running} requests run and {len(self._waiting)} wait; try again in {wait} s"
+                message = f"{self._most_running} requests run and {len(self.queue)} wait; try again in {wait} s"
                 raise Refusal(429, "busy", message, retry_after=wait)
-            self._waiting.append(job)  # type: ignore[arg-type]
-            self._changed.notify()
+            self.queue.append(job)  # type: ignore[arg-type]
+            self.changed.notify_all()
         return job
 
     def taken(self, job: Job[Item]) -> None:
         """Note that a reader took an item."""
-        with self._changed:
+        with self.changed:
             job.unread -= 1
-            self._changed.notify()
+            self.changed.notify_all()
 
     def cancel(self, job: Job[Item]) -> None:
         """End a job, wherever it stands; a running one is closed before its next item."""
-        with self._changed:
+        with self.changed:
             job.cancelled = True
-            if job in self._waiting:
-                self._waiting.remove(job)  # type: ignore[arg-type]
-            self._changed.notify()
+            if job in self.queue:
+                self.queue.remove(job)  # type: ignore[arg-type]
+            self.changed.notify_all()
 
     def close(self) -> None:
         """Fail every job, and end the thread once its current item is done."""
-        with self._changed:
+        with self.changed:
             self._closed = True
-            self._changed.notify()
+            self.changed.notify_all()
         self._thread.join()
 
     def _run(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._ready())
+            with self.changed:
+                self.changed.wait_for(lambda: self._closed or self._ready())
                 if self._closed:
                     break
-                while self._waiting and len(self._active) < self._most_running:
-                    self._active.append(self._waiting.popleft())
-                turn = [job for job in self._active if self._can_go(job)]
+                while self.queue and len(self.active) < self._most_running:
+                    self.active.append(self.queue.popleft())
+                turn = [job for job in self.active if self._can_go(job)]
             for job in turn:
                 if not self._advance(job):
-                    with self._changed:
-                        self._active.remove(job)
-        for job in (*self._active, *self._waiting):
+                    with self.changed:
+                        self.active.remove(job)
+                        self.changed.notify_all()
+        for job in (*self.active, *self.queue):
             _close(job)
             job.deliver(Refusal(503, "stopped", "the host is stopping"))
 
     def _ready(self) -> bool:
-        free = len(self._active) < self._most_running
-        return bool(self._waiting and free) or any(map(self._can_go, self._active))
+        free = len(self.active) < self._most_running
+        return bool(self.queue and free) or any(map(self._can_go, self.active))
 
     def _can_go(self, job: Job[object]) -> bool:
         return job.cancelled or job.unread < self._buffered
@@ -173,7 +175,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - the request's reader is told, and no other request is touched
             job.deliver(error)
             return False
-        with self._changed:
+        with self.changed:
             job.unread += 1
         job.deliver(item)
         return True

@@ -1,0 +1,129 @@
+"""A model-free host: answers that a test can hold back, count and break, and a server to put them behind."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import uvicorn
+from fastapi import FastAPI
+
+from explorer.config import SteeringLimits
+from explorer.errors import HookNotFired
+from explorer.steering.protocol import (
+    ARMS,
+    PROTOCOL_VERSION,
+    ArmBehaviour,
+    BehaviourReply,
+    BehaviourRequest,
+    DoneEvent,
+    PromptToken,
+    RowDoneEvent,
+    ServedRun,
+    StartEvent,
+    SteerRequest,
+    SubjectReply,
+    TokenEvent,
+    TopToken,
+)
+from explorer.steering.refusal import overflow
+from explorer.steering.stream import Event
+
+TOKEN = "an-example-token-of-32-characters"
+FINGERPRINT = "sha256:" + "0" * 64
+WAIT = 30.0
+"""Longest that a test waits for anything."""
+
+
+@dataclass
+class FakeAnswers:
+    """Prompts steer it: "wait" blocks until `gate` opens, "overflow", "deaf" and "broken" fail after a token."""
+
+    limits: SteeringLimits = field(default_factory=SteeringLimits)
+    gate: threading.Event = field(default_factory=threading.Event)
+    touched: int = 0
+    """How often the model was asked for anything."""
+    stopped: int = 0
+    """Streams that were closed before their end."""
+
+    def subject(self) -> SubjectReply:
+        return SubjectReply(
+            protocol_version=PROTOCOL_VERSION, app_version="0", fingerprint=FINGERPRINT, model="fake", sae="fake",
+            layer=0, hook="resid_post", d_model=4, device="cpu", dtype="float32", arms=ARMS, limits=self.limits,
+            runs=(ServedRun(id="planted", clusters=1),),
+        )  # fmt: skip
+
+    def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
+        self.touched += 1
+        self._fail(request.prompt)
+        if request.prompt == "wait":
+            assert self.gate.wait(WAIT)
+        top = TopToken(text=" Monday", probability=0.5)
+        arms = tuple(
+            ArmBehaviour(arm=arm, coordinate=None, probabilities=((0.5, 0.5),), top=(top,), off_manifold=(1.0,),
+                         kl=(0.0,), e_bc=0.0, reach=None, hook_fired=1)
+            for arm in request.arms
+        )  # fmt: skip
+        return BehaviourReply(
+            fingerprint=FINGERPRINT, run=request.run, cluster=request.cluster, closed=True, values=("Monday",),
+            value_coordinate=(0.0,), partial_values=(), own_coordinate=0.0, own_off_manifold=0.0, start=0.0, end=0.5,
+            strength=request.strength, seed=request.seed, baseline=(0.5, 0.5), baseline_top=top, arms=arms, effect=None,
+            prompt_tokens=(PromptToken(text=request.prompt, steered=True),),
+        )  # fmt: skip
+
+    def generate(self, request: SteerRequest) -> Iterator[Event]:
+        self.touched += 1
+        finished = False
+        try:
+            if request.prompt == "wait":
+                assert self.gate.wait(WAIT)
+            yield StartEvent(fingerprint=FINGERPRINT, rows=("baseline",), own_coordinate=0.0, coordinate=0.5,
+                             off_manifold={"baseline": 0.0}, prompt_tokens=())  # fmt: skip
+            for index in range(request.max_tokens):
+                yield TokenEvent(row="baseline", index=index, text="a", token_id=1, logprob=-1.0)
+                self._fail(request.prompt)
+            yield RowDoneEvent(row="baseline", finish="length", text="a" * request.max_tokens, hook_fired=0)
+            yield DoneEvent(hook_fired={"baseline": 0}, finish={"baseline": "length"}, tokens=request.max_tokens)
+            finished = True
+        finally:
+            self.stopped += not finished
+
+    def _fail(self, prompt: str) -> None:
+        if prompt == "overflow":
+            raise overflow()
+        if prompt == "deaf":
+            raise HookNotFired("the hook fired 0 times, not 1")
+        if prompt == "broken":
+            raise ZeroDivisionError("a fault with a secret in it")
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """Serve an application on a free port; the address."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = _Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        assert server.up.wait(WAIT)
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(WAIT)
+            assert not thread.is_alive()
+
+
+def asked(prompt: str = "a prompt", **changes: object) -> dict[str, object]:
+    """A request's body."""
+    return {"run": "planted", "fingerprint": FINGERPRINT, "cluster": 0, "prompt": prompt, "end": 0.5} | changes

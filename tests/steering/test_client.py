@@ -1,0 +1,120 @@
+"""What a client makes of a host's answers, the broken ones included."""
+
+import asyncio
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, HostUnreachable
+from explorer.steering.client import AsyncSteeringClient, SteeringClient
+from explorer.steering.protocol import BehaviourRequest, DoneEvent, SteerRequest, TokenEvent, event_to_sse
+from explorer.steering.server import create_app
+from tests.steering.fake import TOKEN, FakeAnswers, asked, served
+
+TOKEN_EVENT = TokenEvent(row="baseline", index=0, text="ü", token_id=1, logprob=-0.5)
+DONE = DoneEvent(hook_fired={}, finish={}, tokens=1)
+STEER = SteerRequest.model_validate(asked(max_tokens=3))
+BEHAVIOUR = BehaviourRequest.model_validate(asked())
+
+
+def client(answer: Callable[[httpx.Request], httpx.Response]) -> SteeringClient:
+    return SteeringClient("http://host", TOKEN, transport=httpx.MockTransport(answer))
+
+
+def says(status: int, content: bytes | str, kind: str = "application/json") -> SteeringClient:
+    return client(lambda _: httpx.Response(status, content=content, headers={"content-type": kind}))
+
+
+def test_both_clients_speak_to_a_host() -> None:
+    async def asynchronously(url: str) -> list[str]:
+        async with AsyncSteeringClient(url, TOKEN) as there:
+            assert (await there.subject()).model == "fake"
+            assert (await there.behaviour(BEHAVIOUR)).values == ("Monday",)
+            return [event.type async for event in there.steer(STEER)]
+
+    with served(create_app(FakeAnswers(), token=TOKEN)) as url:
+        with SteeringClient(url, TOKEN) as here:
+            assert here.subject().model == "fake"
+            assert here.behaviour(BEHAVIOUR).values == ("Monday",)
+            types = [event.type for event in here.steer(STEER)]
+        assert types == ["start", "token", "token", "token", "row_done", "done"]
+        assert asyncio.run(asynchronously(url)) == types
+        with SteeringClient(url, "wrong") as stranger, pytest.raises(HostRefused, match="bearer token"):
+            stranger.subject()
+
+
+def test_closing_the_iterator_stops_the_host() -> None:
+    fake = FakeAnswers()
+    app = create_app(fake, token=TOKEN)
+    with served(app) as url, SteeringClient(url, TOKEN) as here:
+        events = here.steer(SteerRequest.model_validate(asked(max_tokens=4096)))
+        assert next(events).type == "start"
+        events.close()
+        worker = app.state.worker
+        with worker.changed:
+            assert worker.changed.wait_for(lambda: not worker.active, 30)
+    assert fake.stopped == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "words"),
+    [
+        (401, '{"code":"unauthorized","message":"a token is needed"}', HostRefused, "a token is needed"),
+        (409, '{"code":"fingerprint_mismatch","message":"holds a, not b"}', HostMismatch, "holds a, not b"),
+        (422, '{"code":"invalid","message":"too large","field":"strength"}', HostRefused, "strength: too large"),
+        (429, '{"code":"busy","message":"come back"}', HostRefused, "come back"),
+        (500, '{"code":"hook_not_fired","message":"fired 0 times"}', HookNotFired, "fired 0 times"),
+        (502, "<html>bad gateway</html>", HostUnreachable, "status 502"),
+        (200, "<html>a captive portal</html>", HostUnreachable, "does not understand"),
+        (200, '{"protocol_version":1}', HostUnreachable, "does not understand"),
+        (302, "", HostUnreachable, "status 302"),
+    ],
+)
+def test_every_refusal_has_its_error(status: int, body: str, error: type[HostError], words: str) -> None:
+    for ask in (lambda c: c.subject(), lambda c: c.behaviour(BEHAVIOUR), lambda c: list(c.steer(STEER))):
+        if status == 200 and "steer" in ask.__code__.co_names:
+            continue
+        with says(status, body) as there, pytest.raises(error, match=words) as caught:
+            ask(there)
+        assert "\n" not in str(caught.value)
+
+
+def test_another_version_of_the_protocol_is_told_in_words() -> None:
+    newer = FakeAnswers().subject().model_copy(update={"protocol_version": 99, "app_version": "9.9"})
+    with says(200, newer.model_dump_json()) as there, pytest.raises(HostMismatch, match=r"9\.9 with protocol 99"):
+        there.subject()
+
+
+def test_nobody_there() -> None:
+    def gone(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    for ask in (lambda c: c.subject(), lambda c: c.behaviour(BEHAVIOUR), lambda c: list(c.steer(STEER))):
+        with client(gone) as there, pytest.raises(HostUnreachable, match="http://host does not answer"):
+            ask(there)
+
+
+@pytest.mark.parametrize("cut", range(1, len(event_to_sse(TOKEN_EVENT).encode()) - 2, 7))
+def test_a_stream_that_is_cut_says_so_and_keeps_what_came(cut: int) -> None:
+    whole = event_to_sse(TOKEN_EVENT).encode()
+    got = []
+    with says(200, whole + whole[:cut], "text/event-stream") as there, pytest.raises(HostUnreachable):
+        got.extend(there.steer(STEER))
+    assert got[:1] == [TOKEN_EVENT]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_events_come_whole_however_they_are_cut_into_pieces(size: int) -> None:
+    text = (": still here\n\n" + event_to_sse(TOKEN_EVENT) + event_to_sse(DONE)).encode()
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    with client(lambda _: httpx.Response(200, content=iter(pieces))) as there:
+        assert list(there.steer(STEER)) == [TOKEN_EVENT, DONE]
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"data: {\n\n", b'data: {"type":"strange"}\n\n', b"x" * (2 << 20), b"data: \xff\n\n"]
+)
+def test_garbage_is_no_event(garbage: bytes) -> None:
+    with says(200, garbage, "text/event-stream") as there, pytest.raises(HostUnreachable):
+        list(there.steer(STEER))

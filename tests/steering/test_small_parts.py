@@ -1,0 +1,118 @@
+"""Protocol, readout, text and token file."""
+
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from explorer.errors import RequestError
+from explorer.steering.engine import Engine
+from explorer.steering.guard import allowed_hosts, nesting
+from explorer.steering.host import read_token
+from explorer.steering.protocol import BehaviourRequest, ReadoutValue, TokenEvent, event_from_json, event_to_sse
+from explorer.steering.readout import Readout, custom_readout
+from explorer.steering.text import TextStream
+from tests.steering.fake import asked
+
+WORDS = {"a": [1], " a": [2], "b": [3], " b": [3], "c d": [4, 5], " c d": [6, 5], "c e": [4, 7], " c e": [6, 7]}
+OWN = Readout(("a", "b"), ((1,), (3,)), (0.0, 0.9), ())
+
+
+def values(*names: str) -> list[ReadoutValue]:
+    return [ReadoutValue(name=name, spellings=(name, f" {name}")) for name in names]
+
+
+def test_a_request_survives_the_wire() -> None:
+    request = BehaviourRequest.model_validate(asked(start="Monday", arms=("linear", "random"), seed=7))
+    assert BehaviourRequest.model_validate_json(request.model_dump_json()) == request
+
+
+def test_an_event_is_one_line_of_data_whatever_its_text() -> None:
+    event = TokenEvent(row="manifold", index=0, text='a\r\n\n"data: x\u2028', token_id=3, logprob=-1.5)
+    head, data, *rest = event_to_sse(event).split("\n")
+    assert head == "event: token"
+    assert rest == ["", ""]
+    assert event_from_json(data.removeprefix("data:")) == event
+
+
+def test_protocol_records_are_frozen_and_closed() -> None:
+    with pytest.raises(ValidationError):
+        event_from_json('{"type":"token","row":"manifold","index":0,"text":"","token_id":0,"logprob":0,"more":1}')
+    with pytest.raises(ValidationError):
+        BehaviourRequest.model_validate(asked()).strength = 2.0  # type: ignore[misc]
+
+
+def test_probabilities_are_summed_over_spellings_and_the_rest_is_other() -> None:
+    readout = custom_readout(values("a", "b"), OWN, WORDS.__getitem__)
+    assert readout.token_ids == ((1, 2), (3,))
+    assert readout.coordinate == (0.0, 0.9)
+    p = np.array([[0.1, 0.2, 0.3, 0.15, 0.25]])
+    assert readout.probabilities(p)[0] == pytest.approx([0.5, 0.15, 0.35])
+
+
+def test_a_value_of_several_tokens_is_read_by_its_first_and_said_to_be() -> None:
+    readout = custom_readout(values("a", "c d"), OWN, WORDS.__getitem__)
+    assert readout.token_ids == ((1, 2), (4, 6))
+    assert readout.partial == ("c d",)
+    assert readout.coordinate == (0.0, None)
+    with pytest.raises(RequestError, match="no token of its own for 'c e'"):
+        custom_readout(values("c d", "c e"), OWN, WORDS.__getitem__)
+
+
+def test_the_nearest_value_is_found_round_the_ring() -> None:
+    assert OWN.nearest(0.97, closed=True) == 0
+    assert OWN.nearest(0.97, closed=False) == 1
+
+
+def test_the_clusters_own_readout_is_the_tokens_that_the_run_saw(engine: Engine) -> None:
+    readout = engine.prepared("planted", 0).readout
+    assert readout.token_ids == tuple((number,) for number in range(7))
+    assert readout.partial == ()
+
+
+def test_characters_of_several_tokens_are_said_when_they_are_complete() -> None:
+    pieces = [b"na", b"\xc3", b"\xaf", b"ve ", b"\xe6\x97", b"\xa5"]
+    stream = TextStream(lambda ids: b"".join(pieces[number] for number in ids).decode("utf-8", "replace"))
+    assert [stream.push(number) for number in range(6)] == ["na", "", "ï", "ve ", "", "日"]
+
+
+def test_a_tokens_text_takes_its_space_from_what_stands_before() -> None:
+    stream = TextStream(lambda ids: " ".join("xyz"[number] for number in ids), before=[0])
+    assert [stream.push(1), stream.push(2)] == [" y", " z"]
+
+
+def test_a_missing_token_file_is_made_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    token = read_token(path)
+    assert len(token) >= 32
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read_token(path) == token
+
+
+@pytest.mark.parametrize("content", [b"", b"short\n", b"two words are no token\n", b"\xff" * 40])
+def test_a_token_file_without_a_token_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    with pytest.raises(RequestError) as error:
+        read_token(path)
+    assert error.value.where == str(path)
+
+
+def test_a_token_file_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="nowhere"):
+        read_token(tmp_path / "nowhere" / "token")
+
+
+def test_names_that_a_host_answers_to() -> None:
+    assert allowed_hosts("127.0.0.1") == {"127.0.0.1", "localhost", "[::1]"}
+    assert allowed_hosts("10.0.0.7", ["gpu.lab"]) == {"10.0.0.7", "gpu.lab"}
+    assert allowed_hosts("fe80::1") == {"[fe80::1]"}
+
+
+@pytest.mark.parametrize(
+    ("body", "depth"), [(b"", 0), (b"{}", 1), (b'{"a":[[]]}', 3), (b'"[[["', 0), (b'{"\\"[[":[]}', 2), (b'"\\\\"[[', 2)]
+)
+def test_nesting_counts_brackets_outside_strings(body: bytes, depth: int) -> None:
+    assert nesting(body) == depth

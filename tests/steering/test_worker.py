@@ -1,0 +1,148 @@
+"""The model's thread: turns, places, and letting go."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from explorer.steering.refusal import Refusal
+from explorer.steering.worker import Worker
+
+WAIT = 30.0
+
+
+@asynccontextmanager
+async def working(running: int = 2, queued: int = 2, buffered: int = 4) -> AsyncIterator[Worker]:
+    worker = Worker(running=running, queued=queued, buffered=buffered)
+    try:
+        async with asyncio.timeout(WAIT):
+            yield worker
+    finally:
+        await asyncio.to_thread(worker.close)
+
+
+async def gauges(worker: Worker, running: int, waiting: int) -> None:
+    def stand() -> bool:
+        with worker.changed:
+            return worker.changed.wait_for(lambda: (len(worker.active), len(worker.queue)) == (running, waiting), WAIT)
+
+    assert await asyncio.to_thread(stand)
+
+
+def test_running_jobs_take_turns() -> None:
+    order: list[str] = []
+    gate = threading.Event()
+
+    def job(name: str) -> Iterator[int]:
+        assert gate.wait(WAIT)
+        for number in range(3):
+            order.append(name)
+            yield number
+
+    async def run() -> None:
+        async with working() as worker:
+            jobs = [worker.submit(lambda name=name: job(name)) for name in "abc"]
+            gate.set()
+            assert [[item async for item in each.items()] for each in jobs] == [[0, 1, 2]] * 3
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+    assert sorted(order[:2]) != ["c", "c"]
+    assert order.index("b") < 5
+    assert order.index("c") > order.index("b")
+    assert sorted(order) == list("aaabbbccc")
+
+
+def test_one_place_too_many_is_refused_and_a_freed_one_is_given() -> None:
+    gate = threading.Event()
+
+    def blocked() -> Iterator[int]:
+        assert gate.wait(WAIT)
+        yield 1
+
+    async def run() -> None:
+        async with working() as worker:
+            jobs = [worker.submit(blocked) for _ in range(4)]
+            with pytest.raises(Refusal) as refusal:
+                worker.submit(blocked)
+            assert refusal.value.status == 429
+            assert refusal.value.retry_after is not None
+            worker.cancel(jobs[-1])
+            jobs[-1] = worker.submit(blocked)
+            gate.set()
+            assert [[item async for item in each.items()] for each in jobs] == [[1]] * 4
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+
+
+def test_a_reader_that_leaves_closes_its_job() -> None:
+    closed = threading.Event()
+
+    def endless() -> Iterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.set()
+
+    async def run() -> None:
+        async with working() as worker:
+            items = worker.submit(endless).items()
+            assert await anext(items) == 1
+            await items.aclose()
+            assert await asyncio.to_thread(closed.wait, WAIT)
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+
+
+def test_a_slow_reader_stops_its_own_job_only() -> None:
+    made = []
+
+    def counting() -> Iterator[int]:
+        for number in range(1000):
+            made.append(number)
+            yield number
+
+    async def run() -> None:
+        async with working(buffered=4) as worker:
+            slow = worker.submit(counting)
+            quick = worker.submit(lambda: iter(range(50)))
+            assert [item async for item in quick.items()] == list(range(50))
+            assert len(made) <= 4
+            assert [item async for item in slow.items()] == list(range(1000))
+
+    asyncio.run(run())
+
+
+def test_a_fault_reaches_its_own_reader_only() -> None:
+    def faulty() -> Iterator[int]:
+        yield 1
+        raise ValueError("mine")
+
+    async def run() -> None:
+        async with working() as worker:
+            broken, sound = worker.submit(faulty), worker.submit(lambda: iter([7]))
+            with pytest.raises(ValueError, match="mine"):
+                assert [item async for item in broken.items()] == []
+            assert [item async for item in sound.items()] == [7]
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+
+
+def test_closing_fails_what_waits() -> None:
+    async def run() -> None:
+        worker = Worker(running=1, queued=1, buffered=1)
+        items = worker.submit(lambda: iter(range(100))).items()
+        assert await anext(items) == 0
+        await asyncio.to_thread(worker.close)
+        with pytest.raises(Refusal, match="stopping"):
+            assert [item async for item in items] is None
+        with pytest.raises(Refusal, match="stopping"):
+            worker.submit(lambda: iter([1]))
+
+    asyncio.run(run())
