@@ -72,16 +72,14 @@ def steer_headless(
         RequestError: a name, number or arm that the cluster or the limits do not allow.
         RunError, SubjectError, HostMismatch: as in ``open_engine``.
     """
+    chosen = _arms(arms)
+    _check_move(prompts, start, end)
     engine = open_engine(run_path, device=device, dtype=dtype, model=model, sae=sae)
-    run, chosen = next(iter(engine.runs)), _arms(arms)
+    run = next(iter(engine.runs))
     told = _about(engine, run, cluster) | {"strength": strength, "seed": seed, "waypoints": waypoints}
     if end is None:
-        if start is not None or prompts:
-            raise RequestError("--to", "nothing", "a value or a coordinate; without --prompt and --from, all pairs")
         settings = PairSettings(chosen, prompts_per_value, waypoints, strength, seed)
         return told | pairs_table(engine, all_pairs(engine, run, cluster, settings), run, cluster)
-    if not prompts:
-        raise RequestError("--prompt", "nothing", "a text whose last token is steered")
     names = engine.prepared(run, cluster).summary.order
     common = {
         "run": run,
@@ -216,6 +214,13 @@ def _arms(arms: Sequence[str]) -> tuple[Arm, ...]:
     if unknown or not arms:
         raise RequestError("arms", ", ".join(unknown) or "nothing", ", ".join(get_args(Arm)))
     return cast(tuple[Arm, ...], tuple(dict.fromkeys(arms)))
+
+
+def _check_move(prompts: Sequence[str], start: str | float | None, end: str | float | None) -> None:
+    if end is None and (start is not None or prompts):
+        raise RequestError("--to", "nothing", "a value or a coordinate; without --prompt and --from, all pairs")
+    if end is not None and not prompts:
+        raise RequestError("--prompt", "nothing", "a text whose last token is steered")
 
 
 def _place(place: str | float | None, names: Sequence[str]) -> str | float | None:
