@@ -26,6 +26,9 @@ class Problem:
     wanted: str
     """What should be there."""
 
+    def __str__(self) -> str:
+        return f"{self.file}: found {self.found}, wanted {self.wanted}"
+
 
 @dataclass(frozen=True)
 class CheckReport:

@@ -1,4 +1,4 @@
-"""What `explorer show` tells: a run or one cluster as plain JSON values. The keys are a stable contract."""
+"""What `explorer show` tells of a run or one cluster: plain JSON values, whose keys are a stable contract, or rows."""
 
 from dataclasses import asdict
 
@@ -55,6 +55,57 @@ def cluster_table(run: Run, number: int) -> dict[str, JsonValue]:
         "value_count": _plain(geometry.value_count),
         "variance_explained": summary.scores.get("variance_explained"),
     }
+
+
+def run_rows(run: Run) -> tuple[str, list[str], list[list[str]]]:
+    """A run as a table for people: title, header, one row a cluster."""
+    manifest = run.manifest
+    title = (
+        f"{_printable(manifest.title)}: {manifest.n_features} features, {manifest.n_clustered} in "
+        f"{len(manifest.clusters)} clusters, {manifest.n_noise} noise, {manifest.n_left_out} left out"
+    )
+    header = ["id", "label", "shape", "dim", "regime", "core", "halo", "tokens", "order"]
+    return title, header, [_row(summary) for summary in manifest.clusters]
+
+
+def _row(summary: ClusterSummary) -> list[str]:
+    return [
+        str(summary.id),
+        _printable(summary.label),
+        summary.shape,
+        f"{summary.intrinsic_dim:.1f}",
+        summary.regime,
+        str(len(summary.features)),
+        str(len(summary.halo)),
+        str(summary.n_tokens),
+        _printable(" ".join(summary.order)),
+    ]
+
+
+def cluster_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]]:
+    """One cluster as a table for people: title, header, one row a value along the coordinate.
+
+    Raises:
+        RunError: there is no such cluster, or its file is broken.
+    """
+    summary, geometry = run.summary(number), run.cluster(number)
+    scores = ", ".join(f"{name} {value:.3g}" for name, value in sorted(summary.scores.items()))
+    title = (
+        f"Cluster {number}: {_printable(summary.label)}. {_printable(summary.words)}\n"
+        f"core {list(summary.features)}, halo {list(summary.halo)}\n{_printable(scores)}"
+    )
+    rows = [
+        [_printable(value), f"{coordinate:.3f}", str(count)]
+        for value, coordinate, count in zip(
+            summary.order, geometry.value_coordinate.tolist(), geometry.value_count.tolist(), strict=True
+        )
+    ]
+    return title, ["value", "coordinate", "tokens"], rows
+
+
+def _printable(text: str) -> str:
+    """Text from a file as a terminal may show it: control characters become marks."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def _plain(array: np.ndarray) -> list[JsonValue]:

@@ -1,10 +1,12 @@
 """The JSON of `explorer show`: the stable contract's keys, in plain values."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+from explorer.runs.check import Problem
 from explorer.runs.run import open_run
-from explorer.runs.show import cluster_table, run_table
+from explorer.runs.show import cluster_rows, cluster_table, run_rows, run_table
 
 
 def test_run_table(planted_run: Path) -> None:
@@ -29,3 +31,26 @@ def test_cluster_table(planted_run: Path) -> None:
     assert len(table["clusters"]) == 2
     values = [table["order"][value] for value in table["value"]]
     assert [text.strip() for text in table["token_text"]] == values
+
+
+def test_rows(planted_run: Path) -> None:
+    run = open_run(planted_run)
+    title, header, rows = run_rows(run)
+    assert title.startswith("Planted rings: 64 features, 22 in 2 clusters, 40 noise, 2 left out")
+    assert [len(row) for row in rows] == [len(header)] * 2
+    title, header, rows = cluster_rows(run, 0)
+    assert "core [0, 1, 2" in title
+    assert [row[0] for row in rows] == list(run.summary(0).order)
+    assert all(len(row) == len(header) for row in rows)
+
+
+def test_a_terminal_is_not_written_to_by_labels(planted_run: Path) -> None:
+    run = open_run(planted_run)
+    summary = replace(run.summary(0), label="a\x1b[2J\nb")
+    run.manifest = run.manifest.model_copy(update={"clusters": (summary, *run.manifest.clusters[1:])})
+    assert run_rows(run)[2][0][1] == "a\ufffd[2J\ufffdb"
+    assert "\x1b" not in cluster_rows(run, 0)[0]
+
+
+def test_a_problem_is_one_line() -> None:
+    assert str(Problem("a", "b", "c")) == "a: found b, wanted c"

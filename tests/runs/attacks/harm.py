@@ -1,0 +1,57 @@
+"""How a folder is broken, and what has to follow."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from explorer.errors import InputError
+from explorer.runs.bundle import open_bundle
+from explorer.runs.check import check
+from explorer.runs.run import open_run
+from explorer.runs.safetensors_write import write_safetensors
+
+
+def refused(folder: Path, told: str) -> None:
+    """Opening or reading fails with one printable line, and the check finds the same."""
+    for look in (lambda: use(folder), lambda: first_problem(folder)):
+        with pytest.raises(InputError) as caught:
+            look()
+        line = str(caught.value)
+        assert told in line, line
+        assert line.isprintable()
+        assert len(line) < 600
+
+
+def use(folder: Path) -> None:
+    if (folder / "run.json").exists() or folder.name == "run":
+        run = open_run(folder)
+        run.features(), run.graph(), run.cluster(0), run.thumbnail(0)
+    else:
+        bundle = open_bundle(folder)
+        bundle.codes(), bundle.decoder(), bundle.tokens(), bundle.residuals(), bundle.concepts(), bundle.labels()
+        bundle.blocks()
+
+
+def first_problem(folder: Path) -> None:
+    for problem in check(folder).problems:
+        raise InputError(problem.file, problem.found, problem.wanted)
+
+
+def edit(path: Path, **changes: object) -> None:
+    """Change keys of a manifest."""
+    told = json.loads(path.read_bytes())
+    told.update(changes)
+    path.write_text(json.dumps(told))
+
+
+def rewrite(folder: Path, manifest: str, name: str, data: bytes | dict[str, np.ndarray]) -> None:
+    """Replace a file and mend its hash, as somebody would who means harm."""
+    if isinstance(data, dict):
+        write_safetensors(folder / name, data)
+    else:
+        (folder / name).write_bytes(data)
+    sha256 = json.loads((folder / manifest).read_bytes())["sha256"]
+    edit(folder / manifest, sha256={**sha256, name: hashlib.sha256((folder / name).read_bytes()).hexdigest()})
