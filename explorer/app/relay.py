@@ -97,8 +97,10 @@ class RelayLimits:
     """Generations that are asked for and not read yet."""
     ticket_seconds: float = 60.0
     """How long an id waits for its reader."""
-    silence_seconds: float = 60.0
-    """Longest wait for the host's next event."""
+    first_seconds: float = 60.0
+    """Longest wait for the host's first event: it may have a queue."""
+    silence_seconds: float = 20.0
+    """Longest wait for the next one; the host is then taken to be frozen."""
     stream: StreamLimits = field(default_factory=StreamLimits)
     """Bounds of one stream."""
 
@@ -147,7 +149,7 @@ def message(event: Wire) -> str:
     return f"data: {event.model_dump_json()}\n\n"
 
 
-async def relay(host: SteeringHost, request: SteerRequest, silence_seconds: float) -> AsyncGenerator[str, None]:
+async def relay(host: SteeringHost, request: SteerRequest, limits: RelayLimits) -> AsyncGenerator[str, None]:
     """The events of one generation as server-sent-event text; the last is ``done`` or ``error``, always.
 
     A host that dies, freezes or talks nonsense after its first event ends the stream with code ``interrupted``.
@@ -156,7 +158,7 @@ async def relay(host: SteeringHost, request: SteerRequest, silence_seconds: floa
     events = host.steer(request)
     try:
         while True:
-            async with asyncio.timeout(silence_seconds):
+            async with asyncio.timeout(limits.silence_seconds if begun else limits.first_seconds):
                 event = await anext(events)
             begun = True
             yield message(event)
@@ -228,6 +230,6 @@ def relay_router(host: SteeringHost | None, limits: RelayLimits | None = None) -
         request = tickets.take(ticket)
         if request is None or host is None:
             return USED.response()
-        return EventStream(lambda: relay(host, request, bounds.silence_seconds), bounds.stream)
+        return EventStream(lambda: relay(host, request, bounds), bounds.stream)
 
     return router

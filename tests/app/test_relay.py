@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from hypothesis import given
@@ -23,6 +24,7 @@ from explorer.app.relay import (
     SteeringHost,
     Tickets,
     host_state,
+    relay,
     relay_router,
     without_address,
 )
@@ -30,6 +32,7 @@ from explorer.app.security.answers import install_answers
 from explorer.app.security.filter import EdgeFilter
 from explorer.config import SteeringLimits
 from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, HostUnreachable
+from explorer.steering.client import AsyncSteeringClient
 from explorer.steering.protocol import (
     BehaviourReply,
     BehaviourRequest,
@@ -40,6 +43,7 @@ from explorer.steering.protocol import (
     SteerRequest,
     SubjectReply,
     TokenEvent,
+    event_to_sse,
 )
 from tests.app.edge_app import Wire, ask, post, settings
 from tests.app.steering_data import FINGERPRINT, reply, start_event, steer_request
@@ -279,7 +283,7 @@ def test_nothing_is_told_after_done() -> None:
 @pytest.mark.parametrize(("kept", "code"), [(0, "unreachable"), (3, "interrupted")])
 def test_a_frozen_host_is_given_up(kept: int, code: str) -> None:
     frozen = Host(before=Gate(kept))
-    events = told(frozen, RelayLimits(silence_seconds=0.05))
+    events = told(frozen, RelayLimits(first_seconds=0.05, silence_seconds=0.05))
     assert events[-1]["code"] == code
     assert len(events) == kept + 1
     assert frozen.running == 0
@@ -290,6 +294,110 @@ def test_without_a_host_it_is_said_in_words() -> None:
     response = post(app, steer_request().model_dump(mode="json"), "/api/steer")
     assert (response.status_code, response.json()) == (503, {"code": "none", "message": NO_HOST})
     assert ask(app, "GET", "/api/host").json() == {"state": "none", "message": NO_HOST, "subject": None}
+
+
+# The same through the client, over a wire that fails
+
+
+def wire_text() -> bytes:
+    """What a host sends for the story, with a comment in the middle."""
+    texts = [event_to_sse(event) for event in STORY]
+    return "".join([*texts[:5], ": still here\n\n", *texts[5:]]).encode()
+
+
+class Wired(httpx.AsyncByteStream):
+    """A host's answer in pieces; after the last one the connection fails, or ends as if all were well."""
+
+    def __init__(self, pieces: list[bytes], failure: Exception | None) -> None:
+        self.pieces = pieces
+        self.failure = failure
+        self.closed = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            yield piece
+        if self.failure is not None:
+            raise self.failure
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def told_over(stream: Wired, status: int = 200) -> list[dict[str, Any]]:
+    """The events of one generation, the client in between."""
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, stream=stream, headers={"content-type": "text/event-stream"})
+
+    async def run() -> bytes:
+        async with AsyncSteeringClient(ADDRESS, SECRET, transport=httpx.MockTransport(answer)) as client:
+            return "".join([piece async for piece in relay(client, steer_request(), RelayLimits())]).encode()
+
+    body = asyncio.run(run())
+    assert ADDRESS.encode() not in body
+    assert SECRET.encode() not in body
+    assert stream.closed == 1
+    return events_of(body)
+
+
+WIRE_TEXT = wire_text()
+CUTS = sorted({*range(40), *range(0, len(WIRE_TEXT), 31), *range(len(WIRE_TEXT) - 20, len(WIRE_TEXT))})
+
+
+@pytest.mark.parametrize("failure", [httpx.ReadError("reset"), httpx.RemoteProtocolError("incomplete"), None])
+def test_cut_after_any_byte(failure: Exception | None) -> None:
+    whole = [json.loads(event.model_dump_json()) for event in STORY]
+    for cut in CUTS:
+        lines = WIRE_TEXT[:cut].split(b"\n")[:-1]
+        came = sum(line.startswith(b"data:") for line in lines)
+        events = told_over(Wired([WIRE_TEXT[:cut]], failure))
+        assert events[:came] == whole[:came], cut
+        if came < len(whole):
+            assert [event["code"] for event in events[came:]] == ["interrupted" if came else "unreachable"], cut
+
+
+@effort(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_pieces_of_any_size_make_the_same_events(data: st.DataObject) -> None:
+    marks = sorted(data.draw(st.lists(st.integers(0, len(WIRE_TEXT)), max_size=12)))
+    pieces = [WIRE_TEXT[a:b] for a, b in zip([0, *marks], [*marks, len(WIRE_TEXT)], strict=True)]
+    assert told_over(Wired(pieces, None)) == [json.loads(event.model_dump_json()) for event in STORY]
+
+
+@effort(max_examples=50, deadline=None)
+@given(garbage=st.binary(max_size=60), place=st.integers(0, len(WIRE_TEXT)))
+def test_garbage_in_the_stream_ends_it_in_words(garbage: bytes, place: int) -> None:
+    events = told_over(Wired([WIRE_TEXT[:place], garbage, WIRE_TEXT[place:]], None))
+    assert events[-1]["type"] in {"done", "error"}
+    assert [event["type"] for event in events[:-1]].count("done") == 0
+
+
+@pytest.mark.parametrize("line", [b"data: {}\n\n", b"data: [1]\n\n", b'data: {"type":"token"}\n\n', b"data: \xff\n\n"])
+def test_events_of_another_protocol_are_an_interruption(line: bytes) -> None:
+    first = event_to_sse(STORY[0]).encode()
+    assert told_over(Wired([first, line], None))[-1]["code"] == "interrupted"
+
+
+def test_a_line_without_end_is_given_up() -> None:
+    first = event_to_sse(STORY[0]).encode()
+    assert told_over(Wired([first, *[b"x" * 100_000] * 20], None))[-1]["code"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (401, b'{"code": "unauthorized", "message": "wrong token"}', "refused"),
+        (409, b'{"code": "fingerprint_mismatch", "message": "sha256:aa is held, sha256:bb is asked"}', "mismatch"),
+        (429, b'{"code": "busy", "message": "queue full"}', "refused"),
+        (500, b"<html>Traceback</html>", "unreachable"),
+        (302, b"", "unreachable"),
+        (204, b"", "unreachable"),
+    ],
+)
+def test_refusals_of_the_host(status: int, body: bytes, code: str) -> None:
+    (event,) = told_over(Wired([body], None), status)
+    assert event["code"] == code
+    assert "Traceback" not in event["message"]
 
 
 # The reader
