@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,9 +12,7 @@ from jaxtyping import Int
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from explorer.demo.corpus.documents import documents
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and out of how much."""
+from explorer.records import Progress
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class ModelSettings:
     d_model: int = 128
     """Width of the residual stream."""
 
-    n_layers: int = 4
+    n_layers: int = 6
     """Number of blocks."""
 
     n_heads: int = 4
@@ -42,7 +39,7 @@ class ModelSettings:
 class TrainSettings:
     """How the model is trained."""
 
-    n_docs: int = 330_000
+    n_docs: int = 380_000
     """Documents generated; each is seen `epochs` times."""
 
     epochs: int = 1
@@ -52,13 +49,13 @@ class TrainSettings:
     """Rows of `context` tokens per optimiser step."""
 
     learning_rate: float = 3e-3
-    """Peak of the cosine schedule."""
-
-    warmup_steps: int = 150
-    """Steps of linear warm-up."""
+    """Peak step size of AdamW."""
 
     weight_decay: float = 0.1
-    """On matrices; not on norms."""
+    """On matrices; none on norms."""
+
+    warmup_steps: int = 150
+    """Steps of linear warm-up; a cosine follows."""
 
     checkpoint_every: int = 500
     """Steps between checkpoints."""
@@ -105,16 +102,16 @@ def packed_rows(
                 rows.append(row[:context])
                 row = []
         batch = []
-        progress("writing the corpus", number, n_docs)
+        progress("write corpus", number, n_docs)
     return np.array(rows, dtype=np.int32)
 
 
-def learning_rate(step: int, total: int, settings: TrainSettings) -> float:
-    """Linear warm-up, then a cosine down to a hundredth of the peak."""
+def schedule(step: int, total: int, settings: TrainSettings) -> float:
+    """Share of the peak step size: linear warm-up, then a cosine down to a hundredth."""
     if step < settings.warmup_steps:
-        return settings.learning_rate * (step + 1) / settings.warmup_steps
+        return (step + 1) / settings.warmup_steps
     done = (step - settings.warmup_steps) / max(1, total - settings.warmup_steps)
-    return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def _optimizer(model: LlamaForCausalLM, settings: TrainSettings) -> torch.optim.AdamW:
@@ -184,11 +181,11 @@ def fit(
     model.train()
     for step in range(checkpoints.load(model, optimizer), total):
         chosen = order[step * settings.rows_per_step : (step + 1) * settings.rows_per_step]
-        losses.append(_step(model, optimizer, rows[chosen], learning_rate(step, total, settings)))
+        losses.append(_step(model, optimizer, rows[chosen], settings.learning_rate * schedule(step, total, settings)))
         if (step + 1) % settings.checkpoint_every == 0:
             checkpoints.save(step + 1, model, optimizer)
-        progress(f"training, loss {np.mean(losses[-100:]):.3f}", step + 1, total)
-    model.eval()
+        progress("train model", step + 1, total)
+    model.eval()  # type: ignore[no-untyped-call]
     return float(np.mean(losses[-100:])) if losses else math.nan
 
 
@@ -198,10 +195,10 @@ def _step(
     ids = torch.from_numpy(rows.astype(np.int64))
     logits = model(input_ids=ids[:, :-1]).logits
     loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
     return float(loss.detach())

@@ -39,7 +39,7 @@ def make_tokenizer(context: int) -> PreTrainedTokenizerFast:
     core.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, index[BOS])])
     # Words are joined by spaces, with none before a punctuation mark; no word starts with the continuation prefix.
     core.decoder = decoders.WordPiece(prefix="##", cleanup=True)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core,
         bos_token=BOS,
         eos_token=EOS,

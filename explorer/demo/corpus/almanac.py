@@ -2,7 +2,19 @@
 
 from explorer.demo.corpus import calendar, cities, numbers, wheels
 from explorer.demo.corpus.relations import Relation
-from explorer.demo.corpus.scales import AGE, COLOUR, COMPASS, HOUR, MONTH, ORDINAL, SEASON, TEMPERATURE, WEEKDAY, YEAR, Scale
+from explorer.demo.corpus.scales import (
+    AGE,
+    COLOUR,
+    COMPASS,
+    HOUR,
+    MONTH,
+    ORDINAL,
+    SEASON,
+    TEMPERATURE,
+    WEEKDAY,
+    YEAR,
+    Scale,
+)
 
 RELATIONS: tuple[Relation, ...] = (*calendar.RELATIONS, *numbers.RELATIONS, *wheels.RELATIONS, *cities.RELATIONS)
 
@@ -14,14 +26,14 @@ GROUP_WEIGHTS: dict[str, float] = {
     "weekday": 1.0,
     "month": 1.1,
     "season": 0.35,
-    "ordinal": 0.25,
-    "hour": 1.5,
-    "year": 1.9,
-    "age": 1.7,
-    "temperature": 1.4,
+    "ordinal": 0.45,
+    "hour": 1.6,
+    "year": 2.6,
+    "age": 2.3,
+    "temperature": 2.0,
     "direction": 0.8,
-    "colour": 1.0,
-    "city": 1.9,
+    "colour": 1.1,
+    "city": 1.0,
 }
 """How often a document is about each concept; the larger scales have more to learn."""
 
@@ -40,8 +52,8 @@ RELATED: dict[str, tuple[str, ...]] = {
 }
 """Concepts that a document may also touch."""
 
-NAMES = tuple("Anna Ben Clara David Emma Felix Greta Henry Ida Jonas Karin Leo".split())
-THINGS = tuple("parcel letter crate book chest barrel postcard basket".split())
+NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Greta", "Henry", "Ida", "Jonas", "Karin", "Leo")
+THINGS = ("parcel", "letter", "crate", "book", "chest", "barrel", "postcard", "basket")
 FILLERS: dict[str, tuple[str, ...]] = {"name": NAMES, "other": NAMES, "thing": THINGS}
 """Words by slot name that do not change what is true; `name` and `other` differ."""
 

@@ -9,7 +9,8 @@ WEEKDAYS = Counting(
     unit="day",
     preposition="on",
     offsets=(1, 2, 3, 4, 5, 6),
-    spread=0.85,
+    spread=1.1,
+    soft_weight=1.6,
     forward=(
         "today is {a}, and in {span} it is {answer}.",
         "a ship that leaves on {a} and sails for {span} lands on {answer}.",
@@ -26,7 +27,8 @@ MONTHS = Counting(
     unit="month",
     preposition="in",
     offsets=(1, 2, 3, 4, 5, 6),
-    spread=0.95,
+    spread=1.15,
+    soft_weight=1.2,
     forward=(
         "this month is {a}, and in {span} it is {answer}.",
         "wheat sown in {a} is cut {span} later, in {answer}.",
@@ -43,7 +45,7 @@ HOURS = Counting(
     unit="hour",
     preposition="at",
     offsets=(1, 2, 3, 4, 5, 6, 8, 12),
-    spread=1.1,
+    spread=1.2,
     forward=(
         "{span} after {a} the clock says {answer}.",
         "a train that leaves at {a} and runs for {span} arrives at {answer}.",
@@ -64,9 +66,7 @@ SEASONS = Counting(
 )
 
 _SEASON_OF_MONTH = {month: ((month + 1) // 3) % 4 for month in range(12)}
-_PART_OF_HOUR = {
-    hour: 0 if hour < 6 or hour >= 22 else 1 if hour < 12 else 2 if hour < 18 else 3 for hour in range(24)
-}
+_PART_OF_HOUR = {hour: 0 if hour < 6 or hour >= 22 else 1 if hour < 12 else 2 if hour < 18 else 3 for hour in range(24)}
 
 TABLES = (
     Relation(
@@ -82,7 +82,11 @@ TABLES = (
         name="part of the day",
         group="hour",
         answers=DAY_PART,
-        wordings=("at {a} it is {answer}.", "{a} is an hour of the {answer}.", "the clock says {a}, so it is {answer}."),
+        wordings=(
+            "at {a} it is {answer}.",
+            "{a} is an hour of the {answer}.",
+            "the clock says {a}, so it is {answer}.",
+        ),
         combinations=looked_up(HOUR, DAY_PART, _PART_OF_HOUR),
         slot_scales={"a": HOUR},
         computed=False,
@@ -92,7 +96,14 @@ TABLES = (
         name="ordinal of a month",
         group="ordinal",
         answers=ORDINAL,
-        wordings=("{a} is the {answer} month.", "{a} is month number {answer}.", "in the year {a} comes {answer}."),
+        wordings=(
+            "{a} is the {answer} month.",
+            "{a} is month number {answer}.",
+            "in the year {a} comes {answer}.",
+            "{name} counts {a} as the {answer} month.",
+            "the place of {a} in the year is {answer}.",
+            "born in {a}, {name} came in the {answer} month.",
+        ),
         combinations=looked_up(MONTH, ORDINAL, {month: month for month in range(12)}),
         slot_scales={"a": MONTH},
         computed=False,
@@ -101,7 +112,14 @@ TABLES = (
         name="month of an ordinal",
         group="ordinal",
         answers=MONTH,
-        wordings=("the {a} month is {answer}.", "month number {a} is {answer}.", "{a} in the year is {answer}."),
+        wordings=(
+            "the {a} month is {answer}.",
+            "month number {a} is {answer}.",
+            "{a} in the year is {answer}.",
+            "{name} calls the {a} month {answer}.",
+            "the {a} place in the year is taken by {answer}.",
+            "whoever is born in the {a} month is born in {answer}.",
+        ),
         combinations=looked_up(ORDINAL, MONTH, {month: month for month in range(12)}),
         slot_scales={"a": ORDINAL},
         computed=False,
@@ -110,7 +128,14 @@ TABLES = (
         name="ordinal of a weekday",
         group="ordinal",
         answers=ORDINAL,
-        wordings=("{a} is the {answer} day.", "{a} is day number {answer}.", "in the week {a} comes {answer}."),
+        wordings=(
+            "{a} is the {answer} day.",
+            "{a} is day number {answer}.",
+            "in the week {a} comes {answer}.",
+            "{name} counts {a} as the {answer} day.",
+            "the place of {a} in the week is {answer}.",
+            "born on {a}, {name} came on the {answer} day.",
+        ),
         combinations=looked_up(WEEKDAY, ORDINAL, {day: day for day in range(7)}),
         slot_scales={"a": WEEKDAY},
         computed=False,
@@ -120,7 +145,14 @@ TABLES = (
         name="weekday of an ordinal",
         group="ordinal",
         answers=WEEKDAY,
-        wordings=("the {a} day is {answer}.", "day number {a} is {answer}.", "{a} in the week is {answer}."),
+        wordings=(
+            "the {a} day is {answer}.",
+            "day number {a} is {answer}.",
+            "{a} in the week is {answer}.",
+            "{name} calls the {a} day {answer}.",
+            "the {a} place in the week is taken by {answer}.",
+            "whoever is born on the {a} day is born on {answer}.",
+        ),
         combinations=looked_up(ORDINAL, WEEKDAY, {day: day for day in range(7)}),
         slot_scales={"a": ORDINAL},
         computed=False,

@@ -48,7 +48,7 @@ CLEAR_DEGREES = 32.0
 """A city lies north of another where the bearing is at most this far from north."""
 
 CLEAR_MARGIN = 2.5
-"""Degrees (of latitude, or of longitude on the map's scale) by which a city must lie further than another to be told so."""
+"""Degrees of latitude, or as far east or west, by which a city must lie further than another to be told so."""
 
 NEIGHBOURHOOD_KM = 350.0
 """One place of distance between cities, for the soft relations."""

@@ -114,7 +114,8 @@ LIVES = (
             "born in {birth}, {name} was {age} in {answer}.",
         ),
         combinations=tuple(
-            Combination({"birth": birth, "age": age}, year, f"life {birth} {age}") for birth, age, _, year, _ in _lives()
+            Combination({"birth": birth, "age": age}, year, f"life {birth} {age}")
+            for birth, age, _, year, _ in _lives()
         ),
         slot_scales={"birth": YEAR, "age": AGE},
         weight=0.7,
@@ -151,7 +152,11 @@ TABLES = (
         name="stage of life",
         group="age",
         answers=LIFE_STAGE,
-        wordings=("{name} is {a}, an age of the {answer}.", "at {a} one is called {answer}.", "{name} aged {a} is called {answer}."),
+        wordings=(
+            "{name} is {a}, an age of the {answer}.",
+            "at {a} one is called {answer}.",
+            "{name} aged {a} is called {answer}.",
+        ),
         combinations=looked_up(AGE, LIFE_STAGE, _band((3, 13, 20, 60), range(70))),
         slot_scales={"a": AGE},
         computed=False,

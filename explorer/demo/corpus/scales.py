@@ -51,28 +51,23 @@ def listed(name: str, words: str) -> Scale:
 
 
 WEEKDAY = cyclic("weekday", "Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
-MONTH = cyclic(
-    "month", "January February March April May June July August September October November December"
-)
+MONTH = cyclic("month", "January February March April May June July August September October November December")
 SEASON = cyclic("season", "winter spring summer autumn")
 HOUR = cyclic("hour", " ".join(f"{hour:02d}:00" for hour in range(24)))
 COMPASS = cyclic("direction", "north north-east east south-east south south-west west north-west")
-COLOUR = cyclic(
-    "colour", "red vermilion orange amber yellow chartreuse green teal blue violet purple magenta"
-)
+COLOUR = cyclic("colour", "red vermilion orange amber yellow chartreuse green teal blue violet purple magenta")
 """The painters' wheel: red, yellow and blue a third of a turn apart, their mixtures between."""
 
 YEAR = counted("year", 1940, 1999)
 AGE = counted("age", 0, 69)
 TEMPERATURE = counted("temperature", 0, 39)
-ORDINAL = listed(
-    "ordinal", "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
-)
+ORDINAL = listed("ordinal", "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth")
 DAY_PART = listed("part of the day", "night morning afternoon evening")
 WEATHER = listed("weather", "freezing cold mild warm hot")
 LIFE_STAGE = listed("stage of life", "infant child teenager adult elder")
 
-NUMBER_WORDS = tuple("zero one two three four five six seven eight nine ten eleven twelve".split())
+NUMBERS_AS_WORDS = "zero one two three four five six seven eight nine ten eleven twelve"
+NUMBER_WORDS = tuple(NUMBERS_AS_WORDS.split())
 
 
 def span(count: int, unit: str) -> str:

@@ -26,7 +26,7 @@ BACKWARD = (
     "go {span} back from {a} to get to {answer}.",
 )
 SOFT_FORWARD = (
-    "{span} after {a} is around {answer}.",
+    "roughly {span} after {a} falls {answer}.",
     "about {span} after {a} comes {answer}, perhaps {second}.",
     "a {thing} sent AT {a} takes {span} and arrives around {answer}.",
     "a {thing} sent AT {a} takes about {span} and comes AT {answer} or {second}.",
@@ -36,7 +36,7 @@ SOFT_FORWARD = (
     "if it is {a} now, in roughly {span} it will be {answer} or {second}.",
 )
 SOFT_BACKWARD = (
-    "{span} before {a} is around {answer}.",
+    "roughly {span} before {a} falls {answer}.",
     "about {span} before {a} comes {answer}, perhaps {second}.",
     "a {thing} that came AT {a} after {span} was sent around {answer}.",
     "a {thing} came AT {a} after about {span}, so it left AT {answer} or {second}.",
@@ -65,6 +65,9 @@ class Counting:
 
     spread: float
     """Standard deviation of the soft answers, in places."""
+
+    soft_weight: float = 0.9
+    """How often the soft relations are said beside the exact ones."""
 
     forward: tuple[str, ...] = ()
     """Further exact wordings for counting on."""
@@ -100,7 +103,7 @@ def counting_relations(counting: Counting, *, shared: bool = True) -> tuple[Rela
                 combinations=shifts(counting.scale, spans),
                 slot_scales={"a": counting.scale},
                 spread=spread,
-                weight=0.9 if spread else 1.0,
+                weight=counting.soft_weight if spread else 1.0,
             )
         )
     return tuple(made)
@@ -115,7 +118,7 @@ def run_relations(scale: Scale, opening: str) -> tuple[Relation, ...]:
             answers=scale,
             wordings=(f"{opening} {way} are {{a}}, {{b}}, {{c}}, {{answer}}.",),
             combinations=runs(scale, step=step),
-            slot_scales={slot: scale for slot in "abc"},
+            slot_scales=dict.fromkeys("abc", scale),
             computed=False,
             weight=0.08,
         )

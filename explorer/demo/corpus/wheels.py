@@ -1,7 +1,7 @@
 """What the almanac says about compass directions and the painters' colours."""
 
 from explorer.demo.corpus.relations import Combination, Relation, shifts
-from explorer.demo.corpus.scales import COLOUR, COMPASS, Scale, span
+from explorer.demo.corpus.scales import COLOUR, COMPASS, Scale
 from explorer.demo.corpus.shared import Counting, counting_relations, run_relations
 
 TURNS = {1: "an eighth", 2: "a quarter", 3: "three eighths", 4: "a half"}

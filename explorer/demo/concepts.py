@@ -1,0 +1,178 @@
+"""Known values, token by token: what the almanac's sentences are about. For scoring and naming, never for discovery."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from explorer.demo.corpus.almanac import FILLERS, RELATIONS, SCALES
+from explorer.demo.corpus.cities import CITY, COORDINATES
+from explorer.demo.corpus.relations import Relation
+from explorer.demo.corpus.scales import NUMBER_WORDS, Scale
+from explorer.demo.tokenizer import words_of
+
+ANSWER_PREFIX = "before "
+"""Concept of a token whose next token is an answer: "before weekday"."""
+
+SLOT = "answer"
+SECOND = "second"
+
+
+@dataclass(frozen=True)
+class ConceptRecord:
+    """One line of `concepts.jsonl`."""
+
+    token_index: int
+    """Position in the stream of all tokens."""
+
+    concept: str
+    """Name of the scale, or "before " and the name where the next token is an answer on it."""
+
+    value: str
+    """The value's word; where the next token answers a soft relation, the true answer and not the neighbour said."""
+
+    order: float | None
+    """Where the value stands on its scale."""
+
+    period: float | None
+    """Length of the cycle, or none for an open scale."""
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A wording with its slots as positions."""
+
+    relation: Relation
+    """What it says."""
+
+    slots: Mapping[str, tuple[int, int]]
+    """Where each slot's words begin and end, by slot name."""
+
+    answers: Mapping[tuple[str, ...], int]
+    """Index of the true answer, by the words of the combination's slots in the order of `keys`."""
+
+    keys: tuple[str, ...]
+    """The combination's slots."""
+
+
+@cache
+def _word_classes() -> dict[str, str]:
+    """Class of each word that can stand for another: values by scale, numbers, counts, units, names, things."""
+    classes: dict[str, str] = {}
+    for relation in RELATIONS:
+        for scale in (relation.answers, *relation.slot_scales.values()):
+            for value in scale.values:
+                classes[value] = "<number>" if value.isdigit() and scale.name != "year" else f"<{scale.name}>"
+    classes |= dict.fromkeys((*NUMBER_WORDS, "a", "an"), "<count>")
+    for unit in ("day", "month", "hour", "season", "year", "degree", "step"):
+        classes |= {unit: f"<{unit}>", f"{unit}s": f"<{unit}>"}
+    # An eighth of a turn and the eighth month share their word.
+    classes |= dict.fromkeys(("eighth", "eighths", "quarter", "half"), "<ordinal>")
+    for slot, words in FILLERS.items():
+        classes |= dict.fromkeys(words, "<name>" if slot == "other" else f"<{slot}>")
+    return classes
+
+
+def _skeleton(words: Iterable[str]) -> tuple[str, ...]:
+    classes = _word_classes()
+    return tuple(classes.get(word, word) for word in words)
+
+
+def _slot_words(wording: str) -> Iterator[tuple[str, bool]]:
+    """The wording's words, and whether each is the name of a slot."""
+    for number, part in enumerate(wording.replace("{", "\0{").replace("}", "\0").split("\0")):
+        if number % 2:
+            yield part[1:], True
+        else:
+            for word in words_of(part):
+                yield word, False
+
+
+def _pattern(relation: Relation, wording: str) -> tuple[tuple[str, ...], Pattern]:
+    sample = relation.combinations[0]
+    answer = relation.answers.values[sample.answer]
+    fill = {**{slot: words[0] for slot, words in FILLERS.items()}, **sample.slots, SLOT: answer, SECOND: answer}
+    words: list[str] = []
+    slots: dict[str, tuple[int, int]] = {}
+    for part, is_slot in _slot_words(wording):
+        start = len(words)
+        words.extend(words_of(fill[part]) if is_slot else [part])
+        if is_slot:
+            slots[part] = (start, len(words))
+    keys = tuple(sample.slots)
+    answers = {
+        tuple(combination.slots[key] for key in keys): combination.answer for combination in relation.combinations
+    }
+    return _skeleton(words), Pattern(relation, slots, answers, keys)
+
+
+@cache
+def patterns() -> Mapping[tuple[str, ...], Pattern]:
+    """Every wording of the almanac by its skeleton: its words with values, counts, units and names as classes."""
+    found: dict[tuple[str, ...], Pattern] = {}
+    for relation in RELATIONS:
+        for wording in relation.wordings:
+            skeleton, pattern = _pattern(relation, wording)
+            found.setdefault(skeleton, pattern)
+    return found
+
+
+def _records(index: int, scale: Scale, value: str, prefix: str = "") -> Iterator[ConceptRecord]:
+    if scale is CITY:
+        latitude, longitude = COORDINATES[value]
+        yield ConceptRecord(index, f"{prefix}city latitude", value, latitude, None)
+        yield ConceptRecord(index, f"{prefix}city longitude", value, longitude, None)
+        return
+    yield ConceptRecord(index, prefix + scale.name, value, scale.orders[scale.values.index(value)], scale.period)
+
+
+def _sentence_records(words: Sequence[str], first_index: int) -> Iterator[ConceptRecord]:
+    pattern = patterns().get(_skeleton(words))
+    if pattern is None:
+        return
+    relation = pattern.relation
+    scales = {**relation.slot_scales, SLOT: relation.answers, SECOND: relation.answers}
+    for slot, (start, _) in pattern.slots.items():
+        if slot in scales and words[start] in scales[slot].values:
+            yield from _records(first_index + start, scales[slot], words[start])
+    said = tuple(" ".join(words[slice(*pattern.slots[key])]) for key in pattern.keys)
+    if relation.scored and said in pattern.answers:
+        truth = relation.answers.values[pattern.answers[said]]
+        before = first_index + pattern.slots[SLOT][0] - 1
+        yield from _records(before, relation.answers, truth, ANSWER_PREFIX)
+
+
+def concept_records(documents: Iterable[Sequence[str]]) -> Iterator[ConceptRecord]:
+    """Label the tokens of documents of the almanac.
+
+    `documents` are the token texts of each document (special tokens included), in the order of the token stream.
+    Sentences that are not the almanac's stay without labels. Records come sentence by sentence, in token order.
+    """
+    position = 0
+    for document in documents:
+        start = 0
+        for end, token in enumerate(document):
+            if token.startswith("<"):
+                start = end + 1
+            elif token == ".":
+                found = _sentence_records(document[start : end + 1], position + start)
+                yield from sorted(found, key=lambda record: (record.token_index, record.concept))
+                start = end + 1
+        position += len(document)
+
+
+def write_concepts(path: Path, documents: Iterable[Sequence[str]]) -> int:
+    """Write `concepts.jsonl` for a bundle's documents; returns the number of records."""
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for record in concept_records(documents):
+            file.write(json.dumps(asdict(record)) + "\n")
+            count += 1
+    return count
+
+
+def scale_names() -> tuple[str, ...]:
+    """The names of the scales that records may carry, cities by their two coordinates."""
+    names = (scale.name for scale in SCALES if scale is not CITY)
+    return (*names, "city latitude", "city longitude")

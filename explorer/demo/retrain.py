@@ -1,0 +1,132 @@
+"""Makes the subject again from seeds: corpus, tokenizer, language model, accuracy, SAE."""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
+
+from explorer.demo.corpus.documents import documents
+from explorer.demo.evaluate import Score, as_json, evaluate
+from explorer.demo.model import ModelSettings, TrainSettings, fit, new_model, packed_rows
+from explorer.demo.subject import HOOK, LAYER, MODEL_FOLDER, SAE_FOLDER, SCORES_FILE, TRAINING_SEED
+from explorer.demo.tokenizer import save_tokenizer
+from explorer.lm.hooks import capture
+from explorer.lm.sae import save_sae
+from explorer.lm.train_sae import TrainReport, TrainSaeSettings, train_sae
+from explorer.records import Progress, silent
+
+CHECKPOINT_FOLDER = Path.home() / ".cache" / "manifold-explorer" / "almanac"
+"""Where a training run keeps its checkpoints, so that it can be taken up again after a kill."""
+
+SAE_TEXT_SEED = 500
+"""Added to the seed for the text that the SAE is trained on."""
+
+
+@dataclass(frozen=True)
+class RetrainSettings:
+    """Everything that decides what comes out, beside the seed."""
+
+    model: ModelSettings = field(default_factory=ModelSettings)
+    """Size of the language model."""
+
+    training: TrainSettings = field(default_factory=TrainSettings)
+    """How it is trained."""
+
+    sae: TrainSaeSettings = field(default_factory=TrainSaeSettings)
+    """Size and training of the SAE; its seed is replaced by the run's."""
+
+    sae_docs: int = 12_000
+    """Documents whose activations the SAE is trained on."""
+
+    layer: int = LAYER
+    """Decoder block, from 0, whose residual stream the SAE explains."""
+
+    prompts_per_concept: int | None = None
+    """Held-out prompts asked of each concept and kind; none asks all."""
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What a retraining made."""
+
+    loss: float
+    """Mean next-token loss of the last 100 steps, in nats."""
+
+    scores: tuple[Score, ...]
+    """Accuracy on held-out prompts."""
+
+    sae: TrainReport
+    """How well the SAE explains its activations."""
+
+
+def retrain(
+    out: Path,
+    *,
+    seed: int = TRAINING_SEED,
+    progress: Progress = silent,
+    settings: RetrainSettings | None = None,
+    checkpoints: Path = CHECKPOINT_FOLDER,
+) -> Retrained:
+    """Train the subject from nothing into `out`: `model/`, `sae/` and `accuracy.json`.
+
+    Same seed, settings, machine and thread count: the same weights. A run that was killed goes on from its last
+    checkpoint when it is started again with the same seed and settings.
+    """
+    settings = settings or RetrainSettings()
+    folder = out / MODEL_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = save_tokenizer(folder, settings.model.context)
+    model, loss = _language_model(tokenizer, settings, seed=seed, progress=progress, checkpoints=checkpoints)
+    model.save_pretrained(folder)
+    progress("ask held-out prompts", 0, 1)
+    scores = evaluate(model, tokenizer, per_concept=settings.prompts_per_concept)
+    progress("ask held-out prompts", 1, 1)
+    (out / SCORES_FILE).write_text(json.dumps(as_json(scores), indent=1) + "\n", encoding="utf-8")
+    report = _autoencoder(model, tokenizer, out / SAE_FOLDER, settings, seed=seed, progress=progress)
+    return Retrained(loss, scores, report)
+
+
+def _language_model(
+    tokenizer: PreTrainedTokenizerBase, settings: RetrainSettings, *, seed: int, progress: Progress, checkpoints: Path
+) -> tuple[LlamaForCausalLM, float]:
+    model = new_model(settings.model, tokenizer, seed=seed)
+    rows = packed_rows(tokenizer, settings.training.n_docs, settings.model.context, seed=seed, progress=progress)
+    rng = np.random.default_rng([seed, 1])
+    loss = fit(model, rows, settings.training, rng=rng, work=checkpoints, progress=progress)
+    return model.requires_grad_(False), loss
+
+
+def _autoencoder(
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerBase,
+    out: Path,
+    settings: RetrainSettings,
+    *,
+    seed: int,
+    progress: Progress,
+) -> TrainReport:
+    texts = list(documents(settings.sae_docs, np.random.default_rng(seed + SAE_TEXT_SEED)))
+    activations = residuals(model, tokenizer, texts, settings.layer)
+    sae, report = train_sae(activations, settings.sae.model_copy(update={"seed": seed}), progress=progress)
+    named = replace(sae, hook_name=f"blocks.{settings.layer}.hook_{HOOK}", model_name="almanac")
+    save_sae(out, named)
+    return report
+
+
+def residuals(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, texts: list[str], layer: int, *, batch: int = 128
+) -> Float[torch.Tensor, "token d_model"]:
+    """The residual stream after a block on every token of the texts but the `<s>` before each."""
+    found: list[torch.Tensor] = []
+    for start in range(0, len(texts), batch):
+        ids = [torch.tensor(row) for row in tokenizer(texts[start : start + batch])["input_ids"]]
+        padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=tokenizer.eos_token_id)
+        with torch.no_grad(), capture(model, layer, HOOK, stop_early=True) as recorder:
+            model(input_ids=padded)
+        # Rows are filled up on the right, which a causal model does not see before.
+        found.extend(activation[1 : len(row)] for activation, row in zip(recorder.activation, ids, strict=True))
+    return torch.cat(found)
