@@ -78,7 +78,7 @@ class FakeHost:
         self.asked += 1
         self.streams += 1
         rows: tuple[Row, ...] = ("baseline", *request.arms)
-        names, _, closed = self._values(request.cluster)
+        names, _, _ = self._values(request.cluster)
         place = self._coordinate(request.cluster, request.end)
         yield StartEvent(
             fingerprint=self._fingerprint(),

@@ -1,0 +1,36 @@
+"""One planted run that names a subject, for every test of the app."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from explorer.runs.run import Run, open_run
+from tests.planted import write_planted_run
+
+FINGERPRINT = "sha256:" + "5e" * 32
+
+
+def write_steerable_run(path: Path) -> Path:
+    """A planted run whose subject has a fingerprint, so that a host can serve it."""
+    write_planted_run(path)
+    manifest = path / "run.json"
+    told = json.loads(manifest.read_text())
+    told["subject"]["fingerprint"] = FINGERPRINT
+    manifest.write_text(json.dumps(told))
+    return path
+
+
+@pytest.fixture(scope="session")
+def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one whole run and one that cannot be read."""
+    folder = tmp_path_factory.mktemp("runs")
+    write_steerable_run(folder / "planted")
+    broken = write_planted_run(folder / "broken")
+    (broken / "features.safetensors").write_bytes(b"cut short")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run(runs_folder: Path) -> Run:
+    return open_run(runs_folder / "planted")

@@ -1,0 +1,181 @@
+"""Figures are pure functions of planted answers."""
+
+import asyncio
+import base64
+import re
+
+import numpy as np
+import pytest
+
+from explorer.app.figures.atlas_map import map_features, map_figure, map_labels
+from explorer.app.figures.bands import BandsView, bands_view
+from explorer.app.figures.cloud import CURVE, POINTS, cloud_colors, cloud_figure, curve_point
+from explorer.app.figures.colors import GREY, position_colors, value_colors
+from explorer.app.figures.strips import strips_view
+from explorer.app.state import View
+from explorer.app.words import plot_text
+from explorer.runs.run import Run
+from explorer.steering.protocol import BehaviourReply, BehaviourRequest
+from tests.app.fake_host import FakeHost
+
+RING, YEARS = 0, 1
+
+
+def reply(run: Run, **fields: object) -> BehaviourReply:
+    subject = run.manifest.subject
+    assert subject is not None
+    asked = {"cluster": RING, "prompt": "it rained on", "start": "Monday", "end": "Thursday", **fields}
+    request = BehaviourRequest(run=run.id, fingerprint=subject.fingerprint, **asked)  # type: ignore[arg-type]
+    return asyncio.run(FakeHost(run).behaviour(request))
+
+
+@pytest.fixture(scope="module")
+def bands(run: Run) -> BandsView:
+    return bands_view(reply(run), "it rained on")
+
+
+def corners(path: str) -> np.ndarray:
+    return np.array([[float(x) for x in point.split()] for point in re.findall(r"[-\d.]+ [-\d.]+", path)])
+
+
+def test_bands_of_one_arm_fill_the_whole_height(bands: BandsView) -> None:
+    for arm in bands.arms:
+        areas = [corners(band.path) for band in arm.bands]
+        assert all(len(area) == 2 * len(arm.answers) for area in areas)
+        half = len(arm.answers)
+        heights = sum(area[half:][::-1, 1] - area[:half, 1] for area in areas)
+        np.testing.assert_allclose(heights, 100, atol=0.2)
+
+
+def test_values_are_stacked_as_the_path_passes_them(bands: BandsView) -> None:
+    names = [band.name for band in bands.arms[0].bands]
+    first = names.index("Monday")
+    assert names[first : first + 4] == ["Monday", "Tuesday", "Wednesday", "Thursday"]
+    assert names[-1] == "other"
+
+
+def test_answers_hand_over_in_order_along_the_curve(bands: BandsView) -> None:
+    said = [answer.text for answer in bands.arms[0].answers]
+    assert list(dict.fromkeys(said)) == ["Monday", "Tuesday", "Wednesday", "Thursday"]
+    assert {tick[0] for tick in bands.ticks} == {"Monday", "Tuesday", "Wednesday", "Thursday"}
+
+
+def test_the_shorter_way_round_is_taken(run: Run) -> None:
+    view = bands_view(reply(run, start="Monday", end="Saturday"), "x")
+    names = [band.name for band in view.arms[0].bands]
+    first = names.index("Monday")
+    assert names[first : first + 3] == ["Monday", "Sunday", "Saturday"]
+
+
+def test_a_value_has_one_colour_everywhere(run: Run, bands: BandsView) -> None:
+    geometry = run.cluster(RING)
+    colors = dict(zip(run.summary(RING).order, position_colors(True, geometry.value_coordinate), strict=True))
+    assert {band.name: band.color for band in bands.arms[0].bands if band.name != "other"} == colors
+    figure = cloud_figure(run.summary(RING), geometry, View())
+    assert {note.text: note.font.color for note in figure.layout.scene.annotations} == colors
+
+
+def test_notes_never_give_an_energy_without_its_reach(bands: BandsView) -> None:
+    for arm in bands.arms:
+        assert "visits" in arm.note
+        assert "E 0." in arm.note
+
+
+def test_a_cluster_that_moves_nothing_says_so(run: Run) -> None:
+    subject = run.manifest.subject
+    assert subject is not None
+    request = BehaviourRequest(run=run.id, fingerprint=subject.fingerprint, cluster=RING, prompt="x", end="Friday")
+    still = bands_view(asyncio.run(FakeHost(run, moves=False).behaviour(request)), "x")
+    assert still.moves is False
+    assert "does not move the model" in still.verdict
+
+
+def test_strength_nought_is_called_the_model_left_alone(run: Run) -> None:
+    assert "left alone" in bands_view(reply(run, strength=0.0), "x").verdict
+
+
+def test_the_cloud_is_sent_as_float32_arrays(run: Run) -> None:
+    geometry = run.cluster(RING)
+    sent = cloud_figure(run.summary(RING), geometry, View()).to_plotly_json()["data"][POINTS]["x"]
+    assert sent["dtype"] == "f4"
+    np.testing.assert_array_equal(np.frombuffer(base64.b64decode(sent["bdata"]), "<f4"), geometry.points[:, 0])
+
+
+def test_a_closed_curve_closes_and_an_open_one_does_not(run: Run) -> None:
+    ring = cloud_figure(run.summary(RING), run.cluster(RING), View()).data[CURVE]
+    years = cloud_figure(run.summary(YEARS), run.cluster(YEARS), View()).data[CURVE]
+    assert ring.x[0] == ring.x[-1]
+    assert len(ring.x) == len(run.cluster(RING).curve) + 1
+    assert len(years.x) == len(run.cluster(YEARS).curve)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_points_of_a_curve_lie_between_its_knots(closed: bool) -> None:
+    curve = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], dtype=np.float32)
+    first, last = curve_point(closed, curve, 0.0), curve_point(closed, curve, 1.0)
+    np.testing.assert_allclose(first, curve[0])
+    np.testing.assert_allclose(last, curve[0] if closed else curve[-1])
+    np.testing.assert_allclose(curve_point(closed, curve, 1 / 8 if closed else 1 / 6), [0.5, 0, 0])
+
+
+def test_a_feature_colours_the_cloud_by_its_activation(run: Run) -> None:
+    geometry = run.cluster(RING)
+    colors = cloud_colors(run.summary(RING), geometry, f"feature-{geometry.atoms[3]}")
+    np.testing.assert_array_equal(colors.numbers, geometry.codes[:, 3].astype(np.float32))
+    fallback = cloud_colors(run.summary(RING), geometry, "feature-999999")
+    np.testing.assert_array_equal(fallback.numbers, geometry.coordinate)
+
+
+def test_the_map_draws_each_feature_once_and_leaves_out_what_has_no_place(run: Run) -> None:
+    table = run.features()
+    noise, clustered = map_features(table, "noise"), map_features(table, "clustered")
+    assert len(noise) == run.manifest.n_noise
+    assert len(clustered) == run.manifest.n_clustered
+    assert not set(noise.tolist()) & set(clustered.tolist())
+    figure = map_figure(table)
+    assert [len(trace.x) for trace in figure.data] == [len(noise), len(clustered)]
+    assert figure.data[0].marker.color == GREY
+
+
+def test_the_map_costs_at_most_twelve_bytes_a_feature(run: Run) -> None:
+    traces = map_figure(run.features()).to_plotly_json()["data"]
+    parts = [part for trace in traces for part in (trace["x"], trace["y"], trace["marker"]["color"])]
+    arrays = [part for part in parts if isinstance(part, dict)]
+    assert sum(len(base64.b64decode(part["bdata"])) for part in arrays) <= 12 * run.manifest.n_features
+    assert {part["dtype"] for part in arrays} == {"f4"}
+
+
+def test_names_on_the_map_lie_amid_their_cluster(run: Run) -> None:
+    table = run.features()
+    for label in map_labels(table, run.manifest.clusters):
+        xy = table.xy[list(run.summary(int(label["cluster"])).features)]
+        assert xy[:, 0].min() <= label["x"] <= xy[:, 0].max()
+        assert xy[:, 1].min() <= label["y"] <= xy[:, 1].max()
+
+
+def test_tiles_come_in_the_order_of_the_ring_and_know_where_they_fire(run: Run) -> None:
+    view = strips_view(run.summary(RING), run.cluster(RING))
+    tiles = [strip for strip in view.strips if strip.varies and strip.role == "core"]
+    assert [strip.feature for strip in tiles] == [
+        f for f in run.summary(RING).feature_order if f in {t.feature for t in tiles}
+    ]
+    assert {strip.peak for strip in tiles} == set(run.summary(RING).order)
+
+
+def test_a_hub_is_flat_and_grey(run: Run) -> None:
+    geometry = run.cluster(RING)
+    geometry.tuning[0] = 1.0
+    hub = next(s for s in strips_view(run.summary(RING), geometry).strips if s.feature == geometry.atoms[0])
+    assert not hub.varies
+    assert hub.color == GREY
+
+
+def test_a_value_without_a_place_is_grey() -> None:
+    assert value_colors(True, [0.0, None])[1] == GREY
+
+
+@pytest.mark.parametrize("text", ["<b>&", "$x^2$", "<img src=x onerror=alert(1)>"])
+def test_text_in_a_drawing_is_text(text: str) -> None:
+    safe = plot_text(text)
+    assert "<" not in safe
+    assert "$" not in safe

@@ -1,0 +1,287 @@
+"""Pages from addresses: what stands on them, and what is said where something is wrong."""
+
+import ast
+import asyncio
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+from dash._utils import to_json
+
+from explorer.app import ids
+from explorer.app.ask import ask_host
+from explorer.app.callbacks import atlas, browser, frame, manifold, steering
+from explorer.app.choose import choose_tiles, matches
+from explorer.app.contexts import prompt_of, read_context
+from explorer.app.links import AtlasRoute, ClusterRoute, GalleryRoute, Links, NoRoute, SharedRoute
+from explorer.app.pages.parts import Node
+from explorer.app.pages.route import page_at, tiles_at
+from explorer.app.relay import SteeringHost
+from explorer.app.shares import SharedResult, ShareStore
+from explorer.app.site import Site
+from explorer.app.state import View
+from explorer.app.suggest import suggest_end, suggest_prompt
+from explorer.app.words import count, number, percent, sentence, visible
+from explorer.errors import RequestError
+from explorer.records import CONTEXT_BEFORE
+from explorer.runs.catalog import scan
+from explorer.runs.run import Run
+from tests.app.fake_host import FakeHost
+
+
+def site_of(folder: Path, shares: Path, host: SteeringHost | None = None, prefix: str = "/") -> Site:
+    return Site(scan(folder), host, ShareStore(shares, "test"), Links(prefix))
+
+
+@pytest.fixture(scope="module")
+def site(runs_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return site_of(runs_folder, tmp_path_factory.mktemp("shares") / "shares.sqlite")
+
+
+def shown(site: Site, path: str, query: str = "") -> str:
+    return to_json(list(page_at(site, path, query).body))
+
+
+def components(body: object, kind: str) -> list[dict[str, object]]:
+    """Every component of a type in a page's JSON."""
+    found = []
+    if isinstance(body, dict):
+        found += [body] if body.get("type") == kind else []
+        body = list(body.values())
+    if isinstance(body, list):
+        found += [one for part in body for one in components(part, kind)]
+    return found
+
+
+def test_the_gallery_shows_whole_runs_and_why_others_are_broken(site: Site, runs_folder: Path) -> None:
+    page = shown(site, "/")
+    assert "Planted rings" in page
+    assert "cannot be opened" in page
+    assert "features.safetensors" in page
+    assert str(runs_folder) not in page
+
+
+def test_the_atlas_counts_everything(site: Site, run: Run) -> None:
+    page = shown(site, "/run/planted")
+    manifest = run.manifest
+    assert f"{manifest.n_clustered} of {manifest.n_features} features in 2 clusters" in page
+    assert f"{manifest.n_noise} noise, shown grey" in page
+    assert run.digest in page
+
+
+def test_a_manifold_says_its_shape_in_words(site: Site, run: Run) -> None:
+    page = shown(site, "/run/planted/cluster/0")
+    assert sentence(run.summary(0).words) in page
+    assert "of 1,458 activations shown" in page
+    assert "p = " in page
+
+
+def test_opening_a_page_asks_nothing_of_the_host(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+    host = FakeHost(run)
+    here = site_of(runs_folder, tmp_path / "s.sqlite", host)
+    shown(here, "/run/planted/cluster/0", "?v=1&prompt=hello&to=Thursday&strength=2&at=0.5")
+    assert host.asked == 0
+
+
+def test_a_link_sets_up_the_controls(site: Site) -> None:
+    body = json.loads(shown(site, "/run/planted/cluster/0", "?v=1&prompt=hello&from=Monday&to=Thursday&strength=2"))
+    values = {
+        one["props"].get("id"): one["props"].get("value")
+        for kind in ("Input", "Dropdown")
+        for one in components(body, kind)
+    }  # type: ignore[attr-defined]
+    assert values[ids.STEER_PROMPT] == "hello"
+    assert values[ids.STEER_FROM] == "Monday"
+    assert values[ids.STEER_TO] == "Thursday"
+    assert values[ids.STEER_STRENGTH] == 2
+
+
+def test_a_link_with_a_camera_turns_the_cloud(site: Site) -> None:
+    body = json.loads(shown(site, "/run/planted/cluster/0", "?v=1&cam=1,2,3,0,0,0,0,0,1"))
+    (graph,) = components(body, "Graph")
+    camera = graph["props"]["figure"]["layout"]["scene"]["camera"]  # type: ignore[index]
+    assert camera["eye"] == {"x": 1, "y": 2, "z": 3}
+
+
+def test_a_link_that_cannot_be_read_shows_the_usual_view_and_says_so(site: Site) -> None:
+    page = shown(site, "/run/planted", "?sort=sideways")
+    assert "This link could not be read" in page
+    assert "Planted" in page_at(site, "/run/planted", "").title
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/nowhere", "no page at this address"),
+        ("/run/absent", "no run called"),
+        ("/run/planted/cluster/99", "no cluster 99"),
+        ("/run/planted/cluster/-1", "no page"),
+        ("/run/..%2f..%2fetc", "no run called"),
+        ("/s/nothing", "no shared result"),
+        ("/run/broken", "cannot be opened"),
+    ],
+)
+def test_what_is_not_there_is_said_in_words(site: Site, path: str, words: str) -> None:
+    page = page_at(site, path, "")
+    assert words in page.title + to_json(list(page.body))
+
+
+def test_addresses_read_back() -> None:
+    links = Links("/lab/")
+    assert links.read("/lab/") == GalleryRoute()
+    assert links.read(links.atlas("a.b-c_1")) == AtlasRoute("a.b-c_1")
+    assert links.read(links.cluster("a", 12)) == ClusterRoute("a", 12)
+    assert links.read(links.shared("x" * 22)) == SharedRoute("x" * 22)
+    assert links.read("/lab/run/a/cluster/٣") == NoRoute()
+
+
+def test_every_address_in_a_page_stands_under_the_proxys_path(runs_folder: Path, tmp_path: Path) -> None:
+    here = site_of(runs_folder, tmp_path / "s.sqlite", prefix="/lab/")
+    for path in ("/lab/", "/lab/run/planted", "/lab/run/planted/cluster/0"):
+        body = json.loads(shown(here, path))
+        hrefs = [one["props"]["href"] for one in components(body, "Link")] + [
+            one["props"]["src"] for one in components(body, "Img")
+        ]  # type: ignore[index]
+        assert hrefs or path.endswith("0")
+        assert all(str(href).startswith("/lab/") for href in hrefs)
+
+
+def test_tiles_are_filtered_sorted_and_searched(site: Site) -> None:
+    assert tiles_at(site, "/run/planted", {}, 0).count == "2 clusters"
+    assert tiles_at(site, "/run/planted", {"shape": "open curve"}, 0).count == "1 of 2 clusters"
+    assert tiles_at(site, "/run/planted", {"query": "monday"}, 0).count == "1 of 2 clusters"
+    assert "No cluster matches" in to_json(tiles_at(site, "/run/planted", {"query": "zebra"}, 0).tiles)
+    with pytest.raises(RequestError):
+        tiles_at(site, "/run/planted", {"sort": "sideways"}, 0)
+    with pytest.raises(RequestError):
+        tiles_at(site, "/", {}, 0)
+
+
+def test_a_search_finds_labels_tokens_and_numbers(run: Run) -> None:
+    ring = run.summary(0)
+    assert matches(ring, "MONDAY", lambda _: "")
+    assert matches(ring, str(ring.halo[0]), lambda _: "")
+    assert matches(ring, "#0", lambda _: "")
+    assert matches(ring, "monday parcel", lambda _: "the parcel")
+    assert not matches(ring, "monday zebra", lambda _: "the parcel")
+
+
+def test_most_manifold_like_tiles_come_first(run: Run) -> None:
+    best = choose_tiles(run.manifest.clusters, View(), lambda _: "")
+    likeness = [one.scores["manifold_likeness"] for one in best]
+    assert likeness == sorted(likeness, reverse=True)
+
+
+def test_the_suggested_prompt_is_the_runs_own_text(run: Run) -> None:
+    geometry, vocabulary = run.cluster(0), run.vocabulary()
+    prompt, begin = suggest_prompt(geometry, vocabulary)
+    samples = [prompt_of(vocabulary, ids) for ids in geometry.context_ids]
+    assert prompt in samples
+    assert begin in geometry.coordinate
+    assert suggest_end(run.summary(0), geometry, begin) in run.summary(0).order
+
+
+def test_a_context_marks_the_drawn_token(run: Run) -> None:
+    geometry, vocabulary = run.cluster(0), run.vocabulary()
+    context = read_context(vocabulary, geometry.context_ids[0])
+    assert context.token == visible(vocabulary.text(int(geometry.context_ids[0, CONTEXT_BEFORE])))
+
+
+def ask(site: Site, **fields: object) -> object:
+    asked = {
+        "path": "/run/planted/cluster/0",
+        "prompt": "it rained on",
+        "start": "~",
+        "end": "Friday",
+        "strength": 1.0,
+        **fields,
+    }
+    return asyncio.run(ask_host(site, **asked))  # type: ignore[arg-type]
+
+
+def test_one_request_brings_the_whole_path(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+    host = FakeHost(run)
+    answer = ask(site_of(runs_folder, tmp_path / "s.sqlite", host))
+    assert host.asked == 1
+    assert answer.problem == ""  # type: ignore[attr-defined]
+    assert [arm["arm"] for arm in answer.data["view"]["arms"]] == ["manifold", "linear", "chord"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"prompt": ""},
+        {"prompt": "x" * 30_000},
+        {"end": None},
+        {"end": "~7"},
+        {"strength": None},
+        {"strength": 1e30},
+        {"path": "/run/planted"},
+    ],
+)
+def test_what_cannot_be_asked_never_reaches_the_host(
+    runs_folder: Path, run: Run, tmp_path: Path, fields: dict[str, object]
+) -> None:
+    host = FakeHost(run)
+    answer = ask(site_of(runs_folder, tmp_path / "s.sqlite", host), **fields)
+    assert answer.data is None  # type: ignore[attr-defined]
+    assert answer.problem  # type: ignore[attr-defined]
+    assert host.asked == 0
+
+
+def test_a_host_that_is_gone_is_told_without_its_address(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+    host = FakeHost(run)
+    host.alive = False
+    answer = ask(site_of(runs_folder, tmp_path / "s.sqlite", host))
+    assert answer.data is None  # type: ignore[attr-defined]
+    assert "does not answer" in answer.problem  # type: ignore[attr-defined]
+    assert "127.0.0.1" not in answer.problem  # type: ignore[attr-defined]
+
+
+def test_a_stored_result_is_replayed_without_host_and_without_run(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+    here = site_of(runs_folder, tmp_path / "s.sqlite", FakeHost(run))
+    data = ask(here).data  # type: ignore[attr-defined]
+    kept = SharedResult(view="?v=1&at=0.25", label="days", behaviour_request=data["request"], behaviour=data["reply"])
+    share = here.shares.put(kept)
+    alone = Site(scan(runs_folder), None, here.shares, here.links)
+    page = shown(alone, f"/s/{share}")
+    assert "A stored result" in page
+    assert '"position":0.25' in page
+    elsewhere = tmp_path / "empty"
+    elsewhere.mkdir()
+    assert "A stored result" in shown(Site(scan(elsewhere), None, here.shares, here.links), f"/s/{share}")
+
+
+def test_callbacks_are_thin() -> None:
+    for module in (atlas, frame, manifold, steering, browser):
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            inside = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.decorator_list
+            if inside:
+                assert node.end_lineno - node.lineno < 15, node.name  # type: ignore[attr-defined,operator]
+
+
+def test_ids_are_unique() -> None:
+    names = [value for name, value in vars(ids).items() if name.isupper()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(0.0, "0 %"), (0.001, "<1 %"), (0.5, "50 %"), (0.999, ">99 %"), (1.0, "100 %")]
+)
+def test_percentages_never_round_to_certainty(share: float, words: str) -> None:
+    assert percent(share) == words
+
+
+def test_numbers_are_written_for_people() -> None:
+    assert count(1234567) == "1,234,567"
+    assert number(0.000012) == "1.2e-05"
+    assert number(12345.6) == "12,346"
+    assert visible(" ") == "␣"
+    assert visible("a\nb") == "a⏎b"
+    assert sentence("a ring") == "A ring."
+
+
+def test_nodes_are_components_or_text(site: Site) -> None:
+    body: list[Node] = list(page_at(site, "/", "").body)
+    assert all(isinstance(node, Node.__args__) for node in body)

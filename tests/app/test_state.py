@@ -1,0 +1,102 @@
+"""A link holds the whole view, and nothing that is not one."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from explorer.app.state import KEYS, View, decode, decode_place, encode, encode_place, read_fields
+from explorer.errors import RequestError
+
+text = st.text(st.characters(codec="utf-8"), max_size=60)
+share = st.floats(0, 1)
+place = st.none() | share | st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
+views = st.builds(
+    View,
+    theme=st.sampled_from(["", "dark", "light"]),
+    query=text,
+    shape=st.sampled_from(["", "closed curve", "open curve", "surface", "blob"]),
+    regime=st.sampled_from(["", "compact capture", "tiling", "dilution", "undetermined"]),
+    sort=st.sampled_from(["manifold", "size", "features", "stability", "label"]),
+    camera=st.just(()) | st.tuples(*[st.floats(-1000, 1000)] * 9),
+    color=st.sampled_from(["coordinate", "value"]) | st.integers(0, 10**9).map(lambda n: f"feature-{n}"),
+    position=share,
+    prompt=text,
+    start=place,
+    end=place,
+    strength=st.floats(-100, 100),
+)
+
+
+@settings(deadline=None)
+@given(views)
+def test_a_link_opens_the_same_view(view: View) -> None:
+    assert decode(encode(view)) == view
+
+
+@settings(deadline=None)
+@given(place)
+def test_a_place_is_a_name_or_a_coordinate_and_stays_it(value: str | float | None) -> None:
+    assert decode_place(encode_place(value)) == value
+
+
+def test_the_default_view_needs_no_link() -> None:
+    assert encode(View()) == ""
+    assert decode("") == View()
+
+
+def test_a_link_is_short_and_readable() -> None:
+    link = encode(View(prompt="two days after Monday is", end="Thursday", color="feature-12"))
+    assert link == "?v=1&color=feature-12&prompt=two%20days%20after%20Monday%20is&to=Thursday"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?v=2",
+        "?v=1&unknown=1",
+        "?strength=nan",
+        "?strength=inf",
+        "?strength=1e30",
+        "?strength=one",
+        "?at=1.5",
+        "?at=-0.1",
+        "?cam=1,2,3",
+        "?cam=1,2,3,4,5,6,7,8,x",
+        "?cam=1,2,3,4,5,6,7,8,nan",
+        "?color=feature-",
+        "?color=feature-٣",
+        "?color=<b>",
+        "?sort=none",
+        "?shape=ring",
+        "?theme=blue",
+        "?from=~2",
+        "?to=~x",
+        "?q=a&q=b",
+        "?q=" + "a" * 2001,
+        "?to=" + "a" * 201,
+    ],
+)
+def test_what_is_no_view_is_refused(query: str) -> None:
+    with pytest.raises(RequestError):
+        decode(query)
+
+
+@settings(deadline=None)
+@given(st.text(max_size=200))
+def test_any_query_gives_a_view_or_a_request_error(query: str) -> None:
+    try:
+        view = decode(query)
+    except RequestError:
+        return
+    assert decode(encode(view)) == view
+
+
+def test_controls_are_read_as_strictly_as_links() -> None:
+    assert read_fields({"sort": "size", "shape": "blob"}) == View(sort="size", shape="blob")
+    with pytest.raises(RequestError):
+        read_fields({"sort": "<script>"})
+
+
+def test_every_field_has_a_key_of_its_own() -> None:
+    assert set(KEYS) == set(View.__dataclass_fields__)
+    assert len(set(KEYS.values())) == len(KEYS)
