@@ -94,6 +94,8 @@ class RunWriter:
     ) -> None:
         with self._stack:
             remove(self._staged)
+            if self._finished:
+                self._stages.prune()
             if self._stages.is_empty() or (self._finished and not self._keep_stages):
                 remove(self._work)
         if kind is None and not self._finished:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from explorer.errors import RunError
+from explorer.runs.atomic import remove
 from explorer.runs.safetensors_io import SafetensorsFile
 from explorer.runs.safetensors_write import write_safetensors
 
@@ -24,6 +25,7 @@ class StageCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._used: set[Path] = set()
 
     def has(self, name: str, key: str) -> bool:
         """Whether the stage has been saved under this key."""
@@ -35,14 +37,24 @@ class StageCache:
             with SafetensorsFile(self._path(name)) as opened:
                 if opened.header.metadata.get("key") != key:
                     return None
-                return {tensor: opened.read(tensor, finite=False) for tensor in opened.header.tensors}
+                arrays = {tensor: opened.read(tensor, finite=False) for tensor in opened.header.tensors}
         except RunError:
             return None
+        self._used.add(self._path(name))
+        return arrays
 
     def save(self, name: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep the arrays of a stage; they are there whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_safetensors(self._path(name), arrays, {"key": key})
+        self._used.add(self._path(name))
+
+    def prune(self) -> None:
+        """Remove the stages that were neither loaded nor saved: no build of today asks for them."""
+        if self.folder.is_dir():
+            for entry in sorted(self.folder.iterdir()):
+                if entry not in self._used:
+                    remove(entry)
 
     def is_empty(self) -> bool:
         """Whether nothing has been saved."""

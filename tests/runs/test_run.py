@@ -93,9 +93,14 @@ def test_stages_survive_an_interrupt_and_go_at_the_end(tmp_path: Path, parts: Ru
 def test_stages_are_kept_on_request(tmp_path: Path, parts: RunParts) -> None:
     with RunWriter(tmp_path / "run", keep_stages=True) as writer:
         writer.save_stage("graph", "key", {"a": np.arange(2)})
+        writer.save_stage("cluster-7", "key", {"a": np.arange(2)})
+        write_parts(writer, parts)
+    with RunWriter(tmp_path / "run", keep_stages=True) as writer:
+        assert writer.has("graph", "key")
         write_parts(writer, parts)
     with RunWriter(tmp_path / "run") as writer:
         assert writer.has("graph", "key")
+        assert not writer.has("cluster-7", "key"), "a stage that the last build did not ask for"
         write_parts(writer, parts)
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
 

@@ -13,6 +13,13 @@ from explorer.runs.check import check
 from explorer.runs.run import open_run
 from explorer.runs.safetensors_write import write_safetensors
 
+CODES = {
+    "indptr": np.array([0, 1, 1, 3, 3, 4]),
+    "features": np.array([2, 0, 3, 1], np.uint32),
+    "values": np.ones(4, np.float16),
+}
+"""The codes of the tiny bundle."""
+
 
 def refused(folder: Path, told: str) -> None:
     """Opening or reading fails with one printable line, and the check finds the same."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.runs.attacks.harm import edit, refused, rewrite
+from tests.runs.attacks.harm import CODES, edit, refused, rewrite
 
 
 @pytest.mark.parametrize(
@@ -51,13 +51,6 @@ def model(**changes: object) -> dict[str, object]:
 def test_bundle_models(bundle: Path, changes: dict[str, object], told: str) -> None:
     edit(bundle / "bundle.json", model=model(**changes))
     refused(bundle, told)
-
-
-CODES = {
-    "indptr": np.array([0, 1, 1, 3, 3, 4]),
-    "features": np.array([2, 0, 3, 1], np.uint32),
-    "values": np.ones(4, np.float16),
-}
 
 
 @pytest.mark.parametrize(

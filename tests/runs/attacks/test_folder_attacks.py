@@ -16,8 +16,7 @@ from explorer.errors import BundleError, InputError, RunError
 from explorer.runs.bundle import open_bundle
 from explorer.runs.check import check
 from explorer.runs.run import open_run
-from tests.runs.attacks.harm import refused, rewrite
-from tests.runs.attacks.test_bundle_attacks import CODES
+from tests.runs.attacks.harm import CODES, refused, rewrite
 
 
 class _Runs:
