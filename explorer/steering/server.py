@@ -119,7 +119,7 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker) -> None:
         reply, _ = await _first(job, http)
         return Response(reply.model_dump_json(), media_type="application/json")
 
-    @app.post("/v1/steer", response_class=EventStream)
+    @app.post("/v1/steer", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
     async def steer(request: SteerRequest, http: Request) -> Response:
         """Text of every arm as server-sent events: start, token, row_done, and done or error."""
         job = worker.submit(lambda: answers.generate(request))
