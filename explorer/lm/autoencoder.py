@@ -43,7 +43,7 @@ class Sae:
     """Constant part of the reconstruction."""
     threshold: Float[Tensor, " feature"] | None = None
     """JumpReLU and BatchTopK: a feature fires where its pre-activation is above this; None where there is none."""
-    k: float | None = None
+    k: int | float | None = None
     """TopK: features that may fire on one token; BatchTopK: the mean of that over a batch; else None."""
     apply_b_dec_to_input: bool = True
     """Whether b_dec is subtracted from the input."""

@@ -32,7 +32,8 @@ def subject_fingerprint(
     _add_json(digest, "special", [tokenizer.bos_token_id, tokenizer.eos_token_id])
     for name, tensor in sae.tensors().items():
         _add_tensor(digest, f"sae.{name}", tensor)
-    _add_json(digest, "sae", [sae.architecture, sae.k, sae.apply_b_dec_to_input, sae.normalize_activations])
+    k = int(sae.k) if sae.k is not None and sae.k == int(sae.k) else sae.k  # 3 and 3.0 are the same SAE
+    _add_json(digest, "sae", [sae.architecture, k, sae.apply_b_dec_to_input, sae.normalize_activations])
     _add_json(digest, "place", [layer, hook])
     return f"sha256:{digest.hexdigest()}"
 

@@ -122,7 +122,7 @@ def _assemble(folder: Path, config: _Json, weights: dict[str, Tensor]) -> Sae:
     )
 
 
-def _architecture(file: Path, config: _Json) -> tuple[Architecture, float | None]:
+def _architecture(file: Path, config: _Json) -> tuple[Architecture, int | float | None]:
     """The architecture and its k; before version 6 a TopK SAE could be a "standard" one with another activation."""
     name = config.get("architecture", "standard")
     activation = config.get("activation_fn_str", config.get("activation_fn", "relu"))

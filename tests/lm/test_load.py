@@ -2,6 +2,7 @@
 
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from explorer.errors import SubjectError
 from explorer.lm.autoencoder import Sae
 from explorer.lm.fingerprint import subject_fingerprint, weights_digest
 from explorer.lm.load import LoadedModel, blocks, load_model
+from explorer.lm.sae import load_sae, save_sae
 from tests.lm.tiny import REFUSED, TINY, tiny_model
 from tests.lm.tiny_tokenizers import byte_tokenizer, word_tokenizer
 
@@ -123,6 +125,14 @@ def test_a_fingerprint_tells_subjects_apart(tmp_path: Path) -> None:
     loaded.model.get_input_embeddings().weight.data[3, 4] += 1e-6
     other_weights = subject_fingerprint(loaded.model, loaded.tokenizer, sae(), 1, "resid_post")
     assert len(others | {other_words, other_weights}) == 6
+
+
+def test_an_sae_has_the_same_fingerprint_in_memory_and_from_disk(tmp_path: Path) -> None:
+    loaded = load_model(saved(tmp_path))
+    for k in (2, 2.0, 2.5):
+        made = replace(sae(), architecture="batchtopk", k=k)
+        save_sae(tmp_path / "sae", made)
+        assert fingerprint(loaded, made) == fingerprint(loaded, load_sae(tmp_path / "sae"))
 
 
 def test_computing_in_fewer_bits_keeps_the_fingerprint_and_rounding_the_weights_does_not(tmp_path: Path) -> None:
