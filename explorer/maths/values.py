@@ -1,7 +1,7 @@
 """The named values along a manifold, from tokens alone: which, where, in what order. Ours; no label is read.
 
 The clusters that steer a model fire just before an answer, so a position is named by the token that it stands on or by
-the one that follows, whichever tells more about the intrinsic coordinate than chance does.
+the one that follows (``position`` decides which).
 """
 
 from collections.abc import Sequence
@@ -13,26 +13,12 @@ from jaxtyping import Float32, Int32, Int64
 from explorer.maths.coordinate import Orientation, circular_median, distance, orient
 from explorer.records import ShapeKind, Vocabulary
 
-BINS = 24
-"""Intervals of the coordinate that hold equally many tokens."""
-SHUFFLES = 20
-"""Draws of the null of the shared information."""
 FEWEST = 5
 """A value stands on at least so many sampled tokens,"""
 RAREST = 0.003
 """and on this share of them,"""
 SPREAD = 0.6
 """and its mean distance from its own median is at most this share of the whole cloud's."""
-
-
-@dataclass(frozen=True)
-class Information:
-    """What the tokens tell about the coordinate."""
-
-    bits: float
-    """Mutual information of token and coordinate, less what shuffled tokens share."""
-    null: float
-    """What shuffled tokens share, in bits."""
 
 
 @dataclass(frozen=True)
@@ -49,36 +35,29 @@ class Values:
     """Value of each sampled token, -1 where it has none."""
     orientation: Orientation
     """Turn and flip that puts the values into their order; already applied to `coordinate`."""
-    information: Information
-    """How much these tokens tell about the coordinate."""
 
 
 def name_values(
-    here: Int32[np.ndarray, "sample"],
-    following: Int32[np.ndarray, "sample"],
+    ids: Int32[np.ndarray, "sample"],
+    offset: int,
     coordinate: Float32[np.ndarray, "sample"],
     vocabulary: Vocabulary,
     *,
     closed: bool,
-    rng: np.random.Generator,
 ) -> Values:
     """Find the values of a manifold.
 
     Args:
-        here: token on which each sample stands.
-        following: token after it, -1 at the end of a document.
-        coordinate: its intrinsic coordinate.
+        ids: the token that names each sample, -1 where there is none.
+        offset: 0 where that is the token itself, 1 where it comes next.
+        coordinate: intrinsic coordinate.
         vocabulary: texts of the tokens.
         closed: whether the coordinate is cyclic.
-        rng: shuffles tokens for the null.
 
     Returns:
         The values. On a closed curve the one with the lowest token id comes first and of its neighbours the one with
         the lower id second; an open one runs so that token ids rise. Both are conventions: nothing knows a calendar.
     """
-    told = [_information(_texts(ids, vocabulary)[1], coordinate, rng) for ids in (here, following)]
-    offset = int(told[1].bits > told[0].bits)
-    ids = (here, following)[offset]
     texts, text = _texts(ids, vocabulary)
     kept = _concentrated(text, coordinate, closed)
     place = np.array([_median(coordinate[text == value], closed) for value in kept], dtype=np.float32)
@@ -89,7 +68,7 @@ def name_values(
     rank = np.full(len(texts) + 1, -1, np.int32)
     rank[np.asarray(kept, dtype=np.int64)[order]] = np.arange(len(kept))
     names = tuple(texts[kept[position]] for position in order)
-    return Values(offset, names, place[order], rank[text], orientation, told[offset])
+    return Values(offset, names, place[order], rank[text], orientation)
 
 
 def _texts(ids: Int32[np.ndarray, "sample"], vocabulary: Vocabulary) -> tuple[list[str], Int64[np.ndarray, "sample"]]:
@@ -102,25 +81,6 @@ def _texts(ids: Int32[np.ndarray, "sample"], vocabulary: Vocabulary) -> tuple[li
         if text:
             text_of[position] = found.setdefault(text, len(found))
     return list(found), np.array(text_of, dtype=np.int64)[inverse]
-
-
-def _information(
-    text: Int64[np.ndarray, "sample"], coordinate: Float32[np.ndarray, "sample"], rng: np.random.Generator
-) -> Information:
-    rank = np.argsort(np.argsort(coordinate, kind="stable"), kind="stable")
-    place = rank * BINS // max(len(rank), 1)
-    null = float(np.mean([_mutual_information(rng.permutation(text), place) for _ in range(SHUFFLES)]))
-    return Information(_mutual_information(text, place) - null, null)
-
-
-def _mutual_information(text: Int64[np.ndarray, "sample"], place: Int64[np.ndarray, "sample"]) -> float:
-    """Plug-in estimate in bits."""
-    _, dense = np.unique(text, return_inverse=True)
-    joint = np.bincount(dense * BINS + place, minlength=(int(dense.max(initial=0)) + 1) * BINS).reshape(-1, BINS)
-    share = joint / joint.sum()
-    expected = share.sum(1, keepdims=True) * share.sum(0, keepdims=True)
-    some = share > 0
-    return float((share[some] * np.log2(share[some] / expected[some])).sum())
 
 
 def _concentrated(

@@ -7,8 +7,9 @@ from jaxtyping import Float32, Int32, Int64
 from pydantic import TypeAdapter
 
 from explorer.config import BuildSettings
-from explorer.maths.coordinate import orient, orient_curve
-from explorer.maths.curve import fit_path, project_to_curve
+from explorer.maths.coordinate import orient
+from explorer.maths.curve import fit_path
+from explorer.maths.discriminant import Position, read_position
 from explorer.maths.geometry import fit_shape
 from explorer.maths.membership import Subspace, cluster_subspace, grow_halo
 from explorer.maths.portrait import portrait_svg
@@ -33,10 +34,12 @@ CANDIDATE_FIRES = 5
 """A feature that fires on fewer of a cluster's sampled tokens is no candidate for its halo,"""
 CANDIDATE_SHARE = 0.002
 """nor one that fires on less than this share of them."""
-POSITION_SHARE = 0.1
-"""The hub is projected out where at least this share of the variance is left to show position."""
-WEAK = 0.1
-"""Share of the tokens, those nearest the middle of the position space, that the curve is not fitted on."""
+FEWEST_STORED = 40
+"""Stored activations below which a cluster's geometry is fitted on the SAE's reconstruction."""
+CURVE_SHARE = 0.999
+"""Share of the curve's own variance that the directions of steering hold."""
+CURVES = ("closed curve", "open curve")
+"""Shapes that have an intrinsic coordinate."""
 DRAWN_AXES = 3
 """Axes of the drawn cloud."""
 
@@ -82,28 +85,47 @@ class _Cloud:
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """A cloud's shape with the coordinate turned so that its values stand in order."""
+class _Reading:
+    """One way to read a cluster's position: by the token here, or by the one that comes next."""
 
+    offset: int
+    """0 for the token here, 1 for the next."""
+    ids: Int32[np.ndarray, "sample"]
+    """That token of each sample."""
+    position: Position
+    """Where the samples stand."""
     shape: Shape
-    """As fitted on the tokens that show position well."""
-    position: Subspace
-    """The space that it was fitted in: the hub is projected out."""
-    subspace: Subspace
-    """The span of all atoms, in which steering moves."""
+    """What the known ones lie on."""
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """A reading that shows a curve goes before one that does not; then the one that tells more."""
+        return self.shape.kind in CURVES, self.position.bits
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A cluster's shape with the coordinate turned so that its values stand in order. Samples: the known ones."""
+
+    reading: _Reading
+    """Which tokens name the position."""
+    known: Int64[np.ndarray, "sample"]
+    """Rows of the cloud of which position can be told."""
+    points: Float32[np.ndarray, "sample discriminant"]
+    """Where they stand."""
     coordinate: Float32[np.ndarray, "sample"]
-    """Of every sampled token."""
-    curve: Float32[np.ndarray, "knot position_axis"]
-    """In the position space."""
+    """Intrinsic coordinate."""
+    subspace: Subspace
+    """Directions in which the curve runs, for steering."""
     path: Float32[np.ndarray, "knot axis"]
-    """In the span of all atoms."""
+    """The curve in them."""
     values: Values
     """Named from tokens."""
 
     @property
     def closed(self) -> bool:
         """Whether the coordinate is cyclic."""
-        return self.shape.kind == "closed curve"
+        return self.reading.shape.kind == "closed curve"
 
 
 @dataclass(frozen=True)
@@ -138,23 +160,34 @@ class ClusterBuilder:
         geometry = self._geometry(membership, cloud, fit, rng)
         summary = self._summary(number, membership, cloud, fit, rng)
         return Manifold(
-            summary, geometry, portrait_svg(geometry.points, geometry.coordinate, geometry.curve, fit.shape.kind)
+            summary,
+            geometry,
+            portrait_svg(geometry.points, geometry.coordinate, geometry.curve, fit.reading.shape.kind),
         )
 
     def _cloud(self, core: Int32[np.ndarray, "core"], rng: np.random.Generator) -> _Cloud:
         tokens = core_tokens(self.firing, core, self.settings.halo.core_share)
-        n_tokens = len(tokens)
-        if self.residuals is not None:
-            tokens = tokens[np.isin(tokens, self.residuals.token_index, assume_unique=True)]
+        stored = self._stored(tokens)
+        chosen = tokens if stored is None else stored
         most = self.settings.geometry.max_points
-        if len(tokens) > most:
-            tokens = np.sort(rng.choice(tokens, most, replace=False))
-        return _Cloud(n_tokens, tokens, self._activations(tokens))
+        if len(chosen) > most:
+            chosen = np.sort(rng.choice(chosen, most, replace=False))
+        activations = self._reconstructed(chosen) if stored is None else self._residual(chosen)
+        return _Cloud(len(tokens), chosen, activations)
 
-    def _activations(self, tokens: Int64[np.ndarray, "sample"]) -> Float32[np.ndarray, "sample d_model"]:
-        if self.residuals is not None:
-            rows = np.searchsorted(self.residuals.token_index, tokens)
-            return self.residuals.values[rows].astype(np.float32)
+    def _stored(self, tokens: Int64[np.ndarray, "token_of_core"]) -> Int64[np.ndarray, "stored"] | None:
+        """Those of the tokens whose activation is stored, or None where these are too few to tell a shape."""
+        if self.residuals is None:
+            return None
+        stored = tokens[np.isin(tokens, self.residuals.token_index, assume_unique=True)]
+        return stored if len(stored) >= FEWEST_STORED else None
+
+    def _residual(self, tokens: Int64[np.ndarray, "sample"]) -> Float32[np.ndarray, "sample d_model"]:
+        assert self.residuals is not None
+        return self.residuals.values[np.searchsorted(self.residuals.token_index, tokens)].astype(np.float32)
+
+    def _reconstructed(self, tokens: Int64[np.ndarray, "sample"]) -> Float32[np.ndarray, "sample d_model"]:
+        """What the SAE makes of its codes, which stands in for activations that are not stored."""
         features = self._features_on(tokens, least=1)
         codes = codes_on(self.firing, features, tokens)
         return np.asarray(codes @ self.decoder.W_dec[features] + self.decoder.b_dec)
@@ -175,59 +208,64 @@ class ClusterBuilder:
         return grow_halo(core, candidates, codes, cloud.activations, W_dec, self.settings.halo, rng=rng)
 
     def _fit(self, membership: Membership, cloud: _Cloud, rng: np.random.Generator) -> _Fit:
-        settings = self.settings.geometry
-        directions = self.decoder.W_dec[membership.atoms]
-        subspace = cluster_subspace(cloud.activations, directions)
-        position = cluster_subspace(cloud.activations, directions, without=directions[: membership.n_core])
-        if position.share.sum() < POSITION_SHARE * subspace.share.sum():
-            position = subspace
-        points = position.coordinates(cloud.activations)
-        strength = np.linalg.norm(points, axis=1)
-        strong = strength >= np.quantile(strength, WEAK)
-        shape = fit_shape(points[strong], rng=rng, settings=settings)
-        closed = shape.kind == "closed curve"
-        coordinate = project_to_curve(points, shape.curve, closed)
-        path = fit_path(subspace.coordinates(cloud.activations), coordinate, closed=closed, knots=settings.knots)
-        ids = self.tokens.token_ids
-        following = contexts_of(self.tokens, cloud.tokens)[:, CONTEXT_BEFORE + 1]
-        values = name_values(ids[cloud.tokens], following, coordinate, self.tokens.vocabulary, closed=closed, rng=rng)
-        turn = values.orientation
-        return _Fit(
-            shape,
-            position,
-            subspace,
-            orient(coordinate, turn, closed=closed).astype(np.float32),
-            orient_curve(shape.curve, turn, closed=closed),
-            orient_curve(path, turn, closed=closed),
-            values,
+        span = cluster_subspace(cloud.activations, self.decoder.W_dec[membership.atoms])
+        inside = span.coordinates(cloud.activations)
+        reading = self._reading(inside, cloud, rng)
+        known = np.flatnonzero(reading.position.known)
+        closed = reading.shape.kind == "closed curve"
+        values = name_values(
+            reading.ids[known], reading.offset, reading.shape.coordinate, self.tokens.vocabulary, closed=closed
         )
+        coordinate = orient(reading.shape.coordinate, values.orientation, closed=closed).astype(np.float32)
+        curve = fit_path(inside[known], coordinate, closed=closed, knots=self.settings.geometry.knots)
+        subspace = _directions_of(curve, span)
+        path = (curve @ span.basis + span.center - subspace.center) @ subspace.basis.T
+        points = reading.position.points[known]
+        return _Fit(reading, known, points, coordinate, subspace, path.astype(np.float32), values)
+
+    def _reading(self, inside: Float32[np.ndarray, "sample axis"], cloud: _Cloud, rng: np.random.Generator) -> _Reading:
+        """The token here or the next, whichever shows a curve, else whichever tells more."""
+        here = self.tokens.token_ids[cloud.tokens]
+        following = contexts_of(self.tokens, cloud.tokens)[:, CONTEXT_BEFORE + 1]
+        found = [self._read(inside, ids, offset, rng) for offset, ids in enumerate((here, following))]
+        return max(found, key=lambda reading: reading.rank)
+
+    def _read(
+        self,
+        inside: Float32[np.ndarray, "sample axis"],
+        ids: Int32[np.ndarray, "sample"],
+        offset: int,
+        rng: np.random.Generator,
+    ) -> _Reading:
+        position = read_position(inside, ids, rng=rng)
+        leading = position.points[position.known, : position.n_leading]
+        return _Reading(offset, ids, position, fit_shape(leading, rng=rng, settings=self.settings.geometry))
 
     def _geometry(self, membership: Membership, cloud: _Cloud, fit: _Fit, rng: np.random.Generator) -> ClusterGeometry:
         settings = self.settings.geometry
-        n = len(cloud.tokens)
+        n = len(fit.known)
         drawn = (
             np.sort(rng.choice(n, settings.drawn_points, replace=False)) if n > settings.drawn_points else np.arange(n)
         )
-        codes = codes_on(self.firing, membership.atoms, cloud.tokens)
-        axes = fit.position.basis[:DRAWN_AXES]
-        missing = DRAWN_AXES - len(axes)
-        placed = fit.position.coordinates(cloud.activations[drawn])[:, :DRAWN_AXES]
-        share = fit.position.share[:DRAWN_AXES] / max(float(fit.position.share.sum()), 1e-12)
-        ids, strength = self._examples(membership.atoms)
-        residual, count = _means(cloud.activations, fit.values.index, len(fit.values.names))
+        tokens = cloud.tokens[fit.known]
+        codes = codes_on(self.firing, membership.atoms, tokens)
+        placed = _padded(fit.points[:, :DRAWN_AXES])
+        strength = _padded(fit.reading.position.strength[None, :DRAWN_AXES])[0]
+        ids, activation = self._examples(membership.atoms)
+        residual, count = _means(cloud.activations[fit.known], fit.values.index, len(fit.values.names))
         return ClusterGeometry(
             atoms=membership.atoms,
             n_core=membership.n_core,
             atom_gain=membership.gain,
             atom_null=membership.null_gain,
-            token_index=cloud.tokens[drawn],
-            points=np.pad(placed, ((0, 0), (0, missing))),
+            token_index=tokens[drawn],
+            points=placed[drawn],
             coordinate=fit.coordinate[drawn],
             value=fit.values.index[drawn],
             codes=codes[drawn].astype(np.float16),
-            context_ids=contexts_of(self.tokens, cloud.tokens[drawn]),
-            curve=np.pad(fit.curve[:, :DRAWN_AXES], ((0, 0), (0, missing))).astype(np.float32),
-            axis_share=np.pad(share, (0, missing)).astype(np.float32),
+            context_ids=contexts_of(self.tokens, tokens[drawn]),
+            curve=fit_path(placed, fit.coordinate, closed=fit.closed, knots=settings.knots),
+            axis_share=strength / max(float(fit.reading.position.strength.sum()), 1e-12),
             basis=fit.subspace.basis,
             center=fit.subspace.center,
             path=fit.path,
@@ -236,7 +274,7 @@ class ClusterBuilder:
             value_count=count,
             tuning=tuning_curves(codes, fit.coordinate, closed=fit.closed, bins=settings.bins),
             example_ids=ids,
-            example_activation=strength,
+            example_activation=activation,
         )
 
     def _examples(
@@ -257,39 +295,41 @@ class ClusterBuilder:
     def _summary(
         self, number: int, membership: Membership, cloud: _Cloud, fit: _Fit, rng: np.random.Generator
     ) -> ClusterSummary:
-        codes = codes_on(self.firing, membership.atoms, cloud.tokens)
-        points = fit.position.coordinates(cloud.activations)
-        judged = judge_regime(codes, points, fit.coordinate, closed=fit.closed, rng=rng)
+        shape = fit.reading.shape
+        codes = codes_on(self.firing, membership.atoms, cloud.tokens[fit.known])
+        leading = fit.points[:, : fit.reading.position.n_leading]
+        judged = judge_regime(codes, leading, fit.coordinate, closed=fit.closed, rng=rng)
         tuning = tuning_curves(codes, fit.coordinate, closed=fit.closed, bins=self.settings.geometry.bins)
         return ClusterSummary(
             id=number,
             label=label_of(fit.values, self._common(cloud.tokens)),
-            words=shape_in_words(fit.shape.kind, fit.values),
+            words=shape_in_words(shape.kind, fit.values),
             features=tuple(int(atom) for atom in membership.atoms[: membership.n_core]),
             halo=tuple(int(atom) for atom in membership.atoms[membership.n_core :]),
             n_tokens=cloud.n_tokens,
-            n_sampled=len(cloud.tokens),
-            shape=fit.shape.kind,
-            intrinsic_dim=fit.shape.intrinsic_dim,
+            n_sampled=len(fit.known),
+            shape=shape.kind,
+            intrinsic_dim=shape.intrinsic_dim,
             regime=judged.regime,
             order=fit.values.names,
             value_offset=fit.values.offset,
             feature_order=tuple(int(membership.atoms[row]) for row in feature_order(tuning)),
-            scores=self._scores(number, membership, fit) | judged.numbers,
+            scores=self._scores(number, membership, cloud, fit) | judged.numbers,
         )
 
-    def _scores(self, number: int, membership: Membership, fit: _Fit) -> dict[str, float]:
-        curved = fit.shape.kind in ("closed curve", "open curve")
+    def _scores(self, number: int, membership: Membership, cloud: _Cloud, fit: _Fit) -> dict[str, float]:
+        shape, position = fit.reading.shape, fit.reading.position
         return {
-            "variance_explained": fit.shape.variance_explained,
-            "p_value": fit.shape.p_value,
+            "variance_explained": shape.variance_explained,
+            "p_value": shape.p_value,
             "persistence": float(self.clustering.persistence[number]),
-            "manifold_likeness": fit.shape.variance_explained if curved else 0.0,
+            "manifold_likeness": shape.variance_explained if shape.kind in CURVES else 0.0,
             "atoms_explain": float(membership.gain.sum()),
             "core_explains": float(membership.gain[: membership.n_core].sum()),
-            "position_share": float(fit.position.share.sum()),
-            "value_bits": fit.values.information.bits,
-            "value_bits_null": fit.values.information.null,
+            "known_share": len(fit.known) / len(cloud.tokens),
+            "position_bits": position.bits,
+            "position_p_value": position.p_value,
+            "n_leading": float(position.n_leading),
         }
 
     def _common(self, tokens: Int64[np.ndarray, "sample"], most: int = 3) -> list[str]:
@@ -297,6 +337,21 @@ class ClusterBuilder:
         ids, counts = np.unique(self.tokens.token_ids[tokens], return_counts=True)
         texts = [self.tokens.vocabulary.text(int(ids[best])).strip() for best in np.argsort(-counts, kind="stable")]
         return [text for text in texts if text][:most]
+
+
+def _padded(points: Float32[np.ndarray, "sample axis"]) -> Float32[np.ndarray, "sample xyz"]:
+    """Three columns, zeros where there are fewer."""
+    return np.pad(points, ((0, 0), (0, DRAWN_AXES - points.shape[1])))
+
+
+def _directions_of(curve: Float32[np.ndarray, "knot axis"], span: Subspace) -> Subspace:
+    """The directions of the cluster's span in which its curve runs: there steering moves, and nowhere else."""
+    middle = curve.mean(0)
+    _, size, axes = np.linalg.svd(curve - middle, full_matrices=False)
+    share = size**2 / max(float((size**2).sum()), 1e-300)
+    kept = max(1, int(np.searchsorted(np.cumsum(share), CURVE_SHARE)) + 1)
+    basis = (axes[:kept] @ span.basis).astype(np.float32)
+    return Subspace((span.center + middle @ span.basis).astype(np.float32), basis, share[:kept].astype(np.float32))
 
 
 def _means(
