@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("scene", ["fresh", "over an old run", "over an old run, names not exchanged", "bundle"])
 def test_killed_before_every_write(tmp_path: Path, scene: str) -> None:
     command = [sys.executable, "-m", "tests.runs.crash", str(tmp_path), scene]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["kills"] >= 20
