@@ -50,6 +50,18 @@ def api_routes(routes: Iterable[object]) -> Iterator[APIRoute]:
         yield from api_routes(getattr(getattr(route, "original_router", route), "routes", ()))
 
 
+def steering_body(whole: Whole) -> bytes:
+    """A generation that the planted run's host can do."""
+    asked = steer_request(run=whole.run.id, cluster=whole.run.manifest.clusters[0].id, end=0.5)
+    return asked.model_dump_json().encode()
+
+
+async def ticket_of(whole: Whole) -> str:
+    wire = Wire("POST", "/api/steer", steering_body(whole), {"content-type": "application/json"})
+    await wire.run(whole.app)
+    return str(json.loads(wire.body)["id"])
+
+
 async def start(app: ASGIApp) -> None:
     """What a server does before the first request; Dash adds its catch-all page then."""
     messages: list[Message] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
@@ -144,16 +156,24 @@ def test_no_value_of_a_callback_gives_a_server_error(whole: Whole, data: st.Data
 
 def test_tokens_stream_through_compression_and_dash_one_by_one(whole: Whole) -> None:
     async def run() -> None:
-        cluster = whole.run.manifest.clusters[0]
-        asked = steer_request(run=whole.run.id, cluster=cluster.id, end=0.5)
-        wire = Wire("POST", "/api/steer", asked.model_dump_json().encode(), {"content-type": "application/json"})
-        await wire.run(whole.app)
-        ticket = json.loads(wire.body)["id"]
         whole.host.pause = 0.01
-        stream = Wire("GET", f"/api/steer/{ticket}", headers={"accept-encoding": "gzip"})
+        stream = Wire("GET", f"/api/steer/{await ticket_of(whole)}", headers={"accept-encoding": "gzip"})
         await stream.run(whole.app)
         pieces = [message["body"] for message in stream.got if message.get("body")]
         assert len(pieces) > 8, "each event for itself"
         assert pieces[-1].startswith(b'data: {"type":"done"')
+
+    asyncio.run(run())
+
+
+def test_a_reader_who_leaves_is_noticed_through_every_layer(whole: Whole) -> None:
+    async def run() -> None:
+        whole.host.pause = 3600.0
+        stream = Wire("GET", f"/api/steer/{await ticket_of(whole)}", headers={"accept-encoding": "gzip"})
+        task = asyncio.create_task(stream.run(whole.app))
+        await stream.until(b'"type":"token"')
+        stream.left.set()
+        await task
+        assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(run())
