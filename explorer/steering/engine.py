@@ -140,8 +140,8 @@ class Engine:
         return np.concatenate([states for states, _ in read])[back], np.concatenate([p for _, p in read])[back]
 
     def next_probabilities(
-        self, prefix: Prefix, displacements: list[Float[np.ndarray, "row d_model"]]
-    ) -> list[Float[np.ndarray, "row vocab"]]:
+        self, prefix: Prefix, displacements: list[Float[np.ndarray, "_ d_model"]]
+    ) -> list[Float[np.ndarray, "_ vocab"]]:
         """Next-token probabilities of the unsteered row and of every displaced row: one batch, split as given.
 
         Raises:

@@ -1,0 +1,68 @@
+"""The host as a process of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from explorer.steering.answers import Answers
+from explorer.steering.client import SteeringClient
+from explorer.steering.protocol import TokenEvent
+from tests.steering.conftest import behaviour_request, steer_request
+
+START_SECONDS = 240
+
+
+def host_command(run: Path, token_file: Path, port: int) -> list[str]:
+    named = ["--token-file", str(token_file), "--port", str(port)]
+    return [sys.executable, "-m", "explorer.cli", "host", str(run), *named]
+
+
+def test_a_host_serves_its_run_and_answers_as_the_engine_does(
+    steerable_run: Path, answers: Answers, tmp_path: Path
+) -> None:
+    token_file = tmp_path / "token"
+    with subprocess.Popen(
+        host_command(steerable_run, token_file, 0),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    ) as process:
+        watchdog = threading.Timer(START_SECONDS, process.kill)
+        watchdog.start()
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            assert url.startswith("http://127.0.0.1:")
+            with SteeringClient(url, token_file.read_text().strip(), timeout=START_SECONDS) as client:
+                assert client.subject() == answers.subject()
+                request = behaviour_request(answers.engine)
+                assert client.behaviour(request).values == answers.behaviour(request).values
+                request = steer_request(answers.engine)
+                here, there = ([e.token_id for e in events if isinstance(e, TokenEvent)]
+                               for events in (answers.generate(request), client.steer(request)))  # fmt: skip
+                assert here == there
+        finally:
+            watchdog.cancel()
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(START_SECONDS) in (0, -signal.SIGTERM)
+
+
+def test_a_taken_port_is_told_in_one_line(steerable_run: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            host_command(steerable_run, tmp_path / "token", port),
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert f"port {port}" in done.stderr
