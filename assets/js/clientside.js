@@ -35,11 +35,7 @@
     return [true, point.bbox, children(found, point)];
   }
 
-  function shareWords(text, done) {
-    const toast = document.getElementById("toast");
-    toast.replaceChildren(done ? "Link copied: " : "Copy this link: ", mx.html("a", { href: text }, text));
-    window.setTimeout(() => { if (toast.textContent.includes(text)) toast.replaceChildren(); }, 8000);
-  }
+  const shareWords = (link, done) => mx.tell(done ? "Link copied: " : "Copy this link: ", link);
 
   dash.mx = {
     title(text) { if (text) document.title = text; },
@@ -108,7 +104,7 @@
       const body = { view: window.location.search, label: cluster.label, behaviour_request: steer.request, behaviour: steer.reply, ...(stream || {}) };
       const reply = await fetch(`${cluster.api}/share`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
       const kept = await reply.json();
-      if (!reply.ok) { document.getElementById("toast").textContent = kept.message; return; }
+      if (!reply.ok) { mx.tell(kept.message); return; }
       const link = new URL(cluster.api.replace(/api$/, "") + kept.path.replace(/^\//, ""), window.location.href).href;
       shareWords(link, await mx.link.copy(link));
     },

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const mx = (window.mx = window.mx || {});
-  const CHORD = 2, PATH = 3, START = 4, HANDLE = 5;
+  const CURVE = 1, CHORD = 2, PATH = 3, START = 4, HANDLE = 5;
   let shape = null;
   let waiting = false;
 
@@ -21,12 +21,22 @@
     return { x: points.map((p) => p[0]), y: points.map((p) => p[1]), z: points.map((p) => p[2]) };
   }
 
+  /* Coordinates along the path without the jump at the seam: a closed curve's may leave [0, 1]. */
+  function unrolled(view) {
+    const whole = [view.coordinate[0]];
+    for (let i = 1; i < view.coordinate.length; i += 1) {
+      let step = view.coordinate[i] - view.coordinate[i - 1];
+      if (shape.closed) step -= Math.round(step);
+      whole.push(whole[i - 1] + step);
+    }
+    return whole;
+  }
+
   function coordinateAt(view, position) {
-    const at = position * (view.coordinate.length - 1);
-    const low = Math.floor(at), high = Math.min(low + 1, view.coordinate.length - 1);
-    let step = view.coordinate[high] - view.coordinate[low];
-    if (shape.closed) step -= Math.round(step);
-    return view.coordinate[low] + step * (at - low);
+    const whole = unrolled(view);
+    const at = position * (whole.length - 1);
+    const low = Math.floor(at), high = Math.min(low + 1, whole.length - 1);
+    return whole[low] + (whole[high] - whole[low]) * (at - low);
   }
 
   function restyle(traces, points, extra) {
@@ -36,18 +46,34 @@
     window.Plotly.restyle(gd, { x: all.map((p) => p.x), y: all.map((p) => p.y), z: all.map((p) => p.z), ...extra }, traces);
   }
 
+  /* The curve without the stretch that the path covers: two lines at one depth would flicker. */
+  function rest(view) {
+    if (!view) return drawn([[0, 1]]);
+    const begin = view.coordinate[0], end = coordinateAt(view, 1);
+    const low = Math.min(begin, end), high = Math.max(begin, end);
+    return drawn(shape.closed ? [[high, low + 1]] : [[0, low], [high, 1]]);
+  }
+
+  function drawn(stretches) {
+    const gap = [null, null, null];
+    return stretches.flatMap(([from, to]) => {
+      const steps = Math.max(2, Math.ceil((to - from) * 160));
+      return [...Array.from({ length: steps + 1 }, (_, i) => along(from + ((to - from) * i) / steps)), gap];
+    });
+  }
+
   /* Draw a new path: its stretch of the curve, and the straight line between its ends. */
   function path(view) {
     if (!shape || !shape.curve.length || !view || !view.coordinate.length) return;
     const points = view.coordinate.map(along);
     const handle = along(coordinateAt(view, mx.bands.position()));
     const accent = mx.theme.color("--accent-line");
-    restyle([CHORD, PATH, START, HANDLE], [[points[0], points[points.length - 1]], points, [points[0]], [handle]],
-      { "line.color": [undefined, accent, undefined, undefined], "marker.color": [undefined, undefined, undefined, accent] });
+    restyle([CURVE, CHORD, PATH, START, HANDLE], [rest(view), [points[0], points[points.length - 1]], points, [points[0]], [handle]],
+      { "line.color": [undefined, undefined, accent, undefined, undefined], "marker.color": [undefined, undefined, undefined, undefined, accent] });
   }
 
   function erase() {
-    restyle([CHORD, PATH, START, HANDLE], [[], [], [], []]);
+    if (shape && shape.curve.length) restyle([CURVE, CHORD, PATH, START, HANDLE], [rest(null), [], [], [], []]);
   }
 
   function follow(position, view) {

@@ -7,7 +7,8 @@
 
   const column = (row) => document.querySelector(`#streams .stream[data-row="${row}"]`);
   const part = (row, name) => column(row)?.querySelector(`.${name}`);
-  const props = (id, values) => { if (document.getElementById(id)) window.dash_clientside.set_props(id, values); };
+  // A store has no element of its own: the panel's button tells whether the panel is still there.
+  const props = (id, values) => { if (document.getElementById("generate")) window.dash_clientside.set_props(id, values); };
 
   function say(text) {
     props("steer-status", { children: text });

@@ -25,15 +25,14 @@ from explorer.runs.catalog import Catalog
 
 STYLES = ("tokens", "base", "controls", "shell", "gallery", "atlas", "manifold", "steer")
 """Style sheets of assets/css, in order."""
-SCRIPTS = ("svg", "link", "strips", "bands", "cloud", "map", "stream", "host", "keys", "clientside")
+SCRIPTS = ("svg", "problems", "link", "strips", "bands", "cloud", "map", "stream", "host", "keys", "clientside")
 """Scripts of assets/js, in order; theme.js stands in the head, before the first paint."""
 INDEX = """<!DOCTYPE html>
 <html lang="en">
   <head>
     {%metas%}
-    <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>{%title%}</title>
-    {%favicon%}
+    <link rel="icon" type="image/svg+xml" href="ASSETS/favicon.svg?VERSION">
     {%css%}
     <script src="ASSETS/js/theme.js?VERSION"></script>
   </head>

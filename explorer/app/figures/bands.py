@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from explorer.app.figures.colors import GREY, value_colors
+from explorer.app.figures.colors import value_colors
 from explorer.app.words import percent
 from explorer.steering.protocol import ArmBehaviour, BehaviourReply, TopToken
 
@@ -257,6 +257,3 @@ def _verdict(reply: BehaviourReply) -> str:
         f"{percent(effect.shift)}, random directions of the same length reach {percent(effect.control_max)}. "
         "Its shape may be real; steering along it is not."
     )
-
-
-__all__ = ["GREY", "Answer", "ArmBands", "Band", "BandsView", "bands_view", "signed_length"]

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float32
 
-from explorer.app.figures.colors import GREY, cyclic_scale, position_colors, sequential_scale
+from explorer.app.figures.colors import cyclic_scale, position_colors, sequential_scale
 from explorer.app.state import View
 from explorer.app.words import plot_text
 from explorer.records import ClusterGeometry, ClusterSummary
@@ -14,10 +14,14 @@ from explorer.records import ClusterGeometry, ClusterSummary
 POINTS, CURVE, CHORD, PATH, START, HANDLE = range(6)
 """Trace numbers; assets/js/cloud.js moves the last four."""
 CURVE_COLOR = "#8a939e"
+CURVES = ("closed curve", "open curve")
+"""Shapes that have a curve."""
+LABEL_DISTANCE = np.float32(0.15)
+"""How far outside the curve its values are named, as a share of the distance from the middle."""
 MAX_LABELS = 26
 """Values named in the drawing; more are thinned evenly."""
 DEFAULT_CAMERA: dict[str, dict[str, float]] = {
-    "eye": {"x": 0.14, "y": -0.4, "z": 1.12},
+    "eye": {"x": 0.15, "y": -0.42, "z": 1.22},
     "center": {"x": 0, "y": 0, "z": 0},
     "up": {"x": 0, "y": 1, "z": 0},
 }
@@ -109,7 +113,7 @@ def _points(summary: ClusterSummary, geometry: ClusterGeometry, color: str) -> g
 
 
 def _curve(summary: ClusterSummary, geometry: ClusterGeometry) -> go.Scatter3d:
-    has_curve = summary.shape in ("closed curve", "open curve")
+    has_curve = summary.shape in CURVES
     curve = geometry.curve if has_curve else geometry.curve[:0]
     if summary.shape == "closed curve":
         curve = np.concatenate([curve, curve[:1]])
@@ -138,20 +142,27 @@ def _empty_traces() -> list[go.Scatter3d]:
 
 
 def _labels(summary: ClusterSummary, geometry: ClusterGeometry) -> list[dict[str, object]]:
-    closed = summary.shape == "closed curve"
-    colors = position_colors(closed, geometry.value_coordinate)
-    center = geometry.curve.mean(axis=0)
+    colors = position_colors(summary.shape == "closed curve", geometry.value_coordinate)
     labels: list[dict[str, object]] = []
     for index in named_values(summary):
-        point = curve_point(closed, geometry.curve, float(geometry.value_coordinate[index]))
-        out = point + (point - center) * np.float32(0.2)
-        labels.append(
-            {
-                "x": float(out[0]), "y": float(out[1]), "z": float(out[2]), "showarrow": False,
-                "text": plot_text(summary.order[index].strip(), 24), "font": {"color": colors[index], "size": 13},
-            }
-        )  # fmt: skip
+        place = _label_place(summary, geometry, index)
+        if place is None:
+            continue
+        text = plot_text(summary.order[index].strip(), 24)
+        at = dict(zip(("x", "y", "z"), place.tolist(), strict=True))
+        labels.append({**at, "showarrow": False, "text": text, "font": {"color": colors[index], "size": 13}})
     return labels
+
+
+def _label_place(summary: ClusterSummary, geometry: ClusterGeometry, index: int) -> Float32[np.ndarray, "xyz"] | None:
+    """Beside the curve, away from its middle; amid the value's own points where there is no curve."""
+    if summary.shape in CURVES and len(geometry.curve):
+        closed = summary.shape == "closed curve"
+        point = curve_point(closed, geometry.curve, float(geometry.value_coordinate[index]))
+        outside: Float32[np.ndarray, "xyz"] = point + (point - geometry.curve.mean(axis=0)) * LABEL_DISTANCE
+        return outside
+    own = geometry.points[geometry.value == index]
+    return own.mean(axis=0) if len(own) else None
 
 
 def _ratio(geometry: ClusterGeometry) -> dict[str, float]:
@@ -173,6 +184,3 @@ def _layout(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> d
             "uirevision": summary.id,
         },
     }  # fmt: skip
-
-
-__all__ = ["GREY", "CloudColors", "camera_of", "cloud_colors", "cloud_figure", "curve_point", "named_values"]

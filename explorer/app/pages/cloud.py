@@ -6,7 +6,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from explorer.app import ids
-from explorer.app.figures.cloud import cloud_figure
+from explorer.app.figures.cloud import CURVES, cloud_figure
 from explorer.app.pages.parts import attributes, details, select, table
 from explorer.app.state import View
 from explorer.app.words import count, number, percent, sentence, visible
@@ -16,7 +16,6 @@ CONFIG: Any = {"displayModeBar": False, "scrollZoom": True, "responsive": True}
 """Plotly's own buttons stay away."""
 TABLE_ROWS = 200
 """Points that the table beside the cloud lists."""
-CURVES = ("closed curve", "open curve")
 
 
 def cloud_side(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> Component:

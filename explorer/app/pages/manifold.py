@@ -115,13 +115,10 @@ def _strips(opened: OpenCluster) -> Component:
         [
             html.H3("Where each feature fires along the curve"),
             html.Div(id=ids.STRIPS, className="strips"),
-            details(
-                "Coloured tells positions apart, grey fires everywhere alike; each is scaled to its peak. As a table",
-                [table(("feature", "fires most at", "mean activation there"), rows)],
-                "small",
-            ),
+            html.P("Coloured: tells positions apart. Grey: fires everywhere alike. Each is scaled to its peak."),
+            details("as a table", [table(("feature", "fires most at", "mean activation there"), rows)]),
         ],
-        className="strips-box",
+        className="strips-box small muted",
     )
 
 

@@ -1,0 +1,85 @@
+"""The app as a process: one URL on standard output, a host that the command line names, and refusals in one line."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from explorer.app.local_host import LocalHost
+from explorer.app.serve import HostAddress, default_shares, serve
+from explorer.errors import ExplorerError, HostUnreachable, RequestError, RunError
+
+
+def test_a_host_is_an_address_and_a_token(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("a-token-of-the-host\n")
+    assert HostAddress.read("http://127.0.0.1:8051", token) == HostAddress(
+        "http://127.0.0.1:8051", "a-token-of-the-host"
+    )
+    assert HostAddress.read(None, None) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "content"),
+    [
+        (None, "token"),
+        ("http://127.0.0.1:8051", None),
+        ("file:///etc/passwd", "token"),
+        ("127.0.0.1:8051", "token"),
+        ("http://127.0.0.1:8051", ""),
+        ("http://127.0.0.1:8051", "two words"),
+        ("http://127.0.0.1:8051", "tökén"),
+    ],
+)
+def test_half_an_address_is_refused(tmp_path: Path, url: str | None, content: str | None) -> None:
+    token = tmp_path / "token"
+    if content is not None:
+        token.write_text(content)
+    with pytest.raises(RequestError):
+        HostAddress.read(url, token if content is not None else None)
+
+
+def test_shares_lie_with_the_user_and_never_in_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert default_shares() == tmp_path / "manifold-explorer" / "shares.sqlite"
+
+
+def test_a_folder_that_is_none_is_refused_before_anything_listens(tmp_path: Path) -> None:
+    with pytest.raises(RunError):
+        serve(tmp_path / "absent", port=0, shares_path=tmp_path / "s.sqlite")
+
+
+def test_an_address_that_cannot_be_listened_on_is_told(runs_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ExplorerError, match="cannot listen"):
+        serve(runs_folder, port=0, bind="192.0.2.1", shares_path=tmp_path / "s.sqlite")
+
+
+async def _ask(host: LocalHost) -> None:
+    await host.subject()
+
+
+def test_a_local_host_that_is_still_loading_is_unreachable(tmp_path: Path) -> None:
+    with pytest.raises(HostUnreachable, match="still loading"):
+        asyncio.run(_ask(LocalHost(tmp_path / "run")))
+
+
+def test_the_command_prints_one_url_that_answers(runs_folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "explorer.cli", "open", str(runs_folder), "--port", "0", "--json"]
+    environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
+    with subprocess.Popen(
+        [*command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as app:
+        assert app.stdout is not None
+        url = json.loads(app.stdout.readline())["url"]
+        with urllib.request.urlopen(url, timeout=60) as page:
+            assert "Manifold Explorer" in page.read().decode()
+        with urllib.request.urlopen(f"{url}assets/css/tokens.css", timeout=60) as style:
+            assert style.status == 200
+        app.terminate()
+        assert app.stdout.read() == ""
+        app.wait(60)

@@ -1,0 +1,139 @@
+"""The app on a free port with a planted run and a host without a model, and headless Chromium in front of it."""
+
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, sync_playwright
+
+from explorer.app.factory import create_app
+from explorer.app.security.filter import EdgeSettings
+from explorer.app.security.origins import host_list
+from explorer.runs.catalog import scan
+from explorer.runs.run import open_run
+from tests.app.conftest import write_steerable_run
+from tests.app.fake_host import FakeHost
+from tests.planted import write_planted_run
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
+PATIENCE_MS = 120_000
+"""Longest wait for one condition: software WebGL on a busy machine is slow."""
+
+
+@dataclass
+class App:
+    """The served app."""
+
+    url: str
+    """Its address, without a slash at the end."""
+    host: FakeHost
+    """What stands in for a model."""
+
+
+@dataclass
+class Watch:
+    """What a page did that it should not."""
+
+    problems: list[str] = field(default_factory=list)
+    """Errors of the console and of scripts."""
+    requests: list[str] = field(default_factory=list)
+    """Addresses that were asked."""
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    folder = tmp_path_factory.mktemp("browser")
+    write_steerable_run(folder / "runs" / "planted")
+    broken = write_planted_run(folder / "runs" / "broken")
+    (broken / "features.safetensors").write_bytes(b"cut short")
+    host = FakeHost(open_run(folder / "runs" / "planted"))
+    yield from serve_in_thread(folder, host)
+
+
+def serve_in_thread(folder: Path, host: FakeHost) -> Iterator[App]:
+    """Serve the runs of a folder until the generator is closed."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    edge = EdgeSettings(host_list("127.0.0.1", port))
+    asgi = create_app(scan(folder / "runs"), host=host, shares_path=folder / "shares.sqlite", edge=edge)
+    config = uvicorn.Config(asgi, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    yield App(f"http://127.0.0.1:{port}", host)
+    server.should_exit = True
+    thread.join(10)
+    listening.close()
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    own = shutil.which("chromium") or shutil.which("chromium-browser")
+    launched = playwright.chromium.launch(executable_path=own, args=FLAGS)
+    yield launched
+    launched.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    opened = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
+    opened.set_default_timeout(PATIENCE_MS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def page(context: BrowserContext, watch: Watch, app: App) -> Page:
+    app.host.alive, app.host.cut_after, app.host.pause = True, None, 0.0
+    return watched(context, watch)
+
+
+def watched(context: BrowserContext, watch: Watch) -> Page:
+    """A page whose errors and requests are written down."""
+
+    def console(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            watch.problems.append(message.text)
+
+    def request(sent: Request) -> None:
+        watch.requests.append(sent.url)
+
+    page = context.new_page()
+    page.on("console", console)
+    page.on("pageerror", lambda error: watch.problems.append(str(error)))
+    page.on("request", request)
+    return page
+
+
+def keep(page: Page, name: str) -> None:
+    """Keep a screenshot where EXPLORER_SCREENSHOTS names a folder."""
+    folder = os.environ.get("EXPLORER_SCREENSHOTS")
+    if folder:
+        page.screenshot(path=str(Path(folder) / f"{name}.png"))

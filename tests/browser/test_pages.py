@@ -1,0 +1,136 @@
+"""Each page in both themes and on a phone: readable, inside the screen, driven by keys, and deaf to markup."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from explorer.runs.run import open_run
+from tests.app.conftest import write_steerable_run
+from tests.app.fake_host import FakeHost
+from tests.browser.conftest import App, Watch, keep, serve_in_thread
+
+pytestmark = pytest.mark.browser
+
+PAGES = {"gallery": "/", "atlas": "/run/planted", "manifold": "/run/planted/cluster/0", "missing": "/nowhere"}
+READY = {"gallery": "a.run-card", "atlas": "#map canvas", "manifold": "#cloud canvas", "missing": ".empty"}
+HOSTILE = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>$\\href{javascript:1}{x}$"
+CONTRAST = """
+() => {
+  const channel = (x) => (x /= 255) <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
+  const light = (c) => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number).map(channel); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const ground = (n) => { for (; n; n = n.parentElement) { const c = getComputedStyle(n).backgroundColor; if (/^rgb\\(/.test(c)) return c; } return getComputedStyle(document.body).backgroundColor; };
+  const bad = [];
+  for (const node of document.querySelectorAll("main *, header *")) {
+    const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+    const style = getComputedStyle(node);
+    if (!own || node.closest("svg, :disabled, [aria-hidden=true], .mark") || style.visibility === "hidden" || !node.getClientRects().length || !/^rgb\\(/.test(style.color)) continue;
+    const [a, b] = [light(style.color), light(ground(node))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) bad.push(`${node.tagName}.${node.className} ${ratio.toFixed(2)} ${node.textContent.slice(0, 40)}`);
+  }
+  return bad;
+}
+"""  # noqa: E501 - one script
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("name", list(PAGES))
+def test_every_page_is_readable_in_both_themes(page: Page, app: App, watch: Watch, name: str, theme: str) -> None:
+    page.goto(f"{app.url}{PAGES[name]}?v=1&theme={theme}")
+    page.wait_for_selector(READY[name])
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    assert page.evaluate(CONTRAST) == []
+    keep(page, f"{name}-{theme}-1440")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function("() => document.documentElement.scrollWidth <= 390")
+    keep(page, f"{name}-{theme}-390")
+    assert watch.problems == []
+
+
+def test_slash_jumps_to_the_search_and_the_search_is_in_the_link(page: Page, app: App, watch: Watch) -> None:
+    page.goto(f"{app.url}/run/planted")
+    page.wait_for_selector("a.tile")
+    page.keyboard.press("/")
+    page.keyboard.type("monday")
+    expect(page.locator("#tile-count")).to_have_text("1 of 2 clusters")
+    page.wait_for_function("() => location.search === '?v=1&q=monday'")
+    page.reload()
+    expect(page.locator("#tile-count")).to_have_text("1 of 2 clusters")
+    assert watch.problems == []
+
+
+def test_back_and_forward_walk_through_the_pages(page: Page, app: App, watch: Watch) -> None:
+    page.goto(app.url)
+    page.click("a.run-card")
+    page.locator("a.tile").first.click()
+    page.wait_for_selector("#strips .strip")
+    page.go_back()
+    page.wait_for_selector("a.tile")
+    page.go_back()
+    page.wait_for_selector("a.run-card")
+    page.go_forward()
+    page.wait_for_selector("a.tile")
+    assert watch.problems == []
+
+
+def test_the_theme_is_kept_and_shared(page: Page, app: App) -> None:
+    page.goto(app.url)
+    page.wait_for_selector("a.run-card")
+    page.click("#theme-toggle")
+    page.wait_for_function("() => document.documentElement.dataset.theme === 'light'")
+    assert "theme=light" in page.url
+    page.goto(app.url)
+    page.wait_for_function("() => document.documentElement.dataset.theme === 'light'")
+
+
+def test_the_handle_moves_by_keys(page: Page, app: App) -> None:
+    page.goto(f"{app.url}/run/planted/cluster/0")
+    page.click("#steer-run")
+    slider = page.locator("#position")
+    slider.focus()
+    before = slider.input_value()
+    page.keyboard.press("ArrowLeft")
+    assert slider.input_value() != before
+    assert ":" in str(slider.get_attribute("aria-valuetext"))
+
+
+def test_a_tooltip_shows_the_token_in_its_context(page: Page, app: App, watch: Watch) -> None:
+    page.goto(f"{app.url}/run/planted/cluster/0")
+    page.wait_for_selector("#cloud canvas")
+    page.evaluate(
+        "() => dash_clientside.set_props('cloud', {hoverData: {points: [{curveNumber: 0, pointNumber: 3, "
+        "bbox: {x0: 200, x1: 204, y0: 200, y1: 204}}]}})"
+    )
+    expect(page.locator(".dash-tooltip .context mark")).to_be_visible()
+    assert watch.problems == []
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """A run whose names are attacks."""
+    folder: Path = tmp_path_factory.mktemp("hostile")
+    run = write_steerable_run(folder / "runs" / "planted")
+    told = json.loads((run / "run.json").read_text())
+    told["title"] = HOSTILE
+    for cluster in told["clusters"]:
+        cluster["label"] = cluster["words"] = HOSTILE
+        cluster["order"][0] = HOSTILE
+    (run / "run.json").write_text(json.dumps(told))
+    yield from serve_in_thread(folder, FakeHost(open_run(run)))
+
+
+@pytest.mark.parametrize("path", ["/", "/run/planted", "/run/planted/cluster/0"])
+def test_markup_in_names_is_text(page: Page, hostile: App, path: str) -> None:
+    page.goto(f"{hostile.url}{path}")
+    page.wait_for_selector({"/": "a.run-card", "/run/planted": "#map canvas"}.get(path, "#cloud canvas"))
+    if path.endswith("0"):
+        page.click("#steer-run")
+        page.wait_for_selector("#bands .arm")
+    assert HOSTILE in page.locator("body").inner_text()
+    assert page.evaluate("() => [window.hacked, document.querySelectorAll('main img[src=x], main script').length]") == [
+        None,
+        0,
+    ]

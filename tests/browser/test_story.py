@@ -1,0 +1,189 @@
+"""The whole story: gallery, atlas, tile, cloud, drag, streamed text, share, and the link with the host stopped."""
+
+import base64
+import re
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, watched
+
+pytestmark = pytest.mark.browser
+
+COUNT_COLOURS = """
+async (png) => {
+  const image = new Image();
+  await new Promise((done) => { image.onload = done; image.src = "data:image/png;base64," + png; });
+  const canvas = document.createElement("canvas");
+  canvas.width = image.width; canvas.height = image.height;
+  const drawing = canvas.getContext("2d");
+  drawing.drawImage(image, 0, 0);
+  const pixels = new Uint32Array(drawing.getImageData(0, 0, image.width, image.height).data.buffer);
+  return new Set(pixels).size;
+}
+"""
+HANDLE = (
+    "() => { const d = document.querySelector('#cloud .js-plotly-plot').data[5]; return [d.x[0], d.y[0], d.z[0]]; }"
+)
+
+
+def colours(page: Page, part: Locator) -> int:
+    """How many different colours a part of the page really shows."""
+    return int(page.evaluate(COUNT_COLOURS, base64.b64encode(part.screenshot()).decode()))
+
+
+def questions(watch: Watch) -> int:
+    """How often the server was asked; a browser may look for the icon again when the address changes."""
+    return sum("favicon" not in url for url in watch.requests)
+
+
+def wait(page: Page, condition: str) -> None:
+    page.wait_for_function(condition, timeout=PATIENCE_MS)
+
+
+def open_cluster(page: Page, app: App, query: str = "") -> None:
+    page.goto(f"{app.url}/run/planted/cluster/0{query}")
+    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#host-state[data-state=ready]")
+
+
+def steer(page: Page) -> None:
+    page.click("#steer-run")
+    expect(page.locator("#bands .arm")).to_have_count(3, timeout=PATIENCE_MS)
+
+
+def drag(page: Page, begin: float, end: float) -> None:
+    box = page.locator(".bands-box").first.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * begin, middle)
+    page.mouse.down()
+    for step in range(1, 6):
+        page.mouse.move(box["x"] + box["width"] * (begin + (end - begin) * step / 5), middle)
+    page.mouse.up()
+
+
+def test_the_whole_story(page: Page, context: BrowserContext, app: App, watch: Watch) -> None:
+    page.goto(app.url)
+    page.wait_for_selector("a.run-card")
+    expect(page.locator(".run-card.broken")).to_contain_text("features.safetensors")
+    keep(page, "gallery-dark")
+    page.click("a.run-card")
+
+    page.wait_for_selector("#map canvas")
+    expect(page.locator("#tile-count")).to_have_text("2 clusters")
+    wait(page, "() => [...document.querySelectorAll('.map-label')].some((n) => n.style.visibility === 'visible')")
+    keep(page, "atlas-dark")
+    page.locator("a.tile").first.click()
+
+    page.wait_for_selector("#cloud canvas")
+    wait(page, "() => document.querySelectorAll('#strips .strip').length >= 12")
+    wait(page, "() => document.querySelectorAll('#cloud .annotation-text').length === 7")
+    assert colours(page, page.locator(".cloud-graph")) > 100
+    assert app.host.asked == 0
+
+    page.wait_for_selector("#host-state[data-state=ready]")
+    page.fill("#steer-prompt", "it rained on")
+    page.press("#steer-prompt", "Enter")
+    expect(page.locator("#bands .arm")).to_have_count(3, timeout=PATIENCE_MS)
+    assert app.host.asked == 1
+    wait(page, f"() => ({HANDLE})().every(Number.isFinite)")
+
+    before, asked = page.evaluate(HANDLE), questions(watch)
+    drag(page, 0.05, 0.5)
+    wait(page, f"() => ({HANDLE})().some((x, i) => Math.abs(x - {before}[i]) > 1e-3)")
+    assert questions(watch) == asked, "a drag asks nothing of the server"
+    lefts = page.evaluate("() => [...document.querySelectorAll('.bands-handle')].map((n) => n.style.left)")
+    assert len(set(lefts)) == 1
+    assert abs(float(lefts[0].rstrip("%")) - 50) < 1
+    words = [text.strip() for text in page.locator(".answer-word").all_inner_texts()]
+    assert len(set(words)) > 1, "the curve and the straight line say different things half way"
+    assert "at=0.5" in page.url
+
+    page.click("#generate")
+    wait(page, "() => [...document.querySelectorAll('#streams .end')].every((n) => n.textContent)")
+    expect(page.locator("#generate")).to_be_enabled(timeout=PATIENCE_MS)
+    said = page.locator("#streams .said").all_inner_texts()
+    assert len(said) == 4
+    assert all(text.strip() for text in said)
+    keep(page, "manifold-dark")
+
+    page.click("#share-result")
+    link = page.locator("#toast a").get_attribute("href")
+    assert link is not None
+    assert re.search(r"/s/[\w-]{22}$", link)
+
+    app.host.alive = False
+    asked_before = app.host.asked
+    other = watched(context, watch)
+    other.goto(link)
+    expect(other.locator("#bands .arm")).to_have_count(3, timeout=PATIENCE_MS)
+    wait(other, "() => [...document.querySelectorAll('#streams .end')].every((n) => n.textContent)")
+    assert [text.strip() for text in other.locator(".answer-word").all_inner_texts()] == words
+    assert other.locator("#streams .said").all_inner_texts() == said
+    other.wait_for_selector("#cloud canvas")
+    keep(other, "shared-dark")
+    assert app.host.asked == asked_before
+    assert watch.problems == []
+    assert all(url.startswith((app.url, "data:", "blob:")) for url in watch.requests), (
+        "nothing outside the app is asked"
+    )
+
+
+def test_a_view_opens_again_and_asks_nothing(page: Page, context: BrowserContext, app: App, watch: Watch) -> None:
+    open_cluster(page, app)
+    page.fill("#steer-prompt", "a parcel sent on")
+    page.press("#steer-prompt", "Enter")
+    expect(page.locator("#bands .arm")).to_have_count(3, timeout=PATIENCE_MS)
+    drag(page, 0.9, 0.25)
+    page.locator(".strip").nth(3).click()
+    wait(page, "() => location.search.includes('color=feature-')")
+    link, asked = page.url, app.host.asked
+
+    again = watched(context, watch)
+    again.goto(link)
+    again.wait_for_selector("#cloud canvas")
+    expect(again.locator("#steer-prompt")).to_have_value("a parcel sent on")
+    wait(again, "() => document.querySelectorAll('.strip[aria-pressed=true]').length === 1")
+    assert app.host.asked == asked
+    again.wait_for_selector("#host-state[data-state=ready]")
+    again.click("#steer-run")
+    expect(again.locator("#bands .arm")).to_have_count(3, timeout=PATIENCE_MS)
+    assert abs(float(again.locator(".bands-handle").first.evaluate("(n) => parseFloat(n.style.left)")) - 25) < 1
+    assert watch.problems == []
+
+
+def test_stop_ends_the_text_and_the_panel_goes_on(page: Page, app: App, watch: Watch) -> None:
+    app.host.pause = 0.5
+    open_cluster(page, app)
+    steer(page)
+    page.click("#generate")
+    wait(page, "() => document.querySelector('#streams [data-row=manifold] .said').textContent")
+    page.click("#stop")
+    expect(page.locator("#steer-status")).to_have_text("Stopped.")
+    expect(page.locator("#generate")).to_be_enabled()
+    assert watch.problems == []
+
+
+def test_a_host_that_dies_in_the_middle_is_told_and_what_it_said_stays(page: Page, app: App, watch: Watch) -> None:
+    app.host.cut_after = 2
+    open_cluster(page, app)
+    steer(page)
+    page.click("#generate")
+    expect(page.locator("#steer-status")).to_contain_text("went away", timeout=PATIENCE_MS)
+    assert page.locator("#streams [data-row=manifold] .said").inner_text().strip()
+    page.click("text=Planted rings")
+    page.wait_for_selector("a.tile")
+    assert watch.problems == []
+
+
+def test_without_a_host_browsing_goes_on(page: Page, app: App) -> None:
+    app.host.alive = False
+    page.goto(f"{app.url}/run/planted/cluster/0")
+    page.wait_for_selector("#host-state[data-state=unreachable]")
+    page.wait_for_selector("#cloud canvas")
+    page.click("#steer-run")
+    expect(page.locator("#steer-status")).to_contain_text("does not answer")
+    app.host.alive = True
+    page.wait_for_selector("#host-state[data-state=ready]")
+    steer(page)
