@@ -61,4 +61,5 @@ def _oklch(
     )
     linear = np.clip(cone**3 @ to_linear.T, 0.0, 1.0)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.round(encoded * 255).astype(np.uint8)
+    rgb: UInt8[np.ndarray, "n rgb"] = np.round(encoded * 255).astype(np.uint8)
+    return rgb

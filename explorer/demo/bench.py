@@ -71,10 +71,11 @@ def concepts(path: Path) -> Bench:
 def steering(path: Path) -> Bench:
     """Energy and reach along the curve, the line and the chord, over all pairs of values that are not neighbours."""
     run = open_run(path)
-    rows, values = [], []
+    rows: list[list[str]] = []
+    values: list[dict[str, JsonValue]] = []
     for row in steered_clusters(run):
         result = steer_headless(path, row.cluster, arms=ARMS)
-        values.append({"concept": row.concept} | result)
+        values.append({"concept": row.concept, **result})
         name = [row.concept, f"{row.cluster}: {row.label}"]
         rows.extend([*name, arm, *_numbers(result, arm)] for arm in ARMS)
     header = ["concept", "cluster", "arm", "E_BC", "± se", "p(target)", "visited"]

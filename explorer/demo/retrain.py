@@ -22,8 +22,8 @@ from explorer.records import Progress, silent
 CHECKPOINT_FOLDER = Path.home() / ".cache" / "manifold-explorer" / "almanac"
 """Where a training run keeps its checkpoints, so that it can be taken up again after a kill."""
 
-SAE_TEXT_SEED = 500
-"""Added to the seed for the text that the SAE is trained on."""
+CORPUS_SEED, ORDER_SEED, SAE_SEED, SAE_TEXT_SEED = 1, 2, 1, 501
+"""Added to the seed, which itself draws the first weights: for corpus, order, SAE and the text of the SAE."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,10 @@ def _language_model(
     tokenizer: PreTrainedTokenizerBase, settings: RetrainSettings, *, seed: int, progress: Progress, checkpoints: Path
 ) -> tuple[LlamaForCausalLM, float]:
     model = new_model(settings.model, tokenizer, seed=seed)
-    rows = packed_rows(tokenizer, settings.training.n_docs, settings.model.context, seed=seed, progress=progress)
-    rng = np.random.default_rng([seed, 1])
+    rows = packed_rows(
+        tokenizer, settings.training.n_docs, settings.model.context, seed=seed + CORPUS_SEED, progress=progress
+    )
+    rng = np.random.default_rng(seed + ORDER_SEED)
     loss = fit(model, rows, settings.training, rng=rng, work=checkpoints, progress=progress)
     return model.requires_grad_(False), loss
 
@@ -111,7 +113,7 @@ def _autoencoder(
 ) -> TrainReport:
     texts = list(documents(settings.sae_docs, np.random.default_rng(seed + SAE_TEXT_SEED)))
     activations = residuals(model, tokenizer, texts, settings.layer)
-    sae, report = train_sae(activations, settings.sae.model_copy(update={"seed": seed}), progress=progress)
+    sae, report = train_sae(activations, settings.sae.model_copy(update={"seed": seed + SAE_SEED}), progress=progress)
     named = replace(sae, hook_name=f"blocks.{settings.layer}.hook_{HOOK}", model_name="almanac")
     save_sae(out, named)
     return report

@@ -2,7 +2,7 @@
 
 from explorer.records import Hook
 
-LAYER = 3
+LAYER = 5
 """Decoder block, from 0, that is harvested and steered: chosen by measuring, see docs/almanac.md."""
 
 HOOK: Hook = "resid_post"
@@ -17,7 +17,7 @@ SAE_FOLDER = "sae"
 SCORES_FILE = "accuracy.json"
 """Accuracy on held-out prompts, inside the subject's folder."""
 
-TRAINING_SEED = 1
+TRAINING_SEED = 0
 """Seed of the committed subject."""
 
 HARVEST_SEED = 7_001

@@ -56,13 +56,14 @@ def circular_median(turns: Float[np.ndarray, "sample"]) -> float:
 
 def signed_turns(difference: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
     """The shorter way round, in [-0.5, 0.5)."""
-    return (difference + 0.5) % 1.0 - 0.5
+    wrapped: Float[np.ndarray, "*any"] = (difference + 0.5) % 1.0 - 0.5
+    return wrapped
 
 
 def distance(first: Float[np.ndarray, "*any"], second: Float[np.ndarray, "*any"], *, closed: bool) -> np.ndarray:
     """Distance of two positions along the curve."""
     difference = np.asarray(first) - np.asarray(second)
-    return np.abs(signed_turns(difference) if closed else difference)
+    return np.asarray(np.abs(signed_turns(difference) if closed else difference))
 
 
 def orient(coordinate: Coordinate, orientation: Orientation, *, closed: bool) -> Float[np.ndarray, "sample"]:
@@ -87,7 +88,8 @@ def orient_curve(
     below = np.floor(wanted * knots).astype(np.int64) % knots
     share = (wanted * knots - np.floor(wanted * knots))[:, None]
     turned = (1 - share) * curve[below] + share * curve[(below + 1) % knots]
-    return turned.astype(curve.dtype)
+    result: Float[np.ndarray, "knot axis"] = turned.astype(curve.dtype)
+    return result
 
 
 def curve_at(
@@ -99,4 +101,5 @@ def curve_at(
     below: Int[np.ndarray, "point"] = np.floor(place).astype(np.int64)
     below = below % knots if closed else np.clip(below, 0, knots - 2)
     share = (place - np.floor(place) if closed else place - below)[:, None]
-    return (1 - share) * curve[below] + share * curve[(below + 1) % knots]
+    found: Float[np.ndarray, "point axis"] = (1 - share) * curve[below] + share * curve[(below + 1) % knots]
+    return found

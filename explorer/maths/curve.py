@@ -75,13 +75,15 @@ def even_knots(curve: Curve, knots: int, *, closed: bool) -> Curve:
     at = np.clip(np.searchsorted(arc, wanted, side="right") - 1, 0, len(ring) - 2)
     step = arc[at + 1] - arc[at]
     share = np.divide(wanted - arc[at], step, out=np.zeros_like(wanted), where=step > 0)[:, None]
-    return (1 - share) * ring[at] + share * ring[at + 1]
+    spaced: Curve = (1 - share) * ring[at] + share * ring[at + 1]
+    return spaced
 
 
 def squared_distances(points: Points, knots: Float[np.ndarray, "knot axis"]) -> Float[np.ndarray, "sample knot"]:
     """Squared Euclidean distance of every point to every knot."""
     squares = (points**2).sum(1)[:, None] - 2 * points @ knots.T + (knots**2).sum(1)[None, :]
-    return np.maximum(squares, 0.0)
+    clipped: Float[np.ndarray, "sample knot"] = np.maximum(squares, 0.0)
+    return clipped
 
 
 def project(points: Points, curve: Curve, *, closed: bool) -> Projection:
@@ -170,7 +172,8 @@ def fit_path(
     stiffness = _generalised_cross_validation(terms, mean, weight, bending(harmonics, closed=closed))
     coefficients = _ridge(terms, mean, weight, stiffness * bending(harmonics, closed=closed))
     at = np.arange(knots) / knots if closed else np.linspace(0.0, 1.0, knots)
-    return (basis(at, harmonics, closed=closed) @ coefficients).astype(np.float32)
+    path: Float32[np.ndarray, "knot axis"] = (basis(at, harmonics, closed=closed) @ coefficients).astype(np.float32)
+    return path
 
 
 def _ridge(
@@ -223,4 +226,5 @@ def _gather(
 def _without_outliers(points: Points) -> Bool[np.ndarray, "sample"]:
     """Points within three times the median distance from the coordinate-wise median."""
     apart = np.linalg.norm(points - np.median(points, axis=0), axis=1)
-    return apart <= 3 * np.median(apart) + 1e-12
+    near: Bool[np.ndarray, "sample"] = apart <= 3 * np.median(apart) + 1e-12
+    return near

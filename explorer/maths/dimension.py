@@ -20,7 +20,7 @@ def twonn_dimension(points: Points, *, trim: float = 0.1) -> float:
     distinct = np.unique(np.asarray(points, dtype=np.float64), axis=0)
     if len(distinct) < 10:
         return 0.0
-    apart, _ = cKDTree(distinct).query(distinct, k=3)
+    apart = np.asarray(cKDTree(distinct).query(distinct, k=3)[0])
     ratio = np.sort(np.log(apart[:, 2] / np.maximum(apart[:, 1], 1e-300)))
     kept = ratio[: int(np.ceil(len(ratio) * (1 - trim)))]
     # The sum over all ratios is estimated from the kept ones: what is trimmed is at least the largest that is kept.
@@ -59,9 +59,10 @@ def separability_index(points: Float[np.ndarray, "sample 2"], *, rotations: int 
     least = np.inf
     for angle in np.arange(rotations) * (np.pi / 2) / rotations:
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        joint, _, _ = np.histogram2d(*(points @ turn).T, bins=bins)
+        along, across = (points @ turn).T
+        joint, _, _ = np.histogram2d(along, across, bins=bins)
         least = min(least, _mutual_information(joint))
-    return max(0.0, least - bias)
+    return float(max(0.0, least - bias))
 
 
 def _mutual_information(joint: Float[np.ndarray, "one other"]) -> float:

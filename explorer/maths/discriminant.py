@@ -33,6 +33,8 @@ KNOWN = 0.5
 """A sample is known where its posterior tells this share of what the best-known samples' tell,"""
 LEAST_KNOWN = 0.1
 """and this share of the entropy of the tokens' frequencies."""
+FEWEST_KNOWN = 40
+"""With fewer known samples there is no shape to tell, and every sample of the population counts."""
 MIDDLE = 0.5
 """Where class means leave the middle empty, samples nearer to it than this share of their median radius are unknown."""
 MAJOR = 0.9
@@ -117,7 +119,8 @@ def read_position(
         if refit is None:
             break
         fit = refit
-        known = kept & _is_known(fit, fit.place(wide), rng)
+        told = kept & _is_known(fit, fit.place(wide), rng)
+        known = told if told.sum() >= FEWEST_KNOWN else kept
     if fit is None:
         return _untold(coordinates)
     points = fit.place(wide).astype(np.float32)

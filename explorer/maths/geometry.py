@@ -9,7 +9,7 @@ covariance nor equal clumps at Gaussian places look as much like a line when the
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, Int
 
 from explorer.config import GeometrySettings
 from explorer.maths.coordinate import curve_at
@@ -22,7 +22,7 @@ from explorer.maths.curve import (
 )
 from explorer.maths.dimension import twonn_dimension
 from explorer.maths.landmarks import Cells, even_sample, k_means
-from explorer.maths.nulls import clump_null, find_clumps, gaussian_null, joint_p_value, p_value
+from explorer.maths.nulls import clump_null, find_clumps, gaussian_null, joint_p_value, p_value, shuffled_null
 from explorer.maths.patch import bounded, flatness, strip
 from explorer.maths.search import LEVELS, Search, between_clumps, evidence, search_curve
 from explorer.records import Shape, ShapeKind
@@ -31,11 +31,11 @@ Points = Float[np.ndarray, "sample axis"]
 Curve = Float[np.ndarray, "knot axis"]
 
 CLAIM = 0.05
-"""Largest p at which a shape is claimed, under each null."""
+"""Largest p at which a shape is claimed, under every null."""
 FEWEST = 40
-"""Clouds of fewer points are blobs: nothing can be told."""
-POOL = 3000
-"""Points that are looked at before they are thinned."""
+"""Clouds of fewer different points are blobs: nothing can be told."""
+POOL = 1200
+"""Points that are looked at, and that each null draw has, before they are thinned."""
 THINNED = 440
 """Points, evenly spread, that a curve is searched in."""
 FINAL_KNOTS = 128
@@ -44,7 +44,11 @@ MOST_HARMONICS = 24
 """Most bends of a refined curve."""
 DOUBLED = 0.12
 """Largest share of points that may lie nearly as close to another part of the curve."""
-SLACK = 1.2
+NEAR = 0.38
+"""Widest hole of a closed curve, from rim to rim, in units of the curve's width."""
+APART = 0.85
+"""The same where the hole is a step like the others; the neighbours of seven values on a ring with harmonics: 0.62."""
+SLACK = 2.0
 """How much better, in nats of the unexplained share, a tangled line may be than the smooth one that is claimed."""
 
 
@@ -64,6 +68,7 @@ def fit_shape(
     *,
     rng: np.random.Generator,
     settings: GeometrySettings | None = None,
+    claim: float = CLAIM,
 ) -> Shape:
     """Say what a cloud lies on, and where on it each point is.
 
@@ -71,6 +76,7 @@ def fit_shape(
         points: The cloud, in any units; at least 40 points for anything but a blob.
         rng: Thins the cloud and draws the null; the same generator state gives the same shape.
         settings: ``knots`` of the curve and ``null_draws``.
+        claim: largest p at which a shape is claimed; a caller that tries several views of one cloud divides it.
 
     Returns:
         Kind, coordinate [sample], curve [knot, axis] in the axes of ``points``, TwoNN dimension, p-value (the larger of
@@ -81,17 +87,16 @@ def fit_shape(
     cloud = frame.into(points)
     pool = cloud[rng.choice(len(cloud), POOL, replace=False)] if len(cloud) > POOL else cloud
     dimension = twonn_dimension(pool)
-    if len(points) < FEWEST or frame.scale <= 0:
+    if frame.scale <= 0 or len(np.unique(np.round(cloud, 6), axis=0)) < FEWEST:
         return _straight(points, cloud, frame, "blob", 1.0, dimension, settings)
-    thinned = pool[even_sample(pool, THINNED, rng)]
-    clumps = find_clumps(thinned, rng)
+    thinned = even_sample(pool, THINNED, rng)
     for closed in (True, False):
-        found = _claim_curve(pool, thinned, clumps, closed, settings.null_draws, rng)
+        found = _claim_curve(pool, thinned, closed, settings.null_draws, claim, rng)
         if found is not None:
             candidate, p = found
             return _along(points, cloud, frame, candidate, p, dimension, settings, rng)
-    p = _surface_p(pool, thinned, settings.null_draws, rng)
-    kind: ShapeKind = "surface" if p <= CLAIM else "blob"
+    p = _surface_p(pool, settings.null_draws, claim, rng)
+    kind: ShapeKind = "surface" if p <= claim else "blob"
     return _straight(points, cloud, frame, kind, p if kind == "surface" else 1.0, dimension, settings)
 
 
@@ -115,40 +120,53 @@ class _Frame(NamedTuple):
         return cls(centre, (vectors * signs).T[:kept], float(np.sqrt(total)))
 
     def into(self, points: Points) -> Float[np.ndarray, "sample principal"]:
-        return (points.astype(np.float64) - self.centre) @ self.axes.T / max(self.scale, 1e-300)
+        placed: Points = (points.astype(np.float64) - self.centre) @ self.axes.T / max(self.scale, 1e-300)
+        return placed
 
     def back(self, curve: Float[np.ndarray, "knot principal"]) -> Float32[np.ndarray, "knot axis"]:
-        return (self.centre + self.scale * curve @ self.axes).astype(np.float32)
+        drawn: Float32[np.ndarray, "knot axis"] = (self.centre + self.scale * curve @ self.axes).astype(np.float32)
+        return drawn
 
 
 def _claim_curve(
-    pool: Points, thinned: Points, clumps: Cells | None, closed: bool, draws: int, rng: np.random.Generator
+    pool: Points, thinned: Int[np.ndarray, "chosen"], closed: bool, draws: int, claim: float, rng: np.random.Generator
 ) -> tuple[Candidate, float] | None:
     """The curve that the cloud supports and its p-value, or None."""
-    search = search_curve(thinned, rng, closed=closed)
-    candidate = _smoothest(thinned, search)
-    if candidate is None or not whole(thinned, clumps, candidate.curve, closed=closed):
+    points = pool[thinned]
+    search = search_curve(points, rng, closed=closed)
+    candidate = _smoothest(points, search)
+    if candidate is None or strip(points, candidate.curve, closed=closed):
         return None
-    if strip(thinned, candidate.curve, closed=closed):
+    clumps = find_clumps(points, rng)
+    if not whole(points, clumps, candidate.curve, closed=closed):
         return None
-    p = _curve_p(thinned, clumps, search, draws, rng)
-    if not closed and p > CLAIM and _chord_share(candidate.curve) > 0.9:
-        p = 2 * p_value(bounded(pool), gaussian_null(pool), bounded, draws=draws, claim=CLAIM / 2, rng=rng)
-    return (candidate, p) if p <= CLAIM else None
+    p = _curve_p(pool, points, clumps, search, draws, claim, rng)
+    if not closed and p > claim and _chord_share(candidate.curve) > 0.9:
+        p = 2 * p_value(bounded(pool), gaussian_null(pool), bounded, draws=draws, claim=claim / 2, rng=rng)
+    return (candidate, p) if p <= claim else None
 
 
-def _curve_p(thinned: Points, clumps: Cells | None, search: Search, draws: int, rng: np.random.Generator) -> float:
-    """Larger of the p-values under the Gaussian and, for clumps, under clumps at Gaussian places."""
+def _curve_p(
+    pool: Points,
+    points: Points,
+    clumps: Cells | None,
+    search: Search,
+    draws: int,
+    claim: float,
+    rng: np.random.Generator,
+) -> float:
+    """Largest of the p-values under the Gaussian, shuffled axes and, for clumps, clumps at Gaussian places."""
     closed = search.closed
-    worst = p_value(
-        evidence(search),
-        gaussian_null(thinned),
-        lambda cloud: evidence(search_curve(cloud, rng, closed=closed)),
-        draws=draws,
-        claim=CLAIM,
-        rng=rng,
-    )
-    if clumps is None or worst > CLAIM:
+
+    def statistic(cloud: Points) -> float:
+        return evidence(search_curve(cloud[even_sample(cloud, THINNED, rng)], rng, closed=closed))
+
+    worst = 0.0
+    for null in (gaussian_null(pool), shuffled_null(pool)):
+        worst = max(worst, p_value(evidence(search), null, statistic, draws=draws, claim=claim, rng=rng))
+        if worst > claim:
+            return worst
+    if clumps is None:
         return worst
 
     def scores(cloud: Points, found: Search) -> Float[np.ndarray, "score"]:
@@ -156,8 +174,8 @@ def _curve_p(thinned: Points, clumps: Cells | None, search: Search, draws: int, 
         return np.append(between_clumps(cloud, Cells(centres, clumps.cell), found), evidence(found))
 
     again = joint_p_value(
-        scores(thinned, search),
-        clump_null(thinned, clumps),
+        scores(points, search),
+        clump_null(points, clumps),
         lambda cloud: scores(cloud, search_curve(cloud, rng, closed=closed)),
         draws=draws,
         rng=rng,
@@ -202,40 +220,54 @@ def _chord_share(curve: Curve) -> float:
 
 
 def whole(points: Points, clumps: Cells | None, curve: Curve, *, closed: bool) -> bool:
-    """Whether the points, or the clumps that they form, leave no hole in the curve that a curve should not have."""
-    return _without_hole(points, curve, closed=closed) or (
-        clumps is not None and len(clumps.centres) > 4 and _without_hole(clumps.centres, curve, closed=closed)
-    )
+    """Whether the points, or the clumps that they form, leave no hole in the curve that a curve should not have.
 
-
-def _without_hole(stops: Points, curve: Curve, *, closed: bool) -> bool:
-    """A hole is a step between neighbours that is much larger than the usual step and than 1/28 of the curve.
-
-    A closed curve may have one hole if its rims are close in space: less than 0.38 of the curve's width apart (0.85
-    where the step is no larger than the others; the neighbours of a ring of seven values with harmonics stand at .62).
+    A closed curve may have one hole if its rims are close in space, less than NEAR of the curve's width apart: a ring
+    with a gap. Where the steps between clumps are all alike, none of them is a hole.
     """
-    place = np.sort(project(stops, curve, closed=closed).coordinate)
+    place = np.sort(project(points, curve, closed=closed).coordinate)
     step = np.diff(place, append=place[0] + 1.0) if closed else np.diff(place)
-    holes = int((step > 1.75 * max(float(np.median(step)), 1 / 50)).sum())
+    holes = int(_holes(step).sum())
     if not closed:
-        return holes == 0
+        return holes == 0 or _even_steps(clumps, curve, closed=False)
     rim = int(step.argmax())
     ends = curve_at(curve, np.array([place[rim], (place[rim] + step[rim]) % 1.0]), closed=True)
     width = float(np.sqrt(np.quantile(squared_distances(curve, curve), 0.9)))
     across = float(np.linalg.norm(ends[1] - ends[0])) / max(width, 1e-12)
-    return across < (0.85 if holes == 0 else 0.38) and holes <= 1
+    return (holes <= 1 and across < NEAR) or (across < APART and _even_steps(clumps, curve, closed=True))
 
 
-def _surface_p(pool: Points, thinned: Points, draws: int, rng: np.random.Generator) -> float:
+def _holes(step: Float[np.ndarray, "step"]) -> Bool[np.ndarray, "step"]:
+    """Steps that are large on the curve, beside the few largest others, and beside those around them."""
+    window = 4
+    padded = np.pad(step, window, mode="wrap")
+    around = np.array([padded[at : at + 2 * window + 1].sum() for at in range(len(step))])
+    local = (around - step) / (2 * window)
+    few = float(np.sort(step)[-min(6, len(step))])
+    found: Bool[np.ndarray, "step"] = (step > 0.035) & (step > 3 * few) & (step > 8 * local)
+    return found
+
+
+def _even_steps(clumps: Cells | None, curve: Curve, *, closed: bool) -> bool:
+    """Whether at least five clumps follow each other along the curve at like distances in space."""
+    if clumps is None or len(clumps.centres) < 5:
+        return False
+    order = np.argsort(project(clumps.centres, curve, closed=closed).coordinate)
+    stops = clumps.centres[np.append(order, order[0])] if closed else clumps.centres[order]
+    step = np.linalg.norm(np.diff(stops, axis=0), axis=1)
+    return bool(step.max() < 1.5 * np.median(step))
+
+
+def _surface_p(pool: Points, draws: int, claim: float, rng: np.random.Generator) -> float:
     """p of being a surface: locally flat in two directions, and flatter or more sharply bounded than a Gaussian."""
-    observed = flatness(thinned, rng)
+    observed = flatness(pool, rng)
     if observed < 0.88:
         return 1.0
-    half = CLAIM / 2
+    half = claim / 2
     edge = p_value(bounded(pool), gaussian_null(pool), bounded, draws=draws, claim=half, rng=rng)
     if edge <= half:
         return 2 * edge
-    null = gaussian_null(thinned)
+    null = gaussian_null(pool)
     flat = p_value(observed, null, lambda cloud: flatness(cloud, rng), draws=draws, claim=half, rng=rng)
     return min(1.0, 2 * flat)
 

@@ -19,8 +19,9 @@ from explorer.records import NeighbourGraph
 
 LARGEST: Final = 1.0
 """Distance of two features that show no similarity."""
-SMALLEST: Final = 1e-3
-"""Least distance: HDBSCAN's density is 1 / distance, and two features that always fire together would have no end."""
+SMALLEST: Final = 0.05
+"""Least distance: HDBSCAN's density is 1 / distance, and without an end to it two features that always fire together
+would outweigh every group and set the scale of all persistences."""
 
 
 @dataclass(frozen=True)

@@ -57,15 +57,15 @@ def _means(points: Points, cell: Int[np.ndarray, "sample"]) -> tuple[Centres, In
 def even_sample(points: Points, size: int, rng: np.random.Generator) -> Int[np.ndarray, "chosen"]:
     """Indices of at most ``size`` points: crowded cells thinned, strays left out.
 
-    The chance of a point falls as the root of its cell's crowd; a cell with less than 0.2 % of the points holds strays.
+    The chance of a point falls as the root of its cell's crowd; a cell with less than 0.5 % of the points holds strays.
     """
-    some = points[rng.choice(len(points), 3000, replace=False)] if len(points) > 3000 else points
-    centres = k_means(some, min(48, max(len(some) // 8, 1)), rng, rounds=3).centres
+    some = points[rng.choice(len(points), 400, replace=False)] if len(points) > 400 else points
+    centres = k_means(some, min(40, max(len(some) // 8, 1)), rng, rounds=1).centres
     cell = np.concatenate(
         [squared_distances(points[start : start + 8192], centres).argmin(1) for start in range(0, len(points), 8192)]
     )
     crowd = np.bincount(cell, minlength=len(centres))[cell]
-    chance = np.where(crowd >= max(3.0, 0.002 * len(points)), 1.0 / np.sqrt(crowd), 0.0)
+    chance = np.where(crowd >= max(3.0, 0.005 * len(points)), 1.0 / np.sqrt(crowd), 0.0)
     some_left = int((chance > 0).sum())
     if some_left <= size:
         return np.flatnonzero(chance > 0) if some_left else np.arange(len(points))
@@ -150,4 +150,5 @@ def spectral_coordinates(centres: Centres, count: int, *, neighbours: int = 4) -
     affinity /= crowd[:, None] * crowd[None, :]
     root = np.sqrt(affinity.sum(1))
     _, vectors = np.linalg.eigh(affinity / (root[:, None] * root[None, :]))
-    return vectors[:, ::-1][:, 1 : count + 1] / root[:, None]
+    first: Float[np.ndarray, "landmark vector"] = vectors[:, ::-1][:, 1 : count + 1] / root[:, None]
+    return first

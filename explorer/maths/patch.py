@@ -10,7 +10,7 @@ from explorer.maths.landmarks import k_means
 Points = Float[np.ndarray, "sample axis"]
 
 
-def flatness(points: Points, rng: np.random.Generator, *, cells: int = 32) -> float:
+def flatness(points: Points, rng: np.random.Generator, *, cells: int = 18) -> float:
     """Share of the variance within small cells that the cell's own two first axes hold, pooled over the cells.
 
     0 where one axis alone holds nearly all of it: that is a line.
@@ -19,7 +19,7 @@ def flatness(points: Points, rng: np.random.Generator, *, cells: int = 32) -> fl
     spectra = [_spectrum(points[found.cell == cell]) for cell in range(len(found.centres))]
     pooled = np.sum([spectrum for spectrum in spectra if spectrum is not None] or [np.zeros(1)], axis=0)
     total = float(pooled.sum())
-    if total <= 0 or pooled[0] > 0.9 * total:
+    if total <= 0 or pooled[0] > 0.8 * total:
         return 0.0
     return float(pooled[:2].sum() / total)
 
@@ -43,13 +43,14 @@ def bounded(points: Points) -> float:
 
 
 def strip(points: Points, curve: Float[np.ndarray, "knot axis"], *, closed: bool, pieces: int = 16) -> bool:
-    """Whether what is left around a curve is a band: one direction at each place, sharply bounded, in three axes or more.
+    """Whether what is left around a curve is a broad band: one direction at each place, and sharply bounded.
 
-    A Moebius band runs along its middle circle so; noise around a ring has as many directions as there are, and tails.
+    A Moebius band lies so around its middle circle, and a disk around a smaller one; noise has as many directions as
+    there are, and tails.
     """
-    if points.shape[1] < 3:
+    place, squared = project(points, curve, closed=closed)
+    if squared.sum() < 0.03 * ((points - points.mean(0)) ** 2).sum():
         return False
-    place = project(points, curve, closed=closed).coordinate
     left = points - curve_at(curve, place, closed=closed)
     piece = np.minimum((place * pieces).astype(np.int64), pieces - 1)
     widths, across = np.zeros(points.shape[1]), []

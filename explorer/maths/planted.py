@@ -126,8 +126,8 @@ def clumpy(
 ) -> tuple[Planted, Int[np.ndarray, "sample"]]:
     """Answers of a language model: fuzzy clusters of uneven size along a curve with harmonics, and what lies between.
 
-    Value v of V stands where harmonic h has amplitude ``decay`` ** (h - 1); ``mixtures`` of the points are soft mixtures
-    of two neighbouring values; ``outliers`` lie anywhere.
+    Value v of V stands where harmonic h has amplitude ``decay`` ** (h - 1); ``mixtures`` of the points are soft
+    mixtures of two neighbouring values; ``outliers`` lie anywhere.
 
     Returns:
         The cloud with the position of each point, and the value of each point (the nearer one for mixtures).

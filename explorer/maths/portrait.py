@@ -67,8 +67,7 @@ class _Frame:
     def inside(self, points: Float32[np.ndarray, "sample xy"]) -> Bool[np.ndarray, "sample"]:
         placed = self.into(points)
         visible: Bool[np.ndarray, "sample xy"] = (placed > 2) & (placed < np.array([WIDTH - 2, HEIGHT - 2]))
-        both: Bool[np.ndarray, "sample"] = visible.all(axis=1)
-        return both
+        return np.asarray(visible.all(axis=1))
 
 
 def _spread(

@@ -28,6 +28,13 @@ GOLDEN_ANGLE: Final = np.pi * (3.0 - np.sqrt(5.0))
 """Turn between neighbours on a sunflower, which fills a disk evenly."""
 SPECTRAL_SIZE: Final = 6
 """Parts with fewer features start on a small sunflower: too few for eigenvectors."""
+NEAR_SHARE: Final = 0.5
+"""Partners that score less than this share of a feature's best partner do not shape the map. A group smaller than the
+number of neighbours asked for would otherwise be drawn apart by company that chance gives it."""
+FAR: Final = 80.0
+"""Per cent of the features within the circle beyond which parts of the graph are drawn nearer."""
+GATHER: Final = 0.35
+"""What is left of a part's distance to that circle: nothing holds separate parts, and they drift far away."""
 JITTER: Final = 1e-3
 """Starting positions are moved by so much, for no two may be equal."""
 
@@ -51,17 +58,20 @@ def project_graph(
         xy[included] = _sunflower(int(included.sum()))
         return xy
     random = np.random.RandomState(seed)
-    fuzzy = _fuzzy_graph(graph, included, settings.neighbours, random)
+    index, distance = _neighbour_table(graph, included, settings.neighbours)
+    fuzzy = _fuzzy_graph(index, distance, random)
     start = _starting_positions(fuzzy, random)
-    xy[included] = _optimise(fuzzy, start, settings, random) if fuzzy.nnz else start
+    if fuzzy.nnz:
+        xy[included] = _gather(_optimise(fuzzy, start, settings, random), _close_company(index))
+    else:
+        xy[included] = start
     return xy
 
 
 def _fuzzy_graph(
-    graph: NeighbourGraph, included: Bool[np.ndarray, "feature"], neighbours: int, random: np.random.RandomState
+    index: Int32[np.ndarray, "kept near"], distance: Float32[np.ndarray, "kept near"], random: np.random.RandomState
 ) -> scipy.sparse.coo_matrix:
-    """umap's fuzzy union of every feature's neighbourhood, over the included features."""
-    index, distance = _neighbour_table(graph, included, neighbours)
+    """umap's fuzzy union of every feature's neighbourhood."""
     empty = np.zeros((len(index), 1), dtype=np.float32)
     fuzzy, _, _ = fuzzy_simplicial_set(
         empty, index.shape[1], random, "precomputed", knn_indices=index, knn_dists=distance
@@ -72,17 +82,19 @@ def _fuzzy_graph(
 def _neighbour_table(
     graph: NeighbourGraph, included: Bool[np.ndarray, "feature"], neighbours: int
 ) -> tuple[Int32[np.ndarray, "kept near"], Float32[np.ndarray, "kept near"]]:
-    """Each included feature itself, then its nearest included partners, then -1 at LARGEST."""
+    """Each included feature itself, then its near partners, then -1 at LARGEST."""
     place = np.where(included, np.cumsum(included) - 1, -1).astype(np.int32)
     partner = graph.neighbour[included]
     distance = graph_distances(graph)[included]
-    target = np.where((partner >= 0) & (distance < LARGEST), place[partner], -1)
+    score = LARGEST - distance
+    near_enough = score >= NEAR_SHARE * score.max(axis=1, keepdims=True)
+    target = np.where((partner >= 0) & (distance < LARGEST) & near_enough, place[partner], -1)
     distance = np.where(target >= 0, distance, LARGEST)
     order = np.argsort(target < 0, axis=1, kind="stable")[:, : neighbours - 1]
     itself = np.arange(len(partner), dtype=np.int32)[:, None]
     index = np.hstack([itself, np.take_along_axis(target, order, axis=1)])
-    near = np.hstack([np.zeros_like(itself, dtype=np.float64), np.take_along_axis(distance, order, axis=1)])
-    return index.astype(np.int32), near.astype(np.float32)
+    reach = np.hstack([np.zeros_like(itself, dtype=np.float64), np.take_along_axis(distance, order, axis=1)])
+    return index.astype(np.int32), reach.astype(np.float32)
 
 
 def _optimise(
@@ -120,9 +132,9 @@ def _starting_positions(
 ) -> Float64[np.ndarray, "kept xy"]:
     """Place the graph's parts on a sunflower, largest in the middle, each with the area that its size asks for."""
     matrix = fuzzy.tocsr()
-    n_parts, part = connected_components(matrix, directed=False)
-    size = np.bincount(part, minlength=n_parts)
-    order = np.lexsort((np.arange(n_parts), -size))
+    _, part = connected_components(matrix, directed=False)
+    size = np.bincount(part)
+    order = np.lexsort((np.arange(len(size)), -size))
     before = np.concatenate([[0], np.cumsum(size[order])[:-1]])
     start = np.zeros((matrix.shape[0], 2))
     for turn, (number, inner) in enumerate(zip(order, before, strict=True)):
@@ -132,6 +144,26 @@ def _starting_positions(
         centre = radius * np.array([np.cos(angle), np.sin(angle)])
         start[members] = centre + 0.5 * np.sqrt(len(members)) * _part_layout(matrix[members][:, members], random)
     return start + JITTER * random.standard_normal(start.shape)
+
+
+def _close_company(index: Int32[np.ndarray, "kept near"]) -> Int32[np.ndarray, "kept"]:
+    """Number the parts that hold together by features that name each other."""
+    row, place = np.nonzero(index >= 0)
+    names = scipy.sparse.csr_matrix((np.ones(len(row)), (row, index[row, place])), shape=(len(index), len(index)))
+    _, part = connected_components(names.multiply(names.T), directed=False)
+    return np.asarray(part, dtype=np.int32)
+
+
+def _gather(xy: Float32[np.ndarray, "kept xy"], part: Int32[np.ndarray, "kept"]) -> Float32[np.ndarray, "kept xy"]:
+    """Draw parts that drifted away nearer to the rest, each moved as a whole."""
+    middle = np.median(xy, axis=0)
+    circle = np.percentile(np.linalg.norm(xy - middle, axis=1), FAR)
+    size = np.bincount(part)
+    offset = np.column_stack([np.bincount(part, weights=xy[:, axis]) / size for axis in (0, 1)]) - middle
+    distance = np.linalg.norm(offset, axis=1)
+    excess = np.maximum(distance - circle, 0.0) * (1.0 - GATHER)
+    shift = offset * (excess / np.maximum(distance, circle))[:, None]
+    return np.asarray(xy - shift[part], dtype=np.float32)
 
 
 def _part_layout(part: scipy.sparse.csr_matrix, random: np.random.RandomState) -> Float64[np.ndarray, "member xy"]:

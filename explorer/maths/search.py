@@ -5,15 +5,20 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from explorer.maths.curve import principal_curve, project, squared_distances
+from explorer.maths.curve import project, squared_distances
 from explorer.maths.landmarks import Cells, k_means, shortest_tour, spectral_coordinates, tree_coordinate
+from explorer.maths.many_curves import principal_curves, project_many
 
 Points = Float[np.ndarray, "sample axis"]
 Curve = Float[np.ndarray, "knot axis"]
 
 LEVELS = (1, 2, 4, 8)
 """Harmonics that a curve may use, from an ellipse or a bow to many bends."""
-LANDMARKS = 48
+ROUNDS = 3
+"""Projections and refits of each curve."""
+AGAIN = [1, 3]
+"""Levels whose best curve is a start for all in the second round."""
+LANDMARKS = 40
 """Cells that the first guesses order."""
 
 
@@ -62,22 +67,38 @@ def _explained_by(lag: Int[np.ndarray, "landmark landmark"], apart: Float[np.nda
     return 1.0 - float(((values - mean[group]) ** 2).sum()) / total if total > 0 else 0.0
 
 
-def search_curve(points: Points, rng: np.random.Generator, *, closed: bool, rounds: int = 3) -> Search:
-    """Fit curves of every level on one half of the points and judge them on the other."""
+def search_curve(points: Points, rng: np.random.Generator, *, closed: bool) -> Search:
+    """Fit curves of every level on one half of the points and judge them on the other.
+
+    Every first guess is tried at every level; then the best curves of two levels are starts for all, and the
+    better is kept.
+    """
     order = rng.permutation(len(points))
     train, test = points[order[: len(order) // 2]], points[order[len(order) // 2 :]]
-    cells = k_means(train, min(LANDMARKS, len(train) // 3), rng, rounds=3)
-    guesses = [guess[cells.cell] for guess in first_guesses(cells.centres, closed=closed)]
-    spread = float(((test - test.mean(0)) ** 2).sum())
-    best: list[Curve] = []
-    explained = np.full(len(LEVELS), -np.inf)
-    for level, harmonics in enumerate(LEVELS):
-        starts = [*guesses, project(train, best[-1], closed=closed).coordinate] if best else guesses
-        fits = [principal_curve(train, start, harmonics, closed=closed, rounds=rounds) for start in starts]
-        scores = [1.0 - float(project(test, fit, closed=closed).squared.sum()) / spread for fit in fits]
-        best.append(fits[int(np.argmax(scores))])
-        explained[level] = max(scores)
-    return Search(closed, tuple(best), explained)
+    cells = k_means(train, min(LANDMARKS, len(train) // 3), rng, rounds=2)
+    starts = np.array([guess[cells.cell] for guess in first_guesses(cells.centres, closed=closed)])
+    first = _best_of_levels(train, test, starts, closed)
+    again = _best_of_levels(train, test, project_many(train, first.stack[AGAIN], closed=closed).coordinate, closed)
+    better = again.explained > first.explained
+    curves = np.where(better[:, None, None], again.stack, first.stack)
+    return Search(closed, tuple(curves), np.where(better, again.explained, first.explained))
+
+
+class _Levels(NamedTuple):
+    stack: Float[np.ndarray, "level knot axis"]
+    explained: Float[np.ndarray, "level"]
+
+
+def _best_of_levels(train: Points, test: Points, starts: Float[np.ndarray, "start sample"], closed: bool) -> _Levels:
+    """For each level, the curve from that start which explains the held-out points best."""
+    n_starts = len(starts)
+    harmonics = np.repeat(LEVELS, n_starts)
+    curves = principal_curves(train, np.tile(starts, (len(LEVELS), 1)), harmonics, closed=closed, rounds=ROUNDS)
+    spread = max(float(((test - test.mean(0)) ** 2).sum()), 1e-300)
+    scores = 1.0 - project_many(test, curves, closed=closed).squared.sum(1).reshape(len(LEVELS), n_starts) / spread
+    best = scores.argmax(1)
+    levels = np.arange(len(LEVELS))
+    return _Levels(curves.reshape(len(LEVELS), n_starts, *curves.shape[1:])[levels, best], scores[levels, best])
 
 
 def first_guesses(centres: Float[np.ndarray, "landmark axis"], *, closed: bool) -> list[Float[np.ndarray, "landmark"]]:
@@ -92,7 +113,8 @@ def first_guesses(centres: Float[np.ndarray, "landmark axis"], *, closed: bool) 
 def _turns(plane: Float[np.ndarray, "landmark 2"]) -> Float[np.ndarray, "landmark"]:
     centred = plane - plane.mean(0)
     angle = np.arctan2(centred[:, 1], centred[:, 0]) / (2 * np.pi) % 1.0
-    return (_ranks(angle) * (len(angle) - 1) / len(angle) + angle) / 2
+    turns: Float[np.ndarray, "landmark"] = (_ranks(angle) * (len(angle) - 1) / len(angle) + angle) / 2
+    return turns
 
 
 def _ranks(values: Float[np.ndarray, "landmark"]) -> Float[np.ndarray, "landmark"]:

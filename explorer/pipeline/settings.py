@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -18,7 +19,7 @@ def read_build_settings(path: Path | None, *, similarity: str | None = None, see
     Raises:
         InputError: the file or a value is wrong; file and key are named.
     """
-    raw = {} if path is None else _read(path)
+    raw: dict[str, Any] = {} if path is None else _read(path)
     if similarity is not None:
         raw.setdefault("cofiring", {})["similarity"] = similarity
     if seed is not None:
@@ -31,7 +32,7 @@ def read_build_settings(path: Path | None, *, similarity: str | None = None, see
         raise InputError(f"{path or 'settings'}, {key}", repr(first["input"]), first["msg"]) from error
 
 
-def _read(path: Path) -> dict[str, dict[str, object]]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST:
             raise InputError(path, f"{path.stat().st_size} bytes", f"at most {LARGEST}")
