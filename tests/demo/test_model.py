@@ -1,0 +1,137 @@
+"""Training is seeded and can be taken up again; the committed model answers what it was not told."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from explorer.demo.corpus.prompts import held_out_prompts
+from explorer.demo.evaluate import answered_right, as_json, evaluate, main, scores, wilson
+from explorer.demo.model import ModelSettings, TrainSettings, fit, new_model, packed_rows, schedule
+from explorer.demo.retrain import RetrainSettings, retrain
+from explorer.demo.subject import HOOK, LAYER, MODEL_FOLDER, SAE_FOLDER, SCORES_FILE
+from explorer.demo.tokenizer import make_tokenizer
+from explorer.lm.load import LoadedModel, load_model
+from explorer.lm.sae import load_sae
+from explorer.lm.train_sae import TrainSaeSettings
+from explorer.records import silent
+
+SUBJECT = Path(__file__).resolve().parents[2] / "cached_runs" / "almanac" / "subject"
+TINY = ModelSettings(d_model=16, n_layers=2, n_heads=2, d_mlp=24, context=64)
+QUICK = TrainSettings(n_docs=120, rows_per_step=4, warmup_steps=2, checkpoint_every=3, threads=1)
+
+
+class Killed(Exception):
+    """Stands for a kill in the middle of training."""
+
+
+def trained(work: Path, kill_at: int | None = None) -> dict[str, torch.Tensor]:
+    tokenizer = make_tokenizer(TINY.context)
+    model = new_model(TINY, tokenizer, seed=0)
+    rows = packed_rows(tokenizer, QUICK.n_docs, TINY.context, seed=1, progress=silent)
+
+    def progress(stage: str, done: int, total: int | None) -> None:
+        if done == kill_at:
+            raise Killed(stage, total)
+
+    fit(model, rows, QUICK, rng=np.random.default_rng(2), work=work, progress=progress)
+    return model.state_dict()
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_same_seed_same_weights_even_after_a_kill(tmp_path: Path) -> None:
+    whole = trained(tmp_path / "whole")
+    with pytest.raises(Killed):
+        trained(tmp_path / "killed", kill_at=8)
+    assert (tmp_path / "killed" / "training.pt").is_file()
+    assert same(whole, trained(tmp_path / "killed"))
+    fresh = new_model(TINY, make_tokenizer(TINY.context), seed=0).state_dict()
+    assert not same(whole, fresh)
+
+
+def test_rows_start_with_a_document() -> None:
+    tokenizer = make_tokenizer(64)
+    rows = packed_rows(tokenizer, 300, 64, seed=1, progress=silent)
+    assert rows.shape[1] == 64
+    assert (rows[:, 0] == tokenizer.bos_token_id).all()
+    assert (rows < len(tokenizer)).all()
+
+
+def test_schedule_rises_and_falls() -> None:
+    shares = [schedule(step, 1000, TrainSettings()) for step in range(1000)]
+    assert np.argmax(shares) in (149, 150)
+    assert max(shares) == pytest.approx(1)
+    assert shares[-1] < 0.02
+
+
+def test_wilson_interval() -> None:
+    low, high = wilson(8, 10)
+    assert (low, high) == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
+    assert wilson(0, 5)[0] == pytest.approx(0)
+    assert wilson(5, 5)[1] == pytest.approx(1)
+
+
+@pytest.fixture(scope="module")
+def subject() -> LoadedModel:
+    return load_model(str(SUBJECT / MODEL_FOLDER))
+
+
+def test_committed_model_answers_held_out_prompts(subject: LoadedModel) -> None:
+    prompts = [p for p in held_out_prompts(np.random.default_rng(3), per_concept=300) if p.kind == "wording"]
+    found = scores(prompts, answered_right(subject.model, subject.tokenizer, prompts))
+    assert len(found) == 11
+    assert {score.group: score.share for score in found if score.share < 0.95} == {}
+
+
+def test_an_untrained_model_does_not() -> None:
+    tokenizer = make_tokenizer(TINY.context)
+    found = evaluate(new_model(TINY, tokenizer, seed=0), tokenizer, per_concept=40)
+    assert max(score.share for score in found) < 0.6
+    assert {row["kind"] for row in as_json(found)} == {"wording", "combination"}
+
+
+def test_committed_subject_is_small_and_whole(subject: LoadedModel) -> None:
+    files = [path for path in SUBJECT.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 12_000_000
+    assert 0 <= LAYER < subject.n_layers
+    assert HOOK == "resid_post"
+    assert subject.d_model == 128
+
+
+def test_evaluation_refuses_what_is_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path)]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_retrain_makes_a_whole_subject(tmp_path: Path) -> None:
+    settings = RetrainSettings(
+        model=TINY,
+        training=QUICK,
+        sae=TrainSaeSettings(n_features=32, k=4, steps=20, batch=64),
+        sae_docs=50,
+        layer=1,
+        prompts_per_concept=5,
+    )
+    stages: set[str] = set()
+
+    def progress(stage: str, done: int, total: int | None) -> None:
+        assert total is None or done <= total
+        stages.add(stage)
+
+    result = retrain(
+        tmp_path / "subject",
+        seed=3,
+        progress=progress,
+        settings=settings,
+        checkpoints=tmp_path / "checkpoints",
+    )
+    assert stages >= {"write corpus", "train model", "train SAE"}
+    assert (tmp_path / "subject" / SCORES_FILE).is_file()
+    assert load_model(str(tmp_path / "subject" / MODEL_FOLDER)).n_layers == 2
+    assert load_sae(tmp_path / "subject" / SAE_FOLDER).n_features == 32
+    assert len(result.scores) > 10
