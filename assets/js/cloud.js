@@ -7,6 +7,7 @@
   let waiting = false;
 
   const plot = () => document.querySelector("#cloud .js-plotly-plot");
+  const drawnPlot = () => { const gd = plot(); return gd && window.Plotly && gd._fullLayout && !gd.classList.contains("dash-graph--pending") ? gd : null; };
 
   function along(coordinate) {
     const knots = shape.curve.length;
@@ -65,6 +66,10 @@
   /* Draw a new path: its stretch of the curve, and the straight line between its ends. */
   function path(view) {
     if (!shape || !shape.curve.length || !view || !view.coordinate.length) return;
+    mx.whenThere(drawnPlot, () => { if (mx.bands.view() === view) drawPath(view); });
+  }
+
+  function drawPath(view) {
     const points = view.coordinate.map(along);
     const handle = along(coordinateAt(view, mx.bands.position()));
     const accent = mx.theme.color("--accent-line");

@@ -27,6 +27,6 @@
       const late = find();
       if (late) { watcher.disconnect(); then(late); }
     });
-    watcher.observe(document.body, { childList: true, subtree: true });
+    watcher.observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
   };
 })();

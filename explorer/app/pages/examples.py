@@ -15,7 +15,7 @@ CONTEXT_CHARACTERS = 90
 def examples_block(geometry: ClusterGeometry, vocabulary: Vocabulary) -> Component:
     """One line a feature that opens on its examples."""
     lines = [_feature(geometry, vocabulary, atom) for atom in range(len(geometry.atoms))]
-    return html.Div(lines, className="examples")
+    return html.Div(lines, className="examples", tabIndex="0")
 
 
 def context_line(context: Context) -> list[Node]:

@@ -90,14 +90,10 @@ def _facts_side(opened: OpenCluster) -> Component:
         html.Span(f"{count(geometry.n_core)} core + {count(halo)} halo features", className="tag"),
         html.Span(f"{count(summary.n_tokens)} tokens", className="tag"),
     ]
-    what = "Values are the words that come next." if summary.value_offset == 1 else "Values are the words themselves."
     return html.Div(
         [
             html.H1(summary.label),
-            html.P(
-                [sentence(summary.words), html.Span(f" {what}", className="muted") if summary.order else ""],
-                className="words",
-            ),
+            html.P(sentence(summary.words), className="words"),
             html.Div(tags, className="tags"),
             numbers_block(number_rows(summary, geometry)),
             _strips(opened),
