@@ -42,12 +42,12 @@ def demo(
     from explorer.places import shipped_folder
 
     if retrain:
-        from explorer.demo.retrain import retrain as make_again
+        from explorer.demo.make import make_demo
         from explorer.terminal import print_json, progress_bars, say
 
         folder = out or Path("almanac")
         with progress_bars() as progress:
-            report = make_again(folder, progress=progress)
+            report = make_demo(folder, progress=progress)
         print_json(report) if as_json else say(f"made {folder}")
         return
     from explorer.app.serve import serve_with_local_host

@@ -85,7 +85,7 @@ class GeometrySettings(Settings):
 
     max_points: int = Field(default=20_000, ge=50)
     """Most tokens that a shape is fitted on."""
-    drawn_points: int = Field(default=2_000, ge=50)
+    drawn_points: int = Field(default=600, ge=50)
     """Most tokens that a page draws."""
     knots: int = Field(default=128, ge=16)
     """Points of the fitted curve."""

@@ -27,7 +27,7 @@ def cyclic_rgb(turns: Float[np.ndarray, "n"]) -> UInt8[np.ndarray, "n rgb"]:
 
 
 def sequential_rgb(share: Float[np.ndarray, "n"]) -> UInt8[np.ndarray, "n rgb"]:
-    """Colour of positions on an open curve, in [0, 1]: violet to orange by way of blue and green, rising in lightness."""
+    """Colour of positions on an open curve, in [0, 1]: violet to orange through blue and green, rising in lightness."""
     share = np.clip(np.asarray(share, dtype=np.float64), 0.0, 1.0)
     hue = _SEQUENTIAL_HUE[0] + (_SEQUENTIAL_HUE[1] - _SEQUENTIAL_HUE[0]) * share
     light = _SEQUENTIAL_LIGHTNESS[0] + (_SEQUENTIAL_LIGHTNESS[1] - _SEQUENTIAL_LIGHTNESS[0]) * share

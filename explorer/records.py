@@ -10,7 +10,7 @@ Layer numbers count decoder blocks from 0. Token numbers count from 0 over the w
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float16, Float32, Int32, Int64, UInt8, UInt32
@@ -33,6 +33,7 @@ LEFT_OUT = -2
 """Cluster number of a feature that fires too rarely to be scored."""
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Told by long work how far it is; the edge decides how to show it."""
 

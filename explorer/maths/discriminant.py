@@ -36,7 +36,7 @@ LEAST_KNOWN = 0.1
 FEWEST_KNOWN = 40
 """With fewer known samples there is no shape to tell, and every sample of the population counts."""
 MIDDLE = 0.5
-"""Where class means leave the middle empty, samples nearer to it than this share of their median radius are unknown."""
+"""Where class means leave the middle empty, samples nearer to it than this share of the outer radius are unknown."""
 MAJOR = 0.9
 """Share of the samples whose classes decide whether the middle is empty."""
 FEWEST_ROUND = 5
@@ -204,7 +204,7 @@ def _is_known(
     rim = _major_radii(fit, scale)
     if _leaves_middle_empty(rim, len(scale), rng):
         radius = np.linalg.norm(points[:, : len(scale)] / scale, axis=1)
-        return np.asarray(radius >= MIDDLE * np.median(rim))
+        return np.asarray(radius >= MIDDLE * np.quantile(radius, 0.9))
     ratio = fit.told(points)
     told = (fit.prior * np.exp(ratio) * ratio).sum(1)
     entropy = -float((fit.prior * np.log(fit.prior)).sum())

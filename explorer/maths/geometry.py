@@ -45,10 +45,18 @@ MOST_HARMONICS = 24
 DOUBLED = 0.12
 """Largest share of points that may lie nearly as close to another part of the curve."""
 NEAR = 0.38
-"""Widest hole of a closed curve, from rim to rim, in units of the curve's width."""
+"""Widest hole of a curve, from rim to rim, in units of the curve's width."""
 APART = 0.85
 """The same where the hole is a step like the others; the neighbours of seven values on a ring with harmonics: 0.62."""
-SLACK = 2.0
+ONWARD = 0.5
+"""Least cosine between the curve beside a hole and the line across it."""
+LONE = 0.03
+"""A point that is so far from its neighbours along the curve, on both sides, is alone."""
+MANY = 4
+"""Large steps from which on they count as the usual steps between clumps."""
+FEW_CLUMPS = 12
+"""Fewer separate clumps than this are no surface."""
+SLACK = 1.3
 """How much better, in nats of the unexplained share, a tangled line may be than the smooth one that is claimed."""
 
 
@@ -222,29 +230,62 @@ def _chord_share(curve: Curve) -> float:
 def whole(points: Points, clumps: Cells | None, curve: Curve, *, closed: bool) -> bool:
     """Whether the points, or the clumps that they form, leave no hole in the curve that a curve should not have.
 
-    A closed curve may have one hole if its rims are close in space, less than NEAR of the curve's width apart: a ring
-    with a gap. Where the steps between clumps are all alike, none of them is a hole.
+    A curve may have one hole if its rims are close in space, less than NEAR of the curve's width apart: a ring with a
+    gap. Where many steps are holes and the steps between clumps are all alike, none of them is one.
     """
-    place = np.sort(project(points, curve, closed=closed).coordinate)
-    step = np.diff(place, append=place[0] + 1.0) if closed else np.diff(place)
-    holes = int(_holes(step).sum())
-    if not closed:
-        return holes == 0 or _even_steps(clumps, curve, closed=False)
+    place = _without_lone(np.sort(project(points, curve, closed=closed).coordinate), closed)
+    step = _steps(place, closed)
+    large = _large_steps(step)
+    holes = int((large & (step > 3 * float(np.sort(step)[-min(6, len(step))]))).sum())
     rim = int(step.argmax())
-    ends = curve_at(curve, np.array([place[rim], (place[rim] + step[rim]) % 1.0]), closed=True)
+    hole = (float(place[rim]), float(step[rim]))
+    even = large.sum() >= MANY and _even_steps(clumps, curve, closed=closed)
+    across = _across(curve, hole, closed=closed)
+    if holes == 0 or even:
+        return across < (APART if even else NEAR)
+    return holes == 1 and across < NEAR and _goes_on(curve, hole, closed=closed)
+
+
+def _steps(place: Float[np.ndarray, "stop"], closed: bool) -> Float[np.ndarray, "step"]:
+    return np.diff(place, append=place[0] + 1.0) if closed else np.diff(place)
+
+
+def _without_lone(place: Float[np.ndarray, "stop"], closed: bool) -> Float[np.ndarray, "near"]:
+    """Leave out points that stand alone on the curve: they do not fill a hole."""
+    step = _steps(place, closed)
+    before, after = (np.roll(step, 1), step) if closed else (np.append(0.0, step), np.append(step, 0.0))
+    return place[(before < LONE) | (after < LONE)]
+
+
+def _across(curve: Curve, hole: tuple[float, float], *, closed: bool) -> float:
+    """Distance of a hole's rims in units of the curve's width."""
+    ends = _at(curve, [hole[0], hole[0] + hole[1]], closed=closed)
     width = float(np.sqrt(np.quantile(squared_distances(curve, curve), 0.9)))
-    across = float(np.linalg.norm(ends[1] - ends[0])) / max(width, 1e-12)
-    return (holes <= 1 and across < NEAR) or (across < APART and _even_steps(clumps, curve, closed=True))
+    return float(np.linalg.norm(ends[1] - ends[0])) / max(width, 1e-12)
 
 
-def _holes(step: Float[np.ndarray, "step"]) -> Bool[np.ndarray, "step"]:
-    """Steps that are large on the curve, beside the few largest others, and beside those around them."""
+def _goes_on(curve: Curve, hole: tuple[float, float], *, closed: bool, back: float = 0.05) -> bool:
+    """Whether the curve crosses the hole in the direction that it has on both sides; a closed spiral does not."""
+    before, start, end, after = _at(curve, [hole[0] - back, hole[0], sum(hole), sum(hole) + back], closed=closed)
+    chord = end - start
+    return all(
+        float(side @ chord) > ONWARD * float(np.linalg.norm(side) * np.linalg.norm(chord))
+        for side in (start - before, after - end)
+    )
+
+
+def _at(curve: Curve, coordinate: list[float], *, closed: bool) -> Float[np.ndarray, "point axis"]:
+    place = np.array(coordinate)
+    return curve_at(curve, place % 1.0 if closed else np.clip(place, 0.0, 1.0), closed=closed)
+
+
+def _large_steps(step: Float[np.ndarray, "step"]) -> Bool[np.ndarray, "step"]:
+    """Steps that are large on the curve, and beside the eight around them."""
     window = 4
     padded = np.pad(step, window, mode="wrap")
     around = np.array([padded[at : at + 2 * window + 1].sum() for at in range(len(step))])
     local = (around - step) / (2 * window)
-    few = float(np.sort(step)[-min(6, len(step))])
-    found: Bool[np.ndarray, "step"] = (step > 0.035) & (step > 3 * few) & (step > 8 * local)
+    found: Bool[np.ndarray, "step"] = (step > 0.02) & (step > 8 * local)
     return found
 
 
@@ -259,9 +300,15 @@ def _even_steps(clumps: Cells | None, curve: Curve, *, closed: bool) -> bool:
 
 
 def _surface_p(pool: Points, draws: int, claim: float, rng: np.random.Generator) -> float:
-    """p of being a surface: locally flat in two directions, and flatter or more sharply bounded than a Gaussian."""
+    """p of being a surface: locally flat in two directions, and flatter or more sharply bounded than a Gaussian.
+
+    A few separate clumps are no surface, however flat the space that they stand in.
+    """
     observed = flatness(pool, rng)
     if observed < 0.88:
+        return 1.0
+    clumps = find_clumps(pool[even_sample(pool, THINNED, rng)], rng)
+    if clumps is not None and len(clumps.centres) < FEW_CLUMPS:
         return 1.0
     half = claim / 2
     edge = p_value(bounded(pool), gaussian_null(pool), bounded, draws=draws, claim=half, rng=rng)

@@ -131,7 +131,7 @@ def _starting_positions(
     fuzzy: scipy.sparse.coo_matrix, random: np.random.RandomState
 ) -> Float64[np.ndarray, "kept xy"]:
     """Place the graph's parts on a sunflower, largest in the middle, each with the area that its size asks for."""
-    matrix = fuzzy.tocsr()
+    matrix = fuzzy.tocsr().astype(np.float64)
     _, part = connected_components(matrix, directed=False)
     size = np.bincount(part)
     order = np.lexsort((np.arange(len(size)), -size))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
-from explorer.maths.coordinate import Orientation, circular_median, distance, orient
+from explorer.maths.coordinate import Orientation, circular_mean, distance, orient
 from explorer.records import ShapeKind, Vocabulary
 
 FEWEST = 5
@@ -18,7 +18,7 @@ FEWEST = 5
 RAREST = 0.003
 """and on this share of them,"""
 SPREAD = 0.6
-"""and its mean distance from its own median is at most this share of the whole cloud's."""
+"""and its mean distance from its own middle is at most this share of the whole cloud's."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Values:
     names: tuple[str, ...]
     """Token texts without surrounding blanks, each once."""
     coordinate: Float32[np.ndarray, "value"]
-    """Median coordinate of each."""
+    """Where each lies: the circular mean on a closed curve, else the median."""
     index: Int32[np.ndarray, "sample"]
     """Value of each sampled token, -1 where it has none."""
     orientation: Orientation
@@ -60,7 +60,7 @@ def name_values(
     """
     texts, text = _texts(ids, vocabulary)
     kept = _concentrated(text, coordinate, closed)
-    place = np.array([_median(coordinate[text == value], closed) for value in kept], dtype=np.float32)
+    place = np.array([_middle(coordinate[text == value], closed) for value in kept], dtype=np.float32)
     first_id = np.array([ids[text == value].min() for value in kept])
     orientation = _orientation(place, first_id, closed)
     place = orient(place, orientation, closed=closed).astype(np.float32)
@@ -94,11 +94,11 @@ def _concentrated(
 
 
 def _mean_distance(coordinate: Float32[np.ndarray, "sample"], closed: bool) -> float:
-    return float(distance(coordinate, np.asarray(_median(coordinate, closed)), closed=closed).mean())
+    return float(distance(coordinate, np.asarray(_middle(coordinate, closed)), closed=closed).mean())
 
 
-def _median(coordinate: Float32[np.ndarray, "sample"], closed: bool) -> float:
-    return circular_median(coordinate) if closed else float(np.median(coordinate))
+def _middle(coordinate: Float32[np.ndarray, "sample"], closed: bool) -> float:
+    return circular_mean(coordinate) if closed else float(np.median(coordinate))
 
 
 def _orientation(place: Float32[np.ndarray, "value"], ids: Int64[np.ndarray, "value"], closed: bool) -> Orientation:

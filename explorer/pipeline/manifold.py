@@ -10,7 +10,7 @@ from explorer.config import BuildSettings
 from explorer.maths.coordinate import orient
 from explorer.maths.curve import fit_path
 from explorer.maths.discriminant import Position, read_position
-from explorer.maths.geometry import fit_shape
+from explorer.maths.geometry import CLAIM, fit_shape
 from explorer.maths.membership import Subspace, cluster_subspace, grow_halo
 from explorer.maths.portrait import portrait_svg
 from explorer.maths.regime import feature_order, judge_regime, tuning_curves
@@ -239,7 +239,9 @@ class ClusterBuilder:
     ) -> _Reading:
         position = read_position(inside, ids, rng=rng)
         leading = position.points[position.known, : position.n_leading]
-        return _Reading(offset, ids, position, fit_shape(leading, rng=rng, settings=self.settings.geometry))
+        told = position.bits > 0 and position.p_value <= CLAIM
+        shape = fit_shape(leading, rng=rng, settings=self.settings.geometry, claim=CLAIM if told else 0.0)
+        return _Reading(offset, ids, position, shape)
 
     def _geometry(self, membership: Membership, cloud: _Cloud, fit: _Fit, rng: np.random.Generator) -> ClusterGeometry:
         settings = self.settings.geometry

@@ -1,7 +1,7 @@
 """A cluster made ready for steering: its curve, its readout, and how the unsteered model behaves around it."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int32, Int64
@@ -16,6 +16,7 @@ CONTEXTS_PER_VALUE = 16
 _LEAST_SPREAD = 1e-6
 
 
+@runtime_checkable
 class Reader(Protocol):
     """Reads texts without steering."""
 
@@ -75,19 +76,27 @@ def prepare(
 
 
 def some_contexts(geometry: ClusterGeometry, value: int, count: int) -> Int64[np.ndarray, "chosen"]:
-    """Samples of one value, spread evenly over those stored."""
-    samples = np.flatnonzero(geometry.value == value)
+    """Samples of one value, spread evenly over those stored whole, or over all where too few are whole."""
+    samples = _whole_first(geometry, np.flatnonzero(geometry.value == value), count)
     return samples[np.unique(np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64))]
 
 
 def typical_contexts(geometry: ClusterGeometry, value: int, count: int, *, closed: bool) -> Int64[np.ndarray, "chosen"]:
-    """Samples of one value that lie nearest to the value's own place, each text once."""
-    samples = np.flatnonzero(geometry.value == value)
+    """Samples of one value that lie nearest to the value's own place, each text once; whole ones where they suffice."""
+    samples = _whole_first(geometry, np.flatnonzero(geometry.value == value), count)
     away = np.abs(geometry.coordinate[samples] - geometry.value_coordinate[value])
     away = np.minimum(away, 1.0 - away) if closed else away
     ordered = samples[np.argsort(away, kind="stable")]
     _, first = np.unique(geometry.context_ids[ordered, : CONTEXT_BEFORE + 1], axis=0, return_index=True)
     return ordered[np.sort(first)][:count]
+
+
+def _whole_first(
+    geometry: ClusterGeometry, samples: Int64[np.ndarray, "sample"], count: int
+) -> Int64[np.ndarray, "kept"]:
+    """Samples whose stored context reaches back to the beginning of the document: a cut one is another text."""
+    whole = samples[geometry.context_ids[samples, 0] < 0]
+    return whole if len(whole) >= count else samples
 
 
 def context_text(context: Int32[np.ndarray, "context"], bos: int | None) -> list[int]:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -40,6 +40,7 @@ _HTTP_CODES: dict[int, ErrorCode] = {404: "not_found", 405: "method_not_allowed"
 _UNION_TAG = "constrained-"
 
 
+@runtime_checkable
 class Answering(Protocol):
     """What a host needs of whatever holds the model."""
 

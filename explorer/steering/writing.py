@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -11,6 +11,7 @@ from explorer.steering.protocol import DoneEvent, Finish, Row, RowDoneEvent, Tok
 from explorer.steering.text import Decode, TextStream
 
 
+@runtime_checkable
 class Steps(Protocol):
     """A model that writes, one token of every row a step."""
 

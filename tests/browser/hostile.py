@@ -1,0 +1,120 @@
+"""A run whose every text is an attack: what calls `hit(n)` when a browser runs it."""
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+from explorer.config import BuildSettings
+from explorer.records import DatasetInfo, ModelInfo, SaeInfo, SubjectInfo, Vocabulary
+from explorer.runs.run_writer import RunWriter
+from tests.planted import DATASET, MODEL, SAE, RunParts, _portrait, planted_parts
+
+FINGERPRINT = "sha256:" + "0f" * 32
+_BREAKOUTS = ("", '">', "'>", "</script>", "</style>", "</title>", "</textarea>", "-->", "</svg>", "]]>", "</b></i>")
+_TAGS = (
+    "<script>hit({n})</script>",
+    "<img src=x onerror=hit({n})>",
+    "<svg onload=hit({n})>",
+    "<svg><script>hit({n})</script></svg>",
+    "<iframe srcdoc='<script>parent.hit({n})</script>'>",
+    "<details open ontoggle=hit({n})>",
+    "<body onload=hit({n})>",
+    "<input autofocus onfocus=hit({n})>",
+    "<video><source onerror=hit({n})>",
+    "<object data=javascript:parent.hit({n})>",
+    "<math><mtext></form><form><mglyph><style></math><img src onerror=hit({n})>",
+    "<style>@keyframes x{{}}</style><b style=animation-name:x onanimationstart=hit({n})>",
+)
+_OTHERS = (
+    '" onmouseover=hit({n}) x="',
+    "' onmouseover='hit({n})",
+    '<a href="javascript:hit({n})">x</a>',
+    '<a href="java\tscript:hit({n})">x</a>',
+    "javascript:hit({n})",
+    "{{{{constructor.constructor('hit({n})')()}}}}",
+    "${{hit({n})}}",
+    "%{{hit({n})}}",
+    "$\\href{{javascript:hit({n})}}{{x}}$",
+    "$$\\unicode{{<img src=x onerror=hit({n})>}}$$",
+    "<b>bold</b><sub onmouseover=hit({n})>",
+    "&lt;img src=x onerror=hit({n})&gt;",
+    "&#60;img src=x onerror=hit({n})&#62;",
+    "\\u003cimg src=x onerror=hit({n})\\u003e",
+    "\u202e<img src=x onerror=hit({n})>",
+    "<ſcript>hit({n})</ſcript>",
+    "<!--><img src=x onerror=hit({n})>",
+    "'-hit({n})-'",
+    '";hit({n});//',
+    "</script><script>hit({n})//",
+    "__proto__",
+    "constructor",
+)
+
+
+def corpus() -> list[str]:
+    """The attacks, each with its own number."""
+    patterns = [breakout + tag for breakout, tag in product(_BREAKOUTS, _TAGS)] + list(_OTHERS)
+    return [pattern.format(n=n) for n, pattern in enumerate(patterns)]
+
+
+class Attacks:
+    """Hands out attacks in turn and counts how many texts carry one."""
+
+    def __init__(self, start: int) -> None:
+        self._corpus = corpus()
+        self._next = start
+        self.given: list[str] = []
+
+    def take(self, longest: int = 200) -> str:
+        """The next attack that is short enough."""
+        while True:
+            attack = self._corpus[self._next % len(self._corpus)]
+            self._next += 1
+            if len(attack) <= longest:
+                self.given.append(attack)
+                return attack
+
+
+def write_hostile_run(path: Path, attacks: Attacks) -> None:
+    """A run of the planted world with an attack in the place of every text."""
+    parts = planted_parts()
+    count = len(parts.vocabulary)
+    words = [" " + attacks.take() for _ in range(count)]
+    parts = replace(parts, vocabulary=Vocabulary.pack(words))
+    model = replace(MODEL, id=attacks.take(), revision=attacks.take())
+    sae = replace(SAE, id=attacks.take())
+    with RunWriter(path) as writer:
+        _write(writer, parts, attacks, (model, sae, replace(DATASET, name=attacks.take())))
+
+
+def _write(writer: RunWriter, parts: RunParts, attacks: Attacks, infos: tuple[ModelInfo, SaeInfo, DatasetInfo]) -> None:
+    model, sae, dataset = infos
+    summaries = [
+        replace(
+            summary,
+            label=attacks.take(),
+            words=attacks.take(),
+            order=tuple(attacks.take() for _ in summary.order),
+            scores=summary.scores | {attacks.take(): 0.5},
+        )
+        for summary in parts.summaries
+    ]
+    writer.write_features(parts.table)
+    writer.write_graph(parts.graph)
+    writer.write_vocabulary(parts.vocabulary)
+    for summary, geometry in zip(summaries, parts.geometries, strict=True):
+        writer.write_cluster(summary.id, geometry, _portrait(geometry))
+    writer.finish(
+        title=attacks.take(),
+        model=model,
+        sae=sae,
+        subject=SubjectInfo(FINGERPRINT, model, sae, attacks.take(), attacks.take()),
+        dataset=dataset,
+        bundle="0" * 64,
+        settings=BuildSettings(),
+        seeds={attacks.take(): 0},
+        versions={attacks.take(): attacks.take()},
+        n_tokens=dataset.n_tokens,
+        clusters=summaries,
+        dropped={attacks.take(): 1},
+    )

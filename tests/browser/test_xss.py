@@ -1,0 +1,248 @@
+"""Hostile texts in every place of the app that shows text: a browser runs none of them, with and without the policy."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError
+
+from explorer.app import ids
+from explorer.errors import HostRefused
+from explorer.runs.run import open_run
+from explorer.steering.protocol import (
+    BehaviourReply,
+    BehaviourRequest,
+    PromptToken,
+    RowDoneEvent,
+    SteerRequest,
+    SubjectReply,
+    TokenEvent,
+    TopToken,
+)
+from tests.app.fake_host import FakeHost
+from tests.browser.conftest import PATIENCE_MS, serve_in_thread
+from tests.browser.hostile import Attacks, corpus, write_hostile_run
+
+pytestmark = pytest.mark.browser
+RUNS = ("run0", "run1")
+"""Each takes the corpus up where the one before left it."""
+
+
+UNSAFE = "(html) => { const box = document.createElement('div'); box.innerHTML = html; document.body.append(box); }"
+"""How text must not be shown."""
+
+
+class HostileHost:
+    """A host whose every text is an attack; one prompt makes it refuse with one."""
+
+    def __init__(self, folder: Path, attacks: Attacks) -> None:
+        self.hosts = {name: FakeHost(open_run(folder / name)) for name in RUNS}
+        self.attacks = attacks
+
+    async def subject(self) -> SubjectReply:
+        found = await next(iter(self.hosts.values())).subject()
+        names = {name: self.attacks.take() for name in ("model", "sae", "device", "dtype", "app_version")}
+        return found.model_copy(update=names)
+
+    async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
+        if request.prompt == "refuse":
+            raise HostRefused(self.attacks.take())
+        reply = await self.hosts[request.run].behaviour(request)
+        tokens = tuple(PromptToken(text=self.attacks.take(), steered=True) for _ in range(3))
+        arms = tuple(
+            arm.model_copy(update={"top": tuple(TopToken(text=self.attacks.take(), probability=0.5) for _ in arm.top)})
+            for arm in reply.arms
+        )
+        top = TopToken(text=self.attacks.take(), probability=0.5)
+        return reply.model_copy(update={"prompt_tokens": tokens, "arms": arms, "baseline_top": top})
+
+    async def steer(self, request: SteerRequest) -> AsyncIterator[object]:
+        async for event in self.hosts[request.run].steer(request):
+            if isinstance(event, (TokenEvent, RowDoneEvent)):
+                yield event.model_copy(update={"text": self.attacks.take()})
+            else:
+                yield event
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Attacks]]:
+    folder = tmp_path_factory.mktemp("hostile")
+    runs = folder / "runs"
+    given = Attacks(0)
+    for name in RUNS:
+        write_hostile_run(runs / name, given)
+    broken = runs / "<img src=x onerror=hit(0)>"
+    broken.mkdir()
+    (broken / "run.json").write_text('{"format": "<img src=x onerror=hit(1)>"}')
+    for app in serve_in_thread(folder, HostileHost(runs, given)):
+        yield app.url, given
+
+
+class Watch:
+    """What a browser context ran, and what the policy kept it from running."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        context.set_default_timeout(PATIENCE_MS)
+        self.hits: list[object] = []
+        self.stopped: list[str] = []
+        self.elsewhere: list[str] = []
+        context.expose_binding("hit", lambda _source, number=None: self.hits.append(number))
+        context.expose_binding("stopped", lambda _source, what: self.stopped.append(what))
+        context.add_init_script(
+            "addEventListener('securitypolicyviolation', (e) => stopped(e.violatedDirective + ' ' + e.sample))"
+        )
+        context.on("dialog", lambda dialog: (self.hits.append("dialog"), dialog.dismiss()))
+        context.on("request", lambda request: self._note(request.url))
+
+    def _note(self, url: str) -> None:
+        if not url.startswith(("http://127.0.0.1:", "data:", "blob:")):
+            self.elsewhere.append(url)
+
+
+def go(page: Page, address: str) -> None:
+    page.goto(address, wait_until="commit")
+
+
+def click(page: Page, selector: str) -> None:
+    with suppress(TimeoutError):
+        page.locator(selector).first.click(timeout=3000)
+
+
+def sweep(page: Page, selector: str, steps: int = 4) -> None:
+    """Move the pointer over an element in a grid, so that whatever answers to hovering does."""
+    box = page.locator(selector).first.bounding_box()
+    if box is None:
+        return
+    for row in range(1, steps):
+        for column in range(1, steps):
+            page.mouse.move(box["x"] + box["width"] * column / steps, box["y"] + box["height"] * row / steps)
+            page.wait_for_timeout(15)
+
+
+def open_everything(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+
+
+PLACE_OF = """(index) => {
+  const plot = document.querySelector("#map .js-plotly-plot"), layout = plot._fullLayout, trace = plot._fullData[1];
+  const box = plot.getBoundingClientRect(), {xaxis, yaxis} = layout;
+  return [box.left + xaxis._offset + xaxis.l2p(trace.x[index]), box.top + yaxis._offset + yaxis.l2p(trace.y[index])];
+}"""
+"""Where a point of the map's second trace is drawn."""
+
+
+def hover_map(page: Page) -> None:
+    for index in (0, 5):
+        x, y = page.evaluate(PLACE_OF, index)
+        page.mouse.move(x - 3, y)
+        page.mouse.move(x, y)
+        page.wait_for_selector(".tip b", state="attached")
+        page.mouse.move(5, 5)
+
+
+def visit_atlas(page: Page, address: str, run: str) -> None:
+    go(page, f"{address}/run/{run}")
+    page.wait_for_selector(f"#{ids.TILES} a")
+    page.wait_for_selector(f"#{ids.MAP} canvas")
+    open_everything(page)
+    hover_map(page)
+    page.fill(f"#{ids.SEARCH}", "<img src=x onerror=hit(0)>")
+    page.wait_for_timeout(300)
+    go(page, f"{address}/run/{run}?v=1&q={quote('<img src=x onerror=hit(2)>')}")
+    page.wait_for_selector(f"#{ids.TILES}", state="attached")
+
+
+def visit_cluster(page: Page, address: str, run: str, cluster: int) -> None:
+    go(page, f"{address}/run/{run}/cluster/{cluster}")
+    page.wait_for_selector(f"#{ids.CLOUD} canvas")
+    open_everything(page)
+    sweep(page, f"#{ids.CLOUD}")
+    sweep(page, f"#{ids.STRIPS}")
+
+
+def steer(page: Page, address: str, run: str) -> str:
+    """Behaviour, text, a share, a refusal; gives the share's path."""
+    go(page, f"{address}/run/{run}/cluster/0?v=1&prompt={quote('<svg onload=hit(3)>')}")
+    page.wait_for_selector(f"#{ids.STEER_RUN}")
+    click(page, f"#{ids.STEER_RUN}")
+    page.wait_for_selector(f"#{ids.POSITION}")
+    sweep(page, f"#{ids.BANDS}")
+    page.wait_for_selector(f"#{ids.GENERATE}:not([disabled])")
+    click(page, f"#{ids.GENERATE}")
+    page.wait_for_selector("#streams .end:not(:empty)")
+    page.wait_for_selector(f"#{ids.SHARE_RESULT}:not([disabled])")
+    with page.expect_response("**/api/share") as kept:
+        click(page, f"#{ids.SHARE_RESULT}")
+    page.fill(f"#{ids.STEER_PROMPT}", "refuse")
+    click(page, f"#{ids.STEER_RUN}")
+    page.wait_for_timeout(500)
+    return str(kept.value.json()["path"])
+
+
+@pytest.mark.parametrize("policy", [False, True], ids=["without the policy", "with it"])
+def test_no_hostile_text_runs(browser: Browser, site: tuple[str, Attacks], policy: bool) -> None:
+    address, given = site
+    context = browser.new_context(bypass_csp=not policy, viewport={"width": 1440, "height": 1000})
+    watch = Watch(context)
+    page = context.new_page()
+    go(page, address)
+    page.wait_for_selector(".run-card")
+    assert page.locator(".run-card").count() >= len(RUNS)
+    for run in RUNS[:1] if policy else RUNS:
+        visit_atlas(page, address, run)
+        visit_cluster(page, address, run, 1)
+        go(page, address + steer(page, address, run))
+        page.wait_for_selector(f"#{ids.POSITION}")
+        open_everything(page)
+    for path in ("/<img src=x onerror=hit(4)>", "/run/<svg onload=hit(5)>", "/s/<svg onload=hit(6)>", "/?v=<b>"):
+        go(page, f"{address}{quote(path, safe='/?=')}")
+        page.wait_for_selector(f"#{ids.PAGE} h1", state="attached")
+    context.close()
+    assert watch.hits == []
+    assert watch.stopped == []
+    assert watch.elsewhere == []
+    assert len(set(given.given)) == len(corpus()), "every attack was shown somewhere"
+
+
+def test_the_watch_sees_what_runs(browser: Browser, site: tuple[str, Attacks]) -> None:
+    """The same corpus written into a page without escaping does run: the test above can fail."""
+    context = browser.new_context(bypass_csp=True)
+    watch = Watch(context)
+    page = context.new_page()
+    go(page, site[0])
+    page.wait_for_selector(".run-card")
+    for attack in corpus():
+        page.evaluate(
+            "(html) => { const b = document.createElement('div'); b.innerHTML = html; document.body.append(b); }",
+            attack,
+        )
+    page.wait_for_timeout(500)
+    context.close()
+    assert len(watch.hits) > 40
+
+
+def test_the_policy_stops_what_gets_through(browser: Browser, site: tuple[str, Attacks]) -> None:
+    """The same again with the policy on: nothing runs, and the browser says what it kept from running."""
+    context = browser.new_context()
+    watch = Watch(context)
+    page = context.new_page()
+    go(page, site[0])
+    page.wait_for_selector(".run-card")
+    for attack in corpus():
+        page.evaluate(
+            "(html) => { const b = document.createElement('div'); b.innerHTML = html; document.body.append(b); }",
+            attack,
+        )
+    page.wait_for_timeout(500)
+    context.close()
+    assert watch.hits == []
+    assert len(watch.stopped) > 40
+
+
+def test_the_corpus_is_not_small(tmp_path: Path) -> None:
+    attacks = Attacks(0)
+    write_hostile_run(tmp_path / "run", attacks)
+    assert len(corpus()) > 150
+    assert len(attacks.given) > 60
