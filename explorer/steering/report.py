@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 
-from pydantic import JsonValue
-
 HEADER = ["arm", "E_BC", "± se", "p(target)", "visited", "isometry r", "hook fired"]
 
 
-def steering_rows(result: Mapping[str, JsonValue]) -> tuple[str, list[str], list[list[str]]]:
+def steering_rows(result: Mapping[str, object]) -> tuple[str, list[str], list[list[str]]]:
     """Title, header and one row for each arm, of what ``steer_headless`` returns."""
     way = f"{_number(result['start'])} to {_number(result['end'])}" if "start" in result else "all distant pairs"
     verdict = {True: "moves the model", False: "does not move the model", None: "no verdict"}
@@ -22,17 +20,17 @@ def steering_rows(result: Mapping[str, JsonValue]) -> tuple[str, list[str], list
     return title, HEADER, rows
 
 
-def _table(value: JsonValue) -> dict[str, JsonValue]:
-    assert isinstance(value, dict)
+def _table(value: object) -> Mapping[str, object]:
+    assert isinstance(value, Mapping)
     return value
 
 
-def _flag(value: JsonValue) -> bool | None:
+def _flag(value: object) -> bool | None:
     assert value is None or isinstance(value, bool)
     return value
 
 
-def _number(value: JsonValue) -> str:
+def _number(value: object) -> str:
     if value is None:
         return "–"
     return f"{value:.3f}" if isinstance(value, float) else str(value)

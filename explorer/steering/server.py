@@ -1,5 +1,6 @@
 """The routes of a steering host: one model, one worker, a token for everything but `/healthz`."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
@@ -36,6 +37,7 @@ Event = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
 SHORTEST_TOKEN = 16
 """Fewest characters of a token."""
 _GONE = 499
+_INTERNAL = "the host failed on this request; its log says more"
 _HTTP_CODES: dict[int, ErrorCode] = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _UNION_TAG = "constrained-"
 
@@ -132,9 +134,14 @@ async def _first(job: Job[Item], http: Request) -> tuple[Item, AsyncGenerator[It
     items = job.items()
     try:
         return await or_gone(anext(items), http.receive), items
-    except BaseException:
+    except (ExplorerError, ClientGone, asyncio.CancelledError):
         await items.aclose()
         raise
+    except Exception as error:
+        await items.aclose()
+        # Told here, not by the last resort below: that one closes the connection under the client's next request.
+        LOG.error("A request failed", exc_info=error)
+        raise Refusal(500, "internal", _INTERNAL) from error
 
 
 def _add_handlers(app: FastAPI) -> None:
@@ -160,7 +167,7 @@ def _add_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> Response:
         LOG.error("Unexpected error", exc_info=error)
-        return error_response(500, "internal", "the host failed on this request; its log says more")
+        return error_response(500, "internal", _INTERNAL)
 
 
 def _explained(error: ExplorerError) -> Response:

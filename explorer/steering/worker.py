@@ -110,7 +110,7 @@ class Worker:
             if len(self.active) + len(self.queue) >= self._most:
                 wait = math.ceil(_RETRY_AT_LEAST + self._jitter.random() * _RETRY_SPREAD)
                 message = f"{self._most_running} requests run and {len(self.queue)} wait; try again in {wait} s"
-                raise Refusal(429, "busy", message, retry_after=wait)
+                raise Refusal(429, "busy", message, retry_after=float(wait))
             self.queue.append(job)  # type: ignore[arg-type]
             self.changed.notify_all()
         return job

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explorer.maths.steering import (
@@ -50,6 +50,7 @@ def manifold(request: pytest.FixtureRequest) -> Manifold:
     return planted(request.param)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_the_way_round_is_the_shorter_one(start: float, end: float) -> None:
     path = waypoints(start, end, np.linspace(0, 1, 9), closed=True, anchored=True)
@@ -62,6 +63,7 @@ def test_the_way_on_an_open_curve_is_straight_in_u() -> None:
     assert np.allclose(path.u, [0.9, 0.7, 0.5, 0.3, 0.1])
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1, exclude_max=True), st.booleans())
 def test_a_point_of_the_curve_is_its_own_nearest(u: float, closed: bool) -> None:
     manifold = planted(closed)

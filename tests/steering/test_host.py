@@ -13,7 +13,7 @@ from explorer.steering.client import SteeringClient
 from explorer.steering.protocol import TokenEvent
 from tests.steering.conftest import behaviour_request, steer_request
 
-START_SECONDS = 240
+START_SECONDS = 240.0
 
 
 def host_command(run: Path, token_file: Path, port: int) -> list[str]:
