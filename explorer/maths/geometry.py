@@ -50,13 +50,17 @@ APART = 0.85
 """The same where the hole is a step like the others; the neighbours of seven values on a ring with harmonics: 0.62."""
 ONWARD = 0.5
 """Least cosine between the curve beside a hole and the line across it."""
+LEAST_EXPLAINED = 0.6
+"""A curve that explains less of the held-out points' variance is not what the cloud lies on."""
+SEARCHES = 3
+"""Searches, each on other halves; the best curve is kept, and the middle one's evidence is held against the nulls."""
 LONE = 0.03
 """A point that is so far from its neighbours along the curve, on both sides, is alone."""
 MANY = 4
 """Large steps from which on they count as the usual steps between clumps."""
 FEW_CLUMPS = 12
 """Fewer separate clumps than this are no surface."""
-SLACK = 1.3
+SLACK = 1.2
 """How much better, in nats of the unexplained share, a tangled line may be than the smooth one that is claimed."""
 
 
@@ -69,6 +73,8 @@ class Candidate(NamedTuple):
     """How much it bends."""
     curve: Curve
     """Its knots."""
+    explained: float
+    """Share of the held-out points' variance that it explains."""
 
 
 def fit_shape(
@@ -141,17 +147,24 @@ def _claim_curve(
 ) -> tuple[Candidate, float] | None:
     """The curve that the cloud supports and its p-value, or None."""
     points = pool[thinned]
-    search = search_curve(points, rng, closed=closed)
-    candidate = _smoothest(points, search)
-    if candidate is None or strip(points, candidate.curve, closed=closed):
-        return None
+    searches = [search_curve(points, rng, closed=closed) for _ in range(SEARCHES)]
     clumps = find_clumps(points, rng)
-    if not whole(points, clumps, candidate.curve, closed=closed):
+    fitting = [_smoothest(points, search) for search in searches]
+    good = [found for found in fitting if found is not None and _is_line(points, clumps, found)]
+    if not good:
         return None
+    candidate = max(good, key=lambda found: found.explained)
+    search = sorted(searches, key=evidence)[SEARCHES // 2]
     p = _curve_p(pool, points, clumps, search, draws, claim, rng)
     if not closed and p > claim and _chord_share(candidate.curve) > 0.9:
         p = 2 * p_value(bounded(pool), gaussian_null(pool), bounded, draws=draws, claim=claim / 2, rng=rng)
     return (candidate, p) if p <= claim else None
+
+
+def _is_line(points: Points, clumps: Cells | None, found: Candidate) -> bool:
+    return whole(points, clumps, found.curve, closed=found.closed) and not strip(
+        points, found.curve, closed=found.closed
+    )
 
 
 def _curve_p(
@@ -199,9 +212,9 @@ def _smoothest(points: Points, search: Search) -> Candidate | None:
         return None
     best = unexplained[single].min()
     level = int(np.flatnonzero(single & (np.log(unexplained / best) < 0.25))[0])
-    if np.log(unexplained[level] / unexplained.min()) > SLACK:
+    if np.log(unexplained[level] / unexplained.min()) > SLACK or search.explained[level] < LEAST_EXPLAINED:
         return None
-    return Candidate(search.closed, LEVELS[level], search.curves[level])
+    return Candidate(search.closed, LEVELS[level], search.curves[level], float(search.explained[level]))
 
 
 def doubled(points: Points, curve: Curve, *, closed: bool) -> float:
@@ -236,7 +249,7 @@ def whole(points: Points, clumps: Cells | None, curve: Curve, *, closed: bool) -
     place = _without_lone(np.sort(project(points, curve, closed=closed).coordinate), closed)
     step = _steps(place, closed)
     large = _large_steps(step)
-    holes = int((large & (step > 3 * float(np.sort(step)[-min(6, len(step))]))).sum())
+    holes = int((large & (step > 2.2 * float(np.sort(step)[-min(6, len(step))]))).sum())
     rim = int(step.argmax())
     hole = (float(place[rim]), float(step[rim]))
     even = large.sum() >= MANY and _even_steps(clumps, curve, closed=closed)

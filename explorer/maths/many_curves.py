@@ -18,7 +18,7 @@ KNOTS = 64
 """Knots of a curve while it is being searched."""
 DENSE = 128
 """Places at which a curve is computed before its knots are spaced evenly."""
-STIFFNESS = 1e-7
+STIFFNESS = 3e-6
 """Weight of the bending: enough to fill gaps smoothly, too little to smooth."""
 SWITCHED_OFF = 1e6
 """Penalty of the terms that a curve of few harmonics may not use."""

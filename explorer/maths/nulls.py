@@ -11,7 +11,7 @@ from explorer.maths.landmarks import Cells, k_means
 Points = Float[np.ndarray, "sample axis"]
 Draw = Callable[[np.random.Generator], Points]
 
-CLUMPY = 0.66
+CLUMPY = 0.72
 """Simplified silhouette above which a cloud counts as clumps; an even line, cut anywhere, has 0.61."""
 CLUMP_COUNTS = (3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 30)
 """How many clumps are tried."""

@@ -61,4 +61,4 @@ def strip(points: Points, curve: Float[np.ndarray, "knot axis"], *, closed: bool
             across.append((part - part.mean(0)) @ axes[0] / max(float(scales[0]) / np.sqrt(len(part)), 1e-12))
     if not across or widths[0] < 0.85 * widths.sum():
         return False
-    return float((np.concatenate(across) ** 4).mean()) < 2.3
+    return float((np.concatenate(across) ** 4).mean()) < 2.55
