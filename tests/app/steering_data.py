@@ -47,7 +47,6 @@ def arm(waypoints: int, classes: int, **changes: Any) -> ArmBehaviour:
         "off_manifold": (1.0,) * waypoints,
         "kl": (0.1,) * waypoints,
         "e_bc": 0.25,
-        "isometry": 0.9,
         "reach": Reach(target="Thursday", p_target=0.9, visited=1.0),
         "hook_fired": 2,
     }
