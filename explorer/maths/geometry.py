@@ -149,8 +149,7 @@ def _claim_curve(
     points = pool[thinned]
     searches = [search_curve(points, rng, closed=closed) for _ in range(SEARCHES)]
     clumps = find_clumps(points, rng)
-    fitting = [_smoothest(points, search) for search in searches]
-    good = [found for found in fitting if found is not None and _is_line(points, clumps, found)]
+    good = [found for search in searches if (found := _smoothest(points, clumps, search)) is not None]
     if not good:
         return None
     candidate = max(good, key=lambda found: found.explained)
@@ -159,12 +158,6 @@ def _claim_curve(
     if not closed and p > claim and _chord_share(candidate.curve) > 0.9:
         p = 2 * p_value(bounded(pool), gaussian_null(pool), bounded, draws=draws, claim=claim / 2, rng=rng)
     return (candidate, p) if p <= claim else None
-
-
-def _is_line(points: Points, clumps: Cells | None, found: Candidate) -> bool:
-    return whole(points, clumps, found.curve, closed=found.closed) and not strip(
-        points, found.curve, closed=found.closed
-    )
 
 
 def _curve_p(
@@ -204,17 +197,25 @@ def _curve_p(
     return max(worst, again)
 
 
-def _smoothest(points: Points, search: Search) -> Candidate | None:
-    """The least bent curve that explains nearly as much as any and does not double back; None where there is none."""
+def _smoothest(points: Points, clumps: Cells | None, search: Search) -> Candidate | None:
+    """The least bent line that explains nearly as much as any; None where there is none that explains enough."""
     unexplained = np.maximum(1.0 - search.explained, 1e-4)
-    single = np.array([doubled(points, curve, closed=search.closed) <= DOUBLED for curve in search.curves])
-    if not single.any():
+    line = np.array([_is_line(points, clumps, curve, closed=search.closed) for curve in search.curves])
+    if not line.any():
         return None
-    best = unexplained[single].min()
-    level = int(np.flatnonzero(single & (np.log(unexplained / best) < 0.25))[0])
+    level = int(np.flatnonzero(line & (np.log(unexplained / unexplained[line].min()) < 0.25))[0])
     if np.log(unexplained[level] / unexplained.min()) > SLACK or search.explained[level] < LEAST_EXPLAINED:
         return None
     return Candidate(search.closed, LEVELS[level], search.curves[level], float(search.explained[level]))
+
+
+def _is_line(points: Points, clumps: Cells | None, curve: Curve, *, closed: bool) -> bool:
+    """Whether a curve does not double back, has no hole, and is not the middle of a band."""
+    return (
+        doubled(points, curve, closed=closed) <= DOUBLED
+        and whole(points, clumps, curve, closed=closed)
+        and not strip(points, curve, closed=closed)
+    )
 
 
 def doubled(points: Points, curve: Curve, *, closed: bool) -> float:
@@ -256,7 +257,7 @@ def whole(points: Points, clumps: Cells | None, curve: Curve, *, closed: bool) -
     across = _across(curve, hole, closed=closed)
     if holes == 0 or even:
         return across < (APART if even else NEAR)
-    return holes == 1 and across < NEAR and _goes_on(curve, hole, closed=closed)
+    return holes == 1 and across < NEAR and (not closed or _goes_on(curve, hole, closed=True))
 
 
 def _steps(place: Float[np.ndarray, "stop"], closed: bool) -> Float[np.ndarray, "step"]:
@@ -298,7 +299,7 @@ def _large_steps(step: Float[np.ndarray, "step"]) -> Bool[np.ndarray, "step"]:
     padded = np.pad(step, window, mode="wrap")
     around = np.array([padded[at : at + 2 * window + 1].sum() for at in range(len(step))])
     local = (around - step) / (2 * window)
-    found: Bool[np.ndarray, "step"] = (step > 0.02) & (step > 8 * local)
+    found: Bool[np.ndarray, "step"] = (step > 0.03) & (step > 8 * local)
     return found
 
 
