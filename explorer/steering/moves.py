@@ -32,13 +32,13 @@ def place_of(place: Place, field: str, prepared: Prepared) -> float:
     Raises:
         RequestError: the cluster has no such value.
     """
-    summary, geometry = prepared.summary, prepared.geometry
+    order = prepared.summary.order
     if not isinstance(place, str):
         return float(place)
-    for names in (summary.order, tuple(name.strip() for name in summary.order)):
+    for names in (order, tuple(name.strip() for name in order)):
         if place in names:
-            return float(geometry.value_coordinate[names.index(place)])
-    known = ", ".join(summary.order[:_SHOWN_VALUES]) + (", ..." if len(summary.order) > _SHOWN_VALUES else "")
+            return float(prepared.place[names.index(place)])
+    known = ", ".join(order[:_SHOWN_VALUES]) + (", ..." if len(order) > _SHOWN_VALUES else "")
     raise RequestError(field, repr(place), f"a value of the cluster ({known}) or a coordinate in [0, 1]")
 
 

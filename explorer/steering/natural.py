@@ -1,6 +1,6 @@
 """A cluster made ready for steering: its curve, its readout, and how the unsteered model behaves around it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -12,7 +12,7 @@ from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.readout import Readout, Tokenize, cluster_readout
 
 CONTEXTS_PER_VALUE = 16
-"""Stored contexts that a value's natural behaviour is averaged over."""
+"""Stored contexts that are read for each value."""
 _LEAST_SPREAD = 1e-6
 
 
@@ -27,19 +27,41 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True)
+class Contexts:
+    """Stored contexts of a cluster, as the unsteered model reads them."""
+
+    text: list[list[int]]
+    """Token ids up to the marked token."""
+    value: Int64[np.ndarray, "text"]
+    """The value that each is for; -1 where it is for none."""
+    coordinate: Float[np.ndarray, "text"]
+    """Nearest place on the curve."""
+    residual: Float[np.ndarray, "text d_model"]
+    """State at the marked token."""
+    behaviour: Float[np.ndarray, "text behaviour"]
+    """Readout probabilities, "other" last."""
+
+    def of(self, value: int) -> Int64[np.ndarray, "chosen"]:
+        """Numbers of the contexts for a value."""
+        return np.flatnonzero(self.value == value)
+
+
+@dataclass(frozen=True)
 class Prepared:
     """One cluster, ready for steering."""
 
     summary: ClusterSummary
     """Its names."""
-    geometry: ClusterGeometry
-    """Its arrays."""
     manifold: Manifold
-    """Its curve."""
+    """Its curve; of each value with contexts, place and mean residual."""
+    place: Float[np.ndarray, "value"]
+    """Intrinsic coordinate of every value of the summary's order."""
     readout: Readout
     """Its values as next tokens."""
+    contexts: Contexts
+    """What was read."""
     spread: float
-    """Root mean square distance of its stored contexts' states from the curve."""
+    """Root mean square distance of the contexts' states from the curve."""
     natural: BehaviourManifold | None
     """Curve of natural behaviours; None where too few values have contexts."""
 
@@ -48,11 +70,24 @@ class Prepared:
         """Whether its coordinate is cyclic."""
         return self.manifold.closed
 
+    def typical(self, value: int, count: int) -> list[list[int]]:
+        """Contexts for a value that lie nearest to its place, each text once."""
+        numbers = self.contexts.of(value)
+        away = np.abs(self.contexts.coordinate[numbers] - self.place[value])
+        away = np.minimum(away, 1.0 - away) if self.closed else away
+        ordered = [tuple(self.contexts.text[number]) for number in numbers[np.argsort(away, kind="stable")]]
+        return [list(text) for text in dict.fromkeys(ordered)][:count]
+
 
 def prepare(
     summary: ClusterSummary, geometry: ClusterGeometry, tokenize: Tokenize, bos: int | None, read: Reader
 ) -> Prepared:
-    """Run the unsteered model on a cluster's stored contexts.
+    """Run the unsteered model on a cluster's stored contexts, and learn where each value lies.
+
+    Where values are next tokens, a context is for the value that the *model* finds likeliest there: the token that the
+    text happened to go on with may be one of several that fit ("around Tuesday, perhaps Wednesday"), and grouping by it
+    blurs a value's place, its mean residual and its natural behaviour alike. Where values are the marked tokens
+    themselves, a context is for its own.
 
     Args:
         summary: its names.
@@ -63,40 +98,24 @@ def prepare(
     """
     manifold = Manifold.of(geometry, closed=summary.shape == "closed curve")
     readout = cluster_readout(summary, geometry, tokenize)
-    chosen = {value: some_contexts(geometry, value, CONTEXTS_PER_VALUE) for value in range(len(summary.order))}
-    texts = [context_text(geometry.context_ids[sample], bos) for samples in chosen.values() for sample in samples]
-    if not texts:
-        texts = [context_text(row, bos) for row in geometry.context_ids[: CONTEXTS_PER_VALUE * 8]]
-        chosen = {}
-    states, p = read(texts)
-    distance = nearest_on_curve(manifold, coordinates(manifold, states)).distance
-    spread = max(float(np.sqrt((distance**2).mean())), _LEAST_SPREAD)
-    natural = _natural(manifold, geometry, chosen, readout.probabilities(p)) if chosen else None
-    return Prepared(summary, geometry, manifold, readout, spread, natural)
-
-
-def some_contexts(geometry: ClusterGeometry, value: int, count: int) -> Int64[np.ndarray, "chosen"]:
-    """Samples of one value, spread evenly over those stored whole, or over all where too few are whole."""
-    samples = _whole_first(geometry, np.flatnonzero(geometry.value == value), count)
-    return samples[np.unique(np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64))]
-
-
-def typical_contexts(geometry: ClusterGeometry, value: int, count: int, *, closed: bool) -> Int64[np.ndarray, "chosen"]:
-    """Samples of one value that lie nearest to the value's own place, each text once; whole ones where they suffice."""
-    samples = _whole_first(geometry, np.flatnonzero(geometry.value == value), count)
-    away = np.abs(geometry.coordinate[samples] - geometry.value_coordinate[value])
-    away = np.minimum(away, 1.0 - away) if closed else away
-    ordered = samples[np.argsort(away, kind="stable")]
-    _, first = np.unique(geometry.context_ids[ordered, : CONTEXT_BEFORE + 1], axis=0, return_index=True)
-    return ordered[np.sort(first)][:count]
-
-
-def _whole_first(
-    geometry: ClusterGeometry, samples: Int64[np.ndarray, "sample"], count: int
-) -> Int64[np.ndarray, "kept"]:
-    """Samples whose stored context reaches back to the beginning of the document: a cut one is another text."""
-    whole = samples[geometry.context_ids[samples, 0] < 0]
-    return whole if len(whole) >= count else samples
+    chosen = _chosen(geometry, len(summary.order))
+    texts = [context_text(geometry.context_ids[sample], bos) for sample in chosen]
+    residual, p = read(texts)
+    nearest = nearest_on_curve(manifold, coordinates(manifold, residual))
+    behaviour = readout.probabilities(p)
+    stored = geometry.value[chosen].astype(np.int64)
+    value = _answers(behaviour, stored) if summary.value_offset else stored
+    contexts = Contexts(texts, value, nearest.coordinate, residual, behaviour)
+    place, manifold = _placed(manifold, geometry, contexts)
+    return Prepared(
+        summary=summary,
+        manifold=manifold,
+        place=place,
+        readout=replace(readout, coordinate=tuple(place.tolist())),
+        contexts=contexts,
+        spread=max(float(np.sqrt((nearest.distance**2).mean())), _LEAST_SPREAD),
+        natural=_natural(contexts, place, closed=manifold.closed),
+    )
 
 
 def context_text(context: Int32[np.ndarray, "context"], bos: int | None) -> list[int]:
@@ -107,16 +126,65 @@ def context_text(context: Int32[np.ndarray, "context"], bos: int | None) -> list
     return [bos, *kept] if cut and bos is not None else kept
 
 
-def _natural(
-    manifold: Manifold,
-    geometry: ClusterGeometry,
-    chosen: dict[int, Int64[np.ndarray, "chosen"]],
-    behaviour: Float[np.ndarray, "text behaviour"],
-) -> BehaviourManifold | None:
-    owner = np.concatenate([np.full(len(samples), value) for value, samples in chosen.items()])
-    seen = [value for value, samples in chosen.items() if len(samples)]
-    means = np.stack([behaviour[owner == value].mean(axis=0) for value in seen])
+def _chosen(geometry: ClusterGeometry, n_values: int) -> Int64[np.ndarray, "chosen"]:
+    """Samples spread evenly over the values, and over each value's; without any value, over all."""
+    groups = [np.flatnonzero(geometry.value == value) for value in range(n_values)]
+    if not any(len(group) for group in groups):
+        return _spread_out(_whole_first(geometry, np.arange(len(geometry.value))), CONTEXTS_PER_VALUE * 8)
+    return np.concatenate([_spread_out(_whole_first(geometry, group), CONTEXTS_PER_VALUE) for group in groups])
+
+
+def _whole_first(geometry: ClusterGeometry, samples: Int64[np.ndarray, "sample"]) -> Int64[np.ndarray, "kept"]:
+    """Samples whose stored context reaches back to the beginning of the document, where they suffice: a cut context is
+    another text."""
+    whole = samples[geometry.context_ids[samples, 0] < 0]
+    return whole if len(whole) >= CONTEXTS_PER_VALUE else samples
+
+
+def _spread_out(samples: Int64[np.ndarray, "sample"], count: int) -> Int64[np.ndarray, "chosen"]:
+    places = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64)
+    return np.asarray(samples[np.unique(places)])
+
+
+def _answers(
+    behaviour: Float[np.ndarray, "text behaviour"], stored: Int64[np.ndarray, "text"]
+) -> Int64[np.ndarray, "text"]:
+    """The likeliest value of each context, -1 where "other" is likelier; the stored values where that is everywhere."""
+    likeliest = behaviour.argmax(axis=1).astype(np.int64)
+    answered = np.where(likeliest == behaviour.shape[1] - 1, -1, likeliest)
+    return answered if (answered >= 0).any() else stored
+
+
+def _placed(
+    manifold: Manifold, geometry: ClusterGeometry, contexts: Contexts
+) -> tuple[Float[np.ndarray, "value"], Manifold]:
+    """Each value's place and mean residual from its contexts; as the run stores them where it has none."""
+    place = geometry.value_coordinate.astype(np.float64)
+    residual = geometry.value_residual.astype(np.float64)
+    known = geometry.value_count > 0
+    for value in range(len(place)):
+        mine = contexts.of(value)
+        if len(mine):
+            place[value] = mean_place(contexts.coordinate[mine], closed=manifold.closed)
+            residual[value] = contexts.residual[mine].mean(axis=0, dtype=np.float64)
+            known[value] = True
+    return place, replace(manifold, value_coordinate=place[known], value_residual=residual[known])
+
+
+def mean_place(coordinate: Float[np.ndarray, "text"], *, closed: bool) -> float:
+    """Mean of coordinates, round the ring where it closes."""
+    if not closed:
+        return float(coordinate.mean())
+    return float(np.angle(np.exp(2j * np.pi * coordinate).mean()) / (2.0 * np.pi) % 1.0)
+
+
+def _natural(contexts: Contexts, place: Float[np.ndarray, "value"], *, closed: bool) -> BehaviourManifold | None:
+    """Spline through the mean behaviour of each value that has contexts."""
+    seen = [value for value in range(len(place)) if len(contexts.of(value))]
+    if not seen:
+        return None
+    means = np.stack([contexts.behaviour[contexts.of(value)].mean(axis=0, dtype=np.float64) for value in seen])
     try:
-        return fit_behaviour_manifold(means, geometry.value_coordinate[seen], closed=manifold.closed)
+        return fit_behaviour_manifold(means, place[seen], closed=closed)
     except ValueError:
         return None

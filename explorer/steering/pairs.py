@@ -15,7 +15,7 @@ from explorer.maths.steering import Path
 from explorer.steering.engine import Engine
 from explorer.steering.measure import Aim, effect_of
 from explorer.steering.moves import Move, controls, moves, path_from
-from explorer.steering.natural import Prepared, context_text, typical_contexts
+from explorer.steering.natural import Prepared
 from explorer.steering.protocol import Arm
 
 _CONTROLS = 8
@@ -85,15 +85,16 @@ def all_pairs(engine: Engine, run: str, cluster: int, settings: PairSettings | N
     """
     settings = settings or PairSettings()
     prepared = engine.prepared(run, cluster)
-    seen = [k for k in range(len(prepared.summary.order)) if prepared.geometry.value_count[k] > 0]
+    along = np.argsort(prepared.place, kind="stable").tolist()
+    seen = [value for value in along if len(prepared.contexts.of(value))]
     pairs = [(seen[a], seen[b]) for a, b in distant_pairs(len(seen), closed=prepared.closed)]
     if not pairs or prepared.natural is None:
         raise RequestError("cluster", f"{len(seen)} values with contexts", "at least two that are not neighbours")
     trials = []
     for first in seen:
         ends = [end for start, end in pairs if start == first]
-        for sample in typical_contexts(prepared.geometry, first, settings.prompts_per_value, closed=prepared.closed):
-            prefix = engine.read_ids(context_text(prepared.geometry.context_ids[sample], engine.bos))
+        for text in prepared.typical(first, settings.prompts_per_value):
+            prefix = engine.read_ids(text)
             trials += _from_context(engine, prepared, prefix, first, ends, settings)
     return trials
 
@@ -116,7 +117,7 @@ def _batch(
     planned: list[tuple[int, Path, list[Move]]] = []
     rows: list[Float[np.ndarray, "row d_model"]] = []
     for end in ends:
-        path = path_from(prepared.manifold, residual, None, float(prepared.geometry.value_coordinate[end]), t)
+        path = path_from(prepared.manifold, residual, None, float(prepared.place[end]), t)
         arms = moves(prepared.manifold, residual, path, settings.arms, seed=settings.seed, strength=settings.strength)
         chance = controls(prepared.manifold, residual, path, seed=settings.seed, strength=settings.strength,
                           count=_CONTROLS)  # fmt: skip
@@ -147,7 +148,7 @@ def _trial(
     assert prepared.natural is not None
     assert aim.start is not None
     assert aim.target is not None
-    between = values_between(path, prepared.geometry.value_coordinate.astype(np.float64), aim.start, aim.target)
+    between = values_between(path, prepared.place, aim.start, aim.target)
     effect = effect_of(aim, baseline, behaviour, chance)
     assert effect is not None
     return Trial(

@@ -251,7 +251,7 @@ class BehaviourReply(Wire):
     values: tuple[str, ...]
     """Readout values in order along the coordinate."""
     value_coordinate: tuple[Share | None, ...]
-    """Coordinate of each; None for a class that is no value of the cluster."""
+    """Coordinate of each, where the model's own answers put it; None for a class that is no value of the cluster."""
     partial_values: tuple[str, ...]
     """Values that are longer than one token in every spelling: their first token stands for them."""
     own_coordinate: Share

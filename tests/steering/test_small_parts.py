@@ -1,5 +1,6 @@
 """Protocol, readout, text and token file."""
 
+import dataclasses
 import stat
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from explorer.errors import RequestError
 from explorer.steering.engine import Engine
 from explorer.steering.guard import allowed_hosts, nesting
 from explorer.steering.host import read_token
+from explorer.steering.natural import context_text, mean_place, prepare
 from explorer.steering.protocol import BehaviourRequest, ReadoutValue, TokenEvent, event_from_json, event_to_sse
 from explorer.steering.readout import Readout, custom_readout
 from explorer.steering.text import TextStream
@@ -116,3 +118,48 @@ def test_names_that_a_host_answers_to() -> None:
 )
 def test_nesting_counts_brackets_outside_strings(body: bytes, depth: int) -> None:
     assert nesting(body) == depth
+
+
+def test_a_context_is_for_the_value_that_the_model_finds_likeliest(engine: Engine) -> None:
+    run = engine.runs["planted"]
+    summary, geometry = dataclasses.replace(run.summary(0), value_offset=1), run.cluster(0)
+    seen: list[list[int]] = []
+
+    def sure_of_sunday(texts: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+        """A model that always says Sunday, and is at Sunday's mean."""
+        seen.extend(texts)
+        return np.repeat(geometry.value_residual[6:], len(texts), axis=0), np.repeat(
+            np.eye(32)[6:7], len(texts), axis=0
+        )
+
+    prepared = prepare(summary, geometry, engine.tokenize, None, sure_of_sunday)
+    assert len(prepared.contexts.of(6)) == len(seen) == 7 * 16
+    assert prepared.natural is None
+    assert prepared.place[:6] == pytest.approx(geometry.value_coordinate[:6])
+    assert prepared.place[6] == pytest.approx(geometry.value_coordinate[6], abs=0.02)
+
+
+def test_without_an_answer_the_stored_values_hold(engine: Engine) -> None:
+    run = engine.runs["planted"]
+    summary, geometry = dataclasses.replace(run.summary(0), value_offset=1), run.cluster(0)
+
+    def speaks_of_rain(texts: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+        return np.repeat(geometry.value_residual[:1], len(texts), axis=0), np.repeat(
+            np.eye(32)[30:31], len(texts), axis=0
+        )
+
+    prepared = prepare(summary, geometry, engine.tokenize, None, speaks_of_rain)
+    assert [len(prepared.contexts.of(value)) for value in range(7)] == [16] * 7
+
+
+def test_places_on_a_ring_are_averaged_round_the_seam() -> None:
+    assert mean_place(np.array([0.98, 0.04]), closed=True) == pytest.approx(0.01)
+    assert mean_place(np.array([0.98, 0.04]), closed=False) == pytest.approx(0.51)
+
+
+def test_a_cut_context_begins_as_every_text_does() -> None:
+    cut = np.arange(5, 38, dtype=np.int32)
+    whole = np.where(np.arange(33) < 20, -1, cut).astype(np.int32)
+    assert context_text(cut, 1) == [1, *range(5, 30)]
+    assert context_text(whole, 1) == list(range(25, 30))
+    assert context_text(cut, None) == list(range(5, 30))
