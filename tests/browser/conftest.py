@@ -82,13 +82,13 @@ def serve_in_thread(folder: Path, host: FakeHost) -> Iterator[App]:
     listening.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     own = shutil.which("chromium") or shutil.which("chromium-browser")
     launched = playwright.chromium.launch(executable_path=own, args=FLAGS)

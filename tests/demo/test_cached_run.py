@@ -1,0 +1,34 @@
+"""The cached run shows, without labels, what the README says that it shows."""
+
+import pytest
+
+from explorer.demo.concept_table import ConceptRow, concept_rows
+from explorer.places import shipped_folder
+from explorer.runs.check import check
+from explorer.runs.run import open_run
+
+ALMANAC = shipped_folder("cached_runs") / "almanac"
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, ConceptRow]:
+    return {row.concept: row for row in concept_rows(open_run(ALMANAC))}
+
+
+def test_every_file_is_sound() -> None:
+    assert check(ALMANAC).problems == ()
+
+
+@pytest.mark.parametrize(("concept", "n_values"), [("hour", 24), ("colour", 12), ("direction", 8)])
+def test_rings_are_closed_and_in_true_order(found: dict[str, ConceptRow], concept: str, n_values: int) -> None:
+    row = found[concept]
+    assert (row.shape, row.n_values) == ("closed curve", n_values)
+    assert row.order_correlation >= 0.95
+    assert row.p_value <= 0.01
+
+
+def test_temperatures_lie_on_an_open_curve_in_true_order(found: dict[str, ConceptRow]) -> None:
+    row = found["temperature"]
+    assert row.shape == "open curve"
+    assert row.n_values >= 36
+    assert row.order_correlation >= 0.95
