@@ -32,6 +32,8 @@ def portrait_svg(
         curve: the fitted curve.
         kind: decides the palette, and whether there is a curve.
     """
+    if not len(points):
+        return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"></svg>'
     curved = kind in ("closed curve", "open curve")
     frame = _Frame(points[:, :2], curve[:, :2] if curved else points[:, :2])
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">']

@@ -109,7 +109,14 @@ def test_the_same_seed_gives_the_same_shape() -> None:
 
 
 @pytest.mark.parametrize(
-    "points", [np.zeros((200, 3)), np.zeros((5, 3)), np.random.default_rng(0).normal(size=(39, 2))]
+    "points",
+    [
+        np.zeros((200, 3)),
+        np.zeros((5, 3)),
+        np.zeros((0, 3)),
+        np.zeros((1, 2)),
+        np.random.default_rng(0).normal(size=(39, 2)),
+    ],
 )
 def test_too_few_or_coinciding_points_are_a_blob(points: np.ndarray) -> None:
     shape = _fit(points)
