@@ -87,7 +87,7 @@ def prepare(
     Where values are next tokens, a context is for the value that the *model* finds likeliest there: the token that the
     text happened to go on with may be one of several that fit ("around Tuesday, perhaps Wednesday"), and grouping by it
     blurs a value's place, its mean residual and its natural behaviour alike. Where values are the marked tokens
-    themselves, a context is for its own.
+    themselves, or the model answers with none of them, all three are as the run stores them.
 
     Args:
         summary: its names.
@@ -104,9 +104,12 @@ def prepare(
     nearest = nearest_on_curve(manifold, coordinates(manifold, residual))
     behaviour = readout.probabilities(p)
     stored = geometry.value[chosen].astype(np.int64)
-    value = _answers(behaviour, stored) if summary.value_offset else stored
+    answers = _answers(behaviour) if summary.value_offset else None
+    value = stored if answers is None else answers
     contexts = Contexts(texts, value, nearest.coordinate, residual, behaviour)
-    place, manifold = _placed(manifold, geometry, contexts)
+    place = geometry.value_coordinate.astype(np.float64)
+    if answers is not None:
+        place, manifold = _placed(manifold, geometry, contexts)
     return Prepared(
         summary=summary,
         manifold=manifold,
@@ -146,13 +149,11 @@ def _spread_out(samples: Int64[np.ndarray, "sample"], count: int) -> Int64[np.nd
     return np.asarray(samples[np.unique(places)])
 
 
-def _answers(
-    behaviour: Float[np.ndarray, "text behaviour"], stored: Int64[np.ndarray, "text"]
-) -> Int64[np.ndarray, "text"]:
-    """The likeliest value of each context, -1 where "other" is likelier; the stored values where that is everywhere."""
+def _answers(behaviour: Float[np.ndarray, "text behaviour"]) -> Int64[np.ndarray, "text"] | None:
+    """The likeliest value of each context, -1 where "other" is likelier; None where that is everywhere."""
     likeliest = behaviour.argmax(axis=1).astype(np.int64)
     answered = np.where(likeliest == behaviour.shape[1] - 1, -1, likeliest)
-    return answered if (answered >= 0).any() else stored
+    return answered if (answered >= 0).any() else None
 
 
 def _placed(

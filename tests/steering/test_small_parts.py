@@ -2,6 +2,7 @@
 
 import dataclasses
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from explorer.errors import RequestError
+from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.engine import Engine
 from explorer.steering.guard import allowed_hosts, nesting
 from explorer.steering.host import read_token
@@ -120,36 +122,35 @@ def test_nesting_counts_brackets_outside_strings(body: bytes, depth: int) -> Non
     assert nesting(body) == depth
 
 
+def due(engine: Engine) -> tuple[ClusterSummary, ClusterGeometry]:
+    """The planted weekdays as values that come next."""
+    summary, geometry = engine.runs["planted"].summary(0), engine.runs["planted"].cluster(0)
+    context_ids = geometry.context_ids.copy()
+    context_ids[:, CONTEXT_BEFORE + 1] = context_ids[:, CONTEXT_BEFORE]
+    return dataclasses.replace(summary, value_offset=1), dataclasses.replace(geometry, context_ids=context_ids)
+
+
+def always(token: int, residual: np.ndarray) -> Callable[[list[list[int]]], tuple[np.ndarray, np.ndarray]]:
+    """A model that always says one token, from one state."""
+    p = np.eye(32)[token]
+    return lambda texts: (np.tile(residual, (len(texts), 1)), np.tile(p, (len(texts), 1)))
+
+
 def test_a_context_is_for_the_value_that_the_model_finds_likeliest(engine: Engine) -> None:
-    run = engine.runs["planted"]
-    summary, geometry = dataclasses.replace(run.summary(0), value_offset=1), run.cluster(0)
-    seen: list[list[int]] = []
-
-    def sure_of_sunday(texts: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-        """A model that always says Sunday, and is at Sunday's mean."""
-        seen.extend(texts)
-        return np.repeat(geometry.value_residual[6:], len(texts), axis=0), np.repeat(
-            np.eye(32)[6:7], len(texts), axis=0
-        )
-
-    prepared = prepare(summary, geometry, engine.tokenize, None, sure_of_sunday)
-    assert len(prepared.contexts.of(6)) == len(seen) == 7 * 16
+    summary, geometry = due(engine)
+    prepared = prepare(summary, geometry, engine.tokenize, None, always(6, geometry.value_residual[2]))
+    assert len(prepared.contexts.of(6)) == len(prepared.contexts.text) == 7 * 16
     assert prepared.natural is None
     assert prepared.place[:6] == pytest.approx(geometry.value_coordinate[:6])
-    assert prepared.place[6] == pytest.approx(geometry.value_coordinate[6], abs=0.02)
+    assert prepared.place[6] == pytest.approx(geometry.value_coordinate[2], abs=0.02)
+    assert prepared.manifold.value_residual[6] == pytest.approx(geometry.value_residual[2], abs=1e-5)
 
 
-def test_without_an_answer_the_stored_values_hold(engine: Engine) -> None:
-    run = engine.runs["planted"]
-    summary, geometry = dataclasses.replace(run.summary(0), value_offset=1), run.cluster(0)
-
-    def speaks_of_rain(texts: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-        return np.repeat(geometry.value_residual[:1], len(texts), axis=0), np.repeat(
-            np.eye(32)[30:31], len(texts), axis=0
-        )
-
-    prepared = prepare(summary, geometry, engine.tokenize, None, speaks_of_rain)
+def test_where_the_model_answers_with_no_value_the_stored_ones_hold(engine: Engine) -> None:
+    summary, geometry = due(engine)
+    prepared = prepare(summary, geometry, engine.tokenize, None, always(30, geometry.value_residual[2]))
     assert [len(prepared.contexts.of(value)) for value in range(7)] == [16] * 7
+    assert prepared.place == pytest.approx(geometry.value_coordinate)
 
 
 def test_places_on_a_ring_are_averaged_round_the_seam() -> None:
