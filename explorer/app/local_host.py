@@ -26,11 +26,12 @@ class LocalHost:
     def __init__(self, run: Path) -> None:
         self._run = run
         self._token = secrets.token_urlsafe(32)
-        self._folder = tempfile.TemporaryDirectory(prefix="manifold-explorer-")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[str] | None = None
         self._client: AsyncSteeringClient | None = None
 
     def __enter__(self) -> "LocalHost":
+        self._folder = tempfile.TemporaryDirectory(prefix="manifold-explorer-")
         token_file = Path(self._folder.name) / "token"
         token_file.touch(mode=0o600)
         token_file.write_text(self._token + "\n")
@@ -51,7 +52,8 @@ class LocalHost:
                 self._process.wait()
             if self._process.stdout is not None:
                 self._process.stdout.close()
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     async def subject(self) -> SubjectReply:
         """What the host holds."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -71,15 +72,26 @@ def test_a_local_host_that_is_still_loading_is_unreachable(tmp_path: Path) -> No
 def test_the_command_prints_one_url_that_answers(runs_folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "explorer.cli", "open", str(runs_folder), "--port", "0", "--json"]
     environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
-    with subprocess.Popen(
-        [*command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
-    ) as app:
+    app = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+    try:
         assert app.stdout is not None
-        url = json.loads(app.stdout.readline())["url"]
+        url = json.loads(_document(app.stdout))["url"]
         with urllib.request.urlopen(url, timeout=60) as page:
             assert "Manifold Explorer" in page.read().decode()
         with urllib.request.urlopen(f"{url}assets/css/tokens.css", timeout=60) as style:
             assert style.status == 200
         app.terminate()
         assert app.stdout.read() == ""
-        app.wait(60)
+    finally:
+        app.kill()
+        app.communicate(timeout=60)
+
+
+def _document(lines: IO[str]) -> str:
+    """The first JSON document of a stream."""
+    text = ""
+    for line in lines:
+        text += line
+        if text.count("{") == text.count("}"):
+            break
+    return text

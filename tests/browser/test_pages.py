@@ -45,7 +45,10 @@ def test_every_page_is_readable_in_both_themes(page: Page, app: App, watch: Watc
     assert page.evaluate(CONTRAST) == []
     keep(page, f"{name}-{theme}-1440")
     page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_function("() => document.documentElement.scrollWidth <= 390")
+    page.wait_for_function(
+        "() => document.documentElement.scrollWidth <= 390 && "
+        "[...document.querySelectorAll('canvas')].every((one) => one.getBoundingClientRect().right <= 390)"
+    )
     keep(page, f"{name}-{theme}-390")
     assert watch.problems == []
 
