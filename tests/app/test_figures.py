@@ -3,15 +3,19 @@
 import asyncio
 import base64
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from explorer.app.figures.atlas_map import map_features, map_figure, map_labels
 from explorer.app.figures.bands import BandsView, bands_view
 from explorer.app.figures.cloud import CURVE, POINTS, cloud_colors, cloud_figure, curve_point
 from explorer.app.figures.colors import GREY, position_colors, value_colors
 from explorer.app.figures.strips import strips_view
+from explorer.app.figures.ticks import with_room
 from explorer.app.state import View
 from explorer.app.words import plot_text
 from explorer.runs.run import Run
@@ -179,3 +183,14 @@ def test_text_in_a_drawing_is_text(text: str) -> None:
     safe = plot_text(text)
     assert "<" not in safe
     assert "$" not in safe
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.text("abcdefgh", min_size=1, max_size=9), st.floats(0, 1)), max_size=40))
+def test_names_on_an_axis_never_touch(ticks: list[tuple[str, float]]) -> None:
+    ticks.sort(key=lambda tick: tick[1])
+    kept = with_room(ticks, 400)
+    assert kept == sorted(set(kept))
+    assert bool(kept) == bool(ticks)
+    for left, right in pairwise(ticks[index] for index in kept):
+        assert (right[1] - left[1]) * 400 >= 7 * (len(left[0]) + len(right[0])) / 2

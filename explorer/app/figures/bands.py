@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from explorer.app.figures.colors import value_colors
+from explorer.app.figures.ticks import with_room
 from explorer.app.words import percent
 from explorer.steering.protocol import ArmBehaviour, BehaviourReply, TopToken
 
@@ -16,6 +17,8 @@ WIDTH = 1000
 """Width of the drawing's own units; the browser stretches it."""
 HEIGHT = 100
 """Height in the same units."""
+COLUMN_PIXELS = 400.0
+"""Width at which a column is usually shown: names under it must have room."""
 LABEL_SHARE = 0.42
 """A band carries its name where the value reaches this probability."""
 
@@ -156,7 +159,8 @@ def _ticks(reply: BehaviourReply, colors: dict[str, str]) -> tuple[tuple[str, fl
         for name, c in zip(reply.values, reply.value_coordinate, strict=True)
         if c is not None
     ]
-    return tuple((name, share, colors[name]) for name, share in sorted(shares, key=_second) if -0.02 <= share <= 1.02)
+    passed = [(name, share) for name, share in sorted(shares, key=_second) if -0.02 <= share <= 1.02]
+    return tuple((*passed[index], colors[passed[index][0]]) for index in with_room(passed, COLUMN_PIXELS))
 
 
 def _second(pair: tuple[str, float]) -> float:

@@ -18,6 +18,8 @@ CURVES = ("closed curve", "open curve")
 """Shapes that have a curve."""
 LABEL_DISTANCE = np.float32(0.15)
 """How far outside the curve its values are named, as a share of the distance from the middle."""
+LABEL_ROOM = 0.055
+"""Names nearer to each other than this share of the cloud's extent would lie over one another."""
 MAX_LABELS = 26
 """Values named in the drawing; more are thinned evenly."""
 DEFAULT_CAMERA: dict[str, dict[str, float]] = {
@@ -144,10 +146,13 @@ def _empty_traces() -> list[go.Scatter3d]:
 def _labels(summary: ClusterSummary, geometry: ClusterGeometry) -> list[dict[str, object]]:
     colors = position_colors(summary.shape == "closed curve", geometry.value_coordinate)
     labels: list[dict[str, object]] = []
+    taken: list[Float32[np.ndarray, "xyz"]] = []
+    room = LABEL_ROOM * float(np.ptp(geometry.points, axis=0).max(initial=0.0))
     for index in named_values(summary):
         place = _label_place(summary, geometry, index)
-        if place is None:
+        if place is None or any(np.linalg.norm(place - other) < room for other in taken):
             continue
+        taken.append(place)
         text = plot_text(summary.order[index].strip(), 24)
         at = dict(zip(("x", "y", "z"), place.tolist(), strict=True))
         labels.append({**at, "showarrow": False, "text": text, "font": {"color": colors[index], "size": 13}})

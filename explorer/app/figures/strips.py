@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from explorer.app.figures.colors import GREY, position_colors
+from explorer.app.figures.ticks import with_room
 from explorer.records import ClusterGeometry, ClusterSummary
 
 WIDTH = 1000
@@ -14,8 +15,10 @@ HEIGHT = 100
 """Height in the same units."""
 VARIES = 0.35
 """A feature is a tile where its mean activation swings by more than this share of its peak, else a hub."""
-MAX_TICKS = 12
-"""Names under the strips; more are thinned evenly."""
+AXIS_PIXELS = 560.0
+"""Width at which the strips are usually shown: names under them must have room."""
+LONGEST_TICK = 12
+"""Characters of a name under the strips."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,9 @@ def strips_view(summary: ClusterSummary, geometry: ClusterGeometry) -> StripsVie
 
 def coordinate_ticks(summary: ClusterSummary, geometry: ClusterGeometry) -> tuple[tuple[str, float], ...]:
     """Names of values along the coordinate, few enough to be read."""
-    every = max(-(-len(summary.order) // MAX_TICKS), 1)
     pairs = zip(summary.order, geometry.value_coordinate.tolist(), strict=True)
-    return tuple((name.strip(), round(float(at), 4)) for name, at in list(pairs)[::every])
+    ticks = sorted(((name.strip()[:LONGEST_TICK], round(float(at), 4)) for name, at in pairs), key=lambda tick: tick[1])
+    return tuple(ticks[index] for index in with_room(ticks, AXIS_PIXELS))
 
 
 def _strip(summary: ClusterSummary, geometry: ClusterGeometry, atom: int, closed: bool) -> Strip:

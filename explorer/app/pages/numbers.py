@@ -26,6 +26,10 @@ def _p(value: float) -> str:
     return f"p = {number(value)}"
 
 
+def _bits(value: float) -> str:
+    return f"{number(value)} bits"
+
+
 SCORES = {
     "variance_explained": Score(
         "variance explained",
@@ -40,11 +44,10 @@ SCORES = {
     ),
     "persistence": Score("stability", "How long HDBSCAN keeps the cluster as the threshold falls, from 0 to 1."),
     "core_explains": Score("core alone explains", "The same for the core, HDBSCAN's own members.", percent),
-    "position_share": Score(
-        "position kept", "Share of the position's variance that lies in the subspace the curve is fitted in.", percent
-    ),
-    "value_bits": Score("value information", "Bits that the coordinate tells of the value."),
-    "value_bits_null": Score("value information, null", "The same with the values shuffled over the tokens."),
+    "position_bits": Score("position tells", "Bits that the place tells of a held-out token.", _bits),
+    "position_p_value": Score("position null", "Share of draws with shuffled tokens that tell at least as much.", _p),
+    "known_share": Score("position known", "Share of the sampled tokens whose place can be told.", percent),
+    "n_leading": Score("leading axes", "Dimensions that the shape is fitted in."),
     "support_size": Score("support", "Features that fire on a good part of the manifold.", number),
     "receptive_spread": Score("receptive spread", "Width of a typical feature's field: 1 is all of it, 0 a point."),
     "varying_atoms": Score("features that vary", "Features whose firing tells positions apart."),
