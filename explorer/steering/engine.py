@@ -4,6 +4,7 @@ One request at a time; a hook is on the model only inside one call. Only what is
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ from explorer.steering.text import token_texts
 
 _READ_BATCH = 64
 _KEPT_CLUSTERS = 64
+_SMALL_MODEL = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,18 @@ class Engine:
 
     def _tensor(self, rows: Float[np.ndarray, "row d_model"]) -> Tensor:
         return torch.tensor(rows, dtype=torch.float32, device=self.subject.loaded.device)
+
+
+@contextmanager
+def fitting_threads(subject: Subject) -> Iterator[None]:
+    """Run a small model on one thread: several would wait for each other longer than they compute."""
+    before = torch.get_num_threads()
+    size = sum(parameter.numel() for parameter in subject.loaded.model.parameters())
+    torch.set_num_threads(1 if size < _SMALL_MODEL else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class EngineSteps:

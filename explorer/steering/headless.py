@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import TypeVar, cast, get_args
 
-import numpy as np
 from pydantic import JsonValue, ValidationError
 
 from explorer.errors import RequestError
 from explorer.steering.answers import Answers
-from explorer.steering.engine import Engine
-from explorer.steering.pairs import PairSettings, Trial, all_pairs, arm_isometry
-from explorer.steering.protocol import MOVES_AT_LEAST, Arm, BehaviourReply, BehaviourRequest, RowDoneEvent, SteerRequest
+from explorer.steering.engine import Engine, fitting_threads
+from explorer.steering.pairs import PairSettings, all_pairs
+from explorer.steering.protocol import Arm, BehaviourRequest, RowDoneEvent, SteerRequest
 from explorer.steering.subject import open_engine
-
-_CONTROL_FACTOR = 2.0
+from explorer.steering.tables import move_table, pairs_table
 
 Request = TypeVar("Request", BehaviourRequest, SteerRequest)
 
@@ -76,98 +73,37 @@ def steer_headless(
     _check_move(prompts, start, end)
     engine = open_engine(run_path, device=device, dtype=dtype, model=model, sae=sae)
     run = next(iter(engine.runs))
-    told = _about(engine, run, cluster) | {"strength": strength, "seed": seed, "waypoints": waypoints}
-    if end is None:
-        settings = PairSettings(chosen, prompts_per_value, waypoints, strength, seed)
-        return told | pairs_table(engine, all_pairs(engine, run, cluster, settings), run, cluster)
-    names = engine.prepared(run, cluster).summary.order
-    common = {
-        "run": run,
-        "fingerprint": engine.subject.fingerprint,
-        "cluster": cluster,
-        "start": _place(start, names),
-        "end": _place(end, names),
-        "strength": float(strength),
-        "arms": chosen,
-        "seed": seed,
-    }
-    replies = [
-        Answers(engine).behaviour(_checked(BehaviourRequest, common | {"prompt": prompt, "waypoints": waypoints}))
-        for prompt in prompts
-    ]
-    texts: list[JsonValue] = [
-        _texts(engine, _checked(SteerRequest, common | {"prompt": prompt, "max_tokens": max_tokens}))
-        for prompt in prompts
-        if max_tokens
-    ]
-    return told | move_table(replies) | {"prompts": list(prompts), "texts": texts}
-
-
-def pairs_table(engine: Engine, trials: list[Trial], run: str, cluster: int) -> dict[str, JsonValue]:
-    """Averages of trials over pairs: a pair's contexts are averaged first, so that every pair counts alike."""
-    names = engine.prepared(run, cluster).summary.order
-    arms = list(dict.fromkeys(trial.arm for trial in trials))
-    pairs = sorted({(trial.start, trial.end) for trial in trials})
-    grouped = {
-        (arm, pair): [t for t in trials if t.arm == arm and (t.start, t.end) == pair] for arm in arms for pair in pairs
-    }
-    shown: list[JsonValue] = [
-        {
-            "start": names[pair[0]],
-            "end": names[pair[1]],
-            "arm": arm,
-            "e_bc": fmean(t.e_bc for t in same),
-            "p_target": fmean(t.p_target for t in same),
-            "visited": _mean_known([t.visited for t in same]),
-            "prompts": len(same),
+    with fitting_threads(engine.subject):
+        told = _about(engine, run, cluster) | {"strength": strength, "seed": seed, "waypoints": waypoints}
+        if end is None:
+            settings = PairSettings(chosen, prompts_per_value, waypoints, strength, seed)
+            trials = all_pairs(engine, run, cluster, settings)
+            return told | pairs_table(trials, engine.prepared(run, cluster).summary.order)
+        names = engine.prepared(run, cluster).summary.order
+        asked = {
+            "run": run,
+            "fingerprint": engine.subject.fingerprint,
+            "cluster": cluster,
+            "start": _place(start, names),
+            "end": _place(end, names),
+            "strength": float(strength),
+            "arms": chosen,
+            "seed": seed,
         }
-        for (arm, pair), same in grouped.items()
+        return told | _move(Answers(engine), asked, prompts, waypoints, max_tokens)
+
+
+def _move(
+    answers: Answers, asked: Mapping[str, object], prompts: Sequence[str], waypoints: int, max_tokens: int
+) -> dict[str, JsonValue]:
+    """One move on every prompt, and the text that follows where any is wanted."""
+    behaviour = {**asked, "waypoints": waypoints}
+    replies = [answers.behaviour(_checked(BehaviourRequest, behaviour | {"prompt": prompt})) for prompt in prompts]
+    steer = {**asked, "max_tokens": max_tokens}
+    texts: list[JsonValue] = [
+        _texts(answers, _checked(SteerRequest, steer | {"prompt": prompt})) for prompt in prompts if max_tokens
     ]
-    energies = {arm: [fmean(t.e_bc for t in grouped[arm, pair]) for pair in pairs] for arm in arms}
-    along = [t for t in trials if t.arm == "manifold"]
-    return {
-        "n_pairs": len(pairs),
-        "n_trials": len(trials) // max(len(arms), 1),
-        "e_bc": {arm: _mean_se(energies[arm]) for arm in arms},
-        "reach": {
-            arm: {
-                "p_target": fmean(fmean(t.p_target for t in grouped[arm, pair]) for pair in pairs),
-                "visited": _mean_known([t.visited for t in trials if t.arm == arm]),
-            }
-            for arm in arms
-        },
-        "isometry": {arm: arm_isometry(trials, arm) for arm in arms},
-        "moves_model": _moves_model(along),
-        "hook_fired": {arm: len([t for t in trials if t.arm == arm]) for arm in arms},
-        "pairs": shown,
-    }
-
-
-def move_table(replies: list[BehaviourReply]) -> dict[str, JsonValue]:
-    """Averages of one move over its prompts, and every reply."""
-    arms = list(dict.fromkeys(arm.arm for arm in replies[0].arms))
-    by_arm = {arm: [found for reply in replies for found in reply.arms if found.arm == arm] for arm in arms}
-    return {
-        "start": replies[0].start,
-        "end": replies[0].end,
-        "values": list(replies[0].values),
-        "e_bc": {arm: _mean_se([found.e_bc for found in by_arm[arm] if found.e_bc is not None]) for arm in arms},
-        "reach": {
-            arm: {
-                "p_target": _mean_known([found.reach.p_target for found in by_arm[arm] if found.reach]),
-                "visited": _mean_known([found.reach.visited for found in by_arm[arm] if found.reach]),
-            }
-            for arm in arms
-        },
-        "moves_model": all(reply.effect.moves_model for reply in replies if reply.effect)
-        if any(reply.effect for reply in replies)
-        else None,
-        "hook_fired": {arm: sum(found.hook_fired for found in by_arm[arm]) for arm in arms},
-        "probabilities": {
-            arm: np.mean([found.probabilities for found in by_arm[arm]], axis=0).tolist() for arm in arms
-        },
-        "results": [reply.model_dump(mode="json") for reply in replies],
-    }
+    return move_table(replies) | {"prompts": list(prompts), "texts": texts}
 
 
 def _about(engine: Engine, run: str, cluster: int) -> dict[str, JsonValue]:
@@ -182,31 +118,12 @@ def _about(engine: Engine, run: str, cluster: int) -> dict[str, JsonValue]:
     }
 
 
-def _texts(engine: Engine, request: SteerRequest) -> dict[str, JsonValue]:
-    done = [event for event in Answers(engine).generate(request) if isinstance(event, RowDoneEvent)]
+def _texts(answers: Answers, request: SteerRequest) -> dict[str, JsonValue]:
+    done = [event for event in answers.generate(request) if isinstance(event, RowDoneEvent)]
     rows: dict[str, JsonValue] = {
         event.row: {"text": event.text, "finish": event.finish, "hook_fired": event.hook_fired} for event in done
     }
     return {"prompt": request.prompt, "rows": rows}
-
-
-def _moves_model(along: list[Trial]) -> bool | None:
-    """Whether the manifold arm changes p(target) more than chance directions do, on average over trials."""
-    if not along:
-        return None
-    shift, control = fmean(t.shift for t in along), fmean(t.control for t in along)
-    return shift >= MOVES_AT_LEAST and shift > _CONTROL_FACTOR * control
-
-
-def _mean_se(values: list[float]) -> dict[str, JsonValue]:
-    if not values:
-        return {"mean": None, "se": None}
-    return {"mean": fmean(values), "se": stdev(values) / len(values) ** 0.5 if len(values) > 1 else None}
-
-
-def _mean_known(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
 
 
 def _arms(arms: Sequence[str]) -> tuple[Arm, ...]:

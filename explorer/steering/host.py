@@ -11,6 +11,7 @@ import uvicorn
 from explorer.config import SteeringLimits
 from explorer.errors import ExplorerError, RequestError
 from explorer.steering.answers import Answers
+from explorer.steering.engine import fitting_threads
 from explorer.steering.headless import steer_headless
 from explorer.steering.server import SHORTEST_TOKEN, create_app
 from explorer.steering.subject import open_engine
@@ -60,7 +61,8 @@ def serve(
             app, log_level="warning", access_log=False, server_header=False, lifespan="on",
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )  # fmt: skip
-        _Announcing(config, _address(bind, listening)).run(sockets=[listening])
+        with fitting_threads(engine.subject):
+            _Announcing(config, _address(bind, listening)).run(sockets=[listening])
 
 
 def read_token(path: Path) -> str:

@@ -58,14 +58,18 @@ def effect_of(
     if aim.target is None:
         return None
     found = target_shift(float(baseline[aim.target]), along[:, aim.target], chance[:, aim.target])
-    moves_model = found.shift >= MOVES_AT_LEAST and found.shift > _CONTROL_FACTOR * found.control_max
     return Effect(
         shift=found.shift,
         control_mean=found.control_mean,
         control_max=found.control_max,
         controls=len(chance),
-        moves_model=moves_model,
+        moves_model=moves_model(found.shift, found.control_max),
     )
+
+
+def moves_model(shift: float, control: float) -> bool:
+    """Whether a change of p(target) is worth the name, and no chance direction's largest change comes near it."""
+    return shift >= MOVES_AT_LEAST and shift > _CONTROL_FACTOR * control
 
 
 def divergence(p: Float[np.ndarray, "row vocab"], base: Float[np.ndarray, "vocab"]) -> Float[np.ndarray, "row"]:

@@ -17,6 +17,7 @@ from explorer.steering.answers import Answers
 from explorer.steering.engine import Engine, EngineSteps
 from explorer.steering.protocol import ARMS, DoneEvent, RowDoneEvent, StartEvent, TokenEvent
 from explorer.steering.refusal import Refusal
+from explorer.steering.subject import open_engine
 from explorer.steering.writing import write
 from tests.lm.tiny import TINY, tiny_model
 from tests.steering.conftest import behaviour_request, steer_request
@@ -44,6 +45,17 @@ def test_strength_0_is_the_unsteered_row_for_every_arm(answers: Answers, engine:
         assert set(arm.top) == {reply.baseline_top}
         assert set(arm.kl) == {0.0}
         assert arm.hook_fired == 6
+
+
+def test_strength_0_is_the_unsteered_row_in_a_rounded_dtype_too(steerable_run: Path) -> None:
+    rounded = Answers(open_engine(steerable_run, dtype="bfloat16"))
+    assert rounded.subject().dtype == "bfloat16"
+    reply = rounded.behaviour(behaviour_request(rounded.engine, strength=0.0, arms=ARMS))
+    assert all(set(arm.probabilities) == {reply.baseline} for arm in reply.arms)
+    ids, _, _ = texts(rounded, arms=ARMS, strength=0.0, where="generated")
+    assert {tuple(written) for written in ids.values()} == {tuple(ids["baseline"])}
+    moved = rounded.behaviour(behaviour_request(rounded.engine, arms=ARMS))
+    assert all(arm.probabilities[0] == moved.baseline != arm.probabilities[-1] for arm in moved.arms)
 
 
 def test_the_prompts_own_place_is_the_unsteered_row_for_every_arm(answers: Answers, engine: Engine) -> None:
