@@ -57,13 +57,20 @@ class Watch:
 
 
 @pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     folder = tmp_path_factory.mktemp("browser")
     write_steerable_run(folder / "runs" / "planted")
     broken = write_planted_run(folder / "runs" / "broken")
     (broken / "features.safetensors").write_bytes(b"cut short")
     host = FakeHost(open_run(folder / "runs" / "planted"))
     yield from serve_in_thread(folder, host)
+
+
+@pytest.fixture
+def app(served: App) -> App:
+    """The app, with a host that is alive and was asked nothing."""
+    served.host.alive, served.host.asked = True, 0
+    return served
 
 
 def serve_in_thread(folder: Path, host: FakeHost) -> Iterator[App]:

@@ -1,5 +1,7 @@
 """Tiny random language models, made from a seed in a moment."""
 
+from copy import deepcopy
+
 import torch
 from transformers import (
     AutoModelForCausalLM,
@@ -42,5 +44,5 @@ def tiny_model(name: str) -> PreTrainedModel:
     """A random three-block model of d_model 16, the same at every call."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = AutoModelForCausalLM.from_config((TINY | REFUSED)[name])
+        model = AutoModelForCausalLM.from_config(deepcopy((TINY | REFUSED)[name]))
     return model.eval().requires_grad_(False)
