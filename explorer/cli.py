@@ -5,6 +5,7 @@ hdbscan.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,8 @@ Text = Annotated[str, typer.Option(help=".txt (blank line between documents), .j
 Layer = Annotated[int, typer.Option(min=0, help="Decoder block, from 0.")]
 HookPlace = Annotated[str, typer.Option(help="resid_pre, resid_post, attn_out or mlp_out of that block.")]
 Device = Annotated[str, typer.Option(help="Such as cpu or cuda.")]
+SAE_FILES = frozenset(("cfg.json", "sae_weights.safetensors"))
+"""What may lie already where a trained SAE shall be written."""
 Cluster = Annotated[int, typer.Option(min=0, help="Cluster number.")]
 
 
@@ -100,10 +103,13 @@ def train_sae(
 ) -> None:
     """Train a small TopK SAE for a model that has none."""
     from explorer.config import HarvestSettings
+    from explorer.errors import SubjectError
     from explorer.lm.train_sae import TrainSaeSettings
     from explorer.pipeline.train import train_sae_on_text
+    from explorer.runs.atomic import check_replaceable
     from explorer.terminal import print_json, progress_bars, say
 
+    check_replaceable(out, SAE_FILES.__contains__, SubjectError)
     source = HarvestSettings.model_validate({"layer": layer, "hook": hook, "max_tokens": max_tokens})
     settings = TrainSaeSettings(n_features=n_features, k=k, steps=steps, seed=seed)
     with progress_bars() as progress:
@@ -184,17 +190,18 @@ def show(
 def check(path: Annotated[Path, typer.Argument(help="Bundle or run.")], as_json: AsJson = False) -> None:
     """Verify every file of a bundle or a run, and say what is wrong where."""
     from explorer.runs.check import check as check_folder
-    from explorer.terminal import print_json, say
+    from explorer.terminal import print_json, print_line
 
     report = check_folder(path)
+    problems = [str(problem) for problem in report.problems]
     if as_json:
-        print_json({"path": str(path), "ok": report.ok, "problems": [str(problem) for problem in report.problems]})
+        print_json({"path": str(path), "kind": report.kind, "ok": report.ok, "problems": problems})
     else:
-        for problem in report.problems:
-            say(str(problem))
-        say(f"{path}: {'sound' if report.ok else f'{len(report.problems)} problems'}")
+        for line in problems or [f"{path}: a sound {report.kind}, {report.n_files} files"]:
+            print_line(line)
     if not report.ok:
-        raise typer.Exit(InputError.exit_code)
+        found = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise InputError(path, f"{found}, the first in {report.problems[0].file}", f"a sound {report.kind}")
 
 
 @app.command()
@@ -269,6 +276,7 @@ def main() -> None:
     """Run a command; errors become one line on standard error and exit code 1 or 2."""
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
     except ExplorerError as error:
         _stop(str(error), error.exit_code)
     except json.JSONDecodeError as error:
@@ -278,6 +286,12 @@ def main() -> None:
         _stop(message, InputError.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         _stop("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExplorerError.exit_code)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _stop(f"{place}{error.strerror or error}", ExplorerError.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
 
 

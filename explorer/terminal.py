@@ -37,9 +37,21 @@ def say(line: str) -> None:
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document to standard output, and nothing else."""
-    json.dump(document, sys.stdout, ensure_ascii=False, indent=1, allow_nan=False)
-    sys.stdout.write("\n")
+    """Print one JSON document to standard output, and nothing else; all of it or nothing.
+
+    What standard output's encoding cannot show is escaped.
+    """
+    text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = json.dumps(document, ensure_ascii=True, indent=1, allow_nan=False)
+    sys.stdout.write(f"{text}\n")
+
+
+def print_line(line: str) -> None:
+    """Print one line of a result to standard output."""
+    print(line, file=sys.stdout)
 
 
 def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:

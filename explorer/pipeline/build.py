@@ -17,6 +17,7 @@ from explorer.config import BuildSettings, Settings
 from explorer.maths.clustering import cluster_graph
 from explorer.maths.cofiring import cofiring_graph
 from explorer.maths.projection import project_graph
+from explorer.pipeline.code_digest import code_digest
 from explorer.pipeline.firing import Firing, by_feature, feature_table
 from explorer.pipeline.manifold import ClusterBuilder, Manifold
 from explorer.pipeline.subject import subject_of
@@ -29,14 +30,18 @@ from explorer.records import (
     silent,
 )
 from explorer.runs.bundle import Bundle, open_bundle
-from explorer.runs.manifest import MANIFEST
-from explorer.runs.run import Run, open_run
+from explorer.runs.check_bundle import bundle_problems
+from explorer.runs.check_run import run_problems
+from explorer.runs.manifest import MANIFEST, SUBJECT
+from explorer.runs.run import Run, load_run, open_run
 from explorer.runs.run_writer import RunWriter
 
 Arrays = dict[str, np.ndarray]
 
 DECISIVE = ("numpy", "scipy", "numba", "hdbscan", "umap-learn", "scikit-learn")
 """Packages whose version may change a run."""
+CODE = "manifold-explorer code"
+"""Name under which a run's versions tell the code that made it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class _Sources:
     settings: BuildSettings
     """Every effective setting."""
     versions: Mapping[str, str]
-    """Versions of the decisive packages."""
+    """Versions of the decisive packages, and the digest of the code that decides."""
 
     def key(self, *parts: object) -> str:
         """Hash of the bundle, the versions and whatever else a stage depends on."""
@@ -61,7 +66,8 @@ def build(
 ) -> Run:
     """Cluster a bundle's features, recover each cluster's geometry, and write a run.
 
-    Same bundle, same settings, same machine: the same bytes. Nothing is done where ``out`` already is that run.
+    Same bundle, same settings, same machine: the same bytes. Nothing is done where ``out`` already is that run, every
+    file of it sound. The bundle is read whole and checked before anything is written.
 
     Args:
         bundle_path: folder of a feature bundle v1.
@@ -75,8 +81,9 @@ def build(
         RunError: something else than a run stands at ``out``.
     """
     bundle = open_bundle(bundle_path)
-    bundle.verify()
-    sources = _Sources(bundle, settings, {name: version(name) for name in DECISIVE})
+    for problem in bundle_problems(bundle):
+        raise problem
+    sources = _Sources(bundle, settings, {name: version(name) for name in DECISIVE} | {CODE: code_digest()})
     title = title or f"{Path(bundle.model.id).name}, layer {bundle.model.layer}"
     current = _current(out, sources, title)
     if current is not None:
@@ -88,10 +95,15 @@ def build(
 
 
 def _current(out: Path, sources: _Sources, title: str) -> Run | None:
-    """The run at ``out`` where it is already what would be built."""
+    """The run at ``out`` where it is already what would be built; one with a damaged file is not, and is built again.
+
+    Raises:
+        RunError: its manifest is broken or newer than this program, or files that no build made lie in it.
+    """
     if not (out / MANIFEST).is_file():
         return None
-    run = open_run(out)
+    run = load_run(out)
+    run.folder.check_listing(MANIFEST, ignore=SUBJECT)
     made = run.manifest
     wanted = (
         sources.bundle.digest,
@@ -100,7 +112,8 @@ def _current(out: Path, sources: _Sources, title: str) -> Run | None:
         title,
         f"manifold-explorer {version('manifold-explorer')}",
     )
-    return run if (made.bundle, made.settings, made.versions, made.title, made.created_by) == wanted else None
+    same = (made.bundle, made.settings, made.versions, made.title, made.created_by) == wanted
+    return run if same and not any(run_problems(run)) else None
 
 
 def _write(writer: RunWriter, sources: _Sources, title: str, progress: Progress) -> None:
@@ -197,8 +210,9 @@ def _manifolds(
     n_clusters = int(clustering.label.max(initial=-1)) + 1
     summaries = []
     for number in range(n_clusters):
-        core = np.flatnonzero(clustering.label == number)
-        key = sources.key(settings.halo, settings.geometry, settings.seed, number, core.tolist())
+        core = np.flatnonzero(clustering.label == number).tolist()
+        persistence = float(clustering.persistence[number])
+        key = sources.key(settings.halo, settings.geometry, settings.seed, number, core, persistence)
         name = f"cluster-{number}"
         saved = writer.stage(name, key)
         manifold = builder.build(number) if saved is None else Manifold.from_arrays(saved)

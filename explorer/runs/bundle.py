@@ -21,9 +21,10 @@ from explorer.runs.bundle_manifest import (
 )
 from explorer.runs.bundle_text import MAX_TEXT, FeatureLabel, parse_blocks, parse_concepts, parse_labels
 from explorer.runs.contents import check_ascending, check_codes, check_offsets, check_range, check_vocabulary
-from explorer.runs.files import file_name, read_small, require_folder
+from explorer.runs.files import file_name, read_small, refuse_other, require_folder
 from explorer.runs.folder import ClosedFolder
 from explorer.runs.layout import ACTIVATIONS, CODES, DECODER, TOKENS, bind_axes, read_arrays
+from explorer.runs.manifest import MANIFEST as RUN_MANIFEST
 from explorer.runs.safetensors_io import SafetensorsFile
 
 _BLOCK_NNZ = 50_000_000
@@ -192,6 +193,7 @@ def load_bundle(path: Path | str) -> Bundle:
     """Open a bundle and check its manifest alone; raises BundleError."""
     root = Path(path)
     require_folder(root, "a feature bundle, which is a folder", BundleError)
+    refuse_other(root, MANIFEST, (RUN_MANIFEST, "a run"), "a feature bundle", BundleError)
     data = read_small(root, MANIFEST, MAX_MANIFEST, BundleError)
     return Bundle(root, parse_bundle_manifest(data, root / MANIFEST), hashlib.sha256(data).hexdigest())
 

@@ -138,6 +138,21 @@ def require_folder(path: Path, wanted: str, error: type[InputError]) -> None:
         raise error(file_name(path), "no folder" if os.path.lexists(path) else "nothing there", wanted)
 
 
+def refuse_other(root: Path, manifest: str, other: tuple[str, str], wanted: str, error: type[InputError]) -> None:
+    """Raise `error` where a folder lacks its manifest and is something else of ours.
+
+    Args:
+        root: the folder.
+        manifest: the manifest that it should have.
+        other: manifest of the other kind of folder, and what that kind is called.
+        wanted: what the folder should be.
+        error: the error to raise.
+    """
+    name, kind = other
+    if not os.path.lexists(root / manifest) and os.path.lexists(root / name):
+        raise error(file_name(root), f"{kind} ({name})", f"{wanted} ({manifest})")
+
+
 def hash_file(root: Path, name: str, error: type[InputError]) -> str:
     """Hexadecimal SHA-256 of one file inside a folder."""
     with open_beneath(root, name, error) as opened:

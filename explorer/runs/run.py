@@ -5,9 +5,10 @@ from pathlib import Path
 
 from explorer.errors import RunError
 from explorer.records import ClusterGeometry, ClusterSummary, FeatureTable, NeighbourGraph, Vocabulary
+from explorer.runs.bundle_manifest import MANIFEST as BUNDLE_MANIFEST
 from explorer.runs.bundle_manifest import MAX_COUNT
 from explorer.runs.contents import check_vocabulary
-from explorer.runs.files import quoted, read_small, require_folder
+from explorer.runs.files import quoted, read_small, refuse_other, require_folder
 from explorer.runs.folder import ClosedFolder
 from explorer.runs.geometry_file import check_features, check_geometry, check_graph, geometry_record
 from explorer.runs.layout import CLUSTER, FEATURES, GRAPH, VOCABULARY, bind_axes, read_arrays
@@ -109,6 +110,7 @@ def load_run(path: Path | str) -> Run:
     """Open a run and check its manifest alone; raises RunError."""
     root = Path(path)
     require_folder(root, "a run, which is a folder", RunError)
+    refuse_other(root, MANIFEST, (BUNDLE_MANIFEST, "a feature bundle"), "a run", RunError)
     data = read_small(root, MANIFEST, MAX_MANIFEST, RunError)
     return Run(root, parse_run_manifest(data, root / MANIFEST), hashlib.sha256(data).hexdigest())
 

@@ -8,6 +8,9 @@ from pydantic import JsonValue
 from explorer.records import CONTEXT_BEFORE, ClusterSummary
 from explorer.runs.run import Run
 
+SHOWN_VALUES = 12
+"""Values that one row of the table of clusters shows; the cluster's own table shows all."""
+
 
 def run_table(run: Run) -> dict[str, JsonValue]:
     """A run without its arrays.
@@ -78,8 +81,13 @@ def _row(summary: ClusterSummary) -> list[str]:
         str(len(summary.features)),
         str(len(summary.halo)),
         str(summary.n_tokens),
-        _printable(" ".join(summary.order)),
+        _first_values(summary.order),
     ]
+
+
+def _first_values(order: tuple[str, ...]) -> str:
+    shown = " ".join(order[:SHOWN_VALUES])
+    return _printable(shown if len(order) <= SHOWN_VALUES else f"{shown} … {len(order)} in all")
 
 
 def cluster_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]]:

@@ -1,0 +1,55 @@
+"""Runs the command line, in this process or in one of its own, and keeps what it prints."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from explorer.cli import main
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that has ended."""
+
+    code: int
+    """Its exit status."""
+    out: str
+    """What it wrote to standard output."""
+    err: str
+    """What it wrote to standard error."""
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document of its standard output."""
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+
+def run_command(*arguments: str | Path) -> Ran:
+    """Run `explorer` with these arguments in this process."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    argv = ["explorer", *map(str, arguments)]
+    code: object = 0
+    with patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+    assert isinstance(code, int)
+    return Ran(code, *(stream.buffer.getvalue().decode("utf-8") for stream in (out, err)))  # type: ignore[attr-defined]
+
+
+def spawn_command(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> Ran:
+    """Run `explorer` with these arguments in a process of its own."""
+    command = [sys.executable, "-m", "explorer.cli", *map(str, arguments)]
+    changed = {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})}
+    ended = subprocess.run(command, capture_output=True, env=changed, timeout=300, check=False)
+    return Ran(ended.returncode, ended.stdout.decode("utf-8"), ended.stderr.decode("utf-8"))
