@@ -4,14 +4,14 @@
   const mx = (window.mx = window.mx || {});
   const listeners = [];
   let view = null;
-  let position = 1;
+  let position = 0.5;
 
   const clamp = (x) => Math.min(1, Math.max(0, x));
 
   function bandLabel(band) {
-    if (band.label_x === null || !band.color) return null;
+    if (band.label_x === null) return null;
     const style = { left: `${band.label_x * 100}%`, top: `${band.label_y * 100}%` };
-    return mx.html("span", { class: "band-label", style, "aria-hidden": "true" }, band.name);
+    return mx.html("span", { class: band.color ? "band-label" : "band-label other", style, "aria-hidden": "true" }, band.color ? band.name : "other words");
   }
 
   function picture(arm) {
@@ -36,20 +36,14 @@
     ]);
   }
 
-  function ticks() {
-    const marks = view.ticks.map(([name, share, color]) =>
-      mx.html("span", { class: `tick ${share < 0.06 ? "first" : share > 0.94 ? "last" : ""}`, style: { left: `${clamp(share) * 100}%`, "--value": color } }, name));
-    return mx.html("div", { class: "ticks", "aria-hidden": "true" }, marks);
-  }
+  const NOTE = "Values that become the likeliest word on the way. E, the Bhattacharyya energy, says how unnatural the answers are on the way: lower is better.";
+  const note = (arm) => mx.html("span", { class: "muted small arm-note", ...(arm.note.includes("E ") ? { title: NOTE } : {}) }, arm.note);
 
   function column(arm) {
     return mx.html("section", { class: "arm", "data-arm": arm.arm, "aria-label": arm.title }, [
-      mx.html("div", { class: "arm-head" }, [
-        mx.html("h3", {}, arm.title),
-        mx.html("span", { class: "muted small arm-note", title: "Values that become the likeliest word on the way; E is the Bhattacharyya energy: how unnatural the answers are on the way, lower is better." }, arm.note),
-      ]),
+      mx.html("div", { class: "arm-head" }, [mx.html("h3", {}, arm.title), note(arm)]),
       picture(arm),
-      ticks(),
+      mx.ticks.axis(view.ticks, { class: "ticks" }),
       mx.html("p", { class: "answer" }, [
         mx.html("span", { class: "answer-prompt" }, view.prompt + " "),
         mx.html("b", { class: "answer-word" }),
@@ -92,7 +86,7 @@
     for (const listen of listeners) listen(position, view);
     if (settled) {
       window.dash_clientside.set_props("position-store", { data: position });
-      mx.link.set({ at: position === 1 ? null : mx.link.number(position) });
+      mx.link.set({ at: position === 0.5 ? null : mx.link.number(position) });
     }
   }
 

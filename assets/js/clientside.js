@@ -20,7 +20,9 @@
   const div = (children, className) => node("Div", { children, className });
 
   function context(found) {
-    return node("Div", { className: "context", children: [found.before, node("Mark", { children: found.token }), found.after] });
+    const token = found.token.trimStart() || found.token;
+    const space = found.token.slice(0, found.token.length - token.length);
+    return node("Div", { className: "context", children: [found.before + space, node("Mark", { children: token }), found.after] });
   }
 
   /* Tooltips follow the pointer while the text is fetched; a late answer for another point is dropped. */

@@ -71,6 +71,7 @@
 
   function drawPath(view) {
     const points = view.coordinate.map(along);
+    mx.cloudLabels.prefer([view.start_name, view.end_name]);
     const handle = along(coordinateAt(view, mx.bands.position()));
     const accent = mx.theme.color("--accent-line");
     restyle([CURVE, CHORD, PATH, START, HANDLE], [rest(view), [points[0], points[points.length - 1]], points, [points[0]], [handle]],
@@ -101,6 +102,7 @@
 
   function use(data) {
     shape = data;
+    mx.cloudLabels.use(data.labels, data.middle);
   }
 
   mx.bands.listen(follow);

@@ -7,9 +7,8 @@
     const line = document.getElementById("host-state");
     if (!line) return;
     const good = found.state === "ready";
-    const subject = good && found.subject ? `host: ${found.subject.model} on ${found.subject.device} · ${found.subject.dtype}` : found.message;
     line.dataset.state = found.state;
-    line.replaceChildren(mx.html("span", { class: `dot ${good ? "good" : found.state === "none" ? "" : "bad"}` }), mx.html("span", {}, subject),
+    line.replaceChildren(mx.html("span", { class: `dot ${good ? "good" : found.state === "none" ? "" : "bad"}` }), mx.html("span", {}, found.message),
       ...(good || found.state === "none" ? [] : [mx.html("button", { type: "button", class: "button small", onclick: again }, "Ask again")]));
   }
 

@@ -1,38 +1,33 @@
-/* Names on the map: placed anew at every zoom, the most manifold-like first, never over one another. */
+/* Names on the map: placed anew at every zoom, the most manifold-like first; zooming in shows more of them. */
 (function () {
   "use strict";
   const mx = (window.mx = window.mx || {});
-  const GAP = 4;
+  const AT_FIRST = 24;
   let labels = [];
   let base = "";
+  let widest = 0;
 
   const plot = () => document.querySelector("#map .js-plotly-plot");
 
-  function overlaps(a, b) {
-    return a.left < b.right + GAP && b.left < a.right + GAP && a.top < b.bottom + GAP && b.top < a.bottom + GAP;
+  function spots(x, y) {
+    return (width, height) => [[-width / 2, -height - 8], [-width / 2, 8], [10, -height / 2], [-width - 10, -height / 2]]
+      .map(([dx, dy]) => mx.labels.box(x + dx, y + dy, width, height));
   }
 
-  function spots(x, y, width, height) {
-    const around = [[-width / 2, -height - 8], [-width / 2, 8], [10, -height / 2], [-width - 10, -height / 2]];
-    return around.map(([dx, dy]) => ({ left: x + dx, top: y + dy, right: x + dx + width, bottom: y + dy + height }));
+  /* How many names there are: as many again for every halving of what is seen. */
+  function limit(full) {
+    const [low, high] = full.xaxis.range, seen = Math.abs(high - low);
+    widest = widest || seen;
+    return AT_FIRST * (full.width / 700) * Math.max(1, (widest / seen) ** 2);
   }
 
   function place() {
     const gd = plot(), layer = document.getElementById("map-labels");
     const full = gd && gd._fullLayout;
     if (!layer || !full || !full.xaxis) return;
-    const taken = [];
-    const inside = { right: layer.clientWidth - 4, bottom: layer.clientHeight - 4 };
-    for (const node of layer.children) {
-      const x = full.xaxis.l2p(Number(node.dataset.x)) + full._size.l, y = full.yaxis.l2p(Number(node.dataset.y)) + full._size.t;
-      const free = spots(x, y, node.offsetWidth, node.offsetHeight).find((box) =>
-        box.left >= 4 && box.top >= 4 && box.right <= inside.right && box.bottom <= inside.bottom && !taken.some((other) => overlaps(box, other)));
-      node.style.visibility = free ? "visible" : "hidden";
-      if (free) {
-        taken.push(free);
-        node.style.transform = `translate(${Math.round(free.left)}px, ${Math.round(free.top)}px)`;
-      }
-    }
+    const names = [...layer.children].map((node) => ({ node, width: node.offsetWidth, height: node.offsetHeight,
+      spots: spots(full.xaxis.l2p(Number(node.dataset.x)) + full._size.l, full.yaxis.l2p(Number(node.dataset.y)) + full._size.t) }));
+    mx.labels.place(names, { width: layer.clientWidth, height: layer.clientHeight }, limit(full));
   }
 
   function render(data) {
@@ -40,6 +35,7 @@
     if (!layer || !data) return;
     labels = data.labels;
     base = data.base;
+    widest = 0;
     layer.replaceChildren(...labels.slice(0, 400).map((one) =>
       mx.html("a", { class: "map-label", href: `${base}${one.cluster}`, "data-cluster": one.cluster, "data-x": one.x, "data-y": one.y, tabindex: -1, onclick: go }, one.text)));
     mx.whenThere(() => { const gd = plot(); return gd && gd._fullLayout && gd._fullLayout.xaxis ? gd : null; }, (gd) => {

@@ -21,12 +21,11 @@
   function render(data) {
     const box = document.getElementById("strips");
     if (!box || !data) return;
-    const ticks = data.ticks.map(([name, at]) => mx.html("span", { class: "tick", style: { left: `${at * 100}%` } }, name));
     box.replaceChildren(
       mx.html("div", { class: "strip-rows" }, [...data.strips.map(row),
         mx.html("div", { class: "strips-line", "aria-hidden": "true", hidden: true })]),
-      mx.html("div", { class: "strip-axis", "aria-hidden": "true" }, [mx.html("div", { class: "strip-ramp",
-        style: { background: `linear-gradient(90deg, ${data.ramp.join(",")})` } }), ...ticks]));
+      mx.ticks.axis(data.ticks, { class: "strip-axis" },
+        mx.html("div", { class: "strip-ramp", style: { background: `linear-gradient(90deg, ${data.ramp.join(",")})` } })));
     mark(null);
   }
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from explorer.app.state import Sort, View
-from explorer.app.words import count
+from explorer.app.words import counted
 from explorer.records import ClusterSummary
 
 SORTS: dict[Sort, str] = {
@@ -14,13 +14,20 @@ SORTS: dict[Sort, str] = {
     "label": "by name",
 }
 """Orders on offer, in words."""
+WITHOUT_VALUES = 0.5
+"""Share of its likeness that counts for a shape along which no value has a place: there is nothing to read on it."""
 _KEYS: dict[Sort, Callable[[ClusterSummary], tuple[float | str, ...]]] = {
-    "manifold": lambda one: (-one.scores.get("manifold_likeness", 0.0), one.id),
+    "manifold": lambda one: (-likeness(one), one.id),
     "size": lambda one: (-one.n_tokens, one.id),
     "features": lambda one: (-len(one.features) - len(one.halo), one.id),
     "stability": lambda one: (-one.scores.get("persistence", 0.0), one.id),
     "label": lambda one: (one.label.casefold(), one.id),
 }
+
+
+def likeness(one: ClusterSummary) -> float:
+    """How much a cluster is like a manifold that one would show first."""
+    return one.scores.get("manifold_likeness", 0.0) * (1.0 if one.order else WITHOUT_VALUES)
 
 
 def choose_tiles(
@@ -55,8 +62,10 @@ def matches(one: ClusterSummary, query: str, tokens: Callable[[ClusterSummary], 
 
 
 def tile_words(one: ClusterSummary) -> str:
-    """What stands under a tile's name."""
-    parts = [f"{count(len(one.features))} + {count(len(one.halo))} features", one.shape]
-    if one.order:
-        parts.append(f"{count(len(one.order))} values")
-    return " · ".join(parts)
+    """What stands under a tile's name: its shape, and how many values it holds."""
+    return f"{one.shape} · {counted(len(one.order), 'value')}" if one.order else one.shape
+
+
+def tile_features(one: ClusterSummary) -> str:
+    """The line below: its features, and how they share the shape."""
+    return f"{counted(len(one.features) + len(one.halo), 'feature')} · {one.regime}"

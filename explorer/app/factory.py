@@ -25,7 +25,10 @@ from explorer.runs.catalog import Catalog
 
 STYLES = ("tokens", "base", "controls", "shell", "gallery", "atlas", "manifold", "steer")
 """Style sheets of assets/css, in order."""
-SCRIPTS = ("svg", "problems", "link", "strips", "bands", "cloud", "map", "stream", "host", "keys", "clientside")
+SCRIPTS = (
+    "svg", "problems", "link", "ticks", "strips", "bands", "labels", "cloud", "cloud_labels", "map", "stream", "host",
+    "keys", "clientside",
+)  # fmt: skip
 """Scripts of assets/js, in order; theme.js stands in the head, before the first paint."""
 INDEX = """<!DOCTYPE html>
 <html lang="en">

@@ -23,6 +23,7 @@ from fastapi.responses import JSONResponse, Response
 
 from explorer.app.event_stream import EventStream, StreamLimits
 from explorer.app.security.answers import Refusal, host_code
+from explorer.app.words import short_id
 from explorer.errors import HostError, HostMismatch, HostUnreachable
 from explorer.steering.protocol import (
     BehaviourReply,
@@ -195,7 +196,7 @@ async def host_state(host: SteeringHost | None, fingerprint: str) -> HostState:
     if fingerprint and fingerprint != subject.fingerprint:
         words = f"The host holds {subject.fingerprint}, this run needs {fingerprint}: browse, or start its own host."
         return HostState(state="mismatch", message=words, subject=subject)
-    return HostState(state="ready", message=f"{subject.model} is ready on {subject.device}.", subject=subject)
+    return HostState(state="ready", message=f"{short_id(subject.model)} is ready on {subject.device}.", subject=subject)
 
 
 def relay_router(host: SteeringHost | None, limits: RelayLimits | None = None) -> APIRouter:

@@ -46,7 +46,7 @@ class View:
     """Eye, centre and up vector of the cloud's camera: nine numbers, or none for the page's own."""
     color: str = "coordinate"
     """What colours the cloud: "coordinate", "value", or "feature-" and a feature's number."""
-    position: float = 1.0
+    position: float = 0.5
     """How far along the path the handle stands, in [0, 1]."""
     prompt: str = ""
     """Text whose last token is steered."""

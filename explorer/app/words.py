@@ -1,6 +1,12 @@
-"""Numbers and tokens as people read them, and text made safe for plotly."""
+"""Numbers, names and tokens as people read them."""
 
-import html
+REGIMES = {
+    "compact capture": "A few features fire everywhere on the shape and span it together.",
+    "tiling": "Each feature fires on its own stretch; together they cover the shape.",
+    "dilution": "Many features each fire on a wide, overlapping part of the shape.",
+    "undetermined": "Too little varies to tell how the features share the shape.",
+}
+"""What each regime means: how features share a manifold."""
 
 
 def percent(share: float) -> str:
@@ -9,7 +15,7 @@ def percent(share: float) -> str:
         return "<1 %"
     if 0.995 <= share < 1:
         return ">99 %"
-    return f"{share:.0%}".replace("%", " %")
+    return f"{abs(share) if abs(share) < 0.005 else share:.0%}".replace("%", " %")
 
 
 def count(number: int) -> str:
@@ -35,10 +41,11 @@ def visible(token: str) -> str:
     return "␣" * len(shown) if shown and not shown.strip() else shown
 
 
-def plot_text(text: str, limit: int = 40) -> str:
-    """Make text safe for plotly, which reads a subset of HTML and, between dollar signs, TeX."""
-    short = text if len(text) <= limit else text[: limit - 1] + "…"
-    return html.escape(short, quote=False).replace("$", "&#36;")
+def short_id(text: str) -> str:
+    """Write a model's id: an own folder by the name that tells something, a hub's as it is."""
+    parts = text.replace("\\", "/").strip("/").split("/")
+    telling = [part for part in parts if part not in ("model", "sae", "subject", ".", "..")]
+    return text if len(parts) <= 2 else (telling or parts)[-1]
 
 
 def sentence(text: str) -> str:

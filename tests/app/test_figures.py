@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,12 +13,18 @@ from hypothesis import strategies as st
 
 from explorer.app.figures.atlas_map import map_features, map_figure, map_labels
 from explorer.app.figures.bands import BandsView, bands_view
-from explorer.app.figures.cloud import CURVE, POINTS, cloud_colors, cloud_figure, curve_point
+from explorer.app.figures.cloud import (
+    CURVE,
+    POINTS,
+    cloud_colors,
+    cloud_figure,
+    cloud_labels,
+    curve_point,
+    named_values,
+)
 from explorer.app.figures.colors import GREY, position_colors, value_colors
 from explorer.app.figures.strips import strips_view
-from explorer.app.figures.ticks import with_room
 from explorer.app.state import View
-from explorer.app.words import plot_text
 from explorer.runs.run import Run
 from explorer.steering.protocol import BehaviourReply, BehaviourRequest
 from tests.app.fake_host import FakeHost
@@ -75,8 +82,7 @@ def test_a_value_has_one_colour_everywhere(run: Run, bands: BandsView) -> None:
     geometry = run.cluster(RING)
     colors = dict(zip(run.summary(RING).order, position_colors(True, geometry.value_coordinate), strict=True))
     assert {band.name: band.color for band in bands.arms[0].bands if band.name != "other"} == colors
-    figure = cloud_figure(run.summary(RING), geometry, View())
-    assert {note.text: note.font.color for note in figure.layout.scene.annotations} == colors
+    assert {label.text: label.color for label in cloud_labels(run.summary(RING), geometry)} == colors
 
 
 def test_notes_never_give_an_energy_without_its_reach(bands: BandsView) -> None:
@@ -178,19 +184,34 @@ def test_a_value_without_a_place_is_grey() -> None:
     assert value_colors(True, [0.0, None])[1] == GREY
 
 
-@pytest.mark.parametrize("text", ["<b>&", "$x^2$", "<img src=x onerror=alert(1)>"])
-def test_text_in_a_drawing_is_text(text: str) -> None:
-    safe = plot_text(text)
-    assert "<" not in safe
-    assert "$" not in safe
-
-
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.text("abcdefgh", min_size=1, max_size=9), st.floats(0, 1)), max_size=40))
-def test_names_on_an_axis_never_touch(ticks: list[tuple[str, float]]) -> None:
-    ticks.sort(key=lambda tick: tick[1])
-    kept = with_room(ticks, 400)
-    assert kept == sorted(set(kept))
-    assert bool(kept) == bool(ticks)
-    for left, right in pairwise(ticks[index] for index in kept):
-        assert (right[1] - left[1]) * 400 >= 7 * (len(left[0]) + len(right[0])) / 2
+@given(st.integers(1, 200))
+def test_the_first_names_of_a_cloud_are_spread_evenly(run: Run, count: int) -> None:
+    order = named_values(replace(run.summary(RING), order=tuple(map(str, range(count)))))
+    assert len(order) == len(set(order)) <= 64
+    first = sorted(order[: -(-len(order) // 8)])
+    assert len({after - before for before, after in pairwise(first)}) <= 1
+
+
+@pytest.mark.parametrize("value", [0, 3])
+def test_a_name_stands_at_its_place_on_the_curve(run: Run, value: int) -> None:
+    geometry = run.cluster(RING)
+    name = run.summary(RING).order[value]
+    label = next(one for one in cloud_labels(run.summary(RING), geometry) if one.text == name)
+    at = curve_point(True, geometry.curve, float(geometry.value_coordinate[value]))
+    np.testing.assert_allclose(label.point, at)
+
+
+def test_a_path_that_begins_just_before_the_seam_begins_at_the_value_behind_it(run: Run) -> None:
+    told = reply(run)
+    view = bands_view(told.model_copy(update={"start": 0.999, "value_coordinate": told.value_coordinate}), "x")
+    assert view.start_name == "Monday"
+
+
+def test_an_arm_that_says_none_of_the_values_gives_no_energy(run: Run) -> None:
+    told = reply(run)
+    rows = tuple((0.0,) * (len(row) - 1) + (1.0,) for row in told.arms[0].probabilities)
+    arms = (told.arms[0].model_copy(update={"probabilities": rows}), *told.arms[1:])
+    view = bands_view(told.model_copy(update={"arms": arms}), "x")
+    assert view.arms[0].note == "says none of these values"
+    assert view.arms[0].bands[-1].label_x is not None

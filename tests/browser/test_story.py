@@ -78,7 +78,7 @@ def test_the_whole_story(page: Page, context: BrowserContext, app: App, watch: W
 
     page.wait_for_selector("#cloud canvas")
     wait(page, "() => document.querySelectorAll('#strips .strip').length >= 12")
-    wait(page, "() => document.querySelectorAll('#cloud .annotation-text').length === 7")
+    wait(page, "() => document.querySelectorAll('#cloud-labels .cloud-label').length === 7")
     assert colours(page, page.locator(".cloud-graph")) > 100
     assert app.host.asked == 0
 

@@ -19,7 +19,7 @@ def register(app: Dash, site: Site) -> None:
         Output(ids.TILES, "children"),
         Output(ids.MORE_TILES, "children"),
         Output(ids.MORE_TILES, "hidden"),
-        Input(ids.SEARCH, "value"),
+        Input(ids.SEARCH_STORE, "data"),
         Input(ids.SORT, "value"),
         Input(ids.FILTER_SHAPE, "value"),
         Input(ids.FILTER_REGIME, "value"),
@@ -32,8 +32,8 @@ def register(app: Dash, site: Site) -> None:
         page = tiles_at(site, path, {key: value for key, value in chosen.items() if value != ANY}, more or 0)
         return page.count, page.tiles, page.more, not page.more
 
-    filters = (Input(one, "value") for one in (ids.SEARCH, ids.SORT, ids.FILTER_SHAPE, ids.FILTER_REGIME))
-    in_browser(app, "filters", *filters)
+    filters = (Input(one, "value") for one in (ids.SORT, ids.FILTER_SHAPE, ids.FILTER_REGIME))
+    in_browser(app, "filters", Input(ids.SEARCH_STORE, "data"), *filters)
     in_browser(app, "map", Output(ids.MAP_LABELS, "data-ready"), Input(ids.MAP_STORE, "data"), initially=True)
     tip = (Output(ids.MAP_TIP, name) for name in ("show", "bbox", "children"))
     in_browser(app, "mapTip", *tip, Input(ids.MAP, "hoverData"), State(ids.MAP_STORE, "data"))

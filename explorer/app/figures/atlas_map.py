@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Bool, Int64
 
+from explorer.app.choose import likeness
 from explorer.app.figures.colors import GREY, cluster_turns, cyclic_scale
 from explorer.records import ClusterSummary, FeatureTable
 
@@ -40,7 +41,7 @@ def map_figure(table: FeatureTable) -> go.Figure:
 
 def map_labels(table: FeatureTable, clusters: tuple[ClusterSummary, ...]) -> list[dict[str, float | str]]:
     """Where each cluster's name belongs, the most manifold-like first: the page drops those that would overlap."""
-    order = sorted(clusters, key=lambda one: -one.scores.get("manifold_likeness", 0.0))
+    order = sorted(clusters, key=lambda one: -likeness(one))
     return [label for one in order if (label := _label(table, one)) is not None]
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float
 
 from explorer.app.figures.colors import value_colors
-from explorer.app.figures.ticks import with_room
 from explorer.app.words import percent
 from explorer.steering.protocol import ArmBehaviour, BehaviourReply, TopToken
 
@@ -17,9 +16,9 @@ WIDTH = 1000
 """Width of the drawing's own units; the browser stretches it."""
 HEIGHT = 100
 """Height in the same units."""
-COLUMN_PIXELS = 400.0
-"""Width at which a column is usually shown: names under it must have room."""
-LABEL_SHARE = 0.42
+OTHER_WORDS = 0.9
+"""An arm that gives all but this much to other words at every waypoint says none of the values."""
+LABEL_SHARE = 0.33
 """A band carries its name where the value reaches this probability."""
 
 TITLES = {
@@ -94,8 +93,8 @@ class BandsView:
     """In the order asked."""
     coordinate: tuple[float, ...]
     """Intrinsic coordinate of each waypoint of the curve's arm; empty where that arm was not asked."""
-    ticks: tuple[tuple[str, float, str], ...]
-    """Values that the curve passes: name, share of the path, colour."""
+    ticks: tuple[tuple[str, float], ...]
+    """Values that the curve passes, and their share of the path, ascending; the page shows those that have room."""
     baseline: Answer
     """The unsteered model's answer."""
     moves: bool | None
@@ -117,7 +116,7 @@ def bands_view(reply: BehaviourReply, prompt: str) -> BandsView:
         end_name=_place_name(reply, reply.end),
         arms=tuple(_arm_bands(arm, reply, order, colors) for arm in reply.arms),
         coordinate=tuple(manifold.coordinate or ()) if manifold else (),
-        ticks=_ticks(reply, colors),
+        ticks=_ticks(reply),
         baseline=_answer(reply.baseline, reply.baseline_top, reply.values, colors),
         moves=None if reply.effect is None else reply.effect.moves_model,
         verdict=_verdict(reply),
@@ -150,7 +149,7 @@ def _colors(reply: BehaviourReply) -> list[str]:
     return value_colors(reply.closed, reply.value_coordinate)
 
 
-def _ticks(reply: BehaviourReply, colors: dict[str, str]) -> tuple[tuple[str, float, str], ...]:
+def _ticks(reply: BehaviourReply) -> tuple[tuple[str, float], ...]:
     length = abs(signed_length(reply))
     if length == 0:
         return ()
@@ -159,8 +158,7 @@ def _ticks(reply: BehaviourReply, colors: dict[str, str]) -> tuple[tuple[str, fl
         for name, c in zip(reply.values, reply.value_coordinate, strict=True)
         if c is not None
     ]
-    passed = [(name, share) for name, share in sorted(shares, key=_second) if -0.02 <= share <= 1.02]
-    return tuple((*passed[index], colors[passed[index][0]]) for index in with_room(passed, COLUMN_PIXELS))
+    return tuple((name, share) for name, share in sorted(shares, key=_second) if -0.02 <= share <= 1.02)
 
 
 def _second(pair: tuple[str, float]) -> float:
@@ -225,6 +223,8 @@ def _answer(row: tuple[float, ...], top: TopToken, values: tuple[str, ...], colo
 
 
 def _note(arm: ArmBehaviour) -> str:
+    if all(row[-1] > OTHER_WORDS for row in arm.probabilities):
+        return "says none of these values"
     parts = []
     if arm.reach is not None and arm.reach.visited is not None:
         visits = arm.reach.visited
@@ -236,12 +236,25 @@ def _note(arm: ArmBehaviour) -> str:
 
 def _place_name(reply: BehaviourReply, coordinate: float) -> str:
     known = [
-        (abs(c - coordinate), name)
+        (_gap(c, coordinate, reply.closed), name)
         for name, c in zip(reply.values, reply.value_coordinate, strict=True)
         if c is not None
     ]
     gap, name = min(known, default=(1.0, ""))
-    return name if gap < 1e-6 or (name and gap < 0.5 / max(len(known), 1)) else f"{coordinate:.2f}"
+    return name if name and gap < max(0.5 / len(known), 1e-6) else f"position {coordinate:.2f}"
+
+
+def _by(share: float) -> str:
+    return "less than 1 %" if 0 < share < 0.005 else percent(share)
+
+
+def _at_most(share: float) -> str:
+    return "less than 1 %" if share < 0.005 else f"at most {percent(share)}"
+
+
+def _gap(one: float, other: float, closed: bool) -> float:
+    gap = abs(one - other)
+    return min(gap, 1.0 - gap) if closed else gap
 
 
 def _verdict(reply: BehaviourReply) -> str:
@@ -254,10 +267,10 @@ def _verdict(reply: BehaviourReply) -> str:
     if effect.moves_model:
         return (
             f"Steers the model: along the curve the probability of {target} changes by {percent(effect.shift)}; "
-            f"{effect.controls} equally long random moves change it by at most {percent(effect.control_max)}."
+            f"{effect.controls} equally long random moves change it by {_at_most(effect.control_max)}."
         )
     return (
         f"This cluster does not move the model: along the curve the probability of {target} changes by "
-        f"{percent(effect.shift)}, random directions of the same length reach {percent(effect.control_max)}. "
+        f"{_by(effect.shift)}, with random moves of the same length by {_at_most(effect.control_max)}. "
         "Its shape may be real; steering along it is not."
     )

@@ -8,7 +8,6 @@ from jaxtyping import Float32
 
 from explorer.app.figures.colors import cyclic_scale, position_colors, sequential_scale
 from explorer.app.state import View
-from explorer.app.words import plot_text
 from explorer.records import ClusterGeometry, ClusterSummary
 
 POINTS, CURVE, CHORD, PATH, START, HANDLE = range(6)
@@ -16,17 +15,29 @@ POINTS, CURVE, CHORD, PATH, START, HANDLE = range(6)
 CURVE_COLOR = "#8a939e"
 CURVES = ("closed curve", "open curve")
 """Shapes that have a curve."""
-LABEL_DISTANCE = np.float32(0.15)
-"""How far outside the curve its values are named, as a share of the distance from the middle."""
-LABEL_ROOM = 0.055
-"""Names nearer to each other than this share of the cloud's extent would lie over one another."""
-MAX_LABELS = 26
+MAX_LABELS = 64
 """Values named in the drawing; more are thinned evenly."""
+COARSEST = 3
+"""Halvings of the spacing between the names that come first."""
+LONGEST_LABEL = 24
+"""Characters of a name."""
 DEFAULT_CAMERA: dict[str, dict[str, float]] = {
-    "eye": {"x": 0.15, "y": -0.42, "z": 1.22},
+    "eye": {"x": 0.12, "y": -0.3, "z": 1.45},
     "center": {"x": 0, "y": 0, "z": 0},
     "up": {"x": 0, "y": 1, "z": 0},
 }
+
+
+@dataclass(frozen=True)
+class CloudLabel:
+    """A value's name in the drawing."""
+
+    text: str
+    """The name."""
+    color: str
+    """Its value's colour."""
+    point: tuple[float, float, float]
+    """The place that it names: on the curve, or amid the value's own points where there is no curve."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +93,18 @@ def camera_of(view: View) -> dict[str, dict[str, float]]:
 
 
 def named_values(summary: ClusterSummary) -> list[int]:
-    """Values that carry a name in the drawing, thinned evenly where there are many."""
-    every = -(-len(summary.order) // MAX_LABELS)
-    return list(range(0, len(summary.order), every or 1))
+    """Values that carry a name in the drawing, thinned evenly where there are many.
+
+    The page names them in this order as far as there is room, so any number of first ones is spread evenly.
+    """
+    every = -(-len(summary.order) // MAX_LABELS) or 1
+    return sorted(range(0, len(summary.order), every), key=lambda index: _spread(index // every))
+
+
+def _spread(rank: int) -> tuple[int, int]:
+    """Sorts 0, 8, 16 ... before 4, 12 ... before 2, 6 ... before the odd ones."""
+    halvings = (rank & -rank).bit_length() - 1 if rank else COARSEST
+    return (-min(halvings, COARSEST), rank)
 
 
 def curve_point(closed: bool, curve: Float32[np.ndarray, "knot xyz"], coordinate: float) -> Float32[np.ndarray, "xyz"]:
@@ -143,29 +163,22 @@ def _empty_traces() -> list[go.Scatter3d]:
     return [chord, path, *marks]
 
 
-def _labels(summary: ClusterSummary, geometry: ClusterGeometry) -> list[dict[str, object]]:
+def cloud_labels(summary: ClusterSummary, geometry: ClusterGeometry) -> list[CloudLabel]:
+    """Names of the values, the page decides which have room: it knows where the camera stands."""
     colors = position_colors(summary.shape == "closed curve", geometry.value_coordinate)
-    labels: list[dict[str, object]] = []
-    taken: list[Float32[np.ndarray, "xyz"]] = []
-    room = LABEL_ROOM * float(np.ptp(geometry.points, axis=0).max(initial=0.0))
+    labels: list[CloudLabel] = []
     for index in named_values(summary):
         place = _label_place(summary, geometry, index)
-        if place is None or any(np.linalg.norm(place - other) < room for other in taken):
-            continue
-        taken.append(place)
-        text = plot_text(summary.order[index].strip(), 24)
-        at = dict(zip(("x", "y", "z"), place.tolist(), strict=True))
-        labels.append({**at, "showarrow": False, "text": text, "font": {"color": colors[index], "size": 13}})
+        if place is not None:
+            x, y, z = place.tolist()
+            labels.append(CloudLabel(summary.order[index].strip()[:LONGEST_LABEL], colors[index], (x, y, z)))
     return labels
 
 
 def _label_place(summary: ClusterSummary, geometry: ClusterGeometry, index: int) -> Float32[np.ndarray, "xyz"] | None:
-    """Beside the curve, away from its middle; amid the value's own points where there is no curve."""
     if summary.shape in CURVES and len(geometry.curve):
         closed = summary.shape == "closed curve"
-        point = curve_point(closed, geometry.curve, float(geometry.value_coordinate[index]))
-        outside: Float32[np.ndarray, "xyz"] = point + (point - geometry.curve.mean(axis=0)) * LABEL_DISTANCE
-        return outside
+        return curve_point(closed, geometry.curve, float(geometry.value_coordinate[index]))
     own = geometry.points[geometry.value == index]
     return own.mean(axis=0) if len(own) else None
 
@@ -185,7 +198,7 @@ def _layout(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> d
         "scene": {
             "xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "manual",
             "aspectratio": _ratio(geometry), "bgcolor": "rgba(0,0,0,0)",
-            "camera": camera_of(view), "dragmode": "orbit", "annotations": _labels(summary, geometry),
+            "camera": camera_of(view), "dragmode": "orbit",
             "uirevision": summary.id,
         },
     }  # fmt: skip

@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float32
 
 from explorer.app.figures.colors import GREY, position_colors
-from explorer.app.figures.ticks import with_room
 from explorer.records import ClusterGeometry, ClusterSummary
 
 WIDTH = 1000
@@ -15,8 +14,6 @@ HEIGHT = 100
 """Height in the same units."""
 VARIES = 0.35
 """A feature is a tile where its mean activation swings by more than this share of its peak, else a hub."""
-AXIS_PIXELS = 560.0
-"""Width at which the strips are usually shown: names under them must have room."""
 LONGEST_TICK = 12
 """Characters of a name under the strips."""
 
@@ -67,10 +64,9 @@ def strips_view(summary: ClusterSummary, geometry: ClusterGeometry) -> StripsVie
 
 
 def coordinate_ticks(summary: ClusterSummary, geometry: ClusterGeometry) -> tuple[tuple[str, float], ...]:
-    """Names of values along the coordinate, few enough to be read."""
+    """Names of values along the coordinate; the page shows those that have room."""
     pairs = zip(summary.order, geometry.value_coordinate.tolist(), strict=True)
-    ticks = sorted(((name.strip()[:LONGEST_TICK], round(float(at), 4)) for name, at in pairs), key=lambda tick: tick[1])
-    return tuple(ticks[index] for index in with_room(ticks, AXIS_PIXELS))
+    return tuple(sorted(((name.strip()[:LONGEST_TICK], round(float(at), 4)) for name, at in pairs), key=lambda t: t[1]))
 
 
 def _strip(summary: ClusterSummary, geometry: ClusterGeometry, atom: int, closed: bool) -> Strip:

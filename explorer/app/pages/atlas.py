@@ -38,12 +38,13 @@ def search_box(query: str) -> Component:
         type="search",
         value=query,
         className="field",
-        debounce=0.15,
-        placeholder="Find a token, label or feature",
+        debounce=True,
+        placeholder="Find a word, value or feature",
         maxLength=200,
         autoComplete="off",
     )
-    return html.Div([box, html.Kbd("/", **attributes(aria_hidden="true"))], className="search", role="search")
+    key = html.Kbd("/", **attributes(aria_hidden="true"))
+    return html.Div([box, key, dcc.Store(id=ids.SEARCH_STORE, data=query)], className="search", role="search")
 
 
 def tile_count(shown: int, total: int) -> str:

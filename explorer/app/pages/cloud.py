@@ -1,12 +1,13 @@
 """The cloud's card: its drawing, what colours it, how much of it is shown, and its table."""
 
+from dataclasses import asdict
 from typing import Any
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from explorer.app import ids
-from explorer.app.figures.cloud import CURVES, cloud_figure
+from explorer.app.figures.cloud import CURVES, cloud_figure, cloud_labels
 from explorer.app.pages.parts import attributes, details, select, table
 from explorer.app.state import View
 from explorer.app.words import count, number, percent, sentence, visible
@@ -47,18 +48,25 @@ def cloud_graph(summary: ClusterSummary, geometry: ClusterGeometry, view: View) 
         clear_on_unhover=True,
         config=CONFIG,
     )
-    return html.Div(graph, className="cloud-graph", role="figure", **attributes(aria_label=sentence(summary.words)))
+    names = html.Div(id=ids.CLOUD_LABELS, **attributes(aria_hidden="true"))
+    label = attributes(aria_label=sentence(summary.words))
+    return html.Div([graph, names], className="cloud-graph", role="figure", **label)
 
 
 def curve_data(summary: ClusterSummary, geometry: ClusterGeometry) -> dict[str, object]:
-    """The curve as the page's scripts need it to move the handle."""
+    """The curve and the values' names as the page's scripts need them: to move the handle, to name what has room."""
     curve = geometry.curve.tolist() if summary.shape in CURVES else []
-    return {"closed": summary.shape == "closed curve", "curve": curve}
+    return {
+        "closed": summary.shape == "closed curve",
+        "curve": curve,
+        "labels": [asdict(label) for label in cloud_labels(summary, geometry)],
+        "middle": geometry.points.mean(axis=0).tolist(),
+    }
 
 
 def color_options(summary: ClusterSummary, geometry: ClusterGeometry) -> list[dict[str, str]]:
     """What can colour the cloud."""
-    options = [{"label": "position on the curve", "value": "coordinate"}]
+    options = [{"label": "position", "value": "coordinate"}]
     if summary.order:
         options.append({"label": "value", "value": "value"})
     roles = ("core" if atom < geometry.n_core else "halo" for atom in range(len(geometry.atoms)))
@@ -73,11 +81,11 @@ def _foot(summary: ClusterSummary, geometry: ClusterGeometry) -> Component:
     each = ", ".join(percent(float(share)) for share in shares)
     lines = [
         html.Span(f"{count(len(geometry.points))} of {count(summary.n_tokens)} activations shown"),
-        html.Span(f"three axes explain {percent(float(shares.sum()))} of the position ({each})"),
+        html.Span(f"three axes explain {percent(float(shares.sum()))}", title=f"Of the position's variance: {each}"),
     ]
     head = ("position", "value", "axis 1", "axis 2", "axis 3")
     as_table = details("as a table", [table(head, _rows(summary, geometry))])
-    return html.Div([html.Div(lines, className="row"), as_table], className="cloud-foot")
+    return html.Div([*lines, as_table], className="cloud-foot")
 
 
 def _rows(summary: ClusterSummary, geometry: ClusterGeometry) -> list[tuple[str, ...]]:

@@ -21,8 +21,11 @@ def examples_block(geometry: ClusterGeometry, vocabulary: Vocabulary) -> Compone
 def context_line(context: Context) -> list[Node]:
     """A context with its token marked."""
     before = context.before
-    short = before if len(before) <= CONTEXT_CHARACTERS else "…" + before[-CONTEXT_CHARACTERS:]
-    return [short, html.Mark(context.token), context.after]
+    if len(before) > CONTEXT_CHARACTERS:
+        cut = before[-CONTEXT_CHARACTERS:]
+        before = "… " + cut.partition(" ")[2] if " " in cut.strip() else "…" + cut
+    token = context.token.lstrip() or context.token
+    return [before + context.token[: len(context.token) - len(token)], html.Mark(token), context.after]
 
 
 def _feature(geometry: ClusterGeometry, vocabulary: Vocabulary, atom: int) -> Component:
@@ -40,9 +43,10 @@ def _feature(geometry: ClusterGeometry, vocabulary: Vocabulary, atom: int) -> Co
         for context, a in zip(contexts, activations[activations > 0], strict=True)
     ]
     gain = f"adds {percent(float(geometry.atom_gain[atom]))}"
+    meaning = "Share of the residual's variance on the cluster's tokens that this feature adds to those before it."
     head = [
         html.Span(f"{role} {int(geometry.atoms[atom])}"),
         html.Span(f"on {tops}", className="top"),
-        html.Span(gain, className="muted"),
+        html.Span(gain, className="muted", title=meaning),
     ]
     return html.Details([html.Summary(head), html.Ul(items)], className="feature-examples", open=atom == 0)

@@ -1,16 +1,26 @@
 """The gallery of runs; one that cannot be read stands there with its reason."""
 
+from collections import Counter
+
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from explorer.app.choose import likeness
 from explorer.app.links import Links
 from explorer.app.pages.page import Crumb, Page
 from explorer.app.pages.parts import Node
-from explorer.app.words import count, counted
+from explorer.app.words import count, counted, short_id
+from explorer.records import ClusterSummary, ShapeKind
 from explorer.runs.manifest import RunManifest
 
-PICTURES = 4
+PICTURES = 6
 """Portraits on a card."""
+STEPS = (
+    ("1 · Look", "Open a run: a map of its features, and beside it one tile for each shape that was found."),
+    ("2 · Steer", "Open a tile, choose two of its values, and see what the model says on the way between them."),
+    ("3 · Share", "Keep a result under a link: it opens exactly as it was, even when the model is switched off."),
+)
+"""What one does here."""
 
 
 def gallery_page(runs: list[tuple[str, RunManifest]], broken: list[tuple[str, str]], links: Links) -> Page:
@@ -23,36 +33,39 @@ def gallery_page(runs: list[tuple[str, RunManifest]], broken: list[tuple[str, st
     """
     cards: list[Node] = [_card(run, manifest, links) for run, manifest in runs]
     cards += [_broken_card(name, reason) for name, reason in broken]
-    body: list[Node] = [_intro(), html.Div(cards, className="runs") if cards else _no_runs()]
+    body: list[Node] = [_intro(), html.Div(cards, className="runs") if cards else _no_runs(), _steps()]
     return Page("Runs · Manifold Explorer", body, (Crumb("Runs"),))
 
 
 def _intro() -> Component:
     return html.Div(
         [
-            html.H1("Runs"),
+            html.H1("Shapes that a language model thinks in"),
             html.P(
                 "A language model holds days on a ring and years on a line. A sparse autoencoder cuts such a shape "
-                "into many features; a run puts the pieces back together. Open one to see its shapes, and to steer "
-                "the model along them."
+                "into many features; a run puts the pieces back together, without being told what they mean."
             ),
         ],
         className="intro",
     )
 
 
+def _steps() -> Component:
+    return html.Ol([html.Li([html.H3(title), html.P(text)]) for title, text in STEPS], className="steps")
+
+
 def _card(run: str, manifest: RunManifest, links: Links) -> Component:
-    best = sorted(manifest.clusters, key=lambda one: -one.scores.get("manifold_likeness", 0.0))[:PICTURES]
+    best = sorted(manifest.clusters, key=likeness, reverse=True)[:PICTURES]
     facts = [
-        ("model", manifest.model.id),
-        ("layer", f"{manifest.model.layer} of {manifest.model.n_layers}, {manifest.model.hook}"),
-        ("text", f"{manifest.dataset.name} · {counted(manifest.n_tokens, 'token')}"),
-        ("features", _features(manifest)),
+        ("model", f"{short_id(manifest.model.id)}, {_layer(manifest)}"),
+        ("text", f"{counted(manifest.dataset.n_docs, 'document')}, {counted(manifest.n_tokens, 'token')}"),
+        ("found", _features(manifest)),
+        ("shapes", _shapes(manifest)),
     ]
     return dcc.Link(
         [
-            html.Div([html.Img(src=links.thumbnail(run, one.id), alt="") for one in best], className="pictures"),
-            html.H2(manifest.title),
+            html.Div([_portrait(run, one, links) for one in best], className="pictures"),
+            html.Div([html.H2(manifest.title), html.Span("Open", className="button primary")], className="run-head"),
             html.Dl([node for name, text in facts for node in (html.Dt(name), html.Dd(text))]),
         ],
         href=links.atlas(run),
@@ -60,9 +73,24 @@ def _card(run: str, manifest: RunManifest, links: Links) -> Component:
     )
 
 
+def _portrait(run: str, one: ClusterSummary, links: Links) -> Component:
+    name = html.Figcaption(one.label, title=one.label)
+    return html.Figure([html.Img(src=links.thumbnail(run, one.id), alt="", width=160, height=120), name])
+
+
+def _layer(manifest: RunManifest) -> str:
+    return f"layer {manifest.model.layer} of {counted(manifest.model.n_layers, 'block')} (counted from 0)"
+
+
 def _features(manifest: RunManifest) -> str:
-    inside = f"{count(manifest.n_clustered)} of {count(manifest.n_features)}"
+    inside = f"{count(manifest.n_clustered)} of {count(manifest.n_features)} features"
     return f"{inside} in {counted(len(manifest.clusters), 'cluster')}"
+
+
+def _shapes(manifest: RunManifest) -> str:
+    kinds = Counter(one.shape for one in manifest.clusters)
+    order: tuple[ShapeKind, ...] = ("closed curve", "open curve", "surface", "blob")
+    return ", ".join(counted(kinds[kind], kind) for kind in order if kinds[kind])
 
 
 def _broken_card(name: str, reason: str) -> Component:

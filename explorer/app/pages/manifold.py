@@ -6,6 +6,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from explorer.app import ids
+from explorer.app.figures.cloud import CURVES
 from explorer.app.figures.strips import strips_view
 from explorer.app.links import Links
 from explorer.app.pages.cloud import cloud_side, curve_data
@@ -18,9 +19,14 @@ from explorer.app.pages.share_button import share_view_button
 from explorer.app.pages.steering import steering_panel
 from explorer.app.state import View
 from explorer.app.suggest import suggest_end, suggest_prompt
-from explorer.app.words import count, number, sentence
+from explorer.app.words import REGIMES, count, number, sentence
 from explorer.records import ClusterGeometry, ClusterSummary, Vocabulary
 from explorer.runs.run import Run
+
+CORE_AND_HALO = (
+    "Core: clustered because they fire together. Halo: further features that explain where on the shape one is."
+)
+"""What the two kinds of features are."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,8 @@ def _facts_side(opened: OpenCluster) -> Component:
     halo = len(geometry.atoms) - geometry.n_core
     tags = [
         html.Span(summary.shape, className="tag strong"),
-        html.Span(summary.regime, className="tag"),
-        html.Span(f"{count(geometry.n_core)} core + {count(halo)} halo features", className="tag"),
+        html.Span(summary.regime, className="tag", title=REGIMES.get(summary.regime, "")),
+        html.Span(f"{count(geometry.n_core)} core + {count(halo)} halo features", className="tag", title=CORE_AND_HALO),
         html.Span(f"{count(summary.n_tokens)} tokens", className="tag"),
     ]
     return html.Div(
@@ -107,9 +113,10 @@ def _strips(opened: OpenCluster) -> Component:
         (f"{strip.role} {strip.feature}", strip.peak if strip.varies else "everywhere alike", number(strip.strongest))
         for strip in strips_view(opened.summary, opened.geometry).strips
     ]
+    along = "the curve" if opened.summary.shape in CURVES else "the cloud's longest axis"
     return html.Div(
         [
-            html.H3("Where each feature fires along the curve"),
+            html.H3(f"Where each of the {count(len(rows))} features fires along {along}"),
             html.Div(id=ids.STRIPS, className="strips"),
             html.P("Coloured: tells positions apart. Grey: fires everywhere alike. Each is scaled to its peak."),
             details("as a table", [table(("feature", "fires most at", "mean activation there"), rows)]),

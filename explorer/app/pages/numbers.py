@@ -36,7 +36,7 @@ SCORES = {
         "Share of the cloud's variance that the fitted curve explains, by held-out fit.",
         percent,
     ),
-    "p_value": Score("null", "Share of shuffled clouds that look at least as much like this shape.", _p),
+    "p_value": Score("by chance", "Share of shuffled clouds that look at least as much like this shape.", _p),
     "atoms_explain": Score(
         "core + halo explain",
         "Share of the residual's variance on these tokens that all its features explain.",

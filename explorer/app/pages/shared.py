@@ -77,7 +77,7 @@ def _facts(share: Share) -> list[tuple[str, str]]:
     asked, got = result.behaviour_request, result.behaviour
     pairs = [
         ("prompt", asked.prompt),
-        ("from", "here" if asked.start is None else str(asked.start)),
+        ("from", "the prompt's own place" if asked.start is None else str(asked.start)),
         ("to", str(asked.end)),
         ("strength", number(asked.strength)),
         ("seed", str(got.seed)),

@@ -24,6 +24,10 @@ INVITATION = (
     "Press Steer to see what the model would say at every point of the path",
     "Along the curve the answers should hand over one after another, like scales. On the straight line they jump.",
 )
+READ_VALUES = (
+    "Press Steer to see whether this shape moves the model",
+    "It holds the word that was just read, not the one that comes next, so the next word may well stay as it is.",
+)
 NO_MODEL = (
     "No model is connected",
     "This page was opened without a host, so nothing can be steered here. Start one with `explorer host RUN` and open "
@@ -38,13 +42,13 @@ def steering_panel(summary: ClusterSummary, view: View, prompt: str, end: Place,
             _form(summary, view, prompt, end, has_host),
             html.Div(
                 [
-                    html.Div(id=ids.HOST_STATE, className="host-line", children="asking for the host…"),
+                    html.Div(id=ids.HOST_STATE, className="host-line", children="asking for the model…"),
                     html.P(id=ids.STEER_VERDICT, className="verdict", role="status"),
                 ],
                 className="steer-lines small",
             ),
             html.P(id=ids.STEER_STATUS, className="problem", role="alert"),
-            html.Div(id=ids.BANDS, children=bands_empty(has_host)),
+            html.Div(id=ids.BANDS, children=bands_empty(has_host, summary.value_offset == 0 and bool(summary.order))),
             html.Div(id=ids.STREAMS, className="streams", hidden=True, children=stream_columns()),
         ],
         id=ids.STEER,
@@ -53,9 +57,9 @@ def steering_panel(summary: ClusterSummary, view: View, prompt: str, end: Place,
     )
 
 
-def bands_empty(has_host: bool) -> list[Node]:
-    """What stands where the bands will be."""
-    title, text = INVITATION if has_host else NO_MODEL
+def bands_empty(has_host: bool, values_are_read: bool) -> list[Node]:
+    """What stands where the bands will be; a shape of words that were just read promises less."""
+    title, text = (READ_VALUES if values_are_read else INVITATION) if has_host else NO_MODEL
     return [html.Div(html.Div([html.H3(title), html.P(text)]), className="bands-empty")]
 
 
@@ -85,13 +89,14 @@ def place_options(summary: ClusterSummary) -> list[dict[str, str]]:
 
 def _form(summary: ClusterSummary, view: View, prompt: str, end: Place, has_host: bool) -> Component:
     options = place_options(summary)
+    begins = [{"label": "the prompt", "value": HERE}, *options]
     start = encode_place(view.start) or HERE
     target = encode_place(view.end if view.end is not None else end)
     return html.Div(
         [
             html.H2("Steer"),
-            labelled("after", _prompt(view.prompt or prompt), "grow"),
-            labelled("from", select(ids.STEER_FROM, _with(start, [{"label": "here", "value": HERE}, *options]), start)),
+            labelled("the word after", _prompt(view.prompt or prompt), "grow"),
+            labelled("from", select(ids.STEER_FROM, _with(start, begins), start)),
             labelled("to", select(ids.STEER_TO, _with(target, options), target)),
             labelled("strength", _strength(view.strength), "strength"),
             html.Div(_buttons(has_host), className="buttons"),

@@ -3,7 +3,7 @@
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from explorer.app.choose import tile_words
+from explorer.app.choose import tile_features, tile_words
 from explorer.app.links import Links
 from explorer.app.pages.parts import Node
 from explorer.records import ClusterSummary
@@ -34,7 +34,7 @@ def tile(run: str, one: ClusterSummary, links: Links) -> Component:
                 [
                     html.Span(one.label, className="tile-name", title=one.label),
                     html.Span(tile_words(one), className="tile-words"),
-                    html.Span(one.regime, className="tile-regime"),
+                    html.Span(tile_features(one), className="tile-regime"),
                 ],
                 className="tile-text",
             ),
