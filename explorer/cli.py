@@ -7,6 +7,8 @@ hdbscan.
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -110,8 +112,9 @@ def train_sae(
     from explorer.terminal import print_json, progress_bars, say
 
     check_replaceable(out, SAE_FILES.__contains__, SubjectError)
-    source = HarvestSettings.model_validate({"layer": layer, "hook": hook, "max_tokens": max_tokens})
-    settings = TrainSaeSettings(n_features=n_features, k=k, steps=steps, seed=seed)
+    with _named_by_option():
+        source = HarvestSettings.model_validate({"layer": layer, "hook": hook, "max_tokens": max_tokens})
+        settings = TrainSaeSettings(n_features=n_features, k=k, steps=steps, seed=seed)
     with progress_bars() as progress:
         report = train_sae_on_text(model, text, out, source, settings, device=device, progress=progress)
     print_json(report) if as_json else say(f"{out}: {100 * report['unexplained']:.2f} % of the variance unexplained")
@@ -137,9 +140,10 @@ def harvest(
     from explorer.runs.bundle import open_bundle
     from explorer.terminal import print_json, progress_bars, say
 
-    settings = HarvestSettings.model_validate(
-        {"layer": layer, "hook": hook, "max_tokens": max_tokens, "residuals": residuals, "seed": seed}
-    )
+    with _named_by_option():
+        settings = HarvestSettings.model_validate(
+            {"layer": layer, "hook": hook, "max_tokens": max_tokens, "residuals": residuals, "seed": seed}
+        )
     with progress_bars() as progress:
         path = harvest_text(model, sae, text, out, settings, device=device, progress=progress)
     counts = open_bundle(path).counts.model_dump()
@@ -202,6 +206,22 @@ def check(path: Annotated[Path, typer.Argument(help="Bundle or run.")], as_json:
     if not report.ok:
         found = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise InputError(path, f"{found}, the first in {report.problems[0].file}", f"a sound {report.kind}")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run.")],
+    out: Annotated[Path, typer.Option(help="Folder of the export.")],
+    formats: Annotated[list[str] | None, typer.Option("--format", help="csv or svg; both if absent.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a run's tables as CSV and its portraits as SVG."""
+    from explorer.runs.export import FORMATS, export_run
+    from explorer.runs.run import open_run
+    from explorer.terminal import print_json, say
+
+    files = export_run(open_run(run), out, tuple(formats or FORMATS))
+    print_json({"export": str(out), "files": sorted(files)}) if as_json else say(f"{out}: {len(files)} files")
 
 
 @app.command()
@@ -293,6 +313,20 @@ def main() -> None:
         place = f"{error.filename}: " if error.filename else ""
         _stop(f"{place}{error.strerror or error}", ExplorerError.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _named_by_option() -> Iterator[None]:
+    """Tell a value that the settings refuse by the option that gave it."""
+    from pydantic import ValidationError
+
+    try:
+        yield
+    except ValidationError as fault:
+        first = fault.errors(include_url=False)[0]
+        option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        wanted = first["msg"].removeprefix("Input should be ")
+        raise InputError(option, repr(first["input"]), wanted) from fault
 
 
 def _stop(message: str, code: int) -> None:

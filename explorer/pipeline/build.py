@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from explorer.config import BuildSettings, Settings
+from explorer.errors import RequestError
 from explorer.maths.clustering import cluster_graph
 from explorer.maths.cofiring import cofiring_graph
 from explorer.maths.projection import project_graph
@@ -32,7 +33,7 @@ from explorer.records import (
 from explorer.runs.bundle import Bundle, open_bundle
 from explorer.runs.check_bundle import bundle_problems
 from explorer.runs.check_run import run_problems
-from explorer.runs.manifest import MANIFEST, SUBJECT
+from explorer.runs.manifest import MANIFEST, MAX_TITLE, SUBJECT
 from explorer.runs.run import Run, load_run, open_run
 from explorer.runs.run_writer import RunWriter
 
@@ -79,12 +80,15 @@ def build(
     Raises:
         BundleError: the bundle breaks its format.
         RunError: something else than a run stands at ``out``.
+        RequestError: the title is too long.
     """
+    if title is not None and len(title) > MAX_TITLE:
+        raise RequestError("title", f"{len(title)} characters", f"at most {MAX_TITLE}")
     bundle = open_bundle(bundle_path)
     for problem in bundle_problems(bundle):
         raise problem
     sources = _Sources(bundle, settings, {name: version(name) for name in DECISIVE} | {CODE: code_digest()})
-    title = title or f"{Path(bundle.model.id).name}, layer {bundle.model.layer}"
+    title = title or f"{Path(bundle.model.id).name}, layer {bundle.model.layer}"[-MAX_TITLE:]
     current = _current(out, sources, title)
     if current is not None:
         progress("unchanged", 1, 1)

@@ -75,8 +75,9 @@ def harvest_text(
         InputError: something of what is given is missing, broken, or does not fit the rest.
     """
     source = open_text(text)
-    autoencoder = load_sae(sae, device=device)
-    subject = Subject(load_model(model, device=device), autoencoder, sae)
+    autoencoder = load_sae(sae)
+    loaded = load_model(model, device=device)
+    subject = Subject(loaded, autoencoder.to(loaded.device), sae)
     return harvest(subject, source, out, settings, progress=progress, concepts=concepts, labels=labels)
 
 

@@ -222,6 +222,19 @@ def _sync_file(path: Path) -> None:
 
 
 @contextmanager
+def _parents_taken_back(path: Path) -> Iterator[None]:
+    """Remove the folders above `path` that were made for it, where the work fails and nothing else lies in them."""
+    missing = [parent for parent in Path(os.path.abspath(path)).parents if not parent.exists()]
+    try:
+        yield
+    except BaseException:
+        for parent in missing:
+            with suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+@contextmanager
 def staged_folder(
     path: Path, manifest: str, ours: Callable[[str], bool], error: type[InputError] = RunError
 ) -> Iterator[Path]:
@@ -235,7 +248,7 @@ def staged_folder(
     """
     check_replaceable(path, ours, error)
     work = work_folder(path)
-    with builder_lock(work, path, error):
+    with _parents_taken_back(path), builder_lock(work, path, error):
         try:
             staged = work / "new"
             remove(staged)

@@ -17,6 +17,8 @@ FORMAT_VERSION = 1
 MANIFEST = "run.json"
 MAX_MANIFEST = 64 << 20
 """Largest run.json in bytes."""
+MAX_TITLE = 200
+"""Longest name for people, in characters."""
 GRAPH_NEIGHBOURS = 16
 """Neighbours of each feature that a run keeps."""
 
@@ -41,7 +43,7 @@ class RunManifest(Strict):
     """1."""
     created_by: str
     """The program that wrote it, with its version."""
-    title: str = Field(min_length=1, max_length=200)
+    title: str = Field(min_length=1, max_length=MAX_TITLE)
     """Name for people."""
     model: ModelInfo
     """Where the activations come from."""

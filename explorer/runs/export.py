@@ -1,0 +1,189 @@
+"""Writes a run as files for other programs: tables as CSV, portraits as SVG."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from explorer.errors import InputError, RequestError
+from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.runs.atomic import staged_folder, write_bytes
+from explorer.runs.files import hash_file, list_files, quoted
+from explorer.runs.manifest import thumbnail_file
+from explorer.runs.run import Run
+from explorer.runs.strict_json import encode_json
+
+FORMATS = ("csv", "svg")
+"""What can be written."""
+MANIFEST = "export.json"
+"""Names the run and the hash of every file; written last."""
+FORMULA = "=+-@\t\r\n＝＋－＠"
+"""A spreadsheet may run a cell that begins with one of these (OWASP, "CSV Injection")."""
+
+Cell = str | int | float | None
+"""A text, a number, or nothing."""
+
+
+def export_run(run: Run, out: Path, formats: Sequence[str] = FORMATS) -> dict[str, str]:
+    """Write a run's tables and portraits into a folder, which appears whole or not at all.
+
+    CSV is RFC 4180 in UTF-8 with a header line; numbers keep the precision of their arrays, and a cell without a
+    number is empty. A text that a spreadsheet could run as a formula, and one that begins with an apostrophe, gets an
+    apostrophe before it: take one away to have the text back. Lists are JSON in one cell.
+
+    Args:
+        run: an open run.
+        out: the folder; an earlier export in it is replaced.
+        formats: some of FORMATS.
+
+    Returns:
+        SHA-256 of every file by its relative path.
+
+    Raises:
+        RequestError: a format that is not known.
+        RunError: the run is broken.
+        InputError: something else than an export stands at ``out``.
+    """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise RequestError("--format", quoted(unknown[0]) if unknown else "none", " or ".join(FORMATS))
+    with staged_folder(out, MANIFEST, _is_ours, InputError) as staged:
+        if "csv" in formats:
+            _write_tables(run, staged)
+        if "svg" in formats:
+            _write_portraits(run, staged)
+        sha256 = {name: hash_file(staged, name, InputError) for name in list_files(staged, InputError)}
+        told = {"format": "manifold-export", "format_version": 1, "run": run.id, "digest": run.digest, "sha256": sha256}
+        write_bytes(staged / MANIFEST, encode_json(told), durable=False)
+    return sha256
+
+
+def _is_ours(name: str) -> bool:
+    return name in (MANIFEST, "features.csv", "clusters.csv", "clusters", "thumbnails")
+
+
+def _write_portraits(run: Run, folder: Path) -> None:
+    (folder / "thumbnails").mkdir()
+    for summary in run.manifest.clusters:
+        name = thumbnail_file(summary.id)
+        write_bytes(folder / name, run.thumbnail(summary.id).encode("utf-8"), durable=False)
+
+
+def _write_tables(run: Run, folder: Path) -> None:
+    vocabulary = run.vocabulary()
+    _write(folder / "features.csv", _feature_rows(run, vocabulary))
+    _write(folder / "clusters.csv", _summary_rows(run.manifest.clusters))
+    for summary in run.manifest.clusters:
+        place = folder / "clusters" / f"{summary.id:05d}"
+        place.mkdir(parents=True)
+        geometry = run.cluster(summary.id)
+        _write(place / "values.csv", _value_rows(summary, geometry))
+        _write(place / "points.csv", _point_rows(summary, geometry, vocabulary))
+        _write(place / "curve.csv", _curve_rows(summary, geometry))
+
+
+def _feature_rows(run: Run, vocabulary: Vocabulary) -> Iterator[Sequence[Cell]]:
+    """One row a feature; `cluster` is -1 for noise and -2 for features that fire too rarely to be scored."""
+    table = run.features()
+    yield ("feature", "cluster", "x", "y", "fires", "membership", "mean_activation", "max_activation", "top_tokens")
+    columns = zip(
+        table.cluster.tolist(),
+        *table.xy.T.tolist(),
+        table.fires.tolist(),
+        table.membership.tolist(),
+        table.mean_activation.tolist(),
+        table.max_activation.tolist(),
+        table.top_tokens.tolist(),
+        strict=True,
+    )
+    for feature, (*numbers, top) in enumerate(columns):
+        yield (feature, *numbers, _json([vocabulary.text(token) for token in top if token >= 0]))
+
+
+def _summary_rows(summaries: Sequence[ClusterSummary]) -> Iterator[Sequence[Cell]]:
+    """One row a cluster: the manifest's columns, each score in its own."""
+    names = sorted({name for summary in summaries for name in summary.scores})
+    yield (
+        *("id", "label", "shape", "intrinsic_dim", "regime", "n_tokens", "n_sampled", "value_offset", "words"),
+        *("features", "halo", "order", "feature_order"),
+        *names,
+    )
+    for summary in summaries:
+        yield (
+            summary.id,
+            summary.label,
+            summary.shape,
+            summary.intrinsic_dim,
+            summary.regime,
+            summary.n_tokens,
+            summary.n_sampled,
+            summary.value_offset,
+            summary.words,
+            _json(summary.features),
+            _json(summary.halo),
+            _json(summary.order),
+            _json(summary.feature_order),
+            *(summary.scores.get(name) for name in names),
+        )
+
+
+def _value_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> Iterator[Sequence[Cell]]:
+    """One row a value, in its order along the coordinate."""
+    yield ("value", "coordinate", "tokens")
+    yield from zip(summary.order, geometry.value_coordinate.tolist(), geometry.value_count.tolist(), strict=True)
+
+
+def _point_rows(summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary) -> Iterator[Sequence[Cell]]:
+    """One row a drawn token; `before` and `after` are the text around it."""
+    yield ("token_index", "x", "y", "z", "coordinate", "value", "before", "token", "after")
+    for row, context in enumerate(geometry.context_ids.tolist()):
+        texts = [vocabulary.text(token) if token >= 0 else "" for token in context]
+        value = int(geometry.value[row])
+        yield (
+            int(geometry.token_index[row]),
+            *geometry.points[row].tolist(),
+            float(geometry.coordinate[row]),
+            summary.order[value] if value >= 0 else None,
+            "".join(texts[:CONTEXT_BEFORE]),
+            texts[CONTEXT_BEFORE],
+            "".join(texts[CONTEXT_BEFORE + 1 :]),
+        )
+
+
+def _curve_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> Iterator[Sequence[Cell]]:
+    """One row a knot of the fitted curve; the knots of a closed curve do not repeat the first."""
+    yield ("coordinate", "x", "y", "z")
+    count = len(geometry.curve)
+    ends = summary.shape != "closed curve"
+    coordinate = np.linspace(0.0, 1.0, count, endpoint=ends).tolist()
+    for at, point in zip(coordinate, geometry.curve.tolist(), strict=True):
+        yield (at, *point)
+
+
+def _json(items: Iterable[str | int]) -> str:
+    return json.dumps(list(items), ensure_ascii=False)
+
+
+def _write(path: Path, rows: Iterable[Sequence[Cell]]) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([_told(cell) for cell in row] for row in rows)
+    write_bytes(path, text.getvalue().encode("utf-8"), durable=False)
+
+
+def _told(cell: Cell) -> str:
+    """A cell as text: nine digits give a float32 back exactly."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return ""
+    if isinstance(cell, float):
+        return f"{cell:.9g}"
+    return str(cell) if isinstance(cell, int) else harmless(cell)
+
+
+def harmless(text: str) -> str:
+    """A text that no spreadsheet takes for a formula; it begins with one apostrophe more where that was needed."""
+    begins = text.lstrip(" \N{NO-BREAK SPACE}\N{IDEOGRAPHIC SPACE}")[:1]
+    return f"'{text}" if begins and begins in f"{FORMULA}'" else text
