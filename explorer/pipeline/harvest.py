@@ -1,7 +1,6 @@
 """Turns text into a feature bundle: runs it through a model and its SAE, keeps sparse codes and some activations."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from explorer.lm.sae import load_sae
 from explorer.lm.vocabulary import display_texts
 from explorer.pipeline.code_shards import CodeShards
 from explorer.pipeline.stream_sample import StreamSample
+from explorer.pipeline.subject import told_of
 from explorer.pipeline.text import TextSource, open_text
 from explorer.records import Concept, DatasetInfo, ModelInfo, Progress, SaeInfo, Tokens, Vocabulary, silent
 from explorer.runs.bundle_text import FeatureLabel
@@ -208,10 +208,10 @@ class _Harvester:
 
 def _check_subject(subject: Subject, settings: HarvestSettings) -> None:
     loaded, sae = subject.loaded, subject.sae
-    with _told_of(subject.sae_path):
+    with told_of(subject.sae_path):
         check_width(sae, loaded.d_model, f"the model {loaded.id}")
         check_trained_place(sae, settings.layer, settings.hook)
-    with _told_of(loaded.id):
+    with told_of(loaded.id):
         check_place(loaded.model, settings.layer, settings.hook)
     if sae.normalize_activations == "expected_average_only_in":
         raise SubjectError(
@@ -220,15 +220,6 @@ def _check_subject(subject: Subject, settings: HarvestSettings) -> None:
             'a file activation_scaler.json like {"scaling_factor": 0.5} beside cfg.json: sqrt(d_model) over the mean '
             "norm of the activations that the SAE was trained on",
         )
-
-
-@contextmanager
-def _told_of(given: str) -> Iterator[None]:
-    """Name in an error what the user gave, in place of what it became in memory."""
-    try:
-        yield
-    except SubjectError as fault:
-        raise SubjectError(given, fault.found, fault.wanted) from fault
 
 
 def _tell(progress: Progress, harvester: _Harvester, settings: HarvestSettings, source: TextSource) -> None:

@@ -1,7 +1,10 @@
-"""Names a run's subject from what harvest left in the bundle."""
+"""Names a subject: in a run, from what harvest left in the bundle, and in errors, as the user gave it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from explorer.errors import SubjectError
 from explorer.records import SubjectInfo
 from explorer.runs.bundle import Bundle
 from explorer.runs.manifest import SUBJECT
@@ -28,3 +31,12 @@ def _relative(path: str, run: Path) -> str:
     inside = (run / SUBJECT).resolve()
     given = Path(path).resolve()
     return given.relative_to(run.resolve()).as_posix() if given.is_relative_to(inside) else path
+
+
+@contextmanager
+def told_of(given: str) -> Iterator[None]:
+    """Name in a SubjectError what the user gave, in place of what it became in memory."""
+    try:
+        yield
+    except SubjectError as fault:
+        raise SubjectError(given, fault.found, fault.wanted) from fault

@@ -10,9 +10,11 @@ from jaxtyping import Float
 from explorer.config import HarvestSettings
 from explorer.errors import InputError
 from explorer.lm.activations import Place, stream_activations
+from explorer.lm.hooks import check_place
 from explorer.lm.load import LoadedModel, load_model
 from explorer.lm.sae import save_sae
 from explorer.lm.train_sae import TrainSaeSettings, train_sae
+from explorer.pipeline.subject import told_of
 from explorer.pipeline.text import open_text
 from explorer.records import Progress, silent
 
@@ -52,6 +54,8 @@ def train_sae_on_text(
     """
     documents = open_text(text)
     loaded = load_model(model, device=device)
+    with told_of(model):
+        check_place(loaded.model, source.layer, source.hook)
     activations = _activations(loaded, documents.documents, source, progress)
     if not len(activations):
         raise InputError(documents.name, "no text", "at least one document")

@@ -121,6 +121,9 @@ def check_replaceable(target: Path, ours: Callable[[str], bool], error: type[Inp
         error: the error to raise.
     """
     if not os.path.lexists(target):
+        nearest = next(parent for parent in Path(os.path.abspath(target)).parents if os.path.lexists(parent))
+        if not os.path.isdir(nearest):
+            raise error(target, f"{nearest} above it, which is no folder", "a place below folders")
         return
     if target.is_symlink() or not os.path.isdir(target):
         raise error(target, "something that is no folder", "a new folder, or one to write again")
