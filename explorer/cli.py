@@ -25,6 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it; typer hands it back in place of the exception."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
 Model = Annotated[str, typer.Option(help="Hugging Face folder or id of a causal language model.")]
 Text = Annotated[str, typer.Option(help=".txt (blank line between documents), .jsonl, .json, or a dataset id.")]
@@ -297,6 +300,8 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
     except ExplorerError as error:
         _stop(str(error), error.exit_code)
     except json.JSONDecodeError as error:
@@ -305,7 +310,7 @@ def main() -> None:
         message = getattr(error, "format_message", lambda: str(error))()
         _stop(message, InputError.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _stop("interrupted", 130)
+        _stop("interrupted", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExplorerError.exit_code)

@@ -1,0 +1,193 @@
+"""The command line's own promises: it answers at once, prints one JSON document, and ends quietly."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from explorer import terminal
+from explorer.cli import app
+from explorer.demo.bench import BENCHES, Bench
+from explorer.errors import ExplorerError, HostUnreachable
+from explorer.lm.sae import load_sae
+from tests.lm.tiny import tiny_model
+from tests.lm.tiny_tokenizers import TEXT, word_tokenizer
+from tests.pipeline.command import run_command, spawn_command
+from tests.runs.tiny_bundle import write_tiny_bundle
+
+HEAVY = {"torch", "transformers", "umap", "hdbscan", "numba", "sklearn", "scipy", "dash", "plotly", "numpy", "fastapi"}
+COMMANDS = [command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands]  # type: ignore[union-attr]
+EXPLORER = [sys.executable, "-m", "explorer.cli"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_help_loads_nothing_heavy_and_takes_less_than_a_second() -> None:
+    before = getrusage(RUSAGE_CHILDREN)
+    command = [sys.executable, "-X", "importtime", "-m", "explorer.cli", "--help"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    after = getrusage(RUSAGE_CHILDREN)
+    loaded = {line.split("|")[-1].strip().split(".")[0] for line in ended.stderr.splitlines()}
+    assert "typer" in loaded
+    assert not loaded & HEAVY
+    assert all(re.search(rf"^\W*{name}\b", ended.stdout, flags=re.MULTILINE) for name in COMMANDS)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
+
+
+def test_help_of_every_command_loads_nothing_heavy() -> None:
+    program = (
+        "import sys\n"
+        "from explorer.cli import main\n"
+        f"for name in {COMMANDS!r}:\n"
+        "    sys.argv = ['explorer', name, '--help']\n"
+        "    try:\n"
+        "        main()\n"
+        "    except SystemExit as ended:\n"
+        "        assert not ended.code, name\n"
+        "print('\\n'.join(sys.modules), file=sys.stderr)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert not {name.split(".")[0] for name in ended.stderr.split()} & HEAVY
+    assert ended.stdout.count("--help") == len(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "command", [("show", "run"), ("check", "run"), ("check", "bundle"), ("export", "run", "--out", "x")]
+)
+def test_reading_needs_no_heavy_package(planted_run: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+    shutil.copytree(planted_run, tmp_path / "run")
+    write_tiny_bundle(tmp_path / "bundle", 1)
+    program = (
+        f"import sys; sys.argv = ['explorer', *{command!r}]\n"
+        "from explorer.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code\n"
+        "print('\\n'.join(sys.modules), file=sys.stderr)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path
+    )
+    loaded = {name.split(".")[0] for name in ended.stderr.split()}
+    assert not loaded & (HEAVY - {"numpy"})
+
+
+def test_every_command_that_prints_a_result_takes_json() -> None:
+    # `host` prints the one line of its address, and nothing after it.
+    for name in set(COMMANDS) - {"host"}:
+        assert "--json" in CliRunner().invoke(app, [name, "--help"]).output, name
+
+
+def test_each_command_prints_one_document_and_nothing_else(planted_run: Path, tmp_path: Path) -> None:
+    tiny_model("llama").save_pretrained(tmp_path / "model")
+    word_tokenizer().save_pretrained(tmp_path / "model")
+    (tmp_path / "text.txt").write_text(f"{TEXT}\n\n{TEXT}\n")
+    place = ("--model", tmp_path / "model", "--text", tmp_path / "text.txt", "--layer", "1")
+    sae, bundle, out = tmp_path / "sae", tmp_path / "bundle", tmp_path / "export"
+    commands: list[tuple[tuple[str | Path, ...], set[str]]] = [
+        (("train-sae", *place, "--out", sae, "--n-features", "8", "--k", "2", "--steps", "3"), {"sae", "unexplained"}),
+        (("harvest", *place, "--sae", sae, "--out", bundle), {"bundle", "counts"}),
+        (("check", bundle), {"path", "kind", "ok", "problems"}),
+        (("check", planted_run), {"path", "kind", "ok", "problems"}),
+        (("show", planted_run), {"format_version", "subject", "settings", "n_features", "n_noise", "clusters"}),
+        (("show", planted_run, "--cluster", "0"),
+         {"points", "coordinate", "token_text", "curve", "variance_explained"}),
+        (("export", planted_run, "--out", out), {"export", "files"}),
+    ]  # fmt: skip
+    for command, keys in commands:
+        ran = run_command(*command, "--json")
+        assert keys <= ran.document.keys(), command[0]
+        assert ran.err == "", command[0]
+    assert load_sae(sae).n_features == 8
+    assert {*json.loads((out / "export.json").read_text())["sha256"]} == set(ran.document["files"])
+
+
+@pytest.mark.parametrize("command", ["relations", "concepts"])
+def test_a_bench_prints_one_document(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    table = Bench("A table", ["concept"], [["day"]], [{"concept": "day", "share": 1.0}])
+    monkeypatch.setitem(BENCHES, command, lambda _: table)
+    ran = run_command("bench", command, "--json")
+    assert (ran.document, ran.err) == (table.values, "")
+    assert "day" in run_command("bench", command).out
+
+
+def test_a_fault_in_a_process_of_its_own_is_one_line_too(tmp_path: Path) -> None:
+    tiny_model("llama").save_pretrained(tmp_path / "model")
+    word_tokenizer().save_pretrained(tmp_path / "model")
+    ran = spawn_command(
+        "harvest", "--model", tmp_path / "model", "--sae", tmp_path / "none", "--text", tmp_path / "none.txt",
+        "--layer", "0", "--out", tmp_path / "out", "--json",
+    )  # fmt: skip
+    assert (ran.code, ran.out) == (2, "")
+    assert re.fullmatch(r"explorer: .*none\.txt: found no such file, wanted .*\n", ran.err)
+
+
+def test_no_argument_shows_the_help() -> None:
+    ran = run_command()
+    assert "train-sae" in ran.out + ran.err
+    assert "Traceback" not in ran.out + ran.err
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback(planted_run: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [*EXPLORER, "show", str(planted_run), "--cluster", "0", "--json"]
+    try:
+        ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_document_is_whole_in_any_encoding(planted_run: Path, encoding: str) -> None:
+    ran = spawn_command("show", planted_run, "--cluster", "0", "--json", environment={"PYTHONIOENCODING": encoding})
+    shown = ran.document
+    assert shown["order"] == run_command("show", planted_run, "--json").document["clusters"][0]["order"]
+
+
+def test_a_name_that_is_no_text_is_still_one_document(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / os.fsdecode(b"b\xff"), 1)
+    ran = spawn_command("check", bundle, "--json")
+    assert ran.document["ok"]
+    assert ran.document["path"] == str(bundle)
+
+
+def test_a_document_that_cannot_be_written_is_not_begun(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        terminal.print_json({"a": 1, "b": float("nan")})
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "explorer: interrupted\n"),
+        (PermissionError(13, "Permission denied", "a/run.json"), 1, "explorer: a/run.json: Permission denied\n"),
+        (OSError(28, "No space left on device"), 1, "explorer: No space left on device\n"),
+        (ExplorerError("two\nlines"), 1, "explorer: two lines\n"),
+        (HostUnreachable("nobody answers"), 1, "explorer: nobody answers\n"),
+    ],
+)
+def test_what_goes_wrong_is_told_in_one_line(
+    planted_run: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException, code: int, told: str
+) -> None:
+    def fail(_: Path) -> None:
+        raise fault
+
+    monkeypatch.setattr("explorer.runs.run.open_run", fail)
+    ran = run_command("show", planted_run, "--json")
+    assert (ran.code, ran.out, ran.err) == (code, "", told)
