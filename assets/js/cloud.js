@@ -73,7 +73,7 @@
     const points = view.coordinate.map(along);
     mx.cloudLabels.prefer([view.start_name, view.end_name]);
     const handle = along(coordinateAt(view, mx.bands.position()));
-    const accent = mx.theme.color("--accent-line");
+    const accent = mx.theme.color("--path");
     restyle([CURVE, CHORD, PATH, START, HANDLE], [rest(view), [points[0], points[points.length - 1]], points, [points[0]], [handle]],
       { "line.color": [undefined, undefined, accent, undefined, undefined], "marker.color": [undefined, undefined, undefined, undefined, accent] });
   }

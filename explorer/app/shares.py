@@ -34,6 +34,8 @@ FORMAT_VERSION: Literal[1] = 1
 """Raised when a stored share changes its meaning; ``READERS`` keeps the older ones."""
 SCHEMA_VERSION = 1
 """``user_version`` of the SQLite file."""
+WAL_TRIES = 20
+"""How often a new file's journal is switched while other writers do the same."""
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS share (
@@ -242,7 +244,19 @@ class ShareStore:
         if version > SCHEMA_VERSION:
             raise InputError(self.path, f"schema version {version}", f"{SCHEMA_VERSION}: a newer app made it")
         if write:
-            connection.execute("PRAGMA journal_mode = WAL")
+            self._use_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")
             if version < SCHEMA_VERSION:
                 connection.executescript(_SCHEMA)
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        """Switch the file's journal once; SQLite does not wait by itself while another connection switches it."""
+        for last in (*[False] * (WAL_TRIES - 1), True):
+            try:
+                if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                    connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError:
+                if last:
+                    raise
+                connection.executescript("BEGIN IMMEDIATE; COMMIT;")

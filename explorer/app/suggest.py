@@ -7,7 +7,7 @@ from explorer.app.contexts import prompt_of
 from explorer.app.state import Place
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vocabulary
 
-SHORTEST, LONGEST = 3, 11
+SHORTEST, LONGEST = 3, 10
 """Tokens of a prompt that reads well and fits its field."""
 AHEAD = 5 / 12
 """How far along the curve the path ends, as a share of it."""

@@ -65,6 +65,17 @@ def test_slash_jumps_to_the_search_and_the_search_is_in_the_link(page: Page, app
     assert watch.problems == []
 
 
+def test_no_key_is_lost_when_one_types_as_fast_as_the_search_answers(page: Page, app: App) -> None:
+    page.goto(f"{app.url}/run/planted")
+    page.wait_for_selector("a.tile")
+    page.keyboard.press("/")
+    for delay in (140, 160, 250):
+        page.keyboard.press("Control+a")
+        page.keyboard.type("monday", delay=delay)
+        expect(page.locator("#search")).to_have_value("monday")
+    expect(page.locator("#tile-count")).to_have_text("1 of 2 clusters")
+
+
 def test_back_and_forward_walk_through_the_pages(page: Page, app: App, watch: Watch) -> None:
     page.goto(app.url)
     page.click("a.run-card")

@@ -18,6 +18,8 @@ HEIGHT = 100
 """Height in the same units."""
 OTHER_WORDS = 0.9
 """An arm that gives all but this much to other words at every waypoint says none of the values."""
+NEARLY_TALLEST = 0.85
+"""A band's name stands where it reaches this share of its largest height."""
 LABEL_SHARE = 0.33
 """A band carries its name where the value reaches this probability."""
 
@@ -194,25 +196,22 @@ def _band(name: str, color: str, low: Float[np.ndarray, "waypoint"], high: Float
     upper = [f"{px:.1f} {HEIGHT * (1 - y):.2f}" for px, y in zip(x, high, strict=True)]
     lower = [f"{px:.1f} {HEIGHT * (1 - y):.2f}" for px, y in zip(x[::-1], low[::-1], strict=True)]
     height = high - low
-    widest = int(np.argmax(_smoothed(height)))
-    labelled = bool(height[widest] >= LABEL_SHARE)
+    at = _label_at(height)
+    labelled = bool(height[at] >= LABEL_SHARE)
     return Band(
         name=name,
         color=color,
         path="M" + "L".join(upper + lower) + "Z",
-        label_x=float(np.clip(_middle(height), 0.03, 0.97)) if labelled else None,
-        label_y=float(1 - (high[widest] + low[widest]) / 2),
+        label_x=float(np.clip(at / max(len(height) - 1, 1), 0.05, 0.95)) if labelled else None,
+        label_y=float(1 - (high[at] + low[at]) / 2),
     )
 
 
-def _smoothed(height: Float[np.ndarray, "waypoint"]) -> Float[np.ndarray, "waypoint"]:
-    return np.convolve(height, np.ones(3) / 3, mode="same")
-
-
-def _middle(height: Float[np.ndarray, "waypoint"]) -> float:
-    """Centre of the stretch on which a band is at least half as tall as at its tallest, as a share of the width."""
-    tall = np.flatnonzero(height >= height.max() / 2)
-    return float((tall[0] + tall[-1]) / 2 / max(len(height) - 1, 1))
+def _label_at(height: Float[np.ndarray, "waypoint"]) -> int:
+    """Waypoint of a band's name: the middle of where it is nearly at its tallest, within that stretch."""
+    smooth = np.convolve(height, np.ones(3) / 3, mode="same")
+    tall = np.flatnonzero(smooth >= NEARLY_TALLEST * smooth.max())
+    return int(tall[len(tall) // 2])
 
 
 def _answer(row: tuple[float, ...], top: TopToken, values: tuple[str, ...], colors: dict[str, str]) -> Answer:

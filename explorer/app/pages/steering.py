@@ -95,7 +95,7 @@ def _form(summary: ClusterSummary, view: View, prompt: str, end: Place, has_host
     return html.Div(
         [
             html.H2("Steer"),
-            labelled("the word after", _prompt(view.prompt or prompt), "grow"),
+            labelled("after", _prompt(view.prompt or prompt), "grow"),
             labelled("from", select(ids.STEER_FROM, _with(start, begins), start)),
             labelled("to", select(ids.STEER_TO, _with(target, options), target)),
             labelled("strength", _strength(view.strength), "strength"),
