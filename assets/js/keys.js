@@ -14,8 +14,13 @@
     search.select();
   });
 
-  /* The box is read and never written back to while one types: Dash's own numeric debounce puts the caret and an older
-     value back a moment later, and loses keys. */
+  /* Dash's inputs put the caret back to where it was a moment ago; on a slow machine the next key has come by then and
+     the letters change places. The browser keeps the caret by itself, so their call does nothing. */
+  window.addEventListener("focusin", (event) => {
+    if (event.target.matches("input.dash-input-element")) event.target.setSelectionRange = () => {};
+  });
+
+  /* The box is read and never written back to while one types: Dash's numeric debounce puts an older value back. */
   window.addEventListener("input", (event) => {
     const box = event.target;
     if (box.id !== "search") return;
