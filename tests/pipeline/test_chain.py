@@ -20,8 +20,10 @@ from explorer.runs.run import Run, open_run
 from tests.pipeline.command import run_command
 
 LAYER = 2
-N_FEATURES = 256
-N_STORIES = 150
+N_FEATURES = 128
+N_STORIES = 300
+N_CHARACTERS = 300
+"""How much of each story is read."""
 SUMMARY = {
     "id", "features", "halo", "n_tokens", "label", "shape", "intrinsic_dim", "regime", "order", "feature_order",
     "scores",
@@ -49,15 +51,15 @@ def test_from_a_model_and_a_text_to_clusters(shared_data: Path, tmp_path: Path) 
     model, text = shared_data / "stories260k", tmp_path / "stories.json"
     sae, bundle, run = tmp_path / "sae", tmp_path / "bundle", tmp_path / "run"
     stories = json.loads((shared_data / "tinystories-1000.json").read_text())[:N_STORIES]
-    text.write_text(json.dumps(stories))
+    text.write_text(json.dumps([story[:N_CHARACTERS] for story in stories]))
 
     place = ("--model", model, "--text", text, "--layer", str(LAYER), "--json")
-    size = ("--n-features", str(N_FEATURES), "--k", "8", "--steps", "200", "--max-tokens", "20000")
+    size = ("--n-features", str(N_FEATURES), "--k", "6", "--steps", "200", "--max-tokens", "15000")
     trained = run_command("train-sae", *place, *size, "--out", sae).document
     assert trained["unexplained"] < 0.35
-    assert trained["n_samples"] <= 20_000
+    assert trained["n_samples"] <= 15_000
 
-    harvested = run_command("harvest", *place, "--sae", sae, "--residuals", "15000", "--out", bundle).document
+    harvested = run_command("harvest", *place, "--sae", sae, "--residuals", "10000", "--out", bundle).document
     assert harvested["counts"]["n_docs"] == N_STORIES
     assert harvested["counts"]["n_features"] == N_FEATURES
 
