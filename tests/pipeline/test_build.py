@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from pydantic import JsonValue
 
 from explorer.config import BuildSettings
 from explorer.errors import BundleError, RunError
+from explorer.maths.clustering import cluster_graph
 from explorer.pipeline import build as build_module
 from explorer.pipeline.build import build
 from explorer.pipeline.manifold import ClusterBuilder
+from explorer.records import Clustering, NeighbourGraph
 from explorer.runs.bundle import open_bundle
 from explorer.runs.bundle_writer import BundleWriter
 from explorer.runs.catalog import scan
@@ -231,6 +234,19 @@ def test_a_changed_setting_redoes_what_depends_on_it(
         assert [name for name in done.names if name.startswith("cluster-")] == clusters_of(run)
     build(bundle, tmp_path / "fresh" / "run", settings)
     assert hashes(run) == hashes(tmp_path / "fresh" / "run")
+
+
+def test_a_core_that_stays_tells_its_new_persistence(
+    bundle: Path, run: Path, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_persistence(graph: NeighbourGraph, counts: np.ndarray, _: object, min_fires: int) -> Clustering:
+        found = cluster_graph(graph, counts, SETTINGS.clustering, min_fires)
+        return replace(found, persistence=np.full_like(found.persistence, 0.125))
+
+    monkeypatch.setattr(build_module, "cluster_graph", other_persistence)
+    made = build(bundle, run, changed(clustering={"min_samples": 3}))
+    assert {summary.scores["persistence"] for summary in made.manifest.clusters} == {0.125}
+    assert done.names == clusters_of(run)
 
 
 def test_a_changed_title_redoes_no_stage(bundle: Path, run: Path, done: Done) -> None:
