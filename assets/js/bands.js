@@ -131,7 +131,7 @@
     const box = document.getElementById("bands");
     view = null;
     if (!box) return;
-    box.replaceChildren(mx.html("div", { class: "bands-empty" }, mx.html("p", {}, "There is no result for what stands above.")));
+    box.replaceChildren(mx.html("div", { class: "bands-empty" }, mx.html("p", {}, "There is no result yet for what stands above; Steer asks again.")));
     mx.strips.place(null);
     mx.cloud.erase();
   }

@@ -89,7 +89,7 @@
     bands(data, position) {
       const verdict = document.getElementById("steer-verdict");
       mx.stream.stop();
-      if (!data) { mx.bands.clear(); return [true, true, ""]; }
+      if (!data) { mx.bands.clear(); mx.host.again(); return [true, true, ""]; }
       mx.bands.render(data.view, position);
       mx.cloud.path(data.view);
       if (verdict) verdict.className = `verdict ${data.view.moves === false ? "bad" : ""}`;

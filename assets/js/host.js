@@ -14,12 +14,14 @@
 
   const SECONDS = 3;
   let timer = null;
+  let asked = null;
 
   /* Asks again by itself while the host is away, as long as the page that asked is there. */
   async function ask(api, fingerprint) {
     const line = document.getElementById("host-state");
     const again = () => { if (line && line.isConnected) ask(api, fingerprint); };
     clearTimeout(timer);
+    asked = again;
     try {
       const reply = await fetch(`${api}/host?fingerprint=${encodeURIComponent(fingerprint)}`);
       const found = reply.ok ? await reply.json() : { state: "unreachable", message: `The app answered ${reply.status}.` };
@@ -30,5 +32,5 @@
     }
   }
 
-  mx.host = { ask };
+  mx.host = { ask, again: () => { if (asked) asked(); } };
 })();

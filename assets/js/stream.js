@@ -24,6 +24,7 @@
     const box = document.getElementById("streams");
     if (!box) return;
     box.hidden = false;
+    box.scrollIntoView({ block: "nearest" });
     for (const one of box.querySelectorAll(".stream")) {
       one.querySelector(".prompt").textContent = prompt;
       one.querySelector(".said").textContent = "";

@@ -7,7 +7,7 @@ from explorer.app.words import counted
 from explorer.records import ClusterSummary
 
 SORTS: dict[Sort, str] = {
-    "manifold": "most manifold-like first",
+    "manifold": "manifold-like first",
     "size": "most tokens first",
     "features": "most features first",
     "stability": "most stable first",
@@ -38,7 +38,7 @@ def choose_tiles(
     Args:
         clusters: all of a run's clusters.
         view: filters, search and order.
-        tokens: text of the tokens on which a cluster's features fire most, lower case; asked only where a search
+        tokens: words of a cluster's features and around its tokens, lower case; asked only where a search
             is not answered by label, values and numbers.
     """
     kept = [

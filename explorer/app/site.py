@@ -1,7 +1,8 @@
 """What the app works with: built once by the factory and handed to every part that needs it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from explorer.app.cluster_texts import ClusterTexts
 from explorer.app.links import Links
 from explorer.app.relay import SteeringHost
 from explorer.app.shares import ShareStore
@@ -20,3 +21,5 @@ class Site:
     """Stored results."""
     links: Links
     """Addresses."""
+    texts: ClusterTexts = field(default_factory=ClusterTexts)
+    """What searches look through."""

@@ -6,6 +6,7 @@ import inspect
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from dash._utils import to_json
 
@@ -13,6 +14,7 @@ from explorer.app import ids
 from explorer.app.ask import ask_host
 from explorer.app.callbacks import atlas, browser, frame, manifold, steering
 from explorer.app.choose import choose_tiles, matches
+from explorer.app.cluster_texts import NEAR, ClusterTexts, words_around
 from explorer.app.contexts import prompt_of, read_context
 from explorer.app.links import AtlasRoute, ClusterRoute, GalleryRoute, Links, NoRoute, SharedRoute
 from explorer.app.pages.parts import Node
@@ -24,7 +26,7 @@ from explorer.app.state import View
 from explorer.app.suggest import suggest_end, suggest_prompt
 from explorer.app.words import count, number, percent, sentence, visible
 from explorer.errors import RequestError
-from explorer.records import CONTEXT_BEFORE
+from explorer.records import CONTEXT_AFTER, CONTEXT_BEFORE
 from explorer.runs.catalog import scan
 from explorer.runs.run import Run
 from tests.app.fake_host import FakeHost
@@ -165,6 +167,24 @@ def test_a_search_finds_labels_tokens_and_numbers(run: Run) -> None:
     assert matches(ring, "#0", lambda _: "")
     assert matches(ring, "monday parcel", lambda _: "the parcel")
     assert not matches(ring, "monday zebra", lambda _: "the parcel")
+
+
+def test_a_cluster_is_about_the_words_that_often_stand_around_its_tokens() -> None:
+    around = np.full((10, CONTEXT_BEFORE + 1 + CONTEXT_AFTER), -1, dtype=np.int32)
+    around[:, CONTEXT_BEFORE] = np.arange(10)
+    around[:4, CONTEXT_BEFORE - 3] = 50
+    around[:4, CONTEXT_BEFORE - 2] = 50
+    around[:2, CONTEXT_BEFORE - 1] = 51
+    around[:, CONTEXT_BEFORE - NEAR - 1] = 52
+    assert words_around(around) == {50}
+
+
+def test_a_search_finds_what_stands_around_a_clusters_tokens(run: Run) -> None:
+    texts = ClusterTexts().of(run, run.features())
+    around = words_around(run.cluster(0).context_ids)
+    assert around
+    for token in around:
+        assert run.vocabulary().text(token).strip().casefold() in texts(run.summary(0))
 
 
 def test_most_manifold_like_tiles_come_first(run: Run) -> None:

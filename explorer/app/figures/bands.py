@@ -20,8 +20,12 @@ OTHER_WORDS = 0.9
 """An arm that gives all but this much to other words at every waypoint says none of the values."""
 NEARLY_TALLEST = 0.85
 """A band's name stands where it reaches this share of its largest height."""
-LABEL_SHARE = 0.33
-"""A band carries its name where the value reaches this probability."""
+CHARACTER = 1 / 46
+"""Width of a name's character as a share of a column as it is usually shown."""
+LABEL_SHARE = 0.2
+"""A band carries its name where the value reaches this probability,"""
+ROOM = 0.6
+"""and at least this share of its height there along the whole name."""
 
 TITLES = {
     "manifold": "Along the curve",
@@ -197,7 +201,8 @@ def _band(name: str, color: str, low: Float[np.ndarray, "waypoint"], high: Float
     lower = [f"{px:.1f} {HEIGHT * (1 - y):.2f}" for px, y in zip(x[::-1], low[::-1], strict=True)]
     height = high - low
     at = _label_at(height)
-    labelled = bool(height[at] >= LABEL_SHARE)
+    wide = np.count_nonzero(height >= ROOM * height[at]) / len(height) >= CHARACTER * len(name)
+    labelled = bool(height[at] >= LABEL_SHARE and wide)
     return Band(
         name=name,
         color=color,

@@ -16,7 +16,6 @@ from explorer.app.pages.shared import shared_page
 from explorer.app.pages.tiles import PAGE_SIZE, tile_grid
 from explorer.app.site import Site
 from explorer.app.state import View, decode, read_fields
-from explorer.app.token_texts import token_texts
 from explorer.errors import InputError, RequestError
 from explorer.runs.run import Run
 
@@ -71,7 +70,7 @@ def without_folder(reason: str, root: Path) -> str:
 
 def _atlas(site: Site, run: Run, view: View) -> Page:
     table = run.features()
-    tiles = choose_tiles(run.manifest.clusters, view, token_texts(table, run.vocabulary()))
+    tiles = choose_tiles(run.manifest.clusters, view, site.texts.of(run, table))
     return atlas_page(run, table, tiles, site.links, view)
 
 
@@ -115,7 +114,7 @@ def tiles_at(site: Site, path: str, chosen: dict[str, str], pages_more: int) -> 
     """
     run, view = _run_at(site, path), read_fields(chosen)
     table = run.features()
-    tiles = choose_tiles(run.manifest.clusters, view, token_texts(table, run.vocabulary()))
+    tiles = choose_tiles(run.manifest.clusters, view, site.texts.of(run, table))
     shown = min(len(tiles), PAGE_SIZE * (1 + pages_more))
     grid = tile_grid(run.id, tiles, site.links, shown)
     return TilesPart(tile_count(len(tiles), len(run.manifest.clusters)), grid, more_tiles(shown, len(tiles)))
