@@ -275,7 +275,7 @@ def test_no_space(tmp_path: Path, parts: RunParts, monkeypatch: pytest.MonkeyPat
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(RunError, match="a place that cannot be written"), RunWriter(tmp_path / "file" / "run"):
+    with pytest.raises(RunError, match="above it, which is no folder"), RunWriter(tmp_path / "file" / "run"):
         pass
 
 
