@@ -10,7 +10,7 @@
 
   function bandLabel(band) {
     if (band.label_x === null) return null;
-    const style = { left: `${band.label_x * 100}%`, top: `${band.label_y * 100}%` };
+    const style = { left: `clamp(24px, ${band.label_x * 100}%, calc(100% - 24px))`, top: `${band.label_y * 100}%` };
     return mx.html("span", { class: band.color ? "band-label" : "band-label other", style, "aria-hidden": "true" }, band.color ? band.name : "other words");
   }
 

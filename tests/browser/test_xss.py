@@ -166,15 +166,15 @@ def steer(page: Page, address: str, run: str) -> str:
     """Behaviour, text, a share, a refusal; gives the share's path."""
     go(page, f"{address}/run/{run}/cluster/0?v=1&prompt={quote('<svg onload=hit(3)>')}")
     page.wait_for_selector(f"#{ids.STEER_RUN}")
-    click(page, f"#{ids.STEER_RUN}")
+    page.click(f"#{ids.STEER_RUN}")
     page.wait_for_selector(f"#{ids.POSITION}")
     sweep(page, f"#{ids.BANDS}")
     page.wait_for_selector(f"#{ids.GENERATE}:not([disabled])")
-    click(page, f"#{ids.GENERATE}")
+    page.click(f"#{ids.GENERATE}")
     page.wait_for_selector("#streams .end:not(:empty)")
     page.wait_for_selector(f"#{ids.SHARE_RESULT}:not([disabled])")
     with page.expect_response("**/api/share") as kept:
-        click(page, f"#{ids.SHARE_RESULT}")
+        page.click(f"#{ids.SHARE_RESULT}")
     page.fill(f"#{ids.STEER_PROMPT}", "refuse")
     click(page, f"#{ids.STEER_RUN}")
     page.wait_for_timeout(500)
