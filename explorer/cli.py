@@ -161,6 +161,7 @@ def build(
     title: Annotated[str | None, typer.Option(help="Name on screen.")] = None,
     similarity: Annotated[str | None, typer.Option(help="npmi, jaccard, phi, abs_phi, cosine or exclusion.")] = None,
     seed: int | None = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; each holds a copy of the bundle.")] = 2,
     as_json: AsJson = False,
 ) -> None:
     """Cluster a bundle's features, find their shapes, write a run. Resumes; skips what is unchanged."""
@@ -171,7 +172,7 @@ def build(
 
     chosen = read_build_settings(settings, similarity=similarity, seed=seed)
     with progress_bars() as progress:
-        run = build_run(bundle, out, chosen, title=title, progress=progress)
+        run = build_run(bundle, out, chosen, title=title, workers=workers, progress=progress)
     print_json(run_table(run)) if as_json else say(f"{out}: {len(run.manifest.clusters)} clusters")
 
 

@@ -9,13 +9,15 @@ from pydantic import JsonValue
 from explorer.config import BuildSettings, HarvestSettings
 from explorer.demo.corpus.documents import write_text
 from explorer.demo.retrain import retrain
-from explorer.demo.subject import HARVEST_DOCS, HARVEST_SEED, HOOK, LAYER, MODEL_FOLDER, SAE_FOLDER
+from explorer.demo.subject import HARVEST_DOCS, HARVEST_RESIDUALS, HARVEST_SEED, HOOK, LAYER, MODEL_FOLDER, SAE_FOLDER
 from explorer.pipeline.build import build
 from explorer.pipeline.harvest import harvest_text
 from explorer.records import Progress, silent
 from explorer.runs.manifest import SUBJECT
 from explorer.runs.run import Run
 
+WORKERS = 2
+"""Processes that build it."""
 TITLE = f"Almanac, layer {LAYER}"
 """Name of the demo's run on screen."""
 
@@ -37,10 +39,10 @@ def make_demo(out: Path, *, progress: Progress = silent) -> dict[str, JsonValue]
 def make_run(out: Path, *, progress: Progress = silent) -> Run:
     """Harvest and build from the subject that lies in ``out/subject/``."""
     subject = out / SUBJECT
-    settings = HarvestSettings(layer=LAYER, hook=HOOK)
+    settings = HarvestSettings(layer=LAYER, hook=HOOK, residuals=HARVEST_RESIDUALS)
     with TemporaryDirectory() as folder:
         text, bundle = Path(folder) / "almanac.txt", Path(folder) / "bundle"
         write_text(text, HARVEST_DOCS, seed=HARVEST_SEED)
         model, sae = str(subject / MODEL_FOLDER), str(subject / SAE_FOLDER)
         harvest_text(model, sae, str(text), bundle, settings, progress=progress)
-        return build(bundle, out, BuildSettings(), title=TITLE, progress=progress)
+        return build(bundle, out, BuildSettings(), title=TITLE, workers=WORKERS, progress=progress)

@@ -23,5 +23,8 @@ TRAINING_SEED = 0
 HARVEST_SEED = 7_001
 """Seed of the text that is harvested; training takes its seeds from below a thousand."""
 
-HARVEST_DOCS = 6_000
-"""Documents in the text that is harvested."""
+HARVEST_DOCS = 24_000
+"""Documents in the text that is harvested: 1 token in 30 is known to be some year, so it takes many."""
+
+HARVEST_RESIDUALS = 1_000_000
+"""Activations that are kept: all of them."""

@@ -22,7 +22,7 @@ from explorer.maths.line import chord_share, is_line
 from explorer.maths.nulls import clump_null, find_clumps, gaussian_null, joint_p_value, p_value, shuffled_null
 from explorer.maths.patch import bounded, flatness
 from explorer.maths.refine import Candidate, best_refined, even_weights
-from explorer.maths.search import LEVELS, Search, between_clumps, evidence, search_curve
+from explorer.maths.search import LEVELS, SLACK, Search, between_clumps, evidence, search_curve, unexplained
 from explorer.records import Shape, ShapeKind
 
 Points = Float[np.ndarray, "sample axis"]
@@ -39,11 +39,9 @@ THINNED = 440
 LEAST_EXPLAINED = 0.6
 """A curve that explains less of the held-out points' variance is not what the cloud lies on."""
 SEARCHES = 3
-"""Searches, each on other halves; the best curve is kept, and the middle one's evidence is held against the nulls."""
+"""Searches, each on other halves; that with most evidence gives the curve, the middle one is held against the nulls."""
 FEW_CLUMPS = 12
 """Fewer separate clumps than this are no surface."""
-SLACK = 1.2
-"""How much better, in nats of the unexplained share, a tangled line may be than the smooth one that is claimed."""
 
 
 def fit_shape(
@@ -118,10 +116,11 @@ def _claim_curve(
     points = pool[thinned]
     searches = [search_curve(points, rng, closed=closed) for _ in range(SEARCHES)]
     clumps = find_clumps(points, rng)
-    good = [found for search in searches if (found := _smoothest(points, clumps, search)) is not None]
-    if not good:
+    best_first = sorted(searches, key=evidence, reverse=True)
+    good = (found for search in best_first if (found := _smoothest(points, clumps, search)) is not None)
+    candidate = next(good, None)
+    if candidate is None:
         return None
-    candidate = max(good, key=lambda found: found.explained)
     search = sorted(searches, key=evidence)[SEARCHES // 2]
     p = _curve_p(pool, points, clumps, search, draws, claim, rng)
     if not closed and p > claim and chord_share(candidate.curve) > 0.9:
@@ -168,12 +167,12 @@ def _curve_p(
 
 def _smoothest(points: Points, clumps: Cells | None, search: Search) -> Candidate | None:
     """The least bent line that explains nearly as much as any; None where there is none that explains enough."""
-    unexplained = np.maximum(1.0 - search.explained, 1e-4)
+    left = unexplained(search)
     line = np.array([is_line(points, clumps, curve, closed=search.closed) for curve in search.curves])
     if not line.any():
         return None
-    level = int(np.flatnonzero(line & (np.log(unexplained / unexplained[line].min()) < 0.25))[0])
-    if np.log(unexplained[level] / unexplained.min()) > SLACK or search.explained[level] < LEAST_EXPLAINED:
+    level = int(np.flatnonzero(line & (np.log(left / left[line].min()) < 0.25))[0])
+    if np.log(left[level] / left.min()) > SLACK or search.explained[level] < LEAST_EXPLAINED:
         return None
     return Candidate(search.closed, LEVELS[level], search.curves[level], float(search.explained[level]))
 

@@ -18,6 +18,10 @@ ROUNDS = 3
 """Projections and refits of each curve."""
 AGAIN = [1, 3]
 """Levels whose best curve is a start for all in the second round."""
+SLACK = 1.2
+"""How much better, in nats of the unexplained share, a tangled line may be than the smooth one that is claimed."""
+SMALL = 1 / 3
+"""A clump of less than this share of the mean size is a stray, and does not break the even steps of the others."""
 LANDMARKS = 40
 """Cells that the first guesses order."""
 
@@ -38,24 +42,31 @@ def evidence(search: Search) -> float:
 
     A smooth curve explains most with few bends, a tangle of points only with many; the mean sees both. In nats.
     """
-    return float(-np.log(np.maximum(1.0 - search.explained, 1e-4)).mean())
+    return float(-np.log(unexplained(search)).mean())
+
+
+def unexplained(search: Search) -> Float[np.ndarray, "level"]:
+    """Share of the held-out points' variance that the curve of each level leaves, and never quite nothing."""
+    return np.maximum(1.0 - search.explained, 1e-4)
 
 
 def between_clumps(points: Points, cells: Cells, search: Search) -> Float[np.ndarray, "score"]:
-    """What a curve says of clumps beyond passing through them: two shares in [0, 1].
+    """What the least bent good curve says of clumps beyond passing through them: two shares in [0, 1].
 
     How much of the variance within the clumps the curve explains, high where soft mixtures of neighbours lie between
-    neighbours; and how much of the clumps' distances their lag along the curve explains, high where all neighbours are
-    equally far, and all next ones.
+    neighbours; and how much of the distances of all but stray clumps their lag along the curve explains, high where
+    all neighbours are equally far, and all next ones.
     """
-    curve = search.curves[int(search.explained.argmax())]
+    curve = search.curves[int(np.flatnonzero(unexplained(search) < np.exp(SLACK) * unexplained(search).min())[0])]
     within = ((points - cells.centres[cells.cell]) ** 2).sum()
     bridged = 1.0 - project(points, curve, closed=search.closed).squared.sum() / max(float(within), 1e-300)
-    place = project(cells.centres, curve, closed=search.closed).coordinate
+    count = np.bincount(cells.cell, minlength=len(cells.centres))
+    centres = cells.centres[count >= SMALL * count.mean()]
+    place = project(centres, curve, closed=search.closed).coordinate
     rank = np.argsort(np.argsort(place))
     lag = np.abs(rank[:, None] - rank[None, :])
     lag = np.minimum(lag, len(rank) - lag) if search.closed else lag
-    return np.array([bridged, _explained_by(lag, np.sqrt(squared_distances(cells.centres, cells.centres)))])
+    return np.array([bridged, _explained_by(lag, np.sqrt(squared_distances(centres, centres)))])
 
 
 def _explained_by(lag: Int[np.ndarray, "landmark landmark"], apart: Float[np.ndarray, "landmark landmark"]) -> float:
@@ -102,12 +113,21 @@ def _best_of_levels(train: Points, test: Points, starts: Float[np.ndarray, "star
 
 
 def first_guesses(centres: Float[np.ndarray, "landmark axis"], *, closed: bool) -> list[Float[np.ndarray, "landmark"]]:
-    """Coordinates of the landmarks: along the shortest tour, by diffusion, and along the spanning tree if open."""
+    """Coordinates of the landmarks: along the shortest tour, by diffusion, around the middle of their principal plane
+    if closed, along the spanning tree if open."""
     along = _along_tour(centres, shortest_tour(centres), closed=closed)
     if closed:
-        return [along, *(_turns(spectral_coordinates(centres, 2, neighbours=near)) for near in (2, 4))]
+        diffused = [_turns(spectral_coordinates(centres, 2, neighbours=near)) for near in (2, 4)]
+        return [along, *diffused, _turns(_principal_plane(centres))]
     tree = tree_coordinate(centres)
     return [along, _ranks(spectral_coordinates(centres, 1)[:, 0]), tree / max(float(tree.max()), 1e-300)]
+
+
+def _principal_plane(centres: Float[np.ndarray, "landmark axis"]) -> Float[np.ndarray, "landmark 2"]:
+    centred = centres - centres.mean(0)
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    plane = centred @ axes[:2].T
+    return np.pad(plane, ((0, 0), (0, 2 - plane.shape[1])))
 
 
 def _turns(plane: Float[np.ndarray, "landmark 2"]) -> Float[np.ndarray, "landmark"]:

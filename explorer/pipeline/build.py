@@ -22,6 +22,7 @@ from explorer.pipeline.code_digest import code_digest
 from explorer.pipeline.firing import Firing, by_feature, feature_table
 from explorer.pipeline.manifold import ClusterBuilder, Manifold
 from explorer.pipeline.subject import subject_of
+from explorer.pipeline.workers import build_clusters
 from explorer.records import (
     LEFT_OUT,
     Clustering,
@@ -63,7 +64,13 @@ class _Sources:
 
 
 def build(
-    bundle_path: Path, out: Path, settings: BuildSettings, *, title: str | None = None, progress: Progress = silent
+    bundle_path: Path,
+    out: Path,
+    settings: BuildSettings,
+    *,
+    title: str | None = None,
+    workers: int = 1,
+    progress: Progress = silent,
 ) -> Run:
     """Cluster a bundle's features, recover each cluster's geometry, and write a run.
 
@@ -75,6 +82,7 @@ def build(
         out: folder of the run; a ``subject/`` in it is kept.
         settings: every choice.
         title: name for people; the model and layer where it is None.
+        workers: processes that recover geometries side by side; each holds a copy of the bundle's arrays.
         progress: told after every stage and cluster.
 
     Raises:
@@ -94,7 +102,7 @@ def build(
         progress("unchanged", 1, 1)
         return current
     with RunWriter(out, keep_stages=True) as writer:
-        _write(writer, sources, title, progress)
+        _write(writer, sources, title, workers, progress)
     return open_run(out)
 
 
@@ -120,7 +128,7 @@ def _current(out: Path, sources: _Sources, title: str) -> Run | None:
     return run if same and not any(run_problems(run)) else None
 
 
-def _write(writer: RunWriter, sources: _Sources, title: str, progress: Progress) -> None:
+def _write(writer: RunWriter, sources: _Sources, title: str, workers: int, progress: Progress) -> None:
     bundle, settings = sources.bundle, sources.settings
     progress("read codes", 0, None)
     firing = by_feature(bundle.codes())
@@ -131,7 +139,7 @@ def _write(writer: RunWriter, sources: _Sources, title: str, progress: Progress)
     writer.write_features(feature_table(firing, tokens.token_ids, xy, clustering.label, clustering.membership))
     writer.write_graph(graph)
     writer.write_vocabulary(tokens.vocabulary)
-    summaries = _manifolds(writer, sources, firing, clustering, progress)
+    summaries = _manifolds(writer, sources, firing, clustering, workers, progress)
     writer.finish(
         title=title,
         model=bundle.model,
@@ -207,21 +215,26 @@ def _map(
 
 
 def _manifolds(
-    writer: RunWriter, sources: _Sources, firing: Firing, clustering: Clustering, progress: Progress
+    writer: RunWriter, sources: _Sources, firing: Firing, clustering: Clustering, workers: int, progress: Progress
 ) -> list[ClusterSummary]:
     settings = sources.settings
-    builder = ClusterBuilder.of(sources.bundle, firing, clustering, settings)
     n_clusters = int(clustering.label.max(initial=-1)) + 1
-    summaries = []
-    for number in range(n_clusters):
+
+    def key(number: int) -> str:
         core = np.flatnonzero(clustering.label == number).tolist()
         persistence = float(clustering.persistence[number])
-        key = sources.key(settings.halo, settings.geometry, settings.seed, number, core, persistence)
-        name = f"cluster-{number}"
-        saved = writer.stage(name, key)
-        manifold = builder.build(number) if saved is None else Manifold.from_arrays(saved)
+        return sources.key(settings.halo, settings.geometry, settings.seed, number, core, persistence)
+
+    names = [f"cluster-{number}" for number in range(n_clusters)]
+    missing = [number for number in range(n_clusters) if writer.stage(names[number], key(number)) is None]
+    builder = ClusterBuilder.of(sources.bundle, firing, clustering, settings)
+    built = build_clusters(builder, missing, workers)
+    summaries = []
+    for number in range(n_clusters):
+        saved = writer.stage(names[number], key(number))
+        manifold = next(built) if saved is None else Manifold.from_arrays(saved)
         if saved is None:
-            writer.save_stage(name, key, manifold.to_arrays())
+            writer.save_stage(names[number], key(number), manifold.to_arrays())
         writer.write_cluster(number, manifold.geometry, manifold.portrait)
         summaries.append(manifold.summary)
         progress("shapes", number + 1, n_clusters)

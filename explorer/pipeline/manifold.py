@@ -9,10 +9,10 @@ from pydantic import TypeAdapter
 from explorer.config import BuildSettings
 from explorer.maths.coordinate import orient
 from explorer.maths.curve import fit_path
-from explorer.maths.discriminant import Position, read_position
 from explorer.maths.geometry import CLAIM, fit_shape
 from explorer.maths.membership import Subspace, cluster_subspace, grow_halo
 from explorer.maths.portrait import portrait_svg
+from explorer.maths.position import Position, read_position
 from explorer.maths.regime import feature_order, judge_regime, tuning_curves
 from explorer.maths.values import Values, label_of, name_values, shape_in_words
 from explorer.pipeline.contexts import contexts_of
@@ -42,6 +42,8 @@ CURVES = ("closed curve", "open curve")
 """Shapes that have an intrinsic coordinate."""
 DRAWN_AXES = 3
 """Axes of the drawn cloud."""
+READINGS = 2
+"""Ways in which a cluster's position is read; each has its share of the chance to claim a shape by mistake."""
 
 _SUMMARY = TypeAdapter(ClusterSummary)
 
@@ -111,7 +113,7 @@ class _Fit:
     """Which tokens name the position."""
     known: Int64[np.ndarray, "sample"]
     """Rows of the cloud of which position can be told."""
-    points: Float32[np.ndarray, "sample discriminant"]
+    points: Float32[np.ndarray, "sample direction"]
     """Where they stand."""
     coordinate: Float32[np.ndarray, "sample"]
     """Intrinsic coordinate."""
@@ -238,9 +240,9 @@ class ClusterBuilder:
         rng: np.random.Generator,
     ) -> _Reading:
         position = read_position(inside, ids, rng=rng)
-        leading = position.points[position.known, : position.n_leading]
         told = position.bits > 0 and position.p_value <= CLAIM
-        shape = fit_shape(leading, rng=rng, settings=self.settings.geometry, claim=CLAIM if told else 0.0)
+        claim = CLAIM / READINGS if told else 0.0
+        shape = fit_shape(position.points[position.known], rng=rng, settings=self.settings.geometry, claim=claim)
         return _Reading(offset, ids, position, shape)
 
     def _geometry(self, membership: Membership, cloud: _Cloud, fit: _Fit, rng: np.random.Generator) -> ClusterGeometry:
@@ -299,8 +301,7 @@ class ClusterBuilder:
     ) -> ClusterSummary:
         shape = fit.reading.shape
         codes = codes_on(self.firing, membership.atoms, cloud.tokens[fit.known])
-        leading = fit.points[:, : fit.reading.position.n_leading]
-        judged = judge_regime(codes, leading, fit.coordinate, closed=fit.closed, rng=rng)
+        judged = judge_regime(codes, fit.points, fit.coordinate, closed=fit.closed, rng=rng)
         tuning = tuning_curves(codes, fit.coordinate, closed=fit.closed, bins=self.settings.geometry.bins)
         return ClusterSummary(
             id=number,
@@ -331,7 +332,6 @@ class ClusterBuilder:
             "known_share": len(fit.known) / len(cloud.tokens),
             "position_bits": position.bits,
             "position_p_value": position.p_value,
-            "n_leading": float(position.n_leading),
         }
 
     def _common(self, tokens: Int64[np.ndarray, "sample"], most: int = 3) -> list[str]:

@@ -47,7 +47,6 @@ SCORES = {
     "position_bits": Score("position tells", "Bits that the place tells of a held-out token.", _bits),
     "position_p_value": Score("position null", "Share of draws with shuffled tokens that tell at least as much.", _p),
     "known_share": Score("position known", "Share of the sampled tokens whose place can be told.", percent),
-    "n_leading": Score("leading axes", "Dimensions that the shape is fitted in."),
     "support_size": Score("support", "Features that fire on a good part of the manifold.", number),
     "receptive_spread": Score("receptive spread", "Width of a typical feature's field: 1 is all of it, 0 a point."),
     "varying_atoms": Score("features that vary", "Features whose firing tells positions apart."),
