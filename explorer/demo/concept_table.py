@@ -8,7 +8,7 @@ import numpy as np
 from explorer.demo.corpus.almanac import SCALES
 from explorer.demo.corpus.scales import Scale
 from explorer.maths.coordinate import circular_rank_correlation, linear_rank_correlation
-from explorer.records import ClusterSummary
+from explorer.records import CURVES, ClusterSummary
 from explorer.runs.run import Run
 
 FEWEST_VALUES = 4
@@ -40,11 +40,16 @@ class ConceptRow:
     p_value: float
     """Share of random orders that correlate at least as much."""
 
+    @property
+    def worth(self) -> float:
+        """How much of the concept it names, how purely and in how true an order."""
+        return self.n_values / self.n_of * self.purity * self.order_correlation
+
 
 def concept_rows(
     run: Run, scales: Sequence[Scale] = SCALES, *, value_offset: int | None = None, seed: int = 0
 ) -> list[ConceptRow]:
-    """For each concept, the cluster that names its values best: most of them, purest, then best ordered.
+    """For each concept, the cluster that names its values best: a curve if any, with most of them, purest and best ordered.
 
     Args:
         run: the clusters.
@@ -58,7 +63,7 @@ def concept_rows(
     for scale in scales:
         found = [row for cluster in clusters if (row := _compare(run, cluster, scale, rng)) is not None]
         if found:
-            rows.append(max(found, key=lambda row: row.n_values / row.n_of * row.purity * row.order_correlation))
+            rows.append(max(found, key=lambda row: (row.shape in CURVES, row.worth)))
     return rows
 
 

@@ -153,6 +153,7 @@ def fit_path(
     closed: bool,
     knots: int = 128,
     places: int = 192,
+    most_harmonics: int = 40,
 ) -> Float32[np.ndarray, "knot axis"]:
     """Smooth curve s(u) through points as a function of a coordinate that is given, not searched.
 
@@ -165,7 +166,7 @@ def fit_path(
         evenly in its own length.
     """
     place, mean, count = _gather(points.astype(np.float64), coordinate.astype(np.float64), places, closed)
-    harmonics = int(np.clip(len(place) // 2 - 1, 1, 40))
+    harmonics = int(np.clip(len(place) // 2 - 1, 1, most_harmonics))
     weight = np.sqrt(count)
     weight /= weight.mean()
     terms = basis(place, harmonics, closed=closed)

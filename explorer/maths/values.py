@@ -17,8 +17,9 @@ FEWEST = 5
 """A value stands on at least so many sampled tokens,"""
 RAREST = 0.003
 """and on this share of them,"""
-SPREAD = 0.6
-"""and its mean distance from its own middle is at most this share of the whole cloud's."""
+SPREAD = 0.8
+"""and its mean distance from its own middle is at most this share of the whole cloud's: an answer that is soft over its
+neighbours, like "around Tuesday", has .6 on a ring of seven."""
 
 
 @dataclass(frozen=True)

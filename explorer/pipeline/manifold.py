@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int32, Int64
 from pydantic import TypeAdapter
 
 from explorer.config import BuildSettings
@@ -19,6 +19,7 @@ from explorer.pipeline.contexts import contexts_of
 from explorer.pipeline.firing import Firing, codes_on, core_tokens
 from explorer.records import (
     CONTEXT_BEFORE,
+    CURVES,
     ClusterGeometry,
     Clustering,
     ClusterSummary,
@@ -38,8 +39,14 @@ FEWEST_STORED = 40
 """Stored activations below which a cluster's geometry is fitted on the SAE's reconstruction."""
 CURVE_SHARE = 0.999
 """Share of the curve's own variance that the directions of steering hold."""
-CURVES = ("closed curve", "open curve")
-"""Shapes that have an intrinsic coordinate."""
+PATH_HARMONICS = 4
+"""Bends of the steering path; with more it follows the wording, which changes along the curve too."""
+SUREST = 0.4
+"""Share of the known samples that the steering path runs through, in each of"""
+STRETCHES = 48
+"""stretches along the curve,"""
+FEWEST_SURE = 8
+"""but at least so many of each."""
 DRAWN_AXES = 3
 """Axes of the drawn cloud."""
 READINGS = 2
@@ -85,6 +92,10 @@ class _Cloud:
     activations: Float32[np.ndarray, "sample d_model"]
     """What the SAE reads there."""
 
+    def part(self, rows: Bool[np.ndarray, "sample"]) -> "_Cloud":
+        """Some of the samples."""
+        return _Cloud(self.n_tokens, self.tokens[rows], self.activations[rows])
+
 
 @dataclass(frozen=True)
 class _Reading:
@@ -101,8 +112,10 @@ class _Reading:
 
     @property
     def rank(self) -> tuple[bool, float]:
-        """A reading that shows a curve goes before one that does not; then the one that tells more."""
-        return self.shape.kind in CURVES, self.position.bits
+        """A reading that shows a curve goes before one that does not. Of two curves that of the next token does, which
+        is what steering moves; of none, the one that tells more."""
+        curved = self.shape.kind in CURVES
+        return curved, float(self.offset) if curved else self.position.bits
 
 
 @dataclass(frozen=True)
@@ -157,8 +170,8 @@ class ClusterBuilder:
         rng = np.random.default_rng([self.settings.seed, number])
         core = np.flatnonzero(self.clustering.label == number).astype(np.int32)
         cloud = self._cloud(core, rng)
-        membership = self._membership(core, cloud, rng)
-        fit = self._fit(membership, cloud, rng)
+        membership, reading = self._settled(core, cloud, rng)
+        fit = self._fit(membership, reading, cloud)
         geometry = self._geometry(membership, cloud, fit, rng)
         summary = self._summary(number, membership, cloud, fit, rng)
         return Manifold(
@@ -209,17 +222,44 @@ class ClusterBuilder:
         W_dec = self.decoder.W_dec
         return grow_halo(core, candidates, codes, cloud.activations, W_dec, self.settings.halo, rng=rng)
 
-    def _fit(self, membership: Membership, cloud: _Cloud, rng: np.random.Generator) -> _Fit:
-        span = cluster_subspace(cloud.activations, self.decoder.W_dec[membership.atoms])
+    def _settled(
+        self, core: Int32[np.ndarray, "core"], cloud: _Cloud, rng: np.random.Generator
+    ) -> tuple[Membership, _Reading]:
+        """Atoms and reading; where a curve shows, the halo is grown anew on the tokens of which position is known.
+
+        On all tokens of a core the halo spends itself on wording and on the core's other populations. The new atoms are
+        kept if the curve still shows in them.
+        """
+        membership = self._membership(core, cloud, rng)
+        reading = self._reading(self._span(membership, cloud).coordinates(cloud.activations), cloud, rng)
+        if reading.shape.kind not in CURVES:
+            return membership, reading
+        again = self._membership(core, cloud.part(reading.position.known), rng)
+        inside = self._span(again, cloud.part(reading.position.known)).coordinates(cloud.activations)
+        reread = self._read(inside, self._ids(cloud)[reading.offset], reading.offset, rng)
+        return (again, reread) if reread.shape.kind == reading.shape.kind else (membership, reading)
+
+    def _span(self, membership: Membership, cloud: _Cloud) -> Subspace:
+        return cluster_subspace(cloud.activations, self.decoder.W_dec[membership.atoms])
+
+    def _fit(self, membership: Membership, reading: _Reading, cloud: _Cloud) -> _Fit:
+        span = self._span(membership, cloud.part(reading.position.known))
         inside = span.coordinates(cloud.activations)
-        reading = self._reading(inside, cloud, rng)
         known = np.flatnonzero(reading.position.known)
         closed = reading.shape.kind == "closed curve"
         values = name_values(
             reading.ids[known], reading.offset, reading.shape.coordinate, self.tokens.vocabulary, closed=closed
         )
         coordinate = orient(reading.shape.coordinate, values.orientation, closed=closed).astype(np.float32)
-        curve = fit_path(inside[known], coordinate, closed=closed, knots=self.settings.geometry.knots)
+        told = reading.position.told[known]
+        surest = np.flatnonzero(_surest(told, coordinate))
+        curve = fit_path(
+            inside[known][surest],
+            coordinate[surest],
+            closed=closed,
+            knots=self.settings.geometry.knots,
+            most_harmonics=PATH_HARMONICS,
+        )
         subspace = _directions_of(curve, span)
         path = (curve @ span.basis + span.center - subspace.center) @ subspace.basis.T
         points = reading.position.points[known]
@@ -227,10 +267,13 @@ class ClusterBuilder:
 
     def _reading(self, inside: Float32[np.ndarray, "sample axis"], cloud: _Cloud, rng: np.random.Generator) -> _Reading:
         """The token here or the next, whichever shows a curve, else whichever tells more."""
-        here = self.tokens.token_ids[cloud.tokens]
-        following = contexts_of(self.tokens, cloud.tokens)[:, CONTEXT_BEFORE + 1]
-        found = [self._read(inside, ids, offset, rng) for offset, ids in enumerate((here, following))]
+        found = [self._read(inside, ids, offset, rng) for offset, ids in enumerate(self._ids(cloud))]
         return max(found, key=lambda reading: reading.rank)
+
+    def _ids(self, cloud: _Cloud) -> tuple[Int32[np.ndarray, "sample"], Int32[np.ndarray, "sample"]]:
+        """The token here and the next, -1 where there is none."""
+        following = contexts_of(self.tokens, cloud.tokens)[:, CONTEXT_BEFORE + 1]
+        return self.tokens.token_ids[cloud.tokens], following
 
     def _read(
         self,
@@ -344,6 +387,22 @@ class ClusterBuilder:
 def _padded(points: Float32[np.ndarray, "sample axis"]) -> Float32[np.ndarray, "sample xyz"]:
     """Three columns, zeros where there are fewer."""
     return np.pad(points, ((0, 0), (0, DRAWN_AXES - points.shape[1])))
+
+
+def _surest(
+    told: Float32[np.ndarray, "sample"], coordinate: Float32[np.ndarray, "sample"]
+) -> Bool[np.ndarray, "sample"]:
+    """The share of the samples of which most is told, stretch by stretch along the curve.
+
+    Where an answer is soft, the mean state of all is softer than any; a path through it would steer to hesitation.
+    """
+    stretch = np.minimum((coordinate * STRETCHES).astype(np.int64), STRETCHES - 1)
+    kept = np.zeros(len(told), dtype=bool)
+    for part in np.unique(stretch):
+        rows = np.flatnonzero(stretch == part)
+        best = rows[np.argsort(-told[rows], kind="stable")]
+        kept[best[: max(FEWEST_SURE, int(np.ceil(SUREST * len(rows))))]] = True
+    return kept
 
 
 def _directions_of(curve: Float32[np.ndarray, "knot axis"], span: Subspace) -> Subspace:

@@ -84,7 +84,7 @@ def test_sure_classes_are_told_in_units_of_their_own_spread() -> None:
     found = read_position(np.hstack([points, rng.normal(size=(3000, 3))]).astype(np.float32), own, rng=rng)
     assert found.known.mean() > 0.95
     spread = np.concatenate([found.points[own == value] - found.points[own == value].mean(0) for value in range(9)])
-    np.testing.assert_allclose(spread.std(0)[:2], 1.0, rtol=0.1)
+    np.testing.assert_allclose(spread.std(0)[:2], 1.0, rtol=0.2)
 
 
 @pytest.mark.parametrize("tokens", [np.full(200, 5), np.full(200, -1), np.arange(200)])
