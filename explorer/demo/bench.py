@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from explorer.demo.concept_table import ConceptRow, concept_rows
-from explorer.demo.corpus.scales import HOUR, MONTH, WEEKDAY, YEAR
+from explorer.demo.corpus.scales import COLOUR, COMPASS, HOUR, MONTH, WEEKDAY
 from explorer.demo.evaluate import as_json, evaluate
 from explorer.demo.subject import MODEL_FOLDER
 from explorer.lm.load import load_model
@@ -15,8 +15,8 @@ from explorer.runs.manifest import SUBJECT
 from explorer.runs.run import Run, open_run
 from explorer.steering.headless import steer_headless
 
-STEERED = (WEEKDAY, MONTH, HOUR, YEAR)
-"""Concepts whose steering is measured; cities and colours have too few prompts for each pair."""
+STEERED = (WEEKDAY, MONTH, HOUR, COLOUR, COMPASS)
+"""Concepts whose steering is measured: those that lie on a ring."""
 ARMS = ("manifold", "linear", "chord")
 
 

@@ -49,7 +49,7 @@ class ConceptRow:
 def concept_rows(
     run: Run, scales: Sequence[Scale] = SCALES, *, value_offset: int | None = None, seed: int = 0
 ) -> list[ConceptRow]:
-    """For each concept, the cluster that names its values best: a curve if any, with most of them, purest and best ordered.
+    """For each concept, the cluster that names its values best: a curve if any, most of them, purest, best ordered.
 
     Args:
         run: the clusters.

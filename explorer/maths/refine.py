@@ -18,6 +18,10 @@ MOST_HARMONICS = 24
 """Most bends of a refined curve."""
 
 
+FINER = 0.5
+"""A curve with more harmonics must leave less than this share of what the smoother one leaves."""
+
+
 class Candidate(NamedTuple):
     """One curve that may be claimed."""
 
@@ -60,13 +64,20 @@ def _refine(cloud: Points, weight: Float[np.ndarray, "sample"], candidate: Candi
 def best_refined(
     cloud: Points, weight: Float[np.ndarray, "sample"], candidate: Candidate, rng: np.random.Generator
 ) -> tuple[Curve, float]:
-    """The refinement that explains held-out points best without doubling back, and what it explains of them."""
+    """The smoothest refinement that explains held-out points nearly best without doubling back, and what it explains.
+
+    A few stray points draw a spur out of a finely bent curve, out to them and back, and a spur has length: coordinates
+    on both sides of it are pushed apart.
+    """
     half = rng.permutation(len(cloud)) < len(cloud) // 2
     best, explained = _refine(cloud, weight, candidate), _held_out(cloud, weight, half, candidate, 0)
     for finer in (2 * candidate.harmonics, 4 * candidate.harmonics):
         curve = _refine(cloud, weight, candidate, min(finer, MOST_HARMONICS))
         gained = _held_out(cloud, weight, half, candidate, min(finer, MOST_HARMONICS))
-        if gained > explained and doubled(cloud[weight > 0], curve, closed=candidate.closed) < DOUBLED:
+        if (
+            1.0 - gained < FINER * (1.0 - explained)
+            and doubled(cloud[weight > 0], curve, closed=candidate.closed) < DOUBLED
+        ):
             best, explained = curve, gained
     return best, explained
 

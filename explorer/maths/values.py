@@ -8,18 +8,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Float32, Float64, Int32, Int64
+from scipy.ndimage import gaussian_filter1d
 
-from explorer.maths.coordinate import Orientation, circular_mean, distance, orient
+from explorer.maths.coordinate import Orientation, orient
 from explorer.records import ShapeKind, Vocabulary
 
 FEWEST = 5
 """A value stands on at least so many sampled tokens,"""
 RAREST = 0.003
 """and on this share of them,"""
-SPREAD = 0.8
-"""and its mean distance from its own middle is at most this share of the whole cloud's: an answer that is soft over its
-neighbours, like "around Tuesday", has .6 on a ring of seven."""
+BINS = 64
+"""Intervals of the coordinate in which tokens are counted,"""
+BLUR = 1.5
+"""with a Gaussian of so many intervals around each,"""
+WINDOW = 2.0 * np.sqrt(np.pi) * BLUR
+"""which is as many intervals as that Gaussian averages,"""
+PRIOR_SAMPLES = 4.0
+"""and so many samples of the usual mix added to every interval."""
+LIFT = 1.6
+"""A value's share is so many times its usual one where it is largest,"""
+SURE = 4.0
+"""and exceeds it there by so many standard deviations of a Poisson count."""
+SPREAD = 0.16
+"""What exceeds the usual share lies so near to that on average; all over the curve, it would be .25 away."""
+REACH = 0.15
+"""A value's place is the mean of its samples so near to that, each by how much its share exceeds the usual."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +45,7 @@ class Values:
     names: tuple[str, ...]
     """Token texts without surrounding blanks, each once."""
     coordinate: Float32[np.ndarray, "value"]
-    """Where each lies: the circular mean on a closed curve, else the median."""
+    """Where each lies: where its share of the tokens exceeds its usual one most."""
     index: Int32[np.ndarray, "sample"]
     """Value of each sampled token, -1 where it has none."""
     orientation: Orientation
@@ -60,8 +74,8 @@ def name_values(
         the lower id second; an open one runs so that token ids rise. Both are conventions: nothing knows a calendar.
     """
     texts, text = _texts(ids, vocabulary)
-    kept = _concentrated(text, coordinate, closed)
-    place = np.array([_middle(coordinate[text == value], closed) for value in kept], dtype=np.float32)
+    kept, places = _places(text, coordinate, closed)
+    place = np.array(places, dtype=np.float32)
     first_id = np.array([ids[text == value].min() for value in kept])
     orientation = _orientation(place, first_id, closed)
     place = orient(place, orientation, closed=closed).astype(np.float32)
@@ -84,22 +98,54 @@ def _texts(ids: Int32[np.ndarray, "sample"], vocabulary: Vocabulary) -> tuple[li
     return list(found), np.array(text_of, dtype=np.int64)[inverse]
 
 
-def _concentrated(
+def _places(
     text: Int64[np.ndarray, "sample"], coordinate: Float32[np.ndarray, "sample"], closed: bool
-) -> list[int]:
-    """Texts that are frequent enough and lie in one place along the coordinate."""
+) -> tuple[list[int], list[float]]:
+    """Texts that are frequent enough and stand somewhere along the coordinate, and where.
+
+    An answer that is soft over its neighbours ("around Friday") is spread wide, and may be rarer in its own place than
+    beside it where the places are unevenly filled; its share of what stands there tells where it belongs.
+    """
     values, counts = np.unique(text[text >= 0], return_counts=True)
-    whole = _mean_distance(coordinate, closed)
-    frequent = values[counts >= max(FEWEST, RAREST * len(text))]
-    return [int(value) for value in frequent if _mean_distance(coordinate[text == value], closed) <= SPREAD * whole]
+    values = values[counts >= max(FEWEST, RAREST * len(text))]
+    bin_of = np.clip((coordinate * BINS).astype(np.int64), 0, BINS - 1)
+    every = _blurred(np.bincount(bin_of, minlength=BINS), closed)
+    kept, places = [], []
+    for value in values:
+        mine = text == value
+        own = _blurred(np.bincount(bin_of[mine], minlength=BINS), closed)
+        usual = float(mine.mean())
+        lift = (own + PRIOR_SAMPLES * usual) / (every + PRIOR_SAMPLES) / usual
+        best = int(lift.argmax())
+        surplus = WINDOW * (own[best] - usual * every[best]) / np.sqrt(WINDOW * usual * every[best] + 1.0)
+        if lift[best] < LIFT or surplus < SURE or _spread(lift, best, closed) > SPREAD:
+            continue
+        kept.append(int(value))
+        places.append(_place(coordinate[mine], lift[bin_of[mine]], (best + 0.5) / BINS, closed))
+    return kept, places
 
 
-def _mean_distance(coordinate: Float32[np.ndarray, "sample"], closed: bool) -> float:
-    return float(distance(coordinate, np.asarray(_middle(coordinate, closed)), closed=closed).mean())
+def _blurred(count: Int64[np.ndarray, "interval"], closed: bool) -> Float64[np.ndarray, "interval"]:
+    return np.asarray(gaussian_filter1d(count.astype(np.float64), BLUR, mode="wrap" if closed else "constant"))
 
 
-def _middle(coordinate: Float32[np.ndarray, "sample"], closed: bool) -> float:
-    return circular_mean(coordinate) if closed else float(np.median(coordinate))
+def _spread(lift: Float64[np.ndarray, "interval"], best: int, closed: bool) -> float:
+    """Mean distance from the best interval of all that exceeds the usual share."""
+    surplus = np.maximum(lift - 1.0, 0.0)
+    away = np.abs(np.arange(BINS) - best) / BINS
+    away = np.minimum(away, 1.0 - away) if closed else away
+    return float((surplus * away).sum() / max(float(surplus.sum()), 1e-12))
+
+
+def _place(
+    coordinate: Float32[np.ndarray, "own"], lift: Float64[np.ndarray, "own"], best: float, closed: bool
+) -> float:
+    """Mean offset from the best interval, of the samples near it, by how much the value exceeds its usual share."""
+    offset = coordinate.astype(np.float64) - best
+    offset = (offset + 0.5) % 1.0 - 0.5 if closed else offset
+    weight = np.where(np.abs(offset) <= REACH, np.maximum(lift - 1.0, 0.0), 0.0)
+    place = best + float((weight * offset).sum() / max(float(weight.sum()), 1e-12))
+    return place % 1.0 if closed else min(max(place, 0.0), 1.0)
 
 
 def _orientation(place: Float32[np.ndarray, "value"], ids: Int64[np.ndarray, "value"], closed: bool) -> Orientation:
@@ -129,8 +175,9 @@ def shape_in_words(kind: ShapeKind, values: Values) -> str:
     names = values.names
     where = "just before" if values.offset else "at"
     if kind in ("surface", "blob"):
-        without = " without a curve that chance would not draw" if kind == "blob" else " that no single curve follows"
-        return f"{noun[kind]}{without}" + (f", {where} {len(names)} values." if names else ".")
+        without = ": no curve in it beats chance" if kind == "blob" else " that no single curve follows"
+        count = "1 value" if len(names) == 1 else f"{len(names)} values"
+        return f"{noun[kind]}{without}" + (f"; it lies {where} {count}." if names else ".")
     if len(names) < 2:
         return f"{noun[kind]} along which no token has a place of its own."
     return f"{noun[kind]} through {len(names)} values, {names[0]} to {names[-1]}, {where} the word."

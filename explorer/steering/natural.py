@@ -11,7 +11,7 @@ from explorer.maths.steering import Manifold, coordinates, nearest_on_curve
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.readout import Readout, Tokenize, cluster_readout
 
-CONTEXTS_PER_VALUE = 16
+CONTEXTS_PER_VALUE = 40
 """Stored contexts that are read for each value."""
 _LEAST_SPREAD = 1e-6
 
