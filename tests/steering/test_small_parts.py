@@ -14,7 +14,7 @@ from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.engine import Engine
 from explorer.steering.guard import allowed_hosts, nesting
 from explorer.steering.host import read_token
-from explorer.steering.natural import context_text, mean_place, prepare
+from explorer.steering.natural import CONTEXTS_PER_VALUE, context_text, mean_place, prepare
 from explorer.steering.protocol import BehaviourRequest, ReadoutValue, TokenEvent, event_from_json, event_to_sse
 from explorer.steering.readout import Readout, custom_readout
 from explorer.steering.text import TextStream
@@ -139,7 +139,7 @@ def always(token: int, residual: np.ndarray) -> Callable[[list[list[int]]], tupl
 def test_a_context_is_for_the_value_that_the_model_finds_likeliest(engine: Engine) -> None:
     summary, geometry = due(engine)
     prepared = prepare(summary, geometry, engine.tokenize, None, always(6, geometry.value_residual[2]))
-    assert len(prepared.contexts.of(6)) == len(prepared.contexts.text) == 7 * 16
+    assert len(prepared.contexts.of(6)) == len(prepared.contexts.text) == 7 * CONTEXTS_PER_VALUE
     assert prepared.natural is None
     assert prepared.place[:6] == pytest.approx(geometry.value_coordinate[:6])
     assert prepared.place[6] == pytest.approx(geometry.value_coordinate[2], abs=0.02)
@@ -149,7 +149,7 @@ def test_a_context_is_for_the_value_that_the_model_finds_likeliest(engine: Engin
 def test_where_the_model_answers_with_no_value_the_stored_ones_hold(engine: Engine) -> None:
     summary, geometry = due(engine)
     prepared = prepare(summary, geometry, engine.tokenize, None, always(30, geometry.value_residual[2]))
-    assert [len(prepared.contexts.of(value)) for value in range(7)] == [16] * 7
+    assert [len(prepared.contexts.of(value)) for value in range(7)] == [CONTEXTS_PER_VALUE] * 7
     assert prepared.place == pytest.approx(geometry.value_coordinate)
 
 
