@@ -22,9 +22,10 @@ Similarity = Literal["npmi", "jaccard", "phi", "abs_phi", "cosine", "exclusion"]
 """How a pair of features is scored from how often they fire together."""
 
 ShapeKind = Literal["closed curve", "open curve", "surface", "blob"]
+"""What a cluster's point cloud is, as far as the data can tell."""
+
 CURVES: tuple[ShapeKind, ...] = ("closed curve", "open curve")
 """Shapes that have an intrinsic coordinate."""
-"""What a cluster's point cloud is, as far as the data can tell."""
 
 Regime = Literal["compact capture", "tiling", "dilution", "undetermined"]
 """How a cluster's features share its manifold (Bhalla, Fel et al. 2026, arXiv 2604.28119)."""

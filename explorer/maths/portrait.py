@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from explorer.palette import cyclic_rgb, hex_colors, sequential_rgb
-from explorer.records import ShapeKind
+from explorer.records import CURVES, ShapeKind
 
 WIDTH, HEIGHT, MARGIN = 160, 120, 12
 """Of the picture, in its own units."""
@@ -34,7 +34,7 @@ def portrait_svg(
     """
     if not len(points):
         return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"></svg>'
-    curved = kind in ("closed curve", "open curve")
+    curved = kind in CURVES
     frame = _Frame(points[:, :2], curve[:, :2] if curved else points[:, :2])
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">']
     if curved:

@@ -220,21 +220,22 @@ def _manifolds(
     settings = sources.settings
     n_clusters = int(clustering.label.max(initial=-1)) + 1
 
-    def key(number: int) -> str:
+    def stage_of(number: int) -> tuple[str, str]:
         core = np.flatnonzero(clustering.label == number).tolist()
         persistence = float(clustering.persistence[number])
-        return sources.key(settings.halo, settings.geometry, settings.seed, number, core, persistence)
+        key = sources.key(settings.halo, settings.geometry, settings.seed, number, core, persistence)
+        return f"cluster-{number}", key
 
-    names = [f"cluster-{number}" for number in range(n_clusters)]
-    missing = [number for number in range(n_clusters) if writer.stage(names[number], key(number)) is None]
+    stages = [stage_of(number) for number in range(n_clusters)]
+    missing = [number for number in range(n_clusters) if writer.stage(*stages[number]) is None]
     builder = ClusterBuilder.of(sources.bundle, firing, clustering, settings)
     built = build_clusters(builder, missing, workers)
     summaries = []
     for number in range(n_clusters):
-        saved = writer.stage(names[number], key(number))
+        saved = writer.stage(*stages[number])
         manifold = next(built) if saved is None else Manifold.from_arrays(saved)
         if saved is None:
-            writer.save_stage(names[number], key(number), manifold.to_arrays())
+            writer.save_stage(*stages[number], manifold.to_arrays())
         writer.write_cluster(number, manifold.geometry, manifold.portrait)
         summaries.append(manifold.summary)
         progress("shapes", number + 1, n_clusters)

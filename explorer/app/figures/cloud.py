@@ -8,13 +8,11 @@ from jaxtyping import Float32
 
 from explorer.app.figures.colors import cyclic_scale, position_colors, sequential_scale
 from explorer.app.state import View
-from explorer.records import ClusterGeometry, ClusterSummary
+from explorer.records import CURVES, ClusterGeometry, ClusterSummary
 
 POINTS, CURVE, CHORD, PATH, START, HANDLE = range(6)
 """Trace numbers; assets/js/cloud.js moves the last four."""
 CURVE_COLOR = "#8a939e"
-CURVES = ("closed curve", "open curve")
-"""Shapes that have a curve."""
 MAX_LABELS = 64
 """Values named in the drawing; more are thinned evenly."""
 COARSEST = 3

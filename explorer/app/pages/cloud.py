@@ -7,11 +7,11 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from explorer.app import ids
-from explorer.app.figures.cloud import CURVES, cloud_figure, cloud_labels
+from explorer.app.figures.cloud import cloud_figure, cloud_labels
 from explorer.app.pages.parts import attributes, details, select, table
 from explorer.app.state import View
 from explorer.app.words import count, number, percent, sentence, visible
-from explorer.records import ClusterGeometry, ClusterSummary
+from explorer.records import CURVES, ClusterGeometry, ClusterSummary
 
 CONFIG: Any = {"displayModeBar": False, "scrollZoom": True, "responsive": True}
 """Plotly's own buttons stay away."""

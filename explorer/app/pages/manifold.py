@@ -6,7 +6,6 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from explorer.app import ids
-from explorer.app.figures.cloud import CURVES
 from explorer.app.figures.strips import strips_view
 from explorer.app.links import Links
 from explorer.app.pages.cloud import cloud_side, curve_data
@@ -20,7 +19,7 @@ from explorer.app.pages.steering import steering_panel
 from explorer.app.state import View
 from explorer.app.suggest import suggest_end, suggest_prompt
 from explorer.app.words import REGIMES, count, number, sentence
-from explorer.records import ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
 from explorer.runs.run import Run
 
 CORE_AND_HALO = (
