@@ -206,9 +206,8 @@ def test_no_hostile_text_runs(browser: Browser, site: tuple[str, Attacks], polic
     assert len(set(given.given)) == len(corpus()), "every attack was shown somewhere"
 
 
-def test_the_watch_sees_what_runs(browser: Browser, site: tuple[str, Attacks]) -> None:
-    """The same corpus written into a page without escaping does run: the test above can fail."""
-    context = browser.new_context(bypass_csp=True)
+def written_unescaped(context: BrowserContext, site: tuple[str, Attacks]) -> Watch:
+    """What a page does into which the whole corpus is written as it is."""
     watch = Watch(context)
     page = context.new_page()
     go(page, site[0])
@@ -220,23 +219,18 @@ def test_the_watch_sees_what_runs(browser: Browser, site: tuple[str, Attacks]) -
         )
     page.wait_for_timeout(500)
     context.close()
+    return watch
+
+
+def test_the_watch_sees_what_runs(browser: Browser, site: tuple[str, Attacks]) -> None:
+    """The same corpus written into a page without escaping does run: the test above can fail."""
+    watch = written_unescaped(browser.new_context(bypass_csp=True), site)
     assert len(watch.hits) > 40
 
 
 def test_the_policy_stops_what_gets_through(browser: Browser, site: tuple[str, Attacks]) -> None:
     """The same again with the policy on: nothing runs, and the browser says what it kept from running."""
-    context = browser.new_context()
-    watch = Watch(context)
-    page = context.new_page()
-    go(page, site[0])
-    page.wait_for_selector(".run-card")
-    for attack in corpus():
-        page.evaluate(
-            "(html) => { const b = document.createElement('div'); b.innerHTML = html; document.body.append(b); }",
-            attack,
-        )
-    page.wait_for_timeout(500)
-    context.close()
+    watch = written_unescaped(browser.new_context(), site)
     assert watch.hits == []
     assert len(watch.stopped) > 40
 
