@@ -97,8 +97,9 @@ def test_a_graph_without_edges_has_a_map() -> None:
 
 
 def test_a_chain_keeps_its_order_along_the_map() -> None:
+    # UMAP may fold a chain, where a processor rounds so or so; what holds of every draw is how near the next ones lie.
     n_features = 40
-    xy = project_graph(chain(n_features), np.ones(n_features, dtype=bool), SETTINGS, seed=0)
-    distance = np.linalg.norm(xy[:, None] - xy[None], axis=-1)
-    np.fill_diagonal(distance, np.inf)
-    assert (np.abs(distance.argmin(axis=1) - np.arange(n_features)) <= 2).all()
+    apart = np.abs(np.subtract.outer(np.arange(n_features), np.arange(n_features)))
+    for seed in range(3):
+        xy = project_graph(chain(n_features), np.ones(n_features, dtype=bool), SETTINGS, seed=seed)
+        assert mean_distance(xy, apart == 1) < 0.3 * mean_distance(xy, apart > 5)
