@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,14 +75,6 @@ def tiny_sae(d_model: int = D_MODEL, **changes: object) -> Sae:
     weights = torch.arange(24.0 * d_model).sin().reshape(24, d_model)
     sae = Sae("topk", weights.T.contiguous(), torch.zeros(24), weights, torch.zeros(d_model), k=3)
     return replace(sae, **changes)  # type: ignore[arg-type]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

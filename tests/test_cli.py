@@ -6,12 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from explorer import terminal
@@ -27,14 +25,6 @@ from tests.runs.tiny_bundle import write_tiny_bundle
 HEAVY = {"torch", "transformers", "umap", "hdbscan", "numba", "sklearn", "scipy", "dash", "plotly", "numpy", "fastapi"}
 COMMANDS = [command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands]  # type: ignore[union-attr]
 EXPLORER = [sys.executable, "-m", "explorer.cli"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_help_loads_nothing_heavy_and_takes_less_than_a_second() -> None:

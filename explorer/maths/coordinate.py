@@ -48,12 +48,6 @@ def circular_mean(turns: Float[np.ndarray, "sample"]) -> float:
     return float(np.angle(np.exp(2j * np.pi * np.asarray(turns, dtype=np.float64)).mean()) / (2 * np.pi) % 1.0)
 
 
-def circular_median(turns: Float[np.ndarray, "sample"]) -> float:
-    """Median position in turns, in [0, 1), taken on the circle cut opposite to the mean direction."""
-    centre = circular_mean(turns)
-    return float((centre + np.median(signed_turns(np.asarray(turns, dtype=np.float64) - centre))) % 1.0)
-
-
 def signed_turns(difference: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
     """The shorter way round, in [-0.5, 0.5)."""
     wrapped: Float[np.ndarray, "*any"] = (difference + 0.5) % 1.0 - 0.5
@@ -74,22 +68,6 @@ def orient(coordinate: Coordinate, orientation: Orientation, *, closed: bool) ->
     turned = (values - orientation.shift) * (-1.0 if orientation.flip else 1.0)
     wrapped = turned % 1.0
     return np.where(wrapped >= 1.0, 0.0, wrapped)  # a tiny negative number wraps to 1.0 exactly
-
-
-def orient_curve(
-    curve: Float[np.ndarray, "knot axis"], orientation: Orientation, *, closed: bool
-) -> Float[np.ndarray, "knot axis"]:
-    """The same turn and flip for a curve whose knots are equally spaced in the coordinate."""
-    if not closed:
-        return curve[::-1].copy() if orientation.flip else curve
-    knots = len(curve)
-    at = np.arange(knots) / knots
-    wanted = (at * (-1.0 if orientation.flip else 1.0) + orientation.shift) % 1.0
-    below = np.floor(wanted * knots).astype(np.int64) % knots
-    share = (wanted * knots - np.floor(wanted * knots))[:, None]
-    turned = (1 - share) * curve[below] + share * curve[(below + 1) % knots]
-    result: Float[np.ndarray, "knot axis"] = turned.astype(curve.dtype)
-    return result
 
 
 def curve_at(

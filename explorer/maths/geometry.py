@@ -6,6 +6,7 @@ nor its clumps at Gaussian places look as much like a line in the same search (`
 what it confuses.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from explorer.maths.nulls import clump_null, find_clumps, gaussian_null, joint_p
 from explorer.maths.patch import bounded, flatness
 from explorer.maths.refine import Candidate, best_refined, even_weights
 from explorer.maths.search import LEVELS, SLACK, Search, between_clumps, evidence, search_curve, unexplained
-from explorer.records import Shape, ShapeKind
+from explorer.records import CURVES, Shape, ShapeKind
 
 Points = Float[np.ndarray, "sample axis"]
 Curve = Float[np.ndarray, "knot axis"]
@@ -50,6 +51,7 @@ def fit_shape(
     rng: np.random.Generator,
     settings: GeometrySettings | None = None,
     claim: float = CLAIM,
+    curves: Sequence[ShapeKind] = CURVES,
 ) -> Shape:
     """Say what a cloud lies on, and where on it each point is.
 
@@ -58,6 +60,7 @@ def fit_shape(
         rng: Thins the cloud and draws the null; the same generator state gives the same shape.
         settings: ``knots`` of the curve and ``null_draws``.
         claim: largest p at which a shape is claimed; a caller that tries several views of one cloud divides it.
+        curves: those that may be claimed, the first one first.
 
     Returns:
         Kind, coordinate [sample], curve [knot, axis] in the axes of ``points``, TwoNN dimension, p-value (the largest
@@ -71,14 +74,14 @@ def fit_shape(
     if frame.scale <= 0 or len(np.unique(np.round(cloud, 6), axis=0)) < FEWEST:
         return _straight(points, cloud, frame, "blob", 1.0, dimension, settings)
     thinned = even_sample(pool, THINNED, rng)
-    for closed in (True, False):
-        found = _claim_curve(pool, thinned, closed, settings.null_draws, claim, rng)
+    for kind in curves:
+        found = _claim_curve(pool, thinned, kind == "closed curve", settings.null_draws, claim, rng)
         if found is not None:
             candidate, p = found
             return _along(points, cloud, frame, candidate, p, dimension, settings, rng)
     p = _surface_p(pool, settings.null_draws, claim, rng)
-    kind: ShapeKind = "surface" if p <= claim else "blob"
-    return _straight(points, cloud, frame, kind, p if kind == "surface" else 1.0, dimension, settings)
+    flat = p <= claim
+    return _straight(points, cloud, frame, "surface" if flat else "blob", p if flat else 1.0, dimension, settings)
 
 
 class _Frame(NamedTuple):

@@ -35,6 +35,9 @@ SPREAD = 0.16
 REACH = 0.15
 """A value's place is the mean of its samples so near to that, each by how much its share exceeds the usual."""
 
+BROKEN = 1.5
+"""A ring whose largest step from value to value is so many times the next largest is not closed by its values."""
+
 
 @dataclass(frozen=True)
 class Values:
@@ -84,6 +87,18 @@ def name_values(
     rank[np.asarray(kept, dtype=np.int64)[order]] = np.arange(len(kept))
     names = tuple(texts[kept[position]] for position in order)
     return Values(offset, names, place[order], rank[text], orientation)
+
+
+def breaks_off(values: Values) -> bool:
+    """Whether values on a closed curve leave one stretch of it bare: they run along an open curve whose ends lie close.
+
+    In the plane such ends would lie as far apart as the curve is wide. In the many directions that tell sixty values
+    apart, all but neighbours are equally far from each other, and a curve is easily closed over its ends.
+    """
+    if len(values.coordinate) < 3:
+        return False
+    step = np.sort(np.diff(values.coordinate, append=values.coordinate[0] + 1.0))
+    return bool(step[-1] > BROKEN * step[-2])
 
 
 def _texts(ids: Int32[np.ndarray, "sample"], vocabulary: Vocabulary) -> tuple[list[str], Int64[np.ndarray, "sample"]]:

@@ -58,18 +58,24 @@ def by_feature(codes: Codes) -> Firing:
 
 def core_tokens(
     firing: Firing, core: Int32[np.ndarray, "core"], share: float, cover: float = 0.25
-) -> Int64[np.ndarray, "token_of_core"]:
-    """Tokens of a cluster, ascending: where at least a share of its core fires.
+) -> list[Int64[np.ndarray, "token_of_core"]]:
+    """Tokens that may be a cluster's, ascending each: first those where at least a share of its core fires.
 
     Tiles that hardly overlap never fire together, so that this would leave nothing: fewer features are then asked for,
     until the tokens are at least ``cover`` of those on which any of the core fires.
+
+    Of sparse codes k fire on a token: where six of eleven features fire that say "a year comes", few are left to say
+    which. So there is a second choice where it is a wider one. Tokens on which one feature strays and tokens on which
+    many fire together are two modes with a valley between them, and all beyond the valley may be the cluster's.
     """
     tokens = np.concatenate([firing.of(int(feature))[0] for feature in core])
     where, count = np.unique(tokens, return_counts=True)
-    for needed in range(int(np.ceil(share * len(core))), 1, -1):
-        if (count >= needed).sum() >= cover * len(where):
-            return where[count >= needed]
-    return where
+    needed = int(np.ceil(share * len(core)))
+    while needed > 1 and (count >= needed).sum() < cover * len(where):
+        needed -= 1
+    rising = np.flatnonzero(np.diff(np.bincount(count, minlength=2)[1:]) > 0)
+    beyond = int(rising[0]) + 2 if len(rising) else needed
+    return [where[count >= least] for least in ([needed, beyond] if beyond < needed else [needed])]
 
 
 def codes_on(

@@ -14,7 +14,7 @@ from explorer.maths.membership import Subspace, cluster_subspace, grow_halo
 from explorer.maths.portrait import portrait_svg
 from explorer.maths.position import Position, read_position
 from explorer.maths.regime import feature_order, judge_regime, tuning_curves
-from explorer.maths.values import Values, label_of, name_values, shape_in_words
+from explorer.maths.values import Values, breaks_off, label_of, name_values, shape_in_words
 from explorer.pipeline.contexts import contexts_of
 from explorer.pipeline.firing import Firing, codes_on, core_tokens
 from explorer.records import (
@@ -50,7 +50,7 @@ FEWEST_SURE = 8
 DRAWN_AXES = 3
 """Axes of the drawn cloud."""
 READINGS = 2
-"""Ways in which a cluster's position is read; each has its share of the chance to claim a shape by mistake."""
+"""Ways in which the position of tokens is read; each has its share of the chance to claim a shape by mistake."""
 
 _SUMMARY = TypeAdapter(ClusterSummary)
 
@@ -169,8 +169,7 @@ class ClusterBuilder:
         """Recover the geometry of one cluster; its chance comes from the build's seed and its number."""
         rng = np.random.default_rng([self.settings.seed, number])
         core = np.flatnonzero(self.clustering.label == number).astype(np.int32)
-        cloud = self._cloud(core, rng)
-        membership, reading = self._settled(core, cloud, rng)
+        cloud, membership, reading = self._chosen(core, rng)
         fit = self._fit(membership, reading, cloud)
         geometry = self._geometry(membership, cloud, fit, rng)
         summary = self._summary(number, membership, cloud, fit, rng)
@@ -180,8 +179,19 @@ class ClusterBuilder:
             portrait_svg(geometry.points, geometry.coordinate, geometry.curve, fit.reading.shape.kind),
         )
 
-    def _cloud(self, core: Int32[np.ndarray, "core"], rng: np.random.Generator) -> _Cloud:
-        tokens = core_tokens(self.firing, core, self.settings.halo.core_share)
+    def _chosen(self, core: Int32[np.ndarray, "core"], rng: np.random.Generator) -> tuple[_Cloud, Membership, _Reading]:
+        """Of the tokens that may be the cluster's, the first that show a curve, or the first of all."""
+        choices = core_tokens(self.firing, core, self.settings.halo.core_share)
+        claim = CLAIM / (READINGS * len(choices))
+        found = []
+        for tokens in choices:
+            cloud = self._cloud(tokens, rng)
+            found.append((cloud, *self._settled(core, cloud, claim, rng)))
+            if found[-1][2].shape.kind in CURVES:
+                return found[-1]
+        return found[0]
+
+    def _cloud(self, tokens: Int64[np.ndarray, "token_of_core"], rng: np.random.Generator) -> _Cloud:
         stored = self._stored(tokens)
         chosen = tokens if stored is None else stored
         most = self.settings.geometry.max_points
@@ -223,21 +233,21 @@ class ClusterBuilder:
         return grow_halo(core, candidates, codes, cloud.activations, W_dec, self.settings.halo, rng=rng)
 
     def _settled(
-        self, core: Int32[np.ndarray, "core"], cloud: _Cloud, rng: np.random.Generator
+        self, core: Int32[np.ndarray, "core"], cloud: _Cloud, claim: float, rng: np.random.Generator
     ) -> tuple[Membership, _Reading]:
         """Atoms and reading; where a curve shows, the halo is grown anew on the tokens of which position is known.
 
         On all tokens of a core the halo spends itself on wording and on the core's other populations. The new atoms are
-        kept if the curve still shows in them.
+        kept if a curve still shows in them.
         """
         membership = self._membership(core, cloud, rng)
-        reading = self._reading(self._span(membership, cloud).coordinates(cloud.activations), cloud, rng)
+        reading = self._reading(self._span(membership, cloud).coordinates(cloud.activations), cloud, claim, rng)
         if reading.shape.kind not in CURVES:
             return membership, reading
         again = self._membership(core, cloud.part(reading.position.known), rng)
         inside = self._span(again, cloud.part(reading.position.known)).coordinates(cloud.activations)
-        reread = self._read(inside, self._ids(cloud)[reading.offset], reading.offset, rng)
-        return (again, reread) if reread.shape.kind == reading.shape.kind else (membership, reading)
+        reread = self._read(inside, self._ids(cloud)[reading.offset], reading.offset, claim, rng)
+        return (again, reread) if reread.shape.kind in CURVES else (membership, reading)
 
     def _span(self, membership: Membership, cloud: _Cloud) -> Subspace:
         return cluster_subspace(cloud.activations, self.decoder.W_dec[membership.atoms])
@@ -247,9 +257,7 @@ class ClusterBuilder:
         inside = span.coordinates(cloud.activations)
         known = np.flatnonzero(reading.position.known)
         closed = reading.shape.kind == "closed curve"
-        values = name_values(
-            reading.ids[known], reading.offset, reading.shape.coordinate, self.tokens.vocabulary, closed=closed
-        )
+        values = self._values(reading.ids[known], reading.offset, reading.shape)
         coordinate = orient(reading.shape.coordinate, values.orientation, closed=closed).astype(np.float32)
         told = reading.position.told[known]
         surest = np.flatnonzero(_surest(told, coordinate))
@@ -265,9 +273,11 @@ class ClusterBuilder:
         points = reading.position.points[known]
         return _Fit(reading, known, points, coordinate, subspace, path.astype(np.float32), values)
 
-    def _reading(self, inside: Float32[np.ndarray, "sample axis"], cloud: _Cloud, rng: np.random.Generator) -> _Reading:
+    def _reading(
+        self, inside: Float32[np.ndarray, "sample axis"], cloud: _Cloud, claim: float, rng: np.random.Generator
+    ) -> _Reading:
         """The token here or the next, whichever shows a curve, else whichever tells more."""
-        found = [self._read(inside, ids, offset, rng) for offset, ids in enumerate(self._ids(cloud))]
+        found = [self._read(inside, ids, offset, claim, rng) for offset, ids in enumerate(self._ids(cloud))]
         return max(found, key=lambda reading: reading.rank)
 
     def _ids(self, cloud: _Cloud) -> tuple[Int32[np.ndarray, "sample"], Int32[np.ndarray, "sample"]]:
@@ -280,13 +290,22 @@ class ClusterBuilder:
         inside: Float32[np.ndarray, "sample axis"],
         ids: Int32[np.ndarray, "sample"],
         offset: int,
+        claim: float,
         rng: np.random.Generator,
     ) -> _Reading:
         position = read_position(inside, ids, rng=rng)
         told = position.bits > 0 and position.p_value <= CLAIM
-        claim = CLAIM / READINGS if told else 0.0
-        shape = fit_shape(position.points[position.known], rng=rng, settings=self.settings.geometry, claim=claim)
+        claim = claim if told else 0.0
+        points, settings = position.points[position.known], self.settings.geometry
+        shape = fit_shape(points, rng=rng, settings=settings, claim=claim)
+        if shape.kind == "closed curve" and breaks_off(self._values(ids[position.known], offset, shape)):
+            opened = fit_shape(points, rng=rng, settings=settings, claim=claim, curves=("open curve",))
+            shape = opened if opened.kind == "open curve" else shape
         return _Reading(offset, ids, position, shape)
+
+    def _values(self, ids: Int32[np.ndarray, "sample"], offset: int, shape: Shape) -> Values:
+        closed = shape.kind == "closed curve"
+        return name_values(ids, offset, shape.coordinate, self.tokens.vocabulary, closed=closed)
 
     def _geometry(self, membership: Membership, cloud: _Cloud, fit: _Fit, rng: np.random.Generator) -> ClusterGeometry:
         settings = self.settings.geometry

@@ -2,11 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from explorer.demo.corpus.documents import write_text
 from explorer.demo.subject import HOOK, LAYER, MODEL_FOLDER, SAE_FOLDER
@@ -22,14 +20,6 @@ SETTINGS = {
 """Small, so that it takes seconds; what the full settings find is measured on the cached run."""
 N_DOCS = 250
 OTHER_SEED = 7_002
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_from_the_demo_s_subject_to_a_steered_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,11 @@
 """The whole way on a real model that this project did not make: SAE, harvest, build, show, check, by command line."""
 
 import json
-from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import pytest
-import torch
 
 from explorer.config import BuildSettings
 from explorer.lm.fingerprint import subject_fingerprint
@@ -28,14 +25,6 @@ SUMMARY = {
     "id", "features", "halo", "n_tokens", "label", "shape", "intrinsic_dim", "regime", "order", "feature_order",
     "scores",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def fires(bundle: Bundle) -> np.ndarray:

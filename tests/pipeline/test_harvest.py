@@ -32,14 +32,6 @@ SETTINGS = HarvestSettings(layer=1, context=20, batch_tokens=40, residuals=15, s
 DOCUMENTS = ["the old cat sat on the mat", "", "the dog", "by the door the old dog sat by the old cat " * 4, "cat ."]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def tiny_sae(d_model: int = 16, n_features: int = 24, **changes: object) -> Sae:
     rng = torch.Generator().manual_seed(1)
     W_dec = torch.randn(n_features, d_model, generator=rng)

@@ -1,25 +1,14 @@
 """A tiny random subject with a planted run, opened once."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from explorer.steering.answers import Answers
 from explorer.steering.engine import Engine
 from explorer.steering.protocol import BehaviourRequest, SteerRequest
 from explorer.steering.subject import open_engine
 from tests.steering.tiny import write_steerable_run
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two threads on a machine that does other work wait for each other far longer than they compute."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
