@@ -74,7 +74,7 @@ def core_tokens(
     while needed > 1 and (count >= needed).sum() < cover * len(where):
         needed -= 1
     rising = np.flatnonzero(np.diff(np.bincount(count, minlength=2)[1:]) > 0)
-    beyond = int(rising[0]) + 2 if len(rising) else needed
+    beyond = int(rising[0]) + 2 if len(rising) and rising[0] > 0 else needed
     return [where[count >= least] for least in ([needed, beyond] if beyond < needed else [needed])]
 
 

@@ -29,7 +29,7 @@ def steer_headless(
     arms: Sequence[str] = ("manifold", "linear", "chord"),
     seed: int = 0,
     waypoints: int = 50,
-    prompts_per_value: int = 4,
+    prompts_per_value: int = 8,
     device: str = "cpu",
     dtype: str = "float32",
     model: str | None = None,

@@ -28,7 +28,7 @@ class PairSettings:
 
     arms: tuple[Arm, ...] = ("manifold", "linear", "chord")
     """Which arms."""
-    prompts_per_value: int = 4
+    prompts_per_value: int = 8
     """Stored contexts that each value is steered from."""
     waypoints: int = 50
     """Points of each path."""

@@ -10,9 +10,8 @@ from explorer.steering.headless import steer_headless
 ALMANAC = shipped_folder("cached_runs") / "almanac"
 
 
-@pytest.mark.parametrize(("concept", "visited"), [("weekday", 0.95), ("month", 0.95), ("hour", 0.94)])
-def test_the_curve_arrives_by_the_values_between_at_a_quarter_of_the_lines_energy(concept: str, visited: float) -> None:
-    """Wanted is .95 for all three; hours have .950 to three digits, and which contexts are drawn moves the last."""
+@pytest.mark.parametrize("concept", ["weekday", "month", "hour"])
+def test_the_curve_arrives_by_the_values_between_at_a_quarter_of_the_lines_energy(concept: str) -> None:
     (row,) = [row for row in steered_clusters(open_run(ALMANAC)) if row.concept == concept]
     table = steer_headless(ALMANAC, row.cluster, arms=("manifold", "linear"))
     energy, reach = table["e_bc"], table["reach"]
@@ -20,5 +19,5 @@ def test_the_curve_arrives_by_the_values_between_at_a_quarter_of_the_lines_energ
     assert isinstance(reach, dict)
     assert energy["manifold"]["mean"] < 0.25 * energy["linear"]["mean"]
     assert reach["manifold"]["p_target"] >= 0.9 * reach["linear"]["p_target"]
-    assert reach["manifold"]["visited"] >= visited > reach["linear"]["visited"]
+    assert reach["manifold"]["visited"] >= 0.95 > reach["linear"]["visited"]
     assert table["moves_model"] is True

@@ -45,6 +45,15 @@ def test_the_planted_kind_is_found(name: str) -> None:
     assert _fit(cloud.points).kind in cloud.kinds
 
 
+def test_only_the_wanted_curves_are_claimed() -> None:
+    rng = np.random.default_rng(1)
+    arc = planted.SHAPES["arc"](1500, rng).points
+    found = fit_shape(arc, rng=rng, settings=SETTINGS, curves=("open curve",))
+    assert found.kind == "open curve"
+    ring = planted.SHAPES["ring"](1500, rng).points
+    assert fit_shape(ring, rng=rng, settings=SETTINGS, curves=()).kind in ("surface", "blob")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", FOUND)

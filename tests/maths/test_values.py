@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from explorer.maths.coordinate import orient
-from explorer.maths.values import Values, label_of, name_values, shape_in_words
+from explorer.maths.values import Values, breaks_off, label_of, name_values, shape_in_words
 from explorer.records import Vocabulary
 
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
@@ -33,6 +33,17 @@ def test_values_on_a_ring_are_named_in_order_from_the_lowest_token(offset: int, 
     own = values.index >= 0
     apart = np.abs((turned[own] - values.coordinate[values.index[own]] + 0.5) % 1.0 - 0.5)
     assert np.median(apart) < 0.03
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_ring_breaks_off_where_values_are_missing(missing: int) -> None:
+    rng = np.random.default_rng(missing)
+    names = [f"{number}" for number in range(24)]
+    value = rng.integers(24 - missing, size=2400)
+    turns = ((value / 24 + rng.normal(0, 0.005, len(value))) % 1.0).astype(np.float32)
+    values = name_values(value.astype(np.int32), 1, turns, Vocabulary.pack(names), closed=True)
+    assert len(values.names) == 24 - missing
+    assert breaks_off(values) == (missing > 0)
 
 
 def test_tokens_all_over_the_curve_are_no_values() -> None:

@@ -1,0 +1,49 @@
+"""Which tokens a cluster has."""
+
+import numpy as np
+
+from explorer.pipeline.firing import Firing, by_feature, core_tokens
+from explorer.records import Codes
+
+
+def firing_of(fires: np.ndarray) -> Firing:
+    """From whether each feature fires on each token [token, feature]."""
+    token, feature = np.nonzero(fires)
+    indptr = np.concatenate([[0], np.cumsum(fires.sum(axis=1))])
+    return by_feature(Codes(indptr, feature.astype(np.uint32), np.ones(len(token), np.float32), fires.shape[1]))
+
+
+def fires_so_many(counts: list[int], n_features: int) -> np.ndarray:
+    """Tokens on which so many of the features fire, other ones on each [token, feature]."""
+    rng = np.random.default_rng(0)
+    return np.array([rng.permutation(n_features) < count for count in counts])
+
+
+def test_half_of_the_core_must_fire() -> None:
+    fires = fires_so_many([4] * 40 + [3] * 30 + [2] * 20 + [1] * 10, 6)
+    (tokens,) = core_tokens(firing_of(fires), np.arange(6, dtype=np.int32), 0.5)
+    assert tokens.tolist() == list(range(70))
+
+
+def test_tiles_that_hardly_overlap_need_fire_alone_only() -> None:
+    fires = np.zeros((40, 4), dtype=bool)
+    fires[np.arange(40), np.arange(40) % 4] = True
+    fires[0] = [True, True, False, False]
+    (tokens,) = core_tokens(firing_of(fires), np.arange(4, dtype=np.int32), 0.5)
+    assert tokens.tolist() == list(range(40))
+
+
+def test_joint_firings_beyond_the_valley_are_a_second_choice_of_a_large_core() -> None:
+    fires = fires_so_many([6] * 30 + [3] * 40 + [2] * 2 + [1] * 25, 10)
+    half, joint = core_tokens(firing_of(fires), np.arange(10, dtype=np.int32), 0.5)
+    assert half.tolist() == list(range(30))
+    assert joint.tolist() == list(range(70))
+
+
+def test_other_features_do_not_count() -> None:
+    fires = fires_so_many([3] * 20 + [0] * 20, 6)
+    with_others = np.concatenate([fires, np.ones((40, 5), dtype=bool)], axis=1)
+    core = np.arange(6, dtype=np.int32)
+    (alone,) = core_tokens(firing_of(fires), core, 0.5)
+    (beside,) = core_tokens(firing_of(with_others), core, 0.5)
+    assert alone.tolist() == beside.tolist()
