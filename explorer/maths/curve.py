@@ -54,7 +54,13 @@ def smooth(
     closed: bool,
     knots: int,
 ) -> Curve:
-    """The smoothing spline of the points over their coordinate, then spaced evenly in arc length."""
+    """The smoothing spline of the points over their coordinate, then spaced evenly in arc length.
+
+    An open curve ends where its points end: beyond them nothing holds it.
+    """
+    if not closed:
+        used = coordinate[weight > 0]
+        coordinate = (coordinate - used.min()) / max(float(np.ptp(used)), 1e-12)
     terms = basis(coordinate, harmonics, closed=closed)
     penalty = stiffness * weight.sum() * bending(harmonics, closed=closed) + 1e-9 * weight.sum()
     weighted = terms * weight[:, None]

@@ -73,6 +73,8 @@ def _explained_by(lag: Int[np.ndarray, "landmark landmark"], apart: Float[np.nda
     """Share of the variance of the off-diagonal distances that lies between the lags."""
     off = lag > 0
     values, group = apart[off], lag[off]
+    if not len(values):
+        return 0.0
     mean = np.bincount(group, weights=values) / np.maximum(np.bincount(group), 1)
     total = float(((values - values.mean()) ** 2).sum())
     return 1.0 - float(((values - mean[group]) ** 2).sum()) / total if total > 0 else 0.0

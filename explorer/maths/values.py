@@ -35,7 +35,7 @@ SPREAD = 0.16
 REACH = 0.15
 """A value's place is the mean of its samples so near to that, each by how much its share exceeds the usual."""
 
-BROKEN = 1.5
+BROKEN = 1.75
 """A ring whose largest step from value to value is so many times the next largest is not closed by its values."""
 
 

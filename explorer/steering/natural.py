@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int32, Int64
 
 from explorer.maths.behaviour import BehaviourManifold, fit_behaviour_manifold
-from explorer.maths.steering import Manifold, coordinates, nearest_on_curve
+from explorer.maths.steering import Manifold, coordinates, nearest_on_curve, on_curve
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.readout import Readout, Tokenize, cluster_readout
 
@@ -71,10 +71,10 @@ class Prepared:
         return self.manifold.closed
 
     def typical(self, value: int, count: int) -> list[list[int]]:
-        """Contexts for a value that lie nearest to its place, each text once."""
+        """Contexts for a value whose states lie nearest to its point of the curve, each text once."""
         numbers = self.contexts.of(value)
-        away = np.abs(self.contexts.coordinate[numbers] - self.place[value])
-        away = np.minimum(away, 1.0 - away) if self.closed else away
+        point = on_curve(self.manifold, self.place[[value]])
+        away = np.linalg.norm(coordinates(self.manifold, self.contexts.residual[numbers]) - point, axis=1)
         ordered = [tuple(self.contexts.text[number]) for number in numbers[np.argsort(away, kind="stable")]]
         return [list(text) for text in dict.fromkeys(ordered)][:count]
 
