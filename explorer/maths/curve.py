@@ -18,6 +18,15 @@ Curve = Float[np.ndarray, "knot axis"]
 SEARCH_KNOTS = 64
 """Knots of a curve while it is being searched."""
 
+HOLE = 0.02
+"""A longer stretch of a curve without a point is a hole, which the curve crosses straight:"""
+RIM = 6
+"""between the means of so many points on either side,"""
+PLANKS = 3
+"""held by so many points for each HOLE of its length,"""
+LIGHT = 0.2
+"""which together weigh this share of what points of mean density would."""
+
 
 class Projection(NamedTuple):
     """Where on a curve each point falls."""
@@ -138,9 +147,19 @@ def principal_curve(
     stiffness: float = 1e-7,
     knots: int = SEARCH_KNOTS,
 ) -> Curve:
-    """Alternate smoothing and projection from a starting coordinate (Hastie and Stuetzle 1989)."""
+    """Alternate smoothing and projection from a starting coordinate (Hastie and Stuetzle 1989).
+
+    Where no point holds it, the curve runs straight: a smoothing spline would swing out there, and each round would
+    give the swing, which has length, a larger share of the coordinate.
+    """
     weight = np.ones(len(points)) if weight is None else weight
-    curve = smooth(points, coordinate, weight, harmonics, stiffness, closed=closed, knots=knots)
+    points, coordinate, weight = points[weight > 0], coordinate[weight > 0], weight[weight > 0]
+
+    def fitted(at: Float[np.ndarray, "sample"]) -> Curve:
+        held = _bridged(points, at, weight, closed=closed)
+        return smooth(*held, harmonics, stiffness, closed=closed, knots=knots)
+
+    curve = fitted(coordinate)
     last = np.inf
     for _ in range(rounds):
         place = project(points, curve, closed=closed)
@@ -148,8 +167,36 @@ def principal_curve(
         if error > 0.999 * last:
             break
         last = error
-        curve = smooth(points, place.coordinate, weight, harmonics, stiffness, closed=closed, knots=knots)
+        curve = fitted(place.coordinate)
     return curve
+
+
+def _bridged(
+    points: Points, coordinate: Float[np.ndarray, "sample"], weight: Float[np.ndarray, "sample"], *, closed: bool
+) -> tuple[Points, Float[np.ndarray, "sample"], Float[np.ndarray, "sample"]]:
+    """The points, and a few light ones on the straight lines between the rims of the holes that they leave."""
+    order = np.argsort(coordinate, kind="stable")
+    sorted_points, sorted_weight = points[order], weight[order]
+    at = coordinate[order]
+    step = np.diff(at, append=at[0] + 1.0) if closed else np.diff(at)
+    parts = [(points, coordinate, weight)]
+    for hole in np.flatnonzero(step > HOLE):
+        before = np.arange(hole - RIM + 1, hole + 1)
+        after = before + RIM
+        if not closed:
+            before, after = before[before >= 0], after[after < len(at)]
+        rims = [
+            np.average(sorted_points[side % len(at)], axis=0, weights=sorted_weight[side % len(at)])
+            for side in (before, after)
+        ]
+        share = np.linspace(0.0, 1.0, int(np.ceil(step[hole] / HOLE * PLANKS)) + 2)[1:-1]
+        across = rims[0] + share[:, None] * (rims[1] - rims[0])
+        light = np.full(len(share), LIGHT * weight.sum() * step[hole] / len(share))
+        parts.append(
+            (across, (at[hole] + share * step[hole]) % 1.0 if closed else at[hole] + share * step[hole], light)
+        )
+    held_points, held_at, held_weight = zip(*parts, strict=True)
+    return np.concatenate(held_points), np.concatenate(held_at), np.concatenate(held_weight)
 
 
 def fit_path(

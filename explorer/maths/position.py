@@ -216,13 +216,19 @@ def _log_odds(
     prior: Float64[np.ndarray, "token_class"],
     known: Bool[np.ndarray, "sample"],
 ) -> Float32[np.ndarray, "sample direction"]:
-    """The population's log-odds along their principal directions over the known samples, in nats."""
+    """The population's log-odds along their principal directions over the known samples, in nats, all of one size.
+
+    Their direction tells which value, their size how surely it is told. A curve through both would run out to the sharp
+    answers among the soft ones, and back, wherever there are some.
+    """
     odds = readout.log_odds(coordinates)[:, kept]
     odds -= (odds @ (prior[kept] / prior[kept].sum()))[:, None]
     odds -= odds[known].mean(0)
     _, _, axes = np.linalg.svd(odds[known], full_matrices=False)
     axes = _signed(axes[: min(MOST_AXES, len(kept) - 1, coordinates.shape[1])])
-    return np.asarray(odds @ axes.T, dtype=np.float32)
+    points = odds @ axes.T
+    radius = np.linalg.norm(points, axis=1)
+    return np.asarray(points * (np.median(radius[known]) / np.maximum(radius, 1e-12))[:, None], dtype=np.float32)
 
 
 def _discriminants(

@@ -19,11 +19,7 @@ MOST_HARMONICS = 24
 
 
 FINER = 0.5
-"""A curve with more harmonics must leave less than this share of what the smoother one leaves,"""
-BARER = 1.5
-"""and its longest stretch without a point must not be so many times as long a share of it,"""
-BARE = 0.03
-"""and this much."""
+"""A curve with more harmonics must leave less than this share of what the smoother one leaves."""
 
 
 class Candidate(NamedTuple):
@@ -70,29 +66,20 @@ def best_refined(
 ) -> tuple[Curve, float]:
     """The smoothest refinement that explains held-out points nearly best without doubling back, and what it explains.
 
-    A few stray points draw a spur out of a finely bent curve, out to them and back; and where no point holds it, it may
-    swing far out. Either has length: coordinates on both sides of it are pushed apart.
+    A few stray points draw a spur out of a finely bent curve, out to them and back, and a spur has length: coordinates
+    on both sides of it are pushed apart.
     """
     half = rng.permutation(len(cloud)) < len(cloud) // 2
-    inside, closed = cloud[weight > 0], candidate.closed
-    best, explained = candidate.curve, candidate.explained
-    for finer in (0, 2 * candidate.harmonics, 4 * candidate.harmonics):
+    best, explained = _refine(cloud, weight, candidate), _held_out(cloud, weight, half, candidate, 0)
+    for finer in (2 * candidate.harmonics, 4 * candidate.harmonics):
         curve = _refine(cloud, weight, candidate, min(finer, MOST_HARMONICS))
         gained = _held_out(cloud, weight, half, candidate, min(finer, MOST_HARMONICS))
-        worth = finer == 0 or (
-            1.0 - gained < FINER * (1.0 - explained) and doubled(inside, curve, closed=closed) < DOUBLED
-        )
-        bare, before = (_longest_bare(inside, one, closed=closed) for one in (curve, best))
-        if worth and bare <= BARER * before + BARE:
+        if (
+            1.0 - gained < FINER * (1.0 - explained)
+            and doubled(cloud[weight > 0], curve, closed=candidate.closed) < DOUBLED
+        ):
             best, explained = curve, gained
     return best, explained
-
-
-def _longest_bare(cloud: Points, curve: Curve, *, closed: bool) -> float:
-    """Share of a curve's length that its longest stretch without a point takes, ends included."""
-    place = np.sort(project(cloud, curve, closed=closed).coordinate)
-    step = np.diff(place, append=place[0] + 1.0) if closed else np.diff(place, prepend=0.0, append=1.0)
-    return float(step.max())
 
 
 def _held_out(

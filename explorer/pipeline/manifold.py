@@ -180,16 +180,13 @@ class ClusterBuilder:
         )
 
     def _chosen(self, core: Int32[np.ndarray, "core"], rng: np.random.Generator) -> tuple[_Cloud, Membership, _Reading]:
-        """Of the tokens that may be the cluster's, the first that show a curve, or the first of all."""
+        """Of the tokens that may be the cluster's those that show a curve; of two such choices, those told more of."""
         choices = core_tokens(self.firing, core, self.settings.halo.core_share)
         claim = CLAIM / (READINGS * len(choices))
-        found = []
-        for tokens in choices:
-            cloud = self._cloud(tokens, rng)
-            found.append((cloud, *self._settled(core, cloud, claim, rng)))
-            if found[-1][2].shape.kind in CURVES:
-                return found[-1]
-        return found[0]
+        clouds = [self._cloud(tokens, rng) for tokens in choices]
+        found = [(cloud, *self._settled(core, cloud, claim, rng)) for cloud in clouds]
+        curved = [one for one in found if one[2].shape.kind in CURVES]
+        return max(curved, key=lambda one: one[2].position.bits) if curved else found[0]
 
     def _cloud(self, tokens: Int64[np.ndarray, "token_of_core"], rng: np.random.Generator) -> _Cloud:
         stored = self._stored(tokens)
