@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from explorer.maths.coordinate import curve_at
-from explorer.maths.curve import even_knots, fit_path, project, project_to_curve
+from explorer.maths.curve import (
+    even_knots,
+    fit_path,
+    principal_curve,
+    project,
+    project_to_curve,
+    squared_distances,
+)
 from explorer.maths.planted import clumpy
 
 
@@ -66,3 +73,15 @@ def test_an_open_path_ends_where_the_points_end() -> None:
     path = fit_path(points, u, closed=False)
     assert np.abs(path[0]).max() < 0.05
     assert np.abs(path[-1] - 1).max() < 0.05
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_principal_curve_runs_straight_where_no_point_holds_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    value = rng.integers(0, 7, 900)
+    turns = value / 7 + 0.01 * rng.normal(size=900)
+    radius = 1.0 + (value == 3) * rng.uniform(0, 1.5, 900)  # one value is told sharply now and then
+    points = radius[:, None] * np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=1)
+    curve = principal_curve(points, turns % 1.0, 8, closed=True, rounds=8, stiffness=1e-6)
+    away = np.sqrt(squared_distances(curve, points).min(axis=1))
+    assert away.max() < 0.55  # half the way between neighbours is .43
