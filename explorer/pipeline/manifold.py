@@ -39,14 +39,16 @@ FEWEST_STORED = 40
 """Stored activations below which a cluster's geometry is fitted on the SAE's reconstruction."""
 CURVE_SHARE = 0.999
 """Share of the curve's own variance that the directions of steering hold."""
-PATH_HARMONICS = 4
+PATH_HARMONICS = 6
 """Bends of the steering path; with more it follows the wording, which changes along the curve too."""
-SUREST = 0.4
+SUREST = 0.7
 """Share of the known samples that the steering path runs through, in each of"""
 STRETCHES = 48
 """stretches along the curve,"""
 FEWEST_SURE = 8
 """but at least so many of each."""
+FEWEST_VALUES = 3
+"""Position is read off tokens: a curve along which fewer of them have a place of their own is not one of position."""
 DRAWN_AXES = 3
 """Axes of the drawn cloud."""
 READINGS = 2
@@ -298,6 +300,8 @@ class ClusterBuilder:
         if shape.kind == "closed curve" and breaks_off(self._values(ids[position.known], offset, shape)):
             opened = fit_shape(points, rng=rng, settings=settings, claim=claim, curves=("open curve",))
             shape = opened if opened.kind == "open curve" else shape
+        if shape.kind in CURVES and len(self._values(ids[position.known], offset, shape).names) < FEWEST_VALUES:
+            shape = fit_shape(points, rng=rng, settings=settings, claim=claim, curves=())
         return _Reading(offset, ids, position, shape)
 
     def _values(self, ids: Int32[np.ndarray, "sample"], offset: int, shape: Shape) -> Values:
