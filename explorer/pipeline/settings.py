@@ -21,7 +21,9 @@ def read_build_settings(path: Path | None, *, similarity: str | None = None, see
     """
     raw: dict[str, Any] = {} if path is None else _read(path)
     if similarity is not None:
-        raw.setdefault("cofiring", {})["similarity"] = similarity
+        group = raw.setdefault("cofiring", {})
+        if isinstance(group, dict):
+            group["similarity"] = similarity
     if seed is not None:
         raw["seed"] = seed
     try:
