@@ -29,7 +29,9 @@ class Readout:
 
     def probabilities(self, p: Float[np.ndarray, "row vocab"]) -> Float[np.ndarray, "row behaviour"]:
         """Sum next-token probabilities over each value's tokens; the rest is "other", last."""
-        sums = np.stack([p[:, list(ids)].sum(axis=1) for ids in self.token_ids], axis=1)
+        sums = np.zeros((len(p), len(self.token_ids)), dtype=p.dtype)
+        for index, ids in enumerate(self.token_ids):
+            sums[:, index] = p[:, list(ids)].sum(axis=1)
         other = np.clip(1.0 - sums.sum(axis=1, keepdims=True), 0.0, 1.0)
         return np.asarray(np.clip(np.concatenate([sums, other], axis=1), 0.0, 1.0))
 
