@@ -128,6 +128,14 @@ def read_last(
     return here.activation[:, -1].to(torch.float32), logits
 
 
+@torch.inference_mode()
+def read_every(place: Place, token_ids: Int64[Tensor, "batch position"]) -> Float[Tensor, "batch position d_model"]:
+    """Activation at [layer, hook] at every token, unsteered, float32; the blocks above are not run."""
+    with capture(place.model, place.layer, place.hook, stop_early=True) as here:
+        place.model(input_ids=token_ids, use_cache=False)
+    return here.activation.to(torch.float32)
+
+
 class Decoder:
     """Writes on from a prompt, every row in one batch, one token a step.
 

@@ -10,6 +10,8 @@ from jaxtyping import Float
 
 from explorer.errors import RequestError
 from explorer.maths.steering import Path
+from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
+from explorer.steering.encoding import Encoder
 from explorer.steering.engine import Engine, Prompt
 from explorer.steering.measure import Aim, aim_of, arm_behaviour, effect_of
 from explorer.steering.moves import Move, controls, moves, off_curve, own_place, path_from, place_of
@@ -32,7 +34,6 @@ from explorer.steering.protocol import (
     TopToken,
 )
 from explorer.steering.readout import Readout, custom_readout
-from explorer.steering.refusal import Refusal
 from explorer.steering.writing import write
 
 Event: TypeAlias = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
@@ -59,6 +60,7 @@ class Answers:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._encoder = Encoder(engine)
 
     def subject(self) -> SubjectReply:
         """What the host holds and what it allows."""
@@ -95,6 +97,10 @@ class Answers:
                           strength=request.strength, count=CONTROLS)  # fmt: skip
         p = self.engine.next_probabilities(plan.prompt.prefix, [*(move.displacement for move in plan.arms), chance])
         return self._reply(request, plan, p[0], p[1:-1], p[-1])
+
+    def encode(self, request: EncodeRequest) -> EncodeReply:
+        """For each token of a text the clusters that fire there; raises as Encoder.encode."""
+        return self._encoder.encode(request)
 
     def generate(self, request: SteerRequest) -> Iterator[Event]:
         """Text of every arm beside the unsteered model's, one token a row at a time. Closing the iterator stops it.
@@ -140,7 +146,10 @@ class Answers:
         room: int,
         random_repeats: int,
     ) -> _Plan:
-        self._check(request)
+        self.engine.served(request.run, request.fingerprint)
+        largest = self.engine.limits.max_strength
+        if abs(request.strength) > largest:
+            raise RequestError("strength", f"{request.strength:g}", f"from -{largest:g} to {largest:g}")
         prepared = self.engine.prepared(request.run, request.cluster)
         readout = self._readout(request, prepared)
         start = None if request.start is None else place_of(request.start, "start", prepared)
@@ -151,16 +160,6 @@ class Answers:
         arms = moves(prepared.manifold, residual, path, request.arms, seed=request.seed, strength=request.strength,
                      random_repeats=random_repeats)  # fmt: skip
         return _Plan(prepared, readout, prompt, path, arms)
-
-    def _check(self, request: BehaviourRequest | SteerRequest) -> None:
-        self.engine.run(request.run)
-        held = self.engine.subject.fingerprint
-        if request.fingerprint != held:
-            message = f"this host holds {held}, the request is for {request.fingerprint}"
-            raise Refusal(409, "fingerprint_mismatch", message, field="fingerprint")
-        largest = self.engine.limits.max_strength
-        if abs(request.strength) > largest:
-            raise RequestError("strength", f"{request.strength:g}", f"from -{largest:g} to {largest:g}")
 
     def _readout(self, request: BehaviourRequest | SteerRequest, prepared: Prepared) -> Readout:
         if isinstance(request, SteerRequest):

@@ -16,6 +16,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from explorer.errors import HookNotFired, HostMismatch, HostRefused, HostUnreachable
+from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.protocol import (
     PROTOCOL_VERSION,
     BehaviourReply,
@@ -36,7 +37,7 @@ Reply = TypeVar("Reply", bound=BaseModel)
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Longest silence of a host that is believed; connecting must be quick."""
-_SUBJECT, _BEHAVIOUR, _STEER = "/v1/subject", "/v1/behaviour", "/v1/steer"
+_SUBJECT, _BEHAVIOUR, _STEER, _ENCODE = "/v1/subject", "/v1/behaviour", "/v1/steer", "/v1/encode"
 _LONGEST_LINE = 1 << 20
 _SHOWN = 200
 
@@ -88,6 +89,16 @@ class SteeringClient:
         with _told(self.base_url):
             response = self._http.post(_BEHAVIOUR, content=request.model_dump_json())
             return _reply(self.base_url, BehaviourReply, response.status_code, response.content)
+
+    def encode(self, request: EncodeRequest) -> EncodeReply:
+        """Which clusters fire on each token of a text.
+
+        Raises:
+            HostUnreachable, HostRefused, HostMismatch: as in ``behaviour``.
+        """
+        with _told(self.base_url):
+            response = self._http.post(_ENCODE, content=request.model_dump_json())
+            return _reply(self.base_url, EncodeReply, response.status_code, response.content)
 
     def steer(self, request: SteerRequest) -> Generator[Event, None, None]:
         """Text, token by token; the last event is DoneEvent or ErrorEvent. Closing the iterator stops the host.
@@ -148,6 +159,12 @@ class AsyncSteeringClient:
         with _told(self.base_url):
             response = await self._http.post(_BEHAVIOUR, content=request.model_dump_json())
             return _reply(self.base_url, BehaviourReply, response.status_code, response.content)
+
+    async def encode(self, request: EncodeRequest) -> EncodeReply:
+        """Which clusters fire on each token of a text; raises as SteeringClient.encode."""
+        with _told(self.base_url):
+            response = await self._http.post(_ENCODE, content=request.model_dump_json())
+            return _reply(self.base_url, EncodeReply, response.status_code, response.content)
 
     async def steer(self, request: SteerRequest) -> AsyncGenerator[Event, None]:
         """Text, token by token; raises as SteeringClient.steer."""

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from explorer.config import SteeringLimits
 from explorer.errors import RequestError
+from explorer.lm.activations import added_token_ids
 from explorer.lm.load import LoadedModel
-from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_last, read_prefix
+from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_every, read_last, read_prefix
 from explorer.lm.sae import Sae
 from explorer.records import SubjectInfo, Vocabulary
 from explorer.runs.run import Run
@@ -27,6 +28,7 @@ from explorer.steering.text import token_texts
 _READ_BATCH = 64
 _KEPT_CLUSTERS = 64
 _SMALL_MODEL = 20_000_000
+_DENSE_CELLS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,20 @@ class Prompt:
     """What to show of it."""
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """A text as the model and its SAE have read it."""
+
+    texts: list[str]
+    """What each token adds to the text."""
+    special: list[bool]
+    """Whether the tokenizer added it."""
+    residual: Float[np.ndarray, "token d_model"]
+    """The activation at [layer, hook], float32."""
+    features: list[Int64[np.ndarray, "fires"]]
+    """Features that fire on each token, ascending; none is told of special tokens."""
+
+
 class Engine:
     """One subject and the runs that were made with it."""
 
@@ -80,6 +96,18 @@ class Engine:
         if name not in self.runs:
             raise Refusal(404, "not_found", f"no run {name!r} here, but {', '.join(self.runs)}", field="run")
         return self.runs[name]
+
+    def served(self, run: str, fingerprint: str) -> Run:
+        """A run by its id, for somebody whose copy of it names the subject ``fingerprint``.
+
+        Raises:
+            Refusal: it is not served here, or the subject is another one; both are named.
+        """
+        found, held = self.run(run), self.subject.fingerprint
+        if fingerprint != held:
+            message = f"this host holds {held}, the request is for {fingerprint}"
+            raise Refusal(409, "fingerprint_mismatch", message, field="fingerprint")
+        return found
 
     def vocabulary(self, run: str) -> Vocabulary:
         """Text of every token, as the run shows it."""
@@ -116,17 +144,37 @@ class Engine:
         Raises:
             RequestError: it is empty, or longer than the limits or the model allow.
         """
-        tokenizer = self.subject.loaded.tokenizer
-        ids: list[int] = tokenizer(prompt)["input_ids"]
-        longest = min(self.limits.max_prompt_tokens, self.subject.loaded.max_context - room)
-        if not 1 <= len(ids) <= longest:
-            raise RequestError("prompt", f"{len(ids)} tokens", f"1 to {longest}")
-        special = set(tokenizer.all_special_ids)
+        ids = self._ids("prompt", prompt, room)
+        special = set(self.subject.loaded.tokenizer.all_special_ids)
         shown = tuple(
             PromptToken(text=text, steered=index == len(ids) - 1, special=token in special)
             for index, (text, token) in enumerate(zip(token_texts(self.decode, ids), ids, strict=True))
         )
         return Prompt(self.read_ids(ids), ids, shown)
+
+    def encode(self, text: str) -> Encoded:
+        """Read a text once, as harvested text is read, and tell which features fire on each of its tokens.
+
+        Raises:
+            RequestError: it is empty, or longer than the limits or the model allow.
+            Refusal: an activation is not finite.
+        """
+        ids = self._ids("text", text, 0)
+        states = read_every(self.subject.place, torch.tensor([ids], device=self.subject.loaded.device))[0].cpu()
+        if not bool(torch.isfinite(states).all()):
+            raise Refusal(422, "numeric_overflow", "the model's activations on this text are not finite", field="text")
+        added = added_token_ids(self.subject.loaded.tokenizer)
+        special = [token in added for token in ids]
+        fires = [np.empty(0, np.int64) if skip else one for skip, one in zip(special, self._fires(states), strict=True)]
+        return Encoded(token_texts(self.decode, ids), special, states.numpy(), fires)
+
+    def read_states(self, texts: list[list[int]]) -> Float[np.ndarray, "text d_model"]:
+        """Activation at the last token of each text, unsteered."""
+        place, device = self.subject.place, self.subject.loaded.device
+        parts = list(_equal_lengths(texts))
+        batches = (torch.tensor([texts[index] for index in part], device=device) for part in parts)
+        states = [read_every(place, batch)[:, -1].cpu().numpy() for batch in batches]
+        return np.concatenate(states)[np.argsort(np.concatenate(parts))]
 
     def read_ids(self, token_ids: list[int]) -> Prefix:
         """Read token ids up to the last one."""
@@ -169,6 +217,21 @@ class Engine:
         """Token ids of a piece of text, without special tokens."""
         ids: list[int] = self.subject.loaded.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
+
+    def _ids(self, field: str, text: str, room: int) -> list[int]:
+        """Token ids of a request's text, special tokens included; refused where they are none or too many."""
+        ids: list[int] = self.subject.loaded.tokenizer(text)["input_ids"]
+        longest = min(self.limits.max_prompt_tokens, self.subject.loaded.max_context - room)
+        if not 1 <= len(ids) <= longest:
+            raise RequestError(field, f"{len(ids)} tokens", f"1 to {longest}")
+        return ids
+
+    def _fires(self, states: Float[Tensor, "token d_model"]) -> Iterator[Int64[np.ndarray, "fires"]]:
+        """Features that fire on each state; dense codes of many tokens at once would fill the memory."""
+        sae = self.subject.sae
+        with torch.inference_mode():
+            for part in torch.split(states, max(1, _DENSE_CELLS // sae.n_features)):
+                yield from (np.flatnonzero(row) for row in (sae.encode(part) > 0).cpu().numpy())
 
     def _read_batch(
         self, texts: list[list[int]]

@@ -13,6 +13,8 @@ from explorer.steering.readout import Readout, Tokenize, cluster_readout
 
 CONTEXTS_PER_VALUE = 40
 """Stored contexts that are read for each value."""
+USUAL_CONTEXTS = 64
+"""Stored contexts that the usual distance from a curve is learnt from."""
 _LEAST_SPREAD = 1e-6
 
 
@@ -24,6 +26,14 @@ class Reader(Protocol):
         self, texts: list[list[int]]
     ) -> tuple[Float[np.ndarray, "text d_model"], Float[np.ndarray, "text vocab"]]:
         """Activation and next-token probabilities at the last token of each text."""
+
+
+@runtime_checkable
+class StateReader(Protocol):
+    """Reads the states of texts without steering."""
+
+    def __call__(self, texts: list[list[int]]) -> Float[np.ndarray, "text d_model"]:
+        """Activation at the last token of each text."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +126,23 @@ def prepare(
         place=place,
         readout=replace(readout, coordinate=tuple(place.tolist())),
         contexts=contexts,
-        spread=max(float(np.sqrt((nearest.distance**2).mean())), _LEAST_SPREAD),
+        spread=_spread(nearest.distance),
         natural=_natural(contexts, place, closed=manifold.closed),
     )
+
+
+def usual_distance(manifold: Manifold, geometry: ClusterGeometry, bos: int | None, read: StateReader) -> float:
+    """Root mean square distance from the curve of a cluster's own tokens, in units of the residual.
+
+    Args:
+        manifold: the curve.
+        geometry: its cluster's arrays.
+        bos: token that begins every text of the subject, or None.
+        read: the model; it reads at most USUAL_CONTEXTS stored contexts, spread evenly over the drawn tokens.
+    """
+    chosen = _spread_out(_whole_first(geometry, np.arange(len(geometry.value))), USUAL_CONTEXTS)
+    states = read([context_text(geometry.context_ids[sample], bos) for sample in chosen])
+    return _spread(nearest_on_curve(manifold, coordinates(manifold, states)).distance)
 
 
 def context_text(context: Int32[np.ndarray, "context"], bos: int | None) -> list[int]:
@@ -127,6 +151,10 @@ def context_text(context: Int32[np.ndarray, "context"], bos: int | None) -> list
     cut = ids[0] >= 0 and ids[0] != bos
     kept: list[int] = ids[ids >= 0].tolist()
     return [bos, *kept] if cut and bos is not None else kept
+
+
+def _spread(distance: Float[np.ndarray, "text"]) -> float:
+    return max(float(np.sqrt((distance**2).mean())), _LEAST_SPREAD)
 
 
 def _chosen(geometry: ClusterGeometry, n_values: int) -> Int64[np.ndarray, "chosen"]:

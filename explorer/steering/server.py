@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from explorer.errors import ExplorerError, HookNotFired, InputError, RequestError
+from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.guard import Failures, Guard, allowed_hosts, error_response
 from explorer.steering.protocol import (
     BehaviourReply,
@@ -51,6 +52,9 @@ class Answering(Protocol):
 
     def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         """Next-token behaviour along a path."""
+
+    def encode(self, request: EncodeRequest) -> EncodeReply:
+        """For each token of a text the clusters that fire there."""
 
     def generate(self, request: SteerRequest) -> Iterator[Event]:
         """Text, token by token."""
@@ -119,6 +123,13 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker) -> None:
     async def behaviour(request: BehaviourRequest, http: Request) -> Response:
         """Next-token behaviour at every waypoint, every arm, from one batch."""
         job = worker.submit(lambda: iter([answers.behaviour(request)]))
+        reply, _ = await _first(job, http)
+        return Response(reply.model_dump_json(), media_type="application/json")
+
+    @app.post("/v1/encode", response_model=EncodeReply)
+    async def encode(request: EncodeRequest, http: Request) -> Response:
+        """Which clusters fire on each token of a text, and where on their curves it lies."""
+        job = worker.submit(lambda: iter([answers.encode(request)]))
         reply, _ = await _first(job, http)
         return Response(reply.model_dump_json(), media_type="application/json")
 

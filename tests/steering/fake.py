@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from explorer.config import SteeringLimits
 from explorer.errors import HookNotFired
+from explorer.steering.encode_protocol import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
 from explorer.steering.protocol import (
     ARMS,
     PROTOCOL_VERSION,
@@ -72,6 +73,18 @@ class FakeAnswers:
             prompt_tokens=(PromptToken(text=request.prompt, steered=True),),
         )  # fmt: skip
 
+    def encode(self, request: EncodeRequest) -> EncodeReply:
+        self.touched += 1
+        self._fail(request.text)
+        if request.text == "wait":
+            assert self.gate.wait(WAIT)
+        firing = Firing(cluster=0, features=(1,), coordinate=0.5, off_manifold=1.0)
+        return EncodeReply(
+            fingerprint=FINGERPRINT, run=request.run,
+            tokens=(EncodedToken(text=request.text, special=False, firing=(firing,)),),
+            clusters=(FiredCluster(cluster=0, core=2, needed=1, tokens=1),),
+        )  # fmt: skip
+
     def generate(self, request: SteerRequest) -> Iterator[Event]:
         self.touched += 1
         finished = False
@@ -127,3 +140,8 @@ def served(app: FastAPI) -> Iterator[str]:
 def asked(prompt: str = "a prompt", **changes: object) -> dict[str, object]:
     """A request's body."""
     return {"run": "planted", "fingerprint": FINGERPRINT, "cluster": 0, "prompt": prompt, "end": 0.5} | changes
+
+
+def asked_of_text(text: str = "a text", **changes: object) -> dict[str, object]:
+    """The body of a request to encode a text."""
+    return {"run": "planted", "fingerprint": FINGERPRINT, "text": text} | changes

@@ -8,14 +8,16 @@ import pytest
 
 from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, HostUnreachable
 from explorer.steering.client import AsyncSteeringClient, SteeringClient
+from explorer.steering.encode_protocol import EncodeRequest
 from explorer.steering.protocol import BehaviourRequest, DoneEvent, SteerRequest, TokenEvent, event_to_sse
 from explorer.steering.server import create_app
-from tests.steering.fake import TOKEN, FakeAnswers, asked, served
+from tests.steering.fake import TOKEN, FakeAnswers, asked, asked_of_text, served
 
 TOKEN_EVENT = TokenEvent(row="baseline", index=0, text="ü", token_id=1, logprob=-0.5)
 DONE = DoneEvent(hook_fired={}, finish={}, tokens=1)
 STEER = SteerRequest.model_validate(asked(max_tokens=3))
 BEHAVIOUR = BehaviourRequest.model_validate(asked())
+ENCODE = EncodeRequest.model_validate(asked_of_text())
 
 
 def client(answer: Callable[[httpx.Request], httpx.Response]) -> SteeringClient:
@@ -31,12 +33,14 @@ def test_both_clients_speak_to_a_host() -> None:
         async with AsyncSteeringClient(url, TOKEN) as there:
             assert (await there.subject()).model == "fake"
             assert (await there.behaviour(BEHAVIOUR)).values == ("Monday",)
+            assert (await there.encode(ENCODE)).clusters[0].tokens == 1
             return [event.type async for event in there.steer(STEER)]
 
     with served(create_app(FakeAnswers(), token=TOKEN)) as url:
         with SteeringClient(url, TOKEN) as here:
             assert here.subject().model == "fake"
             assert here.behaviour(BEHAVIOUR).values == ("Monday",)
+            assert here.encode(ENCODE).tokens[0].firing[0].features == (1,)
             types = [event.type for event in here.steer(STEER)]
         assert types == ["start", "token", "token", "token", "row_done", "done"]
         assert asyncio.run(asynchronously(url)) == types
@@ -72,7 +76,12 @@ def test_closing_the_iterator_stops_the_host() -> None:
     ],
 )
 def test_every_refusal_has_its_error(status: int, body: str, error: type[HostError], words: str) -> None:
-    for ask in (lambda c: c.subject(), lambda c: c.behaviour(BEHAVIOUR), lambda c: list(c.steer(STEER))):
+    for ask in (
+        lambda c: c.subject(),
+        lambda c: c.behaviour(BEHAVIOUR),
+        lambda c: c.encode(ENCODE),
+        lambda c: list(c.steer(STEER)),
+    ):
         if status == 200 and "steer" in ask.__code__.co_names:
             continue
         with says(status, body) as there, pytest.raises(error, match=words) as caught:
@@ -90,7 +99,12 @@ def test_nobody_there() -> None:
     def gone(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
-    for ask in (lambda c: c.subject(), lambda c: c.behaviour(BEHAVIOUR), lambda c: list(c.steer(STEER))):
+    for ask in (
+        lambda c: c.subject(),
+        lambda c: c.behaviour(BEHAVIOUR),
+        lambda c: c.encode(ENCODE),
+        lambda c: list(c.steer(STEER)),
+    ):
         with client(gone) as there, pytest.raises(HostUnreachable, match="http://host does not answer"):
             ask(there)
 

@@ -18,10 +18,10 @@ from explorer.steering.guard import MAX_BODY, MAX_FAILURES, OPEN_PATHS
 from explorer.steering.protocol import ErrorBody, event_from_json
 from explorer.steering.server import create_app
 from explorer.steering.worker import Worker
-from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, served
+from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
 
 ROUTES = {("GET", "/healthz"), ("GET", "/v1/subject"), ("POST", "/v1/behaviour"), ("POST", "/v1/steer"),
-          ("GET", "/openapi.json")}  # fmt: skip
+          ("POST", "/v1/encode"), ("GET", "/openapi.json")}  # fmt: skip
 RIGHT = {"authorization": f"Bearer {TOKEN}"}
 
 
@@ -138,6 +138,23 @@ def test_a_bad_field_is_named_and_the_model_is_not_touched(
     assert host.fake.touched == 0
 
 
+BAD_TEXTS = [
+    ("text", '""', "text"), ("text", "7", "text"), ("text", "null", "text"), ("text", json.dumps("x" * 20_001), "text"),
+    ("text", '["a"]', "text"), ("run", '""', "run"), ("fingerprint", "null", "fingerprint"),
+    ("cluster", "0", "cluster"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "value", "field"), BAD_TEXTS)
+def test_a_text_that_cannot_be_read_is_named_and_the_model_is_not_touched(
+    host: Host, key: str, value: str, field: str
+) -> None:
+    body = json.dumps(asked_of_text() | {key: "@"}).replace('"@"', value)
+    response = host.http.post("/v1/encode", content=body, headers={"content-type": "application/json"})
+    assert refused(response, 422, "invalid").field == field
+    assert host.fake.touched == 0
+
+
 def test_bodies_that_are_no_requests(host: Host) -> None:
     post = lambda body: host.http.post("/v1/steer", content=body, headers={"content-type": "application/json"})  # noqa: E731
     refused(post(b"{"), 400, "malformed")
@@ -167,6 +184,7 @@ def test_failures_have_a_code_and_no_secrets(host: Host, prompt: str, status: in
     assert [event.type for event in events] == ["start", "token", "error"]
     assert events[-1].code == code
     assert "secret" not in events[-1].message
+    assert "secret" not in refused(host.http.post("/v1/encode", json=asked_of_text(prompt)), status, code).message
     assert host.http.post("/v1/behaviour", json=asked()).status_code == 200
     host.until(0, 0)
 
@@ -193,8 +211,9 @@ def test_four_run_sixteen_wait_and_the_next_is_told_to_come_back_at_once(host: H
         with host.worker.changed:
             assert host.worker.changed.wait_for(lambda: len(host.worker.active) + len(host.worker.queue) == full, WAIT)
         waits = []
-        for path in ("/v1/behaviour", "/v1/steer"):
-            response = host.http.post(path, json=asked("wait"))
+        for path in ("/v1/behaviour", "/v1/steer", "/v1/encode"):
+            body = asked_of_text("wait") if path == "/v1/encode" else asked("wait")
+            response = host.http.post(path, json=body)
             refused(response, 429, "busy")
             waits.append(int(response.headers["retry-after"]))
         assert all(1 <= wait <= 4 for wait in waits)
