@@ -9,11 +9,12 @@ from typing import Protocol, runtime_checkable
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from explorer.errors import ExplorerError, HookNotFired, InputError, RequestError
 from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.guard import Failures, Guard, allowed_hosts, error_response
+from explorer.steering.metrics import MEDIA_TYPE, CountAnswers, Metrics
 from explorer.steering.protocol import (
     BehaviourReply,
     BehaviourRequest,
@@ -102,13 +103,15 @@ def create_app(
         responses={status: {"model": ErrorBody} for status in (400, 401, 404, 409, 413, 422, 429, 500)},
     )  # fmt: skip
     app.state.worker = thread
-    app.add_middleware(Guard, token=token, hosts=allowed_hosts(bind, hosts), failures=Failures())
+    metrics = Metrics()
     _add_handlers(app)
-    _add_routes(app, answers, thread)
+    _add_routes(app, answers, thread, metrics)
+    app.add_middleware(Guard, token=token, hosts=allowed_hosts(bind, hosts), failures=Failures())
+    app.add_middleware(CountAnswers, metrics=metrics, routes={getattr(route, "path", "") for route in app.routes})
     return app
 
 
-def _add_routes(app: FastAPI, answers: Answering, worker: Worker) -> None:
+def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metrics) -> None:
     @app.get("/healthz")
     async def healthz() -> Health:
         """Whether the host answers; the only route without a token."""
@@ -136,8 +139,14 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker) -> None:
     @app.post("/v1/steer", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
     async def steer(request: SteerRequest, http: Request) -> Response:
         """Text of every arm as server-sent events: start, token, row_done, and done or error."""
-        job = worker.submit(lambda: answers.generate(request))
+        job = worker.submit(lambda: metrics.written(answers.generate(request)))
         return EventStream(*await _first(job, http))
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def gauges() -> Response:
+        """What the host has done and what it is doing, in Prometheus' text format."""
+        text = metrics.text(running=worker.running, queued=worker.waiting, model_seconds=worker.busy_seconds)
+        return Response(text, media_type=MEDIA_TYPE)
 
 
 async def _first(job: Job[Item], http: Request) -> tuple[Item, AsyncGenerator[Item, None]]:

@@ -10,6 +10,7 @@ import logging
 import math
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Generic, TypeVar
@@ -80,6 +81,8 @@ class Worker:
         """Guards `active` and `queue`, and tells of every change."""
         self.queue: deque[Job[object]] = deque()
         self.active: list[Job[object]] = []
+        self.busy_seconds = 0.0
+        """Time that the thread has spent on jobs, in seconds; only the thread adds to it."""
         self._closed = False
         self._jitter = random.Random()
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
@@ -146,7 +149,10 @@ class Worker:
                     self.active.append(self.queue.popleft())
                 turn = [job for job in self.active if self._can_go(job)]
             for job in turn:
-                if not self._advance(job):
+                begun = time.perf_counter()
+                goes_on = self._advance(job)
+                self.busy_seconds += time.perf_counter() - begun
+                if not goes_on:
                     with self.changed:
                         self.active.remove(job)
                         self.changed.notify_all()

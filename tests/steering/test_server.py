@@ -21,7 +21,7 @@ from explorer.steering.worker import Worker
 from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
 
 ROUTES = {("GET", "/healthz"), ("GET", "/v1/subject"), ("POST", "/v1/behaviour"), ("POST", "/v1/steer"),
-          ("POST", "/v1/encode"), ("GET", "/openapi.json")}  # fmt: skip
+          ("POST", "/v1/encode"), ("GET", "/metrics"), ("GET", "/openapi.json")}  # fmt: skip
 RIGHT = {"authorization": f"Bearer {TOKEN}"}
 
 
