@@ -207,12 +207,22 @@ def fit_path(
     knots: int = 128,
     places: int = 192,
     most_harmonics: int = 40,
+    stiffness: float = 1.0,
 ) -> Float32[np.ndarray, "knot axis"]:
     """Smooth curve s(u) through points as a function of a coordinate that is given, not searched.
 
     Points are gathered in ``places`` narrow intervals, each told by a mean that leaves outliers out; a smoothing spline
     runs through these, its stiffness chosen by generalised cross-validation (Craven and Wahba 1979). An interval weighs
     as the square root of its count: a rare value is still passed closely.
+
+    Args:
+        points: where the samples stand.
+        coordinate: where on the curve each is.
+        closed: whether the coordinate is cyclic.
+        knots: how many the curve has.
+        places: how many intervals.
+        most_harmonics: bends that it may have.
+        stiffness: multiple of the stiffness that cross-validation chooses.
 
     Returns:
         [knot, axis] at coordinates k / knots (closed) or k / (knots - 1) (open), unlike a principal curve *not* spaced
@@ -223,8 +233,9 @@ def fit_path(
     weight = np.sqrt(count)
     weight /= weight.mean()
     terms = basis(place, harmonics, closed=closed)
-    stiffness = _generalised_cross_validation(terms, mean, weight, bending(harmonics, closed=closed))
-    coefficients = _ridge(terms, mean, weight, stiffness * bending(harmonics, closed=closed))
+    bends = bending(harmonics, closed=closed)
+    stiffness *= _generalised_cross_validation(terms, mean, weight, bends)
+    coefficients = _ridge(terms, mean, weight, stiffness * bends)
     at = np.arange(knots) / knots if closed else np.linspace(0.0, 1.0, knots)
     path: Float32[np.ndarray, "knot axis"] = (basis(at, harmonics, closed=closed) @ coefficients).astype(np.float32)
     return path

@@ -37,10 +37,12 @@ CANDIDATE_SHARE = 0.002
 """nor one that fires on less than this share of them."""
 FEWEST_STORED = 40
 """Stored activations below which a cluster's geometry is fitted on the SAE's reconstruction."""
-CURVE_SHARE = 0.999
+CURVE_SHARE = 0.9999
 """Share of the curve's own variance that the directions of steering hold."""
 PATH_HARMONICS = 6
-"""Bends of the steering path; with more it follows the wording, which changes along the curve too."""
+"""Bends of the steering path, or half as many as it has values if that is more; with still more it follows wording."""
+PATH_STIFFNESS = 1 / 3
+"""Its stiffness, as a multiple of what cross-validation chooses: a stiffer one blurs what tells neighbours apart."""
 SUREST = 0.7
 """Share of the known samples that the steering path runs through, in each of"""
 STRETCHES = 48
@@ -265,7 +267,8 @@ class ClusterBuilder:
             coordinate[surest],
             closed=closed,
             knots=self.settings.geometry.knots,
-            most_harmonics=PATH_HARMONICS,
+            most_harmonics=max(PATH_HARMONICS, len(values.names) // 2),
+            stiffness=PATH_STIFFNESS,
         )
         subspace = _directions_of(curve, span)
         path = (curve @ span.basis + span.center - subspace.center) @ subspace.basis.T
