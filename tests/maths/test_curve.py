@@ -85,3 +85,14 @@ def test_a_principal_curve_runs_straight_where_no_point_holds_it(seed: int) -> N
     curve = principal_curve(points, turns % 1.0, 8, closed=True, rounds=8, stiffness=1e-6)
     away = np.sqrt(squared_distances(curve, points).min(axis=1))
     assert away.max() < 0.55  # half the way between neighbours is .43
+
+
+def test_a_softer_path_follows_its_points_more_closely() -> None:
+    rng = np.random.default_rng(0)
+    coordinate = rng.uniform(size=1500)
+    angle = 2 * np.pi * coordinate
+    points = np.stack([np.cos(angle), np.sin(angle), 0.15 * np.cos(5 * angle)], axis=1) + rng.normal(0, 0.3, (1500, 3))
+    wiggle = [
+        np.ptp(fit_path(points, coordinate, closed=True, stiffness=stiffness)[:, 2]) for stiffness in (10.0, 1.0, 0.1)
+    ]
+    assert wiggle[0] < wiggle[1] < wiggle[2]
