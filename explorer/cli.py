@@ -7,7 +7,7 @@ hdbscan.
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -281,19 +281,49 @@ def steer(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="relations, concepts or steering.")],
+    name: Annotated[str, typer.Argument(help="relations, concepts, steering or recover.")],
     run: Annotated[Path | None, typer.Argument(help="Run of the demo's subject; the cached one if absent.")] = None,
+    family: Annotated[list[str] | None, typer.Option(help="recover: planted, zoo or tiles; all if absent.")] = None,
+    features: Annotated[list[int] | None, typer.Option(min=64, help="recover: sizes of planted sets.")] = None,
+    k: Annotated[list[int] | None, typer.Option(min=1, help="recover: fires on a sample of the zoo.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="recover: first seed.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="recover: how many seeds.")] = None,
+    coupling_c: Annotated[list[float] | None, typer.Option(min=1e-6, help="recover: C of the couplings.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure one of the demo's claims and print its table."""
+    """Measure one of the project's claims and print its table."""
+    chosen = {"family": family, "features": features, "k": k, "seed": seed, "seeds": seeds, "coupling_c": coupling_c}
+    given = {option: value for option, value in chosen.items() if value is not None}
+    if name == "recover":
+        if run is not None:
+            raise InputError("bench recover", f"a run, {run}", "no run: it plants its own codes")
+        _bench_recover(given, as_json)
+        return
     from explorer.demo.bench import BENCHES
     from explorer.places import shipped_folder
     from explorer.terminal import print_json, print_table
 
     if name not in BENCHES:
-        raise InputError("bench", repr(name), f"one of {', '.join(BENCHES)}")
+        raise InputError("bench", repr(name), f"one of {', '.join((*BENCHES, 'recover'))}")
+    if given:
+        option = "--" + next(iter(given)).replace("_", "-")
+        raise InputError(f"bench {name}", option, "the options of bench recover with bench recover alone")
     result = BENCHES[name](run or shipped_folder("cached_runs") / "almanac")
     print_json(result.values) if as_json else print_table(result.title, result.header, result.rows)
+
+
+def _bench_recover(given: Mapping[str, object], as_json: bool) -> None:
+    from explorer.bench.recover import recover, report_lines, report_rows, report_values
+    from explorer.bench.settings import RecoverSettings
+    from explorer.terminal import print_json, print_table, progress_bars, say
+
+    with _named_by_option():
+        settings = RecoverSettings.model_validate(given)
+    with progress_bars() as progress:
+        report = recover(settings, progress=progress)
+    for line in report_lines(report):
+        say(line)
+    print_json(report_values(report)) if as_json else print_table(*report_rows(report))
 
 
 def main() -> None:
@@ -330,7 +360,7 @@ def _named_by_option() -> Iterator[None]:
         yield
     except ValidationError as fault:
         first = fault.errors(include_url=False)[0]
-        option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        option = "--" + "-".join(part for part in first["loc"] if isinstance(part, str)).replace("_", "-")
         wanted = first["msg"].removeprefix("Input should be ")
         raise InputError(option, repr(first["input"]), wanted) from fault
 

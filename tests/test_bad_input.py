@@ -288,6 +288,11 @@ MISFIT = [
     Case("a title without end", ((*BUILD, "--title", "a" * 201),), nothing, "title", "201 characters", "at most 200"),
     Case("an unknown format", ((*EXPORT, "--format", "parquet"),), nothing, "--format", "'parquet'", "csv or svg"),
     Case("an unknown bench", (("bench", "smell"),), nothing, "bench", "'smell'", "one of relations"),
+    Case("options of another bench", (("bench", "concepts", "--k", "3"),), nothing, "bench concepts", "--k",
+         "with bench recover alone"),
+    Case("an unknown family", (("bench", "recover", "--family", "smell"),), nothing, "--family", "'smell'",
+         "'planted'"),
+    Case("a run where codes are planted", (("bench", "recover", "run"),), nothing, "bench recover", "a run", "no run"),
 ]  # fmt: skip
 WRITERS = (HARVEST, TRAIN, BUILD, EXPORT)
 TAKEN = [

@@ -114,6 +114,13 @@ def test_a_bench_prints_one_document(monkeypatch: pytest.MonkeyPatch, command: s
     assert "day" in run_command("bench", command).out
 
 
+def test_the_recovery_bench_prints_one_document() -> None:
+    command = ("bench", "recover", "--family", "planted", "--features", "128", "--seed", "3", "--seeds", "2")
+    ran = run_command(*command, "--json")
+    assert {outcome["seed"] for outcome in ran.document["outcomes"]} == {3, 4}
+    assert {"ARI", "noise", "recovered"} <= set(run_command(*command).out.replace("(", " ").split())
+
+
 def test_a_fault_in_a_process_of_its_own_is_one_line_too(tmp_path: Path) -> None:
     tiny_model("llama").save_pretrained(tmp_path / "model")
     word_tokenizer().save_pretrained(tmp_path / "model")

@@ -98,7 +98,7 @@ def planted_cofiring(n_features: int, n_tokens: int, *, rng: np.random.Generator
     for feature in name[len(group) :]:
         token = text.draw(_rate(n_tokens, rng), int(rng.integers(N_TOPICS)), rng)
         entries.append(token * n_features + feature)
-    return PlantedCodes(_to_codes(np.unique(np.concatenate(entries)), n_features, n_tokens, rng), label)
+    return PlantedCodes(sorted_codes(np.unique(np.concatenate(entries)), n_features, n_tokens, rng), label)
 
 
 def _group_sizes(n_features: int, rng: np.random.Generator) -> Int64[np.ndarray, "group"]:
@@ -165,7 +165,7 @@ def _half_sphere(
     return np.column_stack([around * np.cos(angle), around * np.sin(angle), height])
 
 
-def _to_codes(entry: Int64[np.ndarray, "nnz"], n_features: int, n_tokens: int, rng: np.random.Generator) -> Codes:
+def sorted_codes(entry: Int64[np.ndarray, "nnz"], n_features: int, n_tokens: int, rng: np.random.Generator) -> Codes:
     """CSR from ascending numbers token * n_features + feature; activations are log-normal."""
     token, feature = np.divmod(entry, n_features)
     indptr = np.searchsorted(token, np.arange(n_tokens + 1)).astype(np.int64)

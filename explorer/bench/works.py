@@ -1,0 +1,108 @@
+"""What the recovery bench plants: three families of codes whose truth is known."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int32
+
+from explorer.bench.settings import RecoverSettings, ZooSettings
+from explorer.config import CofiringSettings
+from explorer.lm.train_sae import TrainSaeSettings, train_sae
+from explorer.maths.cofiring import fire_counts
+from explorer.maths.planted_codes import planted_cofiring
+from explorer.maths.planted_tiles import TileSettings, planted_tiles
+from explorer.maths.zoo import make_zoo, owner_of_features, sample_zoo
+from explorer.records import NOISE, Codes
+
+TOKENS_PER_FEATURE: Final = 25
+"""Tokens of planted co-firing sets, for each feature."""
+TILES: Final = {
+    "tiles, power": TileSettings(),
+    "tiles, no power": TileSettings(expected=0.5),
+    "tiles, own documents": TileSettings(n_tokens=240_000, expected=10.0, boost=float("inf")),
+}
+"""Disjoint tiles whose silence is significant; whose silence means nothing; and that keep to documents of one topic, so
+that tiles of different groups never meet either."""
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """Codes and their truth."""
+
+    name: str
+    """What the table calls it, the same for every seed."""
+    codes: Codes
+    """What is clustered."""
+    truth: Int32[np.ndarray, "feature"]
+    """Group of each feature, NOISE for those of none."""
+    W_dec: Float32[np.ndarray, "feature d_model"] | None
+    """Direction of each feature; None for works that have no decoder."""
+
+
+@dataclass(frozen=True)
+class WorkPlan:
+    """A work that can be planted from any seed."""
+
+    name: str
+    """As in Work."""
+    plant: Callable[[int], Work]
+    """From a seed."""
+
+
+def plan_works(settings: RecoverSettings) -> Iterator[WorkPlan]:
+    """List the works of all families, in the order of the table."""
+    if "planted" in settings.family:
+        for n_features in settings.features:
+            yield _plan(f"planted, {n_features} features", _planted, n_features)
+    if "zoo" in settings.family:
+        for k in settings.k:
+            yield _plan(f"zoo, k = {k}", _zoo, k, settings.zoo)
+    if "tiles" in settings.family:
+        for name, tiles in TILES.items():
+            yield _plan(name, _tiles, tiles)
+
+
+def _plan(name: str, plant: Callable[..., Work], *arguments: object) -> WorkPlan:
+    return WorkPlan(name, lambda seed: replace(plant(*arguments, seed=seed), name=name))
+
+
+def _planted(n_features: int, *, seed: int) -> Work:
+    rng = np.random.default_rng([seed, n_features])
+    found = planted_cofiring(n_features, TOKENS_PER_FEATURE * n_features, rng=rng)
+    return Work("", found.codes, found.label, None)
+
+
+def _tiles(settings: TileSettings, *, seed: int) -> Work:
+    found = planted_tiles(settings, rng=np.random.default_rng([seed, settings.n_tokens]))
+    return Work("", found.codes, found.label, None)
+
+
+def _zoo(k: int, settings: ZooSettings, *, seed: int) -> Work:
+    """Train an SAE on one zoo and encode further samples of it; rare features have no truth.
+
+    As published, no dead feature is helped.
+    """
+    rng = np.random.default_rng([seed, k])
+    zoo = make_zoo(rng=rng)
+    training = TrainSaeSettings(
+        n_features=settings.n_features,
+        k=k,
+        steps=settings.steps,
+        batch=settings.batch,
+        learning_rate=settings.learning_rate,
+        aux_weight=0.0,
+        seed=seed,
+    )
+    sae, _ = train_sae(torch.from_numpy(sample_zoo(zoo, settings.train_samples, rng=rng).points), training)
+    samples = sample_zoo(zoo, settings.samples, rng=rng)
+    with torch.no_grad():
+        activation = sae.encode(torch.from_numpy(samples.points)).numpy()
+    token, feature = np.nonzero(activation > 0)
+    indptr = np.searchsorted(token, np.arange(len(activation) + 1)).astype(np.int64)
+    codes = Codes(indptr, feature.astype(np.uint32), activation[token, feature], settings.n_features)
+    truth = owner_of_features(feature, token, settings.n_features, samples.active)
+    rare = fire_counts(indptr, codes.features, settings.n_features) < CofiringSettings().min_fires
+    return Work("", codes, np.where(rare, np.int32(NOISE), truth), sae.W_dec.numpy())
