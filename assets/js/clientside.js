@@ -55,6 +55,9 @@
       const found = await json(`${data.data}/map/clustered/${point.pointNumber}`);
       if (found && found.cluster >= 0) mx.map.visit(data.base + found.cluster);
     },
+    textAsked(clicks, submits, text) { if ((clicks || submits) && text) mx.link.set({ text }); },
+    text(found, page) { if (page) mx.text.show(found, page); return "yes"; },
+    textClear(clicks) { if (clicks) mx.text.clear(); },
     filters(query, sort, shape, regime) {
       mx.link.set({ q: query, sort: sort === "manifold" ? null : sort, shape: shape === "any" ? null : shape, regime: regime === "any" ? null : regime });
     },
@@ -112,6 +115,7 @@
     },
     replay(data) {
       if (!data) return no();
+      mx.cloud.place([]);
       if (data.shape) mx.cloud.use(data.shape);
       mx.bands.render(data.view, data.position);
       mx.cloud.path(data.view);

@@ -2,9 +2,10 @@
 (function () {
   "use strict";
   const mx = (window.mx = window.mx || {});
-  const CURVE = 1, CHORD = 2, PATH = 3, START = 4, HANDLE = 5;
+  const CURVE = 1, CHORD = 2, PATH = 3, START = 4, HANDLE = 5, TEXTS = 6;
   let shape = null;
   let waiting = false;
+  let texts = [];
 
   const plot = () => document.querySelector("#cloud .js-plotly-plot");
   const drawnPlot = () => { const gd = plot(); return gd && window.Plotly && gd._fullLayout && !gd.classList.contains("dash-graph--pending") ? gd : null; };
@@ -102,10 +103,31 @@
 
   function use(data) {
     shape = data;
-    mx.cloudLabels.use(data.labels, data.middle);
+    showTexts();
+  }
+
+  /* Tokens of a tried text on the curve: [{text, coordinate, color, far, chosen}]; those that lie far from it are hollow. */
+  function place(tokens) {
+    const any = texts.length || tokens.length;
+    texts = tokens;
+    if (shape && any) showTexts();
+  }
+
+  function showTexts() {
+    const there = shape.curve.length ? texts.map((one) => ({ ...one, point: along(one.coordinate) })) : [];
+    mx.cloudLabels.use([...there.map((one) => ({ ...one, kind: "tried" })), ...shape.labels], shape.middle);
+    const mine = texts;
+    mx.whenThere(drawnPlot, () => { if (texts === mine) drawTexts(there); });
+  }
+
+  function drawTexts(there) {
+    const ink = mx.theme.color("--text"), accent = mx.theme.color("--path");
+    restyle([TEXTS], [there.map((one) => one.point)], {
+      "marker.color": [there.map((one) => (one.chosen ? accent : ink))], "marker.size": [there.map((one) => (one.chosen ? 15 : 11))],
+      "marker.symbol": [there.map((one) => (one.far ? "circle-open" : "circle"))], "marker.line.color": mx.theme.color("--panel") });
   }
 
   mx.bands.listen(follow);
-  window.addEventListener("mx-theme", () => path(mx.bands.view()));
-  mx.cloud = { use, path, erase, colors, plot };
+  window.addEventListener("mx-theme", () => { path(mx.bands.view()); if (texts.length && shape) showTexts(); });
+  mx.cloud = { use, place, path, erase, colors, plot };
 })();

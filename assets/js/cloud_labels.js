@@ -50,9 +50,12 @@
     const from = project(...middle);
     const there = names.map((name) => ({ ...name, at: project(...name.point) }));
     for (const name of there) if (!name.at || !from) name.node.style.visibility = "hidden";
-    const wanted = there.filter((name) => name.at && from).sort((a, b) => first.includes(b.text) - first.includes(a.text));
+    const wanted = there.filter((name) => name.at && from).sort((a, b) => rank(b) - rank(a));
     mx.labels.place(wanted.map((name) => ({ ...name, spots: spots(name.at, from, points) })), area);
   }
+
+  /* A tried text's tokens come first, then the ends of a path. */
+  const rank = (name) => (name.kind ? 2 : first.includes(name.text) ? 1 : 0);
 
   /* Every frame that plotly draws places the names anew. */
   function follow(gd) {
@@ -67,9 +70,9 @@
     const box = layer();
     if (!box) return;
     [names, middle, first] = [[], centre, []];
-    const nodes = labels.map((one) => mx.html("span", { class: "cloud-label", style: { "--value": one.color } }, one.text));
+    const nodes = labels.map((one) => mx.html("span", { class: `cloud-label ${one.kind || ""}`, style: { "--value": one.color } }, one.text));
     box.replaceChildren(...nodes);
-    names = labels.map((one, i) => ({ node: nodes[i], text: one.text, point: one.point, width: nodes[i].offsetWidth, height: nodes[i].offsetHeight }));
+    names = labels.map((one, i) => ({ node: nodes[i], text: one.text, kind: one.kind, point: one.point, width: nodes[i].offsetWidth, height: nodes[i].offsetHeight }));
     const ready = () => { const gd = mx.cloud.plot(); return gd && gd.on && scene(gd) && scene(gd).glplot ? gd : null; };
     mx.whenThere(ready, (gd) => {
       const again = () => { follow(gd); place(gd); };

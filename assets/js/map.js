@@ -6,6 +6,8 @@
   let labels = [];
   let base = "";
   let widest = 0;
+  let lit = null;
+  const DIM = [0.12, 0.16], PLAIN = [0.4, 0.92];
 
   const plot = () => document.querySelector("#map .js-plotly-plot");
 
@@ -25,7 +27,9 @@
     const gd = plot(), layer = document.getElementById("map-labels");
     const full = gd && gd._fullLayout;
     if (!layer || !full || !full.xaxis) return;
-    const names = [...layer.children].map((node) => ({ node, width: node.offsetWidth, height: node.offsetHeight,
+    const named = lit ? [...layer.children].filter((node) => lit.cluster.includes(Number(node.dataset.cluster))) : [...layer.children];
+    if (lit) for (const node of layer.children) node.style.visibility = "hidden";
+    const names = named.map((node) => ({ node, width: node.offsetWidth, height: node.offsetHeight,
       spots: spots(full.xaxis.l2p(Number(node.dataset.x)) + full._size.l, full.yaxis.l2p(Number(node.dataset.y)) + full._size.t) }));
     mx.labels.place(names, { width: layer.clientWidth, height: layer.clientHeight }, limit(full));
   }
@@ -48,6 +52,17 @@
     });
   }
 
+  /* Light up some features and dim the others; null shows the plain map. */
+  function light(found) {
+    lit = found;
+    mx.whenThere(() => { const gd = plot(); return gd && gd._fullLayout && gd._fullLayout.xaxis && window.Plotly ? gd : null; }, (gd) => {
+      if (lit !== found) return;
+      const opacity = found ? DIM : PLAIN, shown = found || { x: [], y: [], turn: [] };
+      window.Plotly.restyle(gd, { "marker.opacity": opacity }, [0, 1]);
+      window.Plotly.restyle(gd, { x: [shown.x], y: [shown.y], "marker.color": [shown.turn] }, [2]).then(place);
+    });
+  }
+
   /* Follow a link inside the app without loading the page anew. */
   function visit(href) {
     window.history.pushState({}, "", href);
@@ -61,5 +76,5 @@
     visit(event.currentTarget.getAttribute("href"));
   }
 
-  mx.map = { render, place, visit };
+  mx.map = { render, place, visit, light };
 })();

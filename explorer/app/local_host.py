@@ -12,6 +12,7 @@ from types import TracebackType
 from explorer.app.relay import Event
 from explorer.errors import HostUnreachable
 from explorer.steering.client import AsyncSteeringClient
+from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.protocol import BehaviourReply, BehaviourRequest, SteerRequest, SubjectReply
 
 _SECONDS_TO_END = 5.0
@@ -62,6 +63,10 @@ class LocalHost:
     async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         """Next-token behaviour along a path."""
         return await self._there().behaviour(request)
+
+    async def encode(self, request: EncodeRequest) -> EncodeReply:
+        """Which clusters fire on each token of a text."""
+        return await self._there().encode(request)
 
     async def steer(self, request: SteerRequest) -> AsyncGenerator[Event, None]:
         """Text, token by token."""

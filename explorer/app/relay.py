@@ -25,6 +25,7 @@ from explorer.app.event_stream import EventStream, StreamLimits
 from explorer.app.security.answers import Refusal, host_code
 from explorer.app.words import short_id
 from explorer.errors import HostError, HostMismatch, HostUnreachable
+from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.protocol import (
     BehaviourReply,
     BehaviourRequest,
@@ -57,6 +58,9 @@ class SteeringHost(Protocol):
 
     async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         """Next-token behaviour along a path."""
+
+    async def encode(self, request: EncodeRequest) -> EncodeReply:
+        """Which clusters fire on each token of a text."""
 
     def steer(self, request: SteerRequest) -> AsyncIterator[Event]:
         """Text, token by token; closing the iterator ends the request at the host."""

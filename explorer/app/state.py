@@ -24,6 +24,8 @@ Sort = Literal["manifold", "size", "features", "stability", "label"]
 
 MAX_TEXT = 2_000
 """Longest text of one key, in characters."""
+MAX_TRIED = 500
+"""Longest text that is tried, in characters."""
 MAX_STRENGTH = 100.0
 """Largest strength that a link may name; a host's own limit is lower."""
 
@@ -42,6 +44,8 @@ class View:
     """Only clusters of this regime."""
     sort: Sort = "manifold"
     """Order of the tiles."""
+    text: str = ""
+    """Text that is tried: which clusters fire on it."""
     camera: tuple[float, ...] = ()
     """Eye, centre and up vector of the cloud's camera: nine numbers, or none for the page's own."""
     color: str = "coordinate"
@@ -59,8 +63,9 @@ class View:
 
 
 KEYS = {
-    "theme": "theme", "query": "q", "shape": "shape", "regime": "regime", "sort": "sort", "camera": "cam",
-    "color": "color", "position": "at", "prompt": "prompt", "start": "from", "end": "to", "strength": "strength",
+    "theme": "theme", "query": "q", "shape": "shape", "regime": "regime", "sort": "sort", "text": "text",
+    "camera": "cam", "color": "color", "position": "at", "prompt": "prompt", "start": "from", "end": "to",
+    "strength": "strength",
 }  # fmt: skip
 """Key in the link of each field of a view."""
 _FIELDS = {key: name for name, key in KEYS.items()}
@@ -154,7 +159,7 @@ def _decode_field(name: str, text: str) -> str | float | tuple[float, ...] | Non
         return _number(name, text, -MAX_STRENGTH, MAX_STRENGTH)
     if name == "color":
         return _color(text)
-    return _short(name, text, MAX_TEXT)
+    return _short(name, text, MAX_TRIED if name == "text" else MAX_TEXT)
 
 
 def _color(text: str) -> str:

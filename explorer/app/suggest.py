@@ -3,9 +3,11 @@
 import numpy as np
 from jaxtyping import Float
 
+from explorer.app.choose import likeness
 from explorer.app.contexts import prompt_of
 from explorer.app.state import Place
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.runs.run import Run
 
 SHORTEST, LONGEST = 3, 10
 """Tokens of a prompt that reads well and fits its field."""
@@ -27,6 +29,15 @@ def suggest_prompt(geometry: ClusterGeometry, vocabulary: Vocabulary) -> tuple[s
         if len(prompt.split()) >= SHORTEST or sample == 0:
             return prompt, float(geometry.coordinate[sample])
     return "", 0.0
+
+
+def suggest_text(run: Run) -> str:
+    """A sentence to try, out of the run's own text: one that the most manifold-like cluster with values is about."""
+    named = [one for one in run.manifest.clusters if one.order]
+    if not named:
+        return ""
+    best = max(named, key=likeness)
+    return suggest_prompt(run.cluster(best.id), run.vocabulary())[0]
 
 
 def _distance(geometry: ClusterGeometry) -> Float[np.ndarray, "sample"]:

@@ -8,6 +8,7 @@ import numpy as np
 from explorer.config import SteeringLimits
 from explorer.errors import HostMismatch, HostUnreachable
 from explorer.runs.run import Run
+from explorer.steering.encode_protocol import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
 from explorer.steering.protocol import (
     PROTOCOL_VERSION,
     Arm,
@@ -72,6 +73,31 @@ class FakeHost:
             raise HostMismatch(f"the host holds {self._fingerprint()}, the run needs {request.fingerprint}")
         self.asked += 1
         return self._reply(request)
+
+    async def encode(self, request: EncodeRequest) -> EncodeReply:
+        self._check()
+        if request.fingerprint != self._fingerprint():
+            raise HostMismatch(f"the host holds {self._fingerprint()}, the run needs {request.fingerprint}")
+        self.asked += 1
+        tokens = tuple(self._token(word) for word in request.text.split(" "))
+        fired = [firing.cluster for token in tokens for firing in token.firing]
+        clusters = tuple(
+            FiredCluster(cluster=one, core=len(self.run.summary(one).features), needed=2, tokens=fired.count(one))
+            for one in sorted(set(fired))
+        )
+        return EncodeReply(fingerprint=self._fingerprint(), run=request.run, tokens=tokens, clusters=clusters)
+
+    def _token(self, word: str) -> EncodedToken:
+        """A value's name lies at its place, "lost" far from the first cluster's curve, and nothing fires elsewhere."""
+        firing = []
+        for cluster in range(len(self.run.manifest.clusters)):
+            names, coordinates, _ = self._values(cluster)
+            if word in names or (word == "lost" and cluster == 0):
+                at = float(coordinates[names.index(word)]) if word in names else 0.5
+                features = self.run.summary(cluster).features[:3]
+                off = 1.25 if word in names else 4.0
+                firing.append(Firing(cluster=cluster, features=features, coordinate=at, off_manifold=off))
+        return EncodedToken(text=f" {word}", special=word == "<s>", firing=tuple(firing))
 
     async def steer(self, request: SteerRequest) -> AsyncIterator[object]:
         self._check()

@@ -143,7 +143,7 @@ def test_the_map_draws_each_feature_once_and_leaves_out_what_has_no_place(run: R
     assert len(clustered) == run.manifest.n_clustered
     assert not set(noise.tolist()) & set(clustered.tolist())
     figure = map_figure(table)
-    assert [len(trace.x) for trace in figure.data] == [len(noise), len(clustered)]
+    assert [len(trace.x) for trace in figure.data] == [len(noise), len(clustered), 0]
     assert figure.data[0].marker.color == GREY
 
 

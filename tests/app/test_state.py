@@ -16,6 +16,7 @@ views = st.builds(
     query=text,
     shape=st.sampled_from(["", "closed curve", "open curve", "surface", "blob"]),
     regime=st.sampled_from(["", "compact capture", "tiling", "dilution", "undetermined"]),
+    text=text,
     sort=st.sampled_from(["manifold", "size", "features", "stability", "label"]),
     camera=st.just(()) | st.tuples(*[st.floats(-1000, 1000)] * 9),
     color=st.sampled_from(["coordinate", "value"]) | st.integers(0, 10**9).map(lambda n: f"feature-{n}"),
@@ -74,6 +75,7 @@ def test_a_link_is_short_and_readable() -> None:
         "?q=a&q=b",
         "?q=" + "a" * 2001,
         "?to=" + "a" * 201,
+        "?text=" + "a" * 501,
     ],
 )
 def test_what_is_no_view_is_refused(query: str) -> None:

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError
 from explorer.app import ids
 from explorer.errors import HostRefused
 from explorer.runs.run import open_run
+from explorer.steering.encode_protocol import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
 from explorer.steering.protocol import (
     BehaviourReply,
     BehaviourRequest,
@@ -57,6 +58,18 @@ class HostileHost:
         )
         top = TopToken(text=self.attacks.take(), probability=0.5)
         return reply.model_copy(update={"prompt_tokens": tokens, "arms": arms, "baseline_top": top})
+
+    async def encode(self, request: EncodeRequest) -> EncodeReply:
+        if request.text == "refuse":
+            raise HostRefused(self.attacks.take())
+        reply = await self.hosts[request.run].encode(request)
+        firing = tuple(
+            Firing(cluster=one, features=(0,), coordinate=0.5, off_manifold=1.0)
+            for one in range(len(self.hosts[request.run].run.manifest.clusters))
+        )
+        fired = tuple(FiredCluster(cluster=one.cluster, core=1, needed=1, tokens=8) for one in firing)
+        tokens = tuple(EncodedToken(text=self.attacks.take(), special=n == 0, firing=firing) for n in range(8))
+        return reply.model_copy(update={"tokens": tokens, "clusters": fired})
 
     async def steer(self, request: SteerRequest) -> AsyncIterator[object]:
         async for event in self.hosts[request.run].steer(request):
@@ -148,10 +161,19 @@ def visit_atlas(page: Page, address: str, run: str) -> None:
     page.wait_for_selector(f"#{ids.MAP} canvas")
     open_everything(page)
     hover_map(page)
+    try_text(page, "<img src=x onerror=hit(7)>")
     page.fill(f"#{ids.SEARCH}", "<img src=x onerror=hit(0)>")
     page.wait_for_timeout(300)
     go(page, f"{address}/run/{run}?v=1&q={quote('<img src=x onerror=hit(2)>')}")
     page.wait_for_selector(f"#{ids.TILES}", state="attached")
+
+
+def try_text(page: Page, text: str) -> None:
+    page.fill(f"#{ids.TRY_TEXT}", text)
+    page.press(f"#{ids.TRY_TEXT}", "Enter")
+    page.wait_for_selector(f"#{ids.TRY_TOKENS} button")
+    page.locator(f"#{ids.TRY_TOKENS} button").nth(1).click()
+    page.wait_for_selector(f"#{ids.TRY_DETAIL} li")
 
 
 def visit_cluster(page: Page, address: str, run: str, cluster: int) -> None:
@@ -160,6 +182,11 @@ def visit_cluster(page: Page, address: str, run: str, cluster: int) -> None:
     open_everything(page)
     sweep(page, f"#{ids.CLOUD}")
     sweep(page, f"#{ids.STRIPS}")
+    try_text(page, "<svg onload=hit(8)>")
+    page.wait_for_selector(".cloud-label.tried", state="attached")
+    page.fill(f"#{ids.TRY_TEXT}", "refuse")
+    page.press(f"#{ids.TRY_TEXT}", "Enter")
+    page.wait_for_selector(f"#{ids.TRY_STATUS}:not(:empty)")
 
 
 def steer(page: Page, address: str, run: str) -> str:

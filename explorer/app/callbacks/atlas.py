@@ -24,12 +24,15 @@ def register(app: Dash, site: Site) -> None:
         Input(ids.FILTER_SHAPE, "value"),
         Input(ids.FILTER_REGIME, "value"),
         Input(ids.MORE_TILES, "n_clicks"),
+        Input(ids.TRY_COUNTS, "data"),
         State(ids.URL, "pathname"),
         prevent_initial_call=True,
     )
-    def show_tiles(query: str, sort: str, shape: str, regime: str, more: int, path: str) -> tuple[Any, ...]:
+    def show_tiles(
+        query: str, sort: str, shape: str, regime: str, more: int, fires: dict[str, int], path: str
+    ) -> tuple[Any, ...]:
         chosen = {"query": query or "", "sort": sort, "shape": shape, "regime": regime}
-        page = tiles_at(site, path, {key: value for key, value in chosen.items() if value != ANY}, more or 0)
+        page = tiles_at(site, path, {key: value for key, value in chosen.items() if value != ANY}, more or 0, fires)
         return page.count, page.tiles, page.more, not page.more
 
     filters = (Input(one, "value") for one in (ids.SORT, ids.FILTER_SHAPE, ids.FILTER_REGIME))

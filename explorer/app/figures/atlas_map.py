@@ -1,4 +1,4 @@
-"""The map of features: two WebGL traces, noise under clusters, a dozen bytes a feature before compression."""
+"""The map of features: noise under clusters under what a text lights up, a dozen bytes a feature before compression."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -34,9 +34,16 @@ def map_figure(table: FeatureTable) -> go.Figure:
                     "color": cluster_turns(table.cluster[clustered]).astype(np.float32),
                 },
             ),
+            _lit(size),
         ],
         layout=_layout(),
     )  # fmt: skip
+
+
+def _lit(size: float) -> go.Scattergl:
+    """The features that a tried text lights up: empty until assets/js/map.js fills it."""
+    marker = {"size": size * 1.3, "opacity": 1, "colorscale": cyclic_scale(), "cmin": 0, "cmax": 1, "color": []}
+    return go.Scattergl(x=[], y=[], mode="markers", hoverinfo="skip", showlegend=False, marker=marker)
 
 
 def map_labels(table: FeatureTable, clusters: tuple[ClusterSummary, ...]) -> list[dict[str, float | str]]:

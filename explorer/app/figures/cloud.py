@@ -10,8 +10,8 @@ from explorer.app.figures.colors import cyclic_scale, position_colors, sequentia
 from explorer.app.state import View
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary
 
-POINTS, CURVE, CHORD, PATH, START, HANDLE = range(6)
-"""Trace numbers; assets/js/cloud.js moves the last four."""
+POINTS, CURVE, CHORD, PATH, START, HANDLE, TEXTS = range(7)
+"""Trace numbers; assets/js/cloud.js moves the last five."""
 CURVE_COLOR = "#8a939e"
 MAX_LABELS = 64
 """Values named in the drawing; more are thinned evenly."""
@@ -156,7 +156,7 @@ def _empty_traces() -> list[go.Scatter3d]:
             x=[], y=[], z=[], mode="markers", hoverinfo="skip", showlegend=False,
             marker={"size": size, "color": color, "line": {"width": 2, "color": "#14181d"}, "opacity": 1},
         )
-        for size, color in ((7, "#f4f5f6"), (11, "#ecb44c"))
+        for size, color in ((7, "#f4f5f6"), (11, "#ecb44c"), (9, "#f4f5f6"))
     ]  # fmt: skip
     return [chord, path, *marks]
 

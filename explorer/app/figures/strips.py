@@ -80,7 +80,7 @@ def _strip(summary: ClusterSummary, geometry: ClusterGeometry, atom: int, closed
         color=position_colors(closed, np.array([peak]))[0] if varies else GREY,
         varies=varies,
         path=_area(curve / top if top > 0 else curve, closed),
-        peak=_nearest_value(summary, geometry, peak, closed),
+        peak=nearest_value(summary, geometry, peak),
         strongest=top,
     )
 
@@ -94,9 +94,10 @@ def _area(curve: Float32[np.ndarray, "bin"], closed: bool) -> str:
     return f"M0 {HEIGHT}L{points}L{WIDTH} {HEIGHT}Z"
 
 
-def _nearest_value(summary: ClusterSummary, geometry: ClusterGeometry, at: float, closed: bool) -> str:
+def nearest_value(summary: ClusterSummary, geometry: ClusterGeometry, at: float) -> str:
+    """Name of the value nearest to an intrinsic coordinate; the coordinate itself where there are no values."""
     if not len(summary.order):
         return f"{at:.2f}"
     gap = np.abs(geometry.value_coordinate - np.float32(at))
-    gap = np.minimum(gap, 1 - gap) if closed else gap
+    gap = np.minimum(gap, 1 - gap) if summary.shape == "closed curve" else gap
     return summary.order[int(np.argmin(gap))].strip()

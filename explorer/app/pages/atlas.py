@@ -14,7 +14,9 @@ from explorer.app.pages.parts import Node, attributes, details, select
 from explorer.app.pages.provenance import counted_line, provenance
 from explorer.app.pages.share_button import share_view_button
 from explorer.app.pages.tiles import PAGE_SIZE, tile_grid
+from explorer.app.pages.try_text import try_panel
 from explorer.app.state import View
+from explorer.app.suggest import suggest_text
 from explorer.app.words import counted
 from explorer.records import ClusterSummary, FeatureTable
 from explorer.runs.run import Run
@@ -23,12 +25,17 @@ SHAPES = ("closed curve", "open curve", "surface", "blob")
 REGIMES = ("compact capture", "tiling", "dilution", "undetermined")
 
 
-def atlas_page(run: Run, table: FeatureTable, tiles: list[ClusterSummary], links: Links, view: View) -> Page:
+def atlas_page(
+    run: Run, table: FeatureTable, tiles: list[ClusterSummary], links: Links, view: View, has_host: bool
+) -> Page:
     """The atlas of a run, with the tiles that the view asks for."""
     title = run.manifest.title
-    body = html.Div([_map_side(run, table, links), _tile_side(run, tiles, links, view)], className="atlas")
+    body = [
+        try_panel(run, links, view.text or suggest_text(run), has_host),
+        html.Div([_map_side(run, table, links), _tile_side(run, tiles, links, view)], className="atlas"),
+    ]
     crumbs = (Crumb("Runs", links.gallery()), Crumb(title))
-    return Page(f"{title} · Manifold Explorer", [body], crumbs, [search_box(view.query), share_view_button(True)])
+    return Page(f"{title} · Manifold Explorer", body, crumbs, [search_box(view.query), share_view_button(True)])
 
 
 def search_box(query: str) -> Component:
@@ -47,9 +54,10 @@ def search_box(query: str) -> Component:
     return html.Div([box, key, dcc.Store(id=ids.SEARCH_STORE, data=query)], className="search", role="search")
 
 
-def tile_count(shown: int, total: int) -> str:
-    """How many of how many tiles are there."""
-    return counted(total, "cluster") if shown == total else f"{shown} of {counted(total, 'cluster')}"
+def tile_count(shown: int, total: int, firing: int = 0) -> str:
+    """How many of how many tiles are there, and how many of them fire on a tried text."""
+    there = counted(total, "cluster") if shown == total else f"{shown} of {counted(total, 'cluster')}"
+    return f"{there}, {firing} {'fires' if firing == 1 else 'fire'}" if firing else there
 
 
 def more_tiles(shown: int, total: int) -> list[Node]:

@@ -16,6 +16,7 @@ from explorer.app.pages.parts import Node, details, table
 from explorer.app.pages.provenance import provenance
 from explorer.app.pages.share_button import share_view_button
 from explorer.app.pages.steering import steering_panel
+from explorer.app.pages.try_text import try_panel
 from explorer.app.state import View
 from explorer.app.suggest import suggest_end, suggest_prompt
 from explorer.app.words import REGIMES, count, number, sentence
@@ -62,6 +63,7 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
         dcc.Store(id=ids.CLUSTER_STORE, data=cluster_data(opened, links)),
         *[dcc.Store(id=store) for store in (ids.STEER_STORE, ids.STREAM_STORE, ids.CLOUD_STORE)],
         dcc.Store(id=ids.POSITION_STORE, data=view.position),
+        try_panel(run, links, view.text or prompt, steerable, summary.id),
         html.Div([cloud_side(summary, opened.geometry, view), _facts_side(opened)], className="manifold"),
         steering_panel(summary, view, prompt, suggest_end(summary, opened.geometry, begin), steerable),
         html.Div([_examples(opened), _made(run)], className="below"),

@@ -1,5 +1,6 @@
 """From an address to a page; what is wrong with the address or the run is said in words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,14 +72,17 @@ def without_folder(reason: str, root: Path) -> str:
 def _atlas(site: Site, run: Run, view: View) -> Page:
     table = run.features()
     tiles = choose_tiles(run.manifest.clusters, view, site.texts.of(run, table))
-    return atlas_page(run, table, tiles, site.links, view)
+    return atlas_page(run, table, tiles, site.links, view, _steerable(site, run))
 
 
 def _manifold(site: Site, run: Run, cluster: int, view: View) -> Page:
     if cluster >= len(run.manifest.clusters):
         return not_found(site.links, f"{run.manifest.title} has no cluster {cluster}.")
-    steerable = site.host is not None and run.manifest.subject is not None
-    return manifold_page(open_cluster(run, cluster), site.links, view, steerable)
+    return manifold_page(open_cluster(run, cluster), site.links, view, _steerable(site, run))
+
+
+def _steerable(site: Site, run: Run) -> bool:
+    return site.host is not None and run.manifest.subject is not None
 
 
 def _shared(site: Site, share_id: str) -> Page:
@@ -106,18 +110,31 @@ class TilesPart:
     """What the button for further tiles says; nothing where there are none."""
 
 
-def tiles_at(site: Site, path: str, chosen: dict[str, str], pages_more: int) -> TilesPart:
+def tiles_at(
+    site: Site, path: str, chosen: dict[str, str], pages_more: int, fires: Mapping[str, int] | None = None
+) -> TilesPart:
     """The tiles of the atlas at an address, under other filters.
+
+    Args:
+        site: the app's resources.
+        path: the address.
+        chosen: fields of the view that differ from its defaults.
+        pages_more: how often further tiles were asked for.
+        fires: on how many tokens of a tried text each cluster fires, by its number; these come first.
 
     Raises:
         RequestError: a filter that does not exist, or no atlas at that address.
     """
-    run, view = _run_at(site, path), read_fields(chosen)
+    run, view = _atlas_run(site, path), read_fields(chosen)
     table = run.features()
-    tiles = choose_tiles(run.manifest.clusters, view, site.texts.of(run, table))
+    counts = {one.id: (fires or {}).get(str(one.id), 0) for one in run.manifest.clusters}
+    tiles = sorted(
+        choose_tiles(run.manifest.clusters, view, site.texts.of(run, table)), key=lambda one: not counts[one.id]
+    )
     shown = min(len(tiles), PAGE_SIZE * (1 + pages_more))
-    grid = tile_grid(run.id, tiles, site.links, shown)
-    return TilesPart(tile_count(len(tiles), len(run.manifest.clusters)), grid, more_tiles(shown, len(tiles)))
+    grid = tile_grid(run.id, tiles, site.links, shown, counts)
+    firing = sum(counts[one.id] > 0 for one in tiles)
+    return TilesPart(tile_count(len(tiles), len(run.manifest.clusters), firing), grid, more_tiles(shown, len(tiles)))
 
 
 def colors_at(site: Site, path: str, by: str) -> CloudColors:
@@ -128,6 +145,19 @@ def colors_at(site: Site, path: str, by: str) -> CloudColors:
     """
     run, cluster = run_and_cluster(site, path)
     return cloud_colors(run.summary(cluster), run.cluster(cluster), read_fields({"color": by}).color)
+
+
+def run_at(site: Site, path: str) -> Run:
+    """The run of an address, the run's own page or a manifold's.
+
+    Raises:
+        RequestError: it is neither.
+        RunError: there is no such run.
+    """
+    route = site.links.read(path)
+    if not isinstance(route, (AtlasRoute, ClusterRoute)):
+        raise RequestError("address", path[:80], "the address of a run")
+    return site.catalog.run(route.run)
 
 
 def run_and_cluster(site: Site, path: str) -> tuple[Run, int]:
@@ -143,7 +173,7 @@ def run_and_cluster(site: Site, path: str) -> tuple[Run, int]:
     return site.catalog.run(route.run), route.cluster
 
 
-def _run_at(site: Site, path: str) -> Run:
+def _atlas_run(site: Site, path: str) -> Run:
     route = site.links.read(path)
     if not isinstance(route, AtlasRoute):
         raise RequestError("address", path[:80], "the address of a run")

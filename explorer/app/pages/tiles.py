@@ -1,19 +1,24 @@
 """Tiles: a cluster's portrait, its name and what it is in words."""
 
+from collections.abc import Mapping
+
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from explorer.app.choose import tile_features, tile_words
 from explorer.app.links import Links
 from explorer.app.pages.parts import Node
+from explorer.app.words import counted
 from explorer.records import ClusterSummary
 
 PAGE_SIZE = 120
 """Tiles shown before one asks for more."""
 
 
-def tile_grid(run: str, tiles: list[ClusterSummary], links: Links, shown: int) -> list[Node]:
-    """The tiles of a view, the first ``shown`` of them."""
+def tile_grid(
+    run: str, tiles: list[ClusterSummary], links: Links, shown: int, fires: Mapping[int, int] | None = None
+) -> list[Node]:
+    """The tiles of a view, the first ``shown`` of them, with the tokens of a tried text that each fires on."""
     if not tiles:
         return [
             html.Div(
@@ -22,16 +27,18 @@ def tile_grid(run: str, tiles: list[ClusterSummary], links: Links, shown: int) -
                 style={"gridColumn": "1 / -1"},
             )
         ]
-    return [tile(run, one, links) for one in tiles[:shown]]
+    return [tile(run, one, links, (fires or {}).get(one.id, 0)) for one in tiles[:shown]]
 
 
-def tile(run: str, one: ClusterSummary, links: Links) -> Component:
+def tile(run: str, one: ClusterSummary, links: Links, fires: int = 0) -> Component:
     """One tile; its picture is a small static SVG that the build drew."""
+    badge = [html.Span(f"fires on {counted(fires, 'token')}", className="tile-fires")] if fires else []
     return dcc.Link(
         [
             html.Img(src=links.thumbnail(run, one.id), alt="", width=160, height=120),
             html.Div(
                 [
+                    *badge,
                     html.Span(one.label, className="tile-name", title=one.label),
                     html.Span(tile_words(one), className="tile-words"),
                     html.Span(tile_features(one), className="tile-regime"),
@@ -40,6 +47,6 @@ def tile(run: str, one: ClusterSummary, links: Links) -> Component:
             ),
         ],
         href=links.cluster(run, one.id),
-        className="tile panel",
+        className="tile panel lit" if fires else "tile panel",
         title=one.words,
     )
