@@ -62,11 +62,19 @@ def between_clumps(points: Points, cells: Cells, search: Search) -> Float[np.nda
     bridged = 1.0 - project(points, curve, closed=search.closed).squared.sum() / max(float(within), 1e-300)
     count = np.bincount(cells.cell, minlength=len(cells.centres))
     centres = cells.centres[count >= SMALL * count.mean()]
-    place = project(centres, curve, closed=search.closed).coordinate
-    rank = np.argsort(np.argsort(place))
+    return np.array([bridged, explained_by_lag(centres, curve, closed=search.closed)])
+
+
+def explained_by_lag(centres: Float[np.ndarray, "landmark axis"], curve: Curve, *, closed: bool) -> float:
+    """Share of the variance of the centres' distances that their lag along a curve explains, at most 1.
+
+    Near 1 where all neighbours are equally far, and all next ones; about a quarter where the curve was led through
+    centres at random places.
+    """
+    rank = np.argsort(np.argsort(project(centres, curve, closed=closed).coordinate))
     lag = np.abs(rank[:, None] - rank[None, :])
-    lag = np.minimum(lag, len(rank) - lag) if search.closed else lag
-    return np.array([bridged, _explained_by(lag, np.sqrt(squared_distances(centres, centres)))])
+    lag = np.minimum(lag, len(rank) - lag) if closed else lag
+    return _explained_by(lag, np.sqrt(squared_distances(centres, centres)))
 
 
 def _explained_by(lag: Int[np.ndarray, "landmark landmark"], apart: Float[np.ndarray, "landmark landmark"]) -> float:

@@ -14,6 +14,7 @@ from explorer.maths.membership import Subspace, cluster_subspace, grow_halo
 from explorer.maths.portrait import portrait_svg
 from explorer.maths.position import Position, read_position
 from explorer.maths.regime import feature_order, judge_regime, tuning_curves
+from explorer.maths.search import explained_by_lag
 from explorer.maths.values import Values, breaks_off, label_of, name_values, shape_in_words
 from explorer.pipeline.contexts import contexts_of
 from explorer.pipeline.firing import Firing, codes_on, core_tokens
@@ -51,6 +52,8 @@ FEWEST_SURE = 8
 """but at least so many of each."""
 FEWEST_VALUES = 3
 """Position is read off tokens: a curve along which fewer of them have a place of their own is not one of position."""
+IN_ORDER = 0.7
+"""Share of the variance of its values' distances that their lag along a curve of position explains, at least."""
 DRAWN_AXES = 3
 """Axes of the drawn cloud."""
 READINGS = 2
@@ -303,9 +306,23 @@ class ClusterBuilder:
         if shape.kind == "closed curve" and breaks_off(self._values(ids[position.known], offset, shape)):
             opened = fit_shape(points, rng=rng, settings=settings, claim=claim, curves=("open curve",))
             shape = opened if opened.kind == "open curve" else shape
-        if shape.kind in CURVES and len(self._values(ids[position.known], offset, shape).names) < FEWEST_VALUES:
+        if shape.kind in CURVES and not self._in_order(points, ids[position.known], offset, shape):
             shape = fit_shape(points, rng=rng, settings=settings, claim=claim, curves=())
         return _Reading(offset, ids, position, shape)
+
+    def _in_order(
+        self,
+        points: Float32[np.ndarray, "known direction"],
+        ids: Int32[np.ndarray, "known"],
+        offset: int,
+        shape: Shape,
+    ) -> bool:
+        """Whether the curve orders its values: those that follow each other on it are those that lie near."""
+        values = self._values(ids, offset, shape)
+        if len(values.names) < FEWEST_VALUES:
+            return False
+        centres = np.array([points[values.index == value].mean(axis=0) for value in range(len(values.names))])
+        return explained_by_lag(centres, shape.curve, closed=shape.kind == "closed curve") >= IN_ORDER
 
     def _values(self, ids: Int32[np.ndarray, "sample"], offset: int, shape: Shape) -> Values:
         closed = shape.kind == "closed curve"
