@@ -18,13 +18,11 @@ AHEAD = 5 / 12
 def suggest_prompt(geometry: ClusterGeometry, vocabulary: Vocabulary) -> tuple[str, float]:
     """A drawn token's own sentence, up to and with the token, and the token's coordinate.
 
-    Of the short sentences that begin a document and end as most of them do, the one whose token lies nearest to the
-    place of its value: rare wordings stand farther from the curve. Where there is no such sentence, the first window.
+    Of the short sentences that begin a document, the one whose token lies nearest to the place of its value: there the
+    model is surest what it says. Where there is no such sentence, the first window.
     """
     lengths = (geometry.context_ids[:, : CONTEXT_BEFORE + 1] >= 0).sum(axis=1)
     good = np.flatnonzero((geometry.context_ids[:, 0] < 0) & (lengths >= SHORTEST) & (lengths <= LONGEST))
-    _, kind, count = np.unique(geometry.context_ids[good, CONTEXT_BEFORE], return_inverse=True, return_counts=True)
-    good = good[kind == count.argmax()] if len(count) else good
     sharp = good[np.argsort(_distance(geometry)[good], kind="stable")]
     for sample in [*sharp[:50].tolist(), 0][: len(geometry.context_ids)]:
         prompt = prompt_of(vocabulary, geometry.context_ids[sample])
