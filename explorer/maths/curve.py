@@ -68,8 +68,7 @@ def smooth(
     An open curve ends where its points end: beyond them nothing holds it.
     """
     if not closed:
-        used = coordinate[weight > 0]
-        coordinate = (coordinate - used.min()) / max(float(np.ptp(used)), 1e-12)
+        coordinate = (coordinate - coordinate.min()) / max(float(np.ptp(coordinate)), 1e-12)
     terms = basis(coordinate, harmonics, closed=closed)
     penalty = stiffness * weight.sum() * bending(harmonics, closed=closed) + 1e-9 * weight.sum()
     weighted = terms * weight[:, None]

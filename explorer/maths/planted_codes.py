@@ -66,11 +66,17 @@ class _Text:
 
 def _write(n_tokens: int, rng: np.random.Generator) -> _Text:
     """Give every document its topics."""
-    n_docs = -(-n_tokens // DOC_TOKENS)
-    weight = np.ones((N_TOPICS, n_docs))
-    for _ in range(TOPICS_PER_DOC):
-        weight[rng.integers(N_TOPICS, size=n_docs), np.arange(n_docs)] = TOPIC_BOOST
+    weight = np.where(topics_of_documents(n_tokens, rng), TOPIC_BOOST, 1.0)
     return _Text(np.cumsum(weight, axis=1) / weight.sum(axis=1, keepdims=True), n_tokens)
+
+
+def topics_of_documents(n_tokens: int, rng: np.random.Generator) -> Bool[np.ndarray, "topic doc"]:
+    """Whether a document has a topic; a topic that is drawn twice counts once."""
+    n_docs = -(-n_tokens // DOC_TOKENS)
+    has_topic = np.zeros((N_TOPICS, n_docs), dtype=bool)
+    for _ in range(TOPICS_PER_DOC):
+        has_topic[rng.integers(N_TOPICS, size=n_docs), np.arange(n_docs)] = True
+    return has_topic
 
 
 def planted_cofiring(n_features: int, n_tokens: int, *, rng: np.random.Generator) -> PlantedCodes:

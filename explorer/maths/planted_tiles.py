@@ -8,9 +8,9 @@ tokens and tiles that fire on the share p: below about 7, none at all is nothing
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Int64
 
-from explorer.maths.planted_codes import DOC_TOKENS, N_TOPICS, TOPICS_PER_DOC, PlantedCodes, sorted_codes
+from explorer.maths.planted_codes import DOC_TOKENS, N_TOPICS, PlantedCodes, sorted_codes, topics_of_documents
 from explorer.records import NOISE
 
 
@@ -54,7 +54,7 @@ def planted_tiles(settings: TileSettings, *, rng: np.random.Generator) -> Plante
     name = rng.permutation(n_features)
     label = np.full(n_features, NOISE, dtype=np.int32)
     label[name[:n_tiled]] = np.repeat(np.arange(settings.n_groups), settings.n_tiles)
-    has_topic = _topics_of_documents(settings.n_tokens, rng)
+    has_topic = topics_of_documents(settings.n_tokens, rng)
     rate = np.sqrt(settings.expected / settings.n_tokens)
     entries = []
     for group in range(settings.n_groups):
@@ -66,20 +66,11 @@ def planted_tiles(settings: TileSettings, *, rng: np.random.Generator) -> Plante
     return PlantedCodes(codes, label)
 
 
-def _topics_of_documents(n_tokens: int, rng: np.random.Generator) -> Float64[np.ndarray, "topic doc"]:
-    """1 where a document has a topic, else 0."""
-    n_docs = -(-n_tokens // DOC_TOKENS)
-    has_topic = np.zeros((N_TOPICS, n_docs))
-    for _ in range(TOPICS_PER_DOC):
-        has_topic[rng.integers(N_TOPICS, size=n_docs), np.arange(n_docs)] = 1.0
-    return has_topic
-
-
 def _draw(
-    rate: float, has_topic: Float64[np.ndarray, "topic doc"], settings: TileSettings, rng: np.random.Generator
+    rate: float, has_topic: Bool[np.ndarray, "topic doc"], settings: TileSettings, rng: np.random.Generator
 ) -> Int64[np.ndarray, "drawn"]:
     """Different tokens, ``rate`` of all in the mean, more often in documents of one topic drawn at random."""
-    own = has_topic[rng.integers(N_TOPICS)]
+    own = has_topic[rng.integers(N_TOPICS)].astype(np.float64)
     weight = own if np.isinf(settings.boost) else 1.0 + (settings.boost - 1.0) * own
     share = np.repeat(weight, DOC_TOKENS)[: settings.n_tokens]
     share = rate * share / max(share.mean(), 1e-12)

@@ -301,28 +301,15 @@ class ClusterBuilder:
         position = read_position(inside, ids, rng=rng)
         told = position.bits > 0 and position.p_value <= CLAIM
         claim = claim if told else 0.0
-        points, settings = position.points[position.known], self.settings.geometry
+        points, named = position.points[position.known], ids[position.known]
+        settings = self.settings.geometry
         shape = fit_shape(points, rng=rng, settings=settings, claim=claim)
-        if shape.kind == "closed curve" and breaks_off(self._values(ids[position.known], offset, shape)):
+        if shape.kind == "closed curve" and breaks_off(self._values(named, offset, shape)):
             opened = fit_shape(points, rng=rng, settings=settings, claim=claim, curves=("open curve",))
             shape = opened if opened.kind == "open curve" else shape
-        if shape.kind in CURVES and not self._in_order(points, ids[position.known], offset, shape):
+        if shape.kind in CURVES and not _in_order(points, self._values(named, offset, shape), shape):
             shape = fit_shape(points, rng=rng, settings=settings, claim=claim, curves=())
         return _Reading(offset, ids, position, shape)
-
-    def _in_order(
-        self,
-        points: Float32[np.ndarray, "known direction"],
-        ids: Int32[np.ndarray, "known"],
-        offset: int,
-        shape: Shape,
-    ) -> bool:
-        """Whether the curve orders its values: those that follow each other on it are those that lie near."""
-        values = self._values(ids, offset, shape)
-        if len(values.names) < FEWEST_VALUES:
-            return False
-        centres = np.array([points[values.index == value].mean(axis=0) for value in range(len(values.names))])
-        return explained_by_lag(centres, shape.curve, closed=shape.kind == "closed curve") >= IN_ORDER
 
     def _values(self, ids: Int32[np.ndarray, "sample"], offset: int, shape: Shape) -> Values:
         closed = shape.kind == "closed curve"
@@ -427,6 +414,14 @@ class ClusterBuilder:
 def _padded(points: Float32[np.ndarray, "sample axis"]) -> Float32[np.ndarray, "sample xyz"]:
     """Three columns, zeros where there are fewer."""
     return np.pad(points, ((0, 0), (0, DRAWN_AXES - points.shape[1])))
+
+
+def _in_order(points: Float32[np.ndarray, "known direction"], values: Values, shape: Shape) -> bool:
+    """Whether a curve orders its values: those that follow each other on it are those that lie near."""
+    if len(values.names) < FEWEST_VALUES:
+        return False
+    centres = np.array([points[values.index == value].mean(axis=0) for value in range(len(values.names))])
+    return explained_by_lag(centres, shape.curve, closed=shape.kind == "closed curve") >= IN_ORDER
 
 
 def _surest(

@@ -86,9 +86,7 @@ class SteeringClient:
             HostMismatch: the host holds another subject; both are named.
             HookNotFired: the steering did not happen.
         """
-        with _told(self.base_url):
-            response = self._http.post(_BEHAVIOUR, content=request.model_dump_json())
-            return _reply(self.base_url, BehaviourReply, response.status_code, response.content)
+        return self._post(_BEHAVIOUR, request, BehaviourReply)
 
     def encode(self, request: EncodeRequest) -> EncodeReply:
         """Which clusters fire on each token of a text.
@@ -96,9 +94,12 @@ class SteeringClient:
         Raises:
             HostUnreachable, HostRefused, HostMismatch: as in ``behaviour``.
         """
+        return self._post(_ENCODE, request, EncodeReply)
+
+    def _post(self, path: str, request: BaseModel, kind: type[Reply]) -> Reply:
         with _told(self.base_url):
-            response = self._http.post(_ENCODE, content=request.model_dump_json())
-            return _reply(self.base_url, EncodeReply, response.status_code, response.content)
+            response = self._http.post(path, content=request.model_dump_json())
+            return _reply(self.base_url, kind, response.status_code, response.content)
 
     def steer(self, request: SteerRequest) -> Generator[Event, None, None]:
         """Text, token by token; the last event is DoneEvent or ErrorEvent. Closing the iterator stops the host.
@@ -156,15 +157,16 @@ class AsyncSteeringClient:
 
     async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         """Next-token behaviour along a path; raises as SteeringClient.behaviour."""
-        with _told(self.base_url):
-            response = await self._http.post(_BEHAVIOUR, content=request.model_dump_json())
-            return _reply(self.base_url, BehaviourReply, response.status_code, response.content)
+        return await self._post(_BEHAVIOUR, request, BehaviourReply)
 
     async def encode(self, request: EncodeRequest) -> EncodeReply:
         """Which clusters fire on each token of a text; raises as SteeringClient.encode."""
+        return await self._post(_ENCODE, request, EncodeReply)
+
+    async def _post(self, path: str, request: BaseModel, kind: type[Reply]) -> Reply:
         with _told(self.base_url):
-            response = await self._http.post(_ENCODE, content=request.model_dump_json())
-            return _reply(self.base_url, EncodeReply, response.status_code, response.content)
+            response = await self._http.post(path, content=request.model_dump_json())
+            return _reply(self.base_url, kind, response.status_code, response.content)
 
     async def steer(self, request: SteerRequest) -> AsyncGenerator[Event, None]:
         """Text, token by token; raises as SteeringClient.steer."""

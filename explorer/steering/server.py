@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from typing import Protocol, runtime_checkable
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
@@ -125,16 +126,12 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
     @app.post("/v1/behaviour", response_model=BehaviourReply)
     async def behaviour(request: BehaviourRequest, http: Request) -> Response:
         """Next-token behaviour at every waypoint, every arm, from one batch."""
-        job = worker.submit(lambda: iter([answers.behaviour(request)]))
-        reply, _ = await _first(job, http)
-        return Response(reply.model_dump_json(), media_type="application/json")
+        return await _once(worker, lambda: answers.behaviour(request), http)
 
     @app.post("/v1/encode", response_model=EncodeReply)
     async def encode(request: EncodeRequest, http: Request) -> Response:
         """Which clusters fire on each token of a text, and where on their curves it lies."""
-        job = worker.submit(lambda: iter([answers.encode(request)]))
-        reply, _ = await _first(job, http)
-        return Response(reply.model_dump_json(), media_type="application/json")
+        return await _once(worker, lambda: answers.encode(request), http)
 
     @app.post("/v1/steer", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
     async def steer(request: SteerRequest, http: Request) -> Response:
@@ -147,6 +144,12 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
         """What the host has done and what it is doing, in Prometheus' text format."""
         text = metrics.text(running=worker.running, queued=worker.waiting, model_seconds=worker.busy_seconds)
         return Response(text, media_type=MEDIA_TYPE)
+
+
+async def _once(worker: Worker, answer: Callable[[], BaseModel], http: Request) -> Response:
+    """One reply from the model's thread, as JSON."""
+    reply, _ = await _first(worker.submit(lambda: iter([answer()])), http)
+    return Response(reply.model_dump_json(), media_type="application/json")
 
 
 async def _first(job: Job[Item], http: Request) -> tuple[Item, AsyncGenerator[Item, None]]:
