@@ -281,7 +281,7 @@ def steer(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="relations, concepts, steering or recover.")],
+    name: Annotated[str, typer.Argument(help="relations, concepts, steering, steer or recover.")],
     run: Annotated[Path | None, typer.Argument(help="Run of the demo's subject; the cached one if absent.")] = None,
     family: Annotated[list[str] | None, typer.Option(help="recover: planted, zoo or tiles; all if absent.")] = None,
     features: Annotated[list[int] | None, typer.Option(min=64, help="recover: sizes of planted sets.")] = None,
@@ -289,27 +289,55 @@ def bench(
     seed: Annotated[int | None, typer.Option(min=0, help="recover: first seed.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="recover: how many seeds.")] = None,
     coupling_c: Annotated[list[float] | None, typer.Option(min=1e-6, help="recover: C of the couplings.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=3, help="steer: rounds, each times both works.")] = None,
+    tokens: Annotated[int | None, typer.Option(min=2, help="steer: tokens that are written.")] = None,
+    waypoints: Annotated[int | None, typer.Option(min=2, help="steer: points of a path.")] = None,
+    device: Annotated[str | None, typer.Option(help="steer: torch device.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="steer: number format.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure one of the project's claims and print its table."""
-    chosen = {"family": family, "features": features, "k": k, "seed": seed, "seeds": seeds, "coupling_c": coupling_c}
-    given = {option: value for option, value in chosen.items() if value is not None}
-    if name == "recover":
-        if run is not None:
-            raise InputError("bench recover", f"a run, {run}", "no run: it plants its own codes")
-        _bench_recover(given, as_json)
-        return
     from explorer.demo.bench import BENCHES
     from explorer.places import shipped_folder
     from explorer.terminal import print_json, print_table
 
-    if name not in BENCHES:
-        raise InputError("bench", repr(name), f"one of {', '.join((*BENCHES, 'recover'))}")
-    if given:
-        option = "--" + next(iter(given)).replace("_", "-")
-        raise InputError(f"bench {name}", option, "the options of bench recover with bench recover alone")
-    result = BENCHES[name](run or shipped_folder("cached_runs") / "almanac")
-    print_json(result.values) if as_json else print_table(result.title, result.header, result.rows)
+    planting = {"family": family, "features": features, "k": k, "seed": seed, "seeds": seeds, "coupling_c": coupling_c}
+    timing = {"rounds": rounds, "tokens": tokens, "waypoints": waypoints, "device": device, "dtype": dtype}
+    options: dict[str, Mapping[str, object]] = {"recover": planting, "steer": timing}
+    if name not in (*BENCHES, *options):
+        raise InputError("bench", repr(name), f"one of {', '.join((*BENCHES, *options))}")
+    given = _own_options(name, options)
+    measured = run or shipped_folder("cached_runs") / "almanac"
+    if name == "recover":
+        if run is not None:
+            raise InputError("bench recover", f"a run, {run}", "no run: it plants its own codes")
+        _bench_recover(given, as_json)
+    elif name == "steer":
+        _bench_steer(measured, given, as_json)
+    else:
+        result = BENCHES[name](measured)
+        print_json(result.values) if as_json else print_table(result.title, result.header, result.rows)
+
+
+def _own_options(name: str, options: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    """The options given to one bench; those of another are refused."""
+    given = {bench: {key: value for key, value in own.items() if value is not None} for bench, own in options.items()}
+    for bench, others in given.items():
+        if others and bench != name:
+            option = "--" + next(iter(others)).replace("_", "-")
+            raise InputError(f"bench {name}", option, f"the options of bench {bench} with bench {bench} alone")
+    return given.get(name, {})
+
+
+def _bench_steer(run: Path, given: Mapping[str, object], as_json: bool) -> None:
+    from explorer.bench.steer import SteerBenchSettings, report_rows, report_values, time_steering
+    from explorer.terminal import print_json, print_table, progress_bars
+
+    with _named_by_option():
+        settings = SteerBenchSettings.model_validate(given)
+    with progress_bars() as progress:
+        found = time_steering(run, settings, progress=progress)
+    print_json(report_values(found)) if as_json else print_table(*report_rows(found))
 
 
 def _bench_recover(given: Mapping[str, object], as_json: bool) -> None:

@@ -268,7 +268,7 @@ MISFIT = [
     Case("an unknown hook", (option(HARVEST, "--hook", "head"), option(TRAIN, "--hook", "head")), nothing, "--hook",
          "'head'", "resid_pre"),
     Case("an unknown device", (option(HARVEST, "--device", "abacus"), option(TRAIN, "--device", "abacus")), nothing,
-         "model", "abacus", "."),
+         "device", "'abacus'", "cpu"),
     *(Case(f"text: {name}", (option(HARVEST, "--text", file), option(TRAIN, "--text", file)), text(file, content),
            re.escape(file), found, wanted)
       for name, file, content, found, wanted in (
@@ -290,6 +290,10 @@ MISFIT = [
     Case("an unknown bench", (("bench", "smell"),), nothing, "bench", "'smell'", "one of relations"),
     Case("options of another bench", (("bench", "concepts", "--k", "3"),), nothing, "bench concepts", "--k",
          "with bench recover alone"),
+    Case("options of the steering bench", (("bench", "recover", "--rounds", "3"),), nothing, "bench recover",
+         "--rounds",
+         "with bench steer alone"),
+    Case("a device that is not there", (("bench", "steer", "--device", "smell"),), nothing, "device", "'smell'", "cpu"),
     Case("an unknown family", (("bench", "recover", "--family", "smell"),), nothing, "--family", "'smell'",
          "'planted'"),
     Case("a run where codes are planted", (("bench", "recover", "run"),), nothing, "bench recover", "a run", "no run"),

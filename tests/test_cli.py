@@ -121,6 +121,13 @@ def test_the_recovery_bench_prints_one_document() -> None:
     assert {"ARI", "noise", "recovered"} <= set(run_command(*command).out.replace("(", " ").split())
 
 
+def test_the_steering_bench_prints_one_document() -> None:
+    command = ("bench", "steer", "--rounds", "3", "--tokens", "2", "--waypoints", "3")
+    ran = run_command(*command, "--json")
+    assert {*ran.document[0]} == {"work", "beside", "ratio", "low", "high", "wanted"}
+    assert "generate()" in run_command(*command).out
+
+
 def test_a_fault_in_a_process_of_its_own_is_one_line_too(tmp_path: Path) -> None:
     tiny_model("llama").save_pretrained(tmp_path / "model")
     word_tokenizer().save_pretrained(tmp_path / "model")

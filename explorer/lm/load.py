@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -19,6 +20,7 @@ DType = Literal["float32", "float16", "bfloat16"]
 
 _TORCH_DTYPE = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _REASON_LENGTH = 300
+_BLOCKS: WeakKeyDictionary[PreTrainedModel, nn.ModuleList] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,14 @@ def load_model(model: str, *, device: str = "cpu", dtype: DType = "float32") -> 
         raise SubjectError(model, "no such folder", "a Hugging Face model folder or id")
     if folder and not (Path(model) / "config.json").is_file():
         raise SubjectError(model, "no config.json", "a Hugging Face model folder or id")
+    place = _device(device)
     with _quiet(), _told_as_subject_error(model):
         tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=folder, trust_remote_code=False)
         network = _network(model, "float32", local=folder)
         weights = weights_digest(network)
         if dtype != "float32":
             network = _network(model, dtype, local=folder)
-        nn.Module.to(network, torch.device(device)).requires_grad_(False)
+        nn.Module.to(network, place).requires_grad_(False)
     config = network.config.get_text_config(decoder=True)
     return LoadedModel(
         model=network,
@@ -88,6 +91,18 @@ def load_model(model: str, *, device: str = "cpu", dtype: DType = "float32") -> 
     )
 
 
+def _device(name: str) -> torch.device:
+    """The device, tried before anything large is read."""
+    try:
+        probe = torch.zeros(1, device=name)
+        probe.cpu()
+        return probe.device
+    except (RuntimeError, AssertionError, NotImplementedError) as fault:
+        # Where torch was built without CUDA it asserts that it was.
+        wanted = "cpu" + (", cuda" if torch.cuda.is_available() else "; this torch sees no CUDA device")
+        raise SubjectError("device", repr(name), wanted) from fault
+
+
 def _network(model: str, dtype: DType, *, local: bool) -> PreTrainedModel:
     return AutoModelForCausalLM.from_pretrained(
         model, dtype=_TORCH_DTYPE[dtype], local_files_only=local, trust_remote_code=False, use_safetensors=True
@@ -95,13 +110,21 @@ def _network(model: str, dtype: DType, *, local: bool) -> PreTrainedModel:
 
 
 def blocks(model: PreTrainedModel) -> nn.ModuleList:
-    """The model's decoder blocks in their order, whatever the architecture calls them.
-
-    They are the module list whose members are alike and as many as the configuration counts hidden layers; where
-    several lists fit, the one with the most parameters.
+    """The model's decoder blocks in their order, whatever the architecture calls them; looked for once.
 
     Raises:
         SubjectError: no module list fits.
+    """
+    if model not in _BLOCKS:
+        _BLOCKS[model] = _find_blocks(model)
+    return _BLOCKS[model]
+
+
+def _find_blocks(model: PreTrainedModel) -> nn.ModuleList:
+    """Look for the decoder blocks.
+
+    They are the module list whose members are alike and as many as the configuration counts hidden layers; where
+    several lists fit, the one with the most parameters.
     """
     wanted = int(model.config.get_text_config(decoder=True).num_hidden_layers)
     lists = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module) == wanted]

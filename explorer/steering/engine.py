@@ -1,6 +1,7 @@
 """Holds one subject and runs it: reads texts, runs displaced rows, writes on. The part of steering that touches torch.
 
-One request at a time; a hook is on the model only inside one call. Only what is known of clusters outlives a call.
+One request at a time; a hook is on the model only inside one call. What outlives a call is what is known of clusters,
+and the last prompts as the unsteered model read them: a drag asks about the same prompt again and again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ from explorer.steering.text import token_texts
 
 _READ_BATCH = 64
 _KEPT_CLUSTERS = 64
+_KEPT_PROMPTS = 4
 _SMALL_MODEL = 20_000_000
 _DENSE_CELLS = 1 << 24
 
@@ -82,6 +84,7 @@ class Engine:
         self.limits = limits
         self._prepared: dict[tuple[str, int], Prepared] = {}
         self._vocabularies: dict[str, Vocabulary] = {}
+        self._prefixes: dict[tuple[int, ...], Prefix] = {}
         self.bos = _bos(subject.loaded)
         """Token that the tokenizer puts before every text, None where it puts none."""
         self.ends = _ends(subject.loaded)
@@ -177,8 +180,15 @@ class Engine:
         return np.concatenate(states)[np.argsort(np.concatenate(parts))]
 
     def read_ids(self, token_ids: list[int]) -> Prefix:
-        """Read token ids up to the last one."""
-        return read_prefix(self.subject.place, torch.tensor([token_ids], device=self.subject.loaded.device))
+        """Read token ids up to the last one; the last few texts are kept as read."""
+        key = tuple(token_ids)
+        found = self._prefixes.pop(key, None)
+        if found is None:
+            found = read_prefix(self.subject.place, torch.tensor([token_ids], device=self.subject.loaded.device))
+        self._prefixes[key] = found
+        if len(self._prefixes) > _KEPT_PROMPTS:
+            self._prefixes.pop(next(iter(self._prefixes)))
+        return found
 
     def read_texts(
         self, texts: list[list[int]]

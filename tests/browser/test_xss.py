@@ -1,12 +1,13 @@
 """Hostile texts in every place of the app that shows text: a browser runs none of them, with and without the policy."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from time import monotonic
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from explorer.app import ids
 from explorer.errors import HostRefused
@@ -33,6 +34,8 @@ RUNS = ("run0", "run1")
 
 UNSAFE = "(html) => { const box = document.createElement('div'); box.innerHTML = html; document.body.append(box); }"
 """How text must not be shown."""
+ENOUGH = 40
+"""More attacks than this work where nothing stops them."""
 
 
 class HostileHost:
@@ -118,9 +121,15 @@ def go(page: Page, address: str) -> None:
     page.goto(address, wait_until="commit")
 
 
-def click(page: Page, selector: str) -> None:
-    with suppress(TimeoutError):
-        page.locator(selector).first.click(timeout=3000)
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""What a page does on an event is done and drawn after it."""
+
+
+def until(page: Page, told: Callable[[], bool]) -> None:
+    """Let the page go on, frame by frame, until the test has been told something."""
+    end = monotonic() + PATIENCE_MS / 1000
+    while not told() and monotonic() < end:
+        page.evaluate(TWO_FRAMES)
 
 
 def sweep(page: Page, selector: str, steps: int = 4) -> None:
@@ -131,7 +140,7 @@ def sweep(page: Page, selector: str, steps: int = 4) -> None:
     for row in range(1, steps):
         for column in range(1, steps):
             page.mouse.move(box["x"] + box["width"] * column / steps, box["y"] + box["height"] * row / steps)
-            page.wait_for_timeout(15)
+            page.evaluate(TWO_FRAMES)
 
 
 def open_everything(page: Page) -> None:
@@ -163,7 +172,7 @@ def visit_atlas(page: Page, address: str, run: str) -> None:
     hover_map(page)
     try_text(page, "<img src=x onerror=hit(7)>")
     page.fill(f"#{ids.SEARCH}", "<img src=x onerror=hit(0)>")
-    page.wait_for_timeout(300)
+    expect(page.locator(f"#{ids.TILE_COUNT}")).to_have_text(re.compile("^0 of "))
     go(page, f"{address}/run/{run}?v=1&q={quote('<img src=x onerror=hit(2)>')}")
     page.wait_for_selector(f"#{ids.TILES}", state="attached")
 
@@ -203,8 +212,8 @@ def steer(page: Page, address: str, run: str) -> str:
     with page.expect_response("**/api/share") as kept:
         page.click(f"#{ids.SHARE_RESULT}")
     page.fill(f"#{ids.STEER_PROMPT}", "refuse")
-    click(page, f"#{ids.STEER_RUN}")
-    page.wait_for_timeout(500)
+    page.click(f"#{ids.STEER_RUN}")
+    page.wait_for_selector(f"#{ids.STEER_STATUS}:not(:empty)")
     return str(kept.value.json()["path"])
 
 
@@ -233,33 +242,30 @@ def test_no_hostile_text_runs(browser: Browser, site: tuple[str, Attacks], polic
     assert len(set(given.given)) == len(corpus()), "every attack was shown somewhere"
 
 
-def written_unescaped(context: BrowserContext, site: tuple[str, Attacks]) -> Watch:
-    """What a page does into which the whole corpus is written as it is."""
+def written_unescaped(context: BrowserContext, site: tuple[str, Attacks], told: Callable[[Watch], int]) -> Watch:
+    """What a page does into which the whole corpus is written as it is, until `told` has counted enough of it."""
     watch = Watch(context)
     page = context.new_page()
     go(page, site[0])
     page.wait_for_selector(".run-card")
     for attack in corpus():
-        page.evaluate(
-            "(html) => { const b = document.createElement('div'); b.innerHTML = html; document.body.append(b); }",
-            attack,
-        )
-    page.wait_for_timeout(500)
+        page.evaluate(UNSAFE, attack)
+    until(page, lambda: told(watch) > ENOUGH)
     context.close()
     return watch
 
 
 def test_the_watch_sees_what_runs(browser: Browser, site: tuple[str, Attacks]) -> None:
     """The same corpus written into a page without escaping does run: the test above can fail."""
-    watch = written_unescaped(browser.new_context(bypass_csp=True), site)
-    assert len(watch.hits) > 40
+    watch = written_unescaped(browser.new_context(bypass_csp=True), site, lambda watch: len(watch.hits))
+    assert len(watch.hits) > ENOUGH
 
 
 def test_the_policy_stops_what_gets_through(browser: Browser, site: tuple[str, Attacks]) -> None:
     """The same again with the policy on: nothing runs, and the browser says what it kept from running."""
-    watch = written_unescaped(browser.new_context(), site)
+    watch = written_unescaped(browser.new_context(), site, lambda watch: len(watch.stopped))
     assert watch.hits == []
-    assert len(watch.stopped) > 40
+    assert len(watch.stopped) > ENOUGH
 
 
 def test_the_corpus_is_not_small(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from explorer.lm import rows as rows_module
 from explorer.lm.hooks import Edit
 from explorer.lm.load import blocks, load_model
 from explorer.lm.rows import Decoder, Place, Prefix, next_rows, open_place, read_prefix
+from explorer.steering import engine as engine_module
 from explorer.steering.answers import Answers
 from explorer.steering.engine import Engine, EngineSteps
 from explorer.steering.protocol import ARMS, DoneEvent, RowDoneEvent, StartEvent, TokenEvent
@@ -72,6 +73,29 @@ def test_the_unsteered_row_is_what_the_model_says_alone(answers: Answers, engine
     _, p = engine.read_texts([ids])
     alone = engine.prepared("planted", 0).readout.probabilities(p)[0]
     assert np.abs(alone - np.array(reply.baseline)).max() < 1e-6
+
+
+def test_a_prompt_is_read_once_and_steering_leaves_what_was_read_as_it_was(
+    steerable_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def counted(place: Place, ids: torch.Tensor) -> Prefix:
+        read.append(ids.shape[1])
+        return read_prefix(place, ids)
+
+    monkeypatch.setattr(engine_module, "read_prefix", counted)
+    answers = Answers(open_engine(steerable_run))
+    first = answers.behaviour(behaviour_request(answers.engine, arms=ARMS))
+    written, _, _ = texts(answers, arms=ARMS, where="generated")
+    assert len(read) == 1
+    assert answers.behaviour(behaviour_request(answers.engine, arms=ARMS)) == first
+    assert texts(answers, arms=ARMS, where="generated")[0] == written
+    assert len(read) == 1
+    for day in ("Monday", "Tuesday", "Wednesday", "Thursday"):
+        answers.engine.read(f"a letter was sent on {day}")
+    assert answers.behaviour(behaviour_request(answers.engine, arms=ARMS)) == first
+    assert len(read) == 6, "a prompt that nobody asked about for a while is read again"
 
 
 def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:
