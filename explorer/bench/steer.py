@@ -17,6 +17,7 @@ from transformers import GenerationConfig
 
 from explorer.config import Settings
 from explorer.errors import RequestError
+from explorer.lm.rows import read_prefix
 from explorer.records import CURVES, Progress, silent
 from explorer.steering.answers import Answers
 from explorer.steering.engine import Engine, fitting_threads
@@ -149,7 +150,7 @@ def _works(bench: _Bench) -> Iterator[tuple[str, str, Job, Job, float]]:
     yield text, "generate() writes one text", _writing(bench, moved), _generating(bench), 1.6
     hooked = f"every token of {len(rows)} rows is moved"
     yield hooked, "their first tokens alone", _stepping(bench, rows, True), _stepping(bench, rows, False), 1.05
-    strips = f"behaviour at {waypoints} waypoints of {len(ARMS)} arms"
+    strips = f"behaviour at {waypoints} waypoints of {len(ARMS)} arms, a drag on one prompt"
     yield strips, "one forward of the prompt, last logits", _behaving(bench), _forward(bench), 3.0
 
 
@@ -163,12 +164,13 @@ def _rows(bench: _Bench) -> Float[np.ndarray, "arm d_model"]:
 
 
 def _writing(bench: _Bench, rows: Float[np.ndarray, "row d_model"]) -> Job:
-    """What the host does for text, from the prompt on: every row writes all its tokens."""
+    """What the host does for text on a prompt that it has not read: every row writes all its tokens."""
     engine = bench.engine
+    ids = torch.tensor([bench.ids], device=engine.subject.loaded.device)
     names: tuple[Row, ...] = ("baseline", *ARMS)
 
     def work() -> None:
-        steps = engine.steps(engine.read_ids(bench.ids), rows, every_token=True)
+        steps = engine.steps(read_prefix(engine.subject.place, ids), rows, every_token=True)
         written = write(
             steps,
             names,
