@@ -10,20 +10,26 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 
 from explorer.config import GeometrySettings
-from explorer.maths.curve import (
-    even_knots,
-    project_to_curve,
-)
+from explorer.maths.coordinate import curve_at
+from explorer.maths.curve import arc_share, even_knots, fit_path, project_to_curve
 from explorer.maths.dimension import twonn_dimension
 from explorer.maths.landmarks import Cells, even_sample
 from explorer.maths.line import chord_share, is_line
 from explorer.maths.nulls import clump_null, find_clumps, gaussian_null, joint_p_value, p_value, shuffled_null
 from explorer.maths.patch import bounded, flatness
 from explorer.maths.refine import Candidate, best_refined, even_weights
-from explorer.maths.search import LEVELS, SLACK, Search, between_clumps, evidence, search_curve, unexplained
+from explorer.maths.search import (
+    LEVELS,
+    SLACK,
+    Search,
+    between_clumps,
+    evidence,
+    search_curve,
+    unexplained,
+)
 from explorer.records import CURVES, Shape, ShapeKind
 
 Points = Float[np.ndarray, "sample axis"]
@@ -39,6 +45,8 @@ THINNED = 440
 """Points, evenly spread, that a curve is searched in."""
 LEAST_EXPLAINED = 0.6
 """A curve that explains less of the held-out points' variance is not what the cloud lies on."""
+GIVEN_KNOTS = 256
+"""Knots of a curve through points whose order is given."""
 SEARCHES = 3
 """Searches, each on other halves; that with most evidence gives the curve, the middle one is held against the nulls."""
 FEW_CLUMPS = 12
@@ -82,6 +90,59 @@ def fit_shape(
     p = _surface_p(pool, settings.null_draws, claim, rng)
     flat = p <= claim
     return _straight(points, cloud, frame, "surface" if flat else "blob", p if flat else 1.0, dimension, settings)
+
+
+def shape_along(
+    points: Float[np.ndarray, "sample axis"],
+    place: Float[np.ndarray, "sample"],
+    *,
+    closed: bool,
+    p_value: float,
+    rng: np.random.Generator,
+    settings: GeometrySettings | None = None,
+) -> Shape | None:
+    """The curve of a cloud whose order is known already, or None where no curve in that order explains it.
+
+    Args:
+        points: The cloud.
+        place: where its order puts each point: turns in [0, 1), or a share of the line in [0, 1].
+        closed: whether the order is a ring.
+        p_value: that of the order; it becomes the shape's.
+        rng: halves the cloud.
+        settings: ``knots`` of the curve.
+
+    Returns:
+        As ``fit_shape`` does; the coordinate is the share of the curve's length up to each point's place.
+    """
+    settings = settings or GeometrySettings()
+    frame = _Frame.of(points)
+    cloud = frame.into(points)
+    if frame.scale <= 0 or len(points) < FEWEST:
+        return None
+    half = rng.permutation(len(cloud)) < len(cloud) // 2
+    explained = float(np.mean([_explained_at(cloud, place, part, closed=closed) for part in (half, ~half)]))
+    if explained < LEAST_EXPLAINED:
+        return None
+    path = fit_path(cloud, place, closed=closed, knots=GIVEN_KNOTS).astype(np.float64)
+    pool = cloud[rng.choice(len(cloud), POOL, replace=False)] if len(cloud) > POOL else cloud
+    return Shape(
+        kind="closed curve" if closed else "open curve",
+        coordinate=arc_share(path, place, closed=closed),
+        curve=frame.back(even_knots(path, settings.knots, closed=closed)),
+        intrinsic_dim=twonn_dimension(pool),
+        p_value=p_value,
+        variance_explained=explained,
+    )
+
+
+def _explained_at(
+    cloud: Points, place: Float[np.ndarray, "sample"], part: Bool[np.ndarray, "sample"], *, closed: bool
+) -> float:
+    """Share of the other part's variance that a path through this part explains, each point at its own place."""
+    path = fit_path(cloud[part], place[part], closed=closed, knots=GIVEN_KNOTS)
+    rest = cloud[~part]
+    left = ((rest - curve_at(path, place[~part], closed=closed)) ** 2).sum()
+    return 1.0 - float(left) / max(float(((rest - rest.mean(0)) ** 2).sum()), 1e-300)
 
 
 class _Frame(NamedTuple):

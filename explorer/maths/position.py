@@ -6,9 +6,9 @@ span of the cluster's atoms, finds the directions that tell them apart; a langua
 concept, no order and no period is read: the tokens are the input text itself.
 
 Three steps keep it honest. What the readout says of held-out tokens is measured in bits against shuffled tokens. Tokens
-that are never mistaken for each other ("on" goes before weekdays, "at" before hours) are parted into populations, and
-the largest is kept. Samples of which the readout says little ("a weekday comes, but which?") count as unknown and are
-left out of the shape.
+that are never mistaken for each other ("on" goes before weekdays, "at" before hours) are parted into populations
+(``confusion``), and one is kept: the largest whose tokens lie in an order, else the largest. Samples of which the
+readout says little ("a weekday comes, but which?") count as unknown and are left out of the shape.
 
 Where answers are soft, the readout's log-odds are the geometry: a direction counts by what it tells. Where classes are
 told apart surely, log-odds have no size of their own, the ridge gives it to them (Albert and Anderson 1984), and
@@ -20,10 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial.distance import squareform
 
+from explorer.maths.confusion import ValueOrder, common_ones, populations, value_order
 from explorer.maths.multinomial import Multinomial, fit_multinomial
 
 FEWEST = 8
@@ -34,16 +32,12 @@ MOST_FITTED = 6_000
 """Samples that a readout is fitted on."""
 RIDGES = (0.01, 0.003, 0.001)
 """Penalties among which held-out tokens choose."""
-MISTAKEN = 2 / 3
-"""Tokens are of one population where they share a posterior so often, as a multiple of chance, on average,"""
-NEIGHBOURS = 1.5
-"""or where a pair of them does so this often."""
-RARE = 0.1
-"""A token that is rarer than this share of its population's most frequent one does not shape it."""
+HALF = 0.5
+"""A population of which nothing is in order is kept where it holds this share of the samples; else all tokens are."""
 KNOWN = 0.7
 """A sample is known where its posterior tells this share of what the best-known samples' tell."""
-BEST = 0.98
-"""Quantile that says what the best-known samples' posterior tells."""
+BEST = 0.95
+"""Quantile, of the samples of which a token is the likeliest, that says what the best-known ones' posterior tells."""
 SURE = 0.9
 """Classes are told apart surely where the best-known samples are told this share of all that there is to tell."""
 FEWEST_KNOWN = 40
@@ -74,6 +68,35 @@ class Position:
     """Information about held-out tokens, bits a token."""
     p_value: float
     """Share of draws with shuffled tokens that tell at least as much."""
+    order: "Placed | None" = None
+    """Where the tokens' own order puts every sample; None where they lie in none."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Samples along an order of tokens."""
+
+    closed: bool
+    """Whether it is a ring."""
+    place: Float64[np.ndarray, "sample"]
+    """Mean place of the tokens under each sample's posterior: turns in [0, 1), or a share of the line."""
+    p_value: float
+    """Of the order, against tokens at random places."""
+
+
+class _Population(NamedTuple):
+    """One population of a readout's tokens, and what is told of it."""
+
+    kept: Int64[np.ndarray, "kept"]
+    """Its tokens, as classes of the readout."""
+    posterior: Float64[np.ndarray, "sample kept"]
+    """Of every sample, as if it were of the population."""
+    told: Float64[np.ndarray, "sample"]
+    """Share of the tokens' surprise that the posterior takes away."""
+    best: float
+    """What is told of the best-known samples."""
+    known: Bool[np.ndarray, "sample"]
+    """Samples of the population of which enough is told."""
 
 
 class _Sample(NamedTuple):
@@ -97,13 +120,15 @@ def read_position(
     tokens: Int32[np.ndarray, "sample"],
     *,
     rng: np.random.Generator,
+    claim: float = 0.05,
 ) -> Position:
     """Find the directions that tell a cluster's tokens apart, and the samples of which they tell something.
 
     Args:
         coordinates: activations in the span of the cluster's atoms.
         tokens: the token here, or the one that comes next, of each sample; -1 where there is none.
-        rng: chooses the samples, halves them and draws the null.
+        rng: chooses the samples, halves them and draws the nulls.
+        claim: largest p at which the tokens are said to lie in an order.
 
     Returns:
         The position; where there are not two tokens with enough samples, the coordinates themselves with 0 bits and a
@@ -114,17 +139,17 @@ def read_position(
         return _untold(coordinates)
     held_out = _held_out(sample, rng)
     readout = fit_multinomial(sample.coordinates, sample.own, len(sample.prior), held_out.ridge)
-    fitted = np.exp(readout.log_posterior(sample.coordinates))
-    kept = _largest_population(fitted, sample.prior)
-    inside, told = _told(readout, coordinates, kept, sample.prior)
-    best = float(np.quantile(told[inside], BEST)) if inside.any() else 0.0
-    known = inside & (told >= KNOWN * best)
-    if known.sum() < FEWEST_KNOWN:
-        known = inside if inside.sum() >= FEWEST_KNOWN else np.ones(len(coordinates), dtype=bool)
-    directions = _discriminants(coordinates, tokens, known) if best >= SURE else None
-    points = _log_odds(readout, coordinates, kept, sample.prior, known) if directions is None else directions
-    strength = points[known].var(axis=0)
-    return Position(points, strength, known, told.astype(np.float32), held_out.bits, held_out.p_value)
+    found = _populations(readout, sample, coordinates)
+    orders = (_placed(population, claim / len(found), rng) for population in found)
+    usual = found[0] if sample.prior[found[0].kept].sum() >= HALF else found[-1]
+    population, order = next(
+        ((one, order) for one, order in zip(found, orders, strict=True) if order is not None), (usual, None)
+    )
+    known = population.known
+    directions = _discriminants(coordinates, tokens, known) if population.best >= SURE else None
+    points = _log_odds(readout, coordinates, population.kept, sample.prior, known) if directions is None else directions
+    strength, told = points[known].var(axis=0), population.told.astype(np.float32)
+    return Position(points, strength, known, told, held_out.bits, held_out.p_value, order)
 
 
 def _untold(coordinates: Float32[np.ndarray, "sample axis"]) -> Position:
@@ -175,38 +200,52 @@ def _held_out(sample: _Sample, rng: np.random.Generator) -> _HeldOut:
     return _HeldOut(RIDGES[best], observed, float((1 + (gains[best, 1:] >= observed).sum()) / (1 + SHUFFLES)))
 
 
-def _largest_population(
-    posterior: Float64[np.ndarray, "fitted token_class"], prior: Float64[np.ndarray, "token_class"]
-) -> Int64[np.ndarray, "kept"]:
-    """Classes of the population that holds half the samples, without its rare ones; all where none does, since classes
-    that are told apart surely are never mistaken for each other."""
-    if len(prior) < 3:
-        return np.arange(len(prior))
-    shared = posterior.T @ posterior / len(posterior)
-    lift = shared / np.outer(posterior.mean(0), posterior.mean(0))
-    away = 1 / (1 + (lift + lift.T) / 2)
-    np.fill_diagonal(away, 0.0)
-    groups = fcluster(linkage(squareform(away, checks=False), "average"), 1 / (1 + MISTAKEN), "distance")
-    together = (groups[:, None] == groups) | (lift >= NEIGHBOURS)
-    _, population = connected_components(together)
-    mass = np.bincount(population, weights=prior)
-    members = np.flatnonzero((population == mass.argmax()) | (mass.max() < 0.5))
-    common = members[prior[members] >= RARE * prior[members].max()]
-    return common if len(common) > 1 else np.arange(len(prior))
+def _populations(
+    readout: Multinomial, sample: _Sample, coordinates: Float32[np.ndarray, "sample axis"]
+) -> list[_Population]:
+    """The populations of the tokens, largest first, and last all tokens as one: those that are told apart surely are
+    never mistaken for each other."""
+    parts = populations(np.exp(readout.log_posterior(sample.coordinates)), sample.prior)
+    parts.append(common_ones(np.arange(len(sample.prior)), sample.prior))
+    posterior = np.exp(readout.log_posterior(coordinates))
+    return [_told(posterior[:, kept], kept, sample.prior) for kept in parts]
 
 
 def _told(
-    readout: Multinomial,
-    coordinates: Float32[np.ndarray, "sample axis"],
+    posterior: Float64[np.ndarray, "sample kept"],
     kept: Int64[np.ndarray, "kept"],
     prior: Float64[np.ndarray, "token_class"],
-) -> tuple[Bool[np.ndarray, "sample"], Float64[np.ndarray, "sample"]]:
-    """Which samples are of the population, and the share of its tokens' surprise that the posterior takes away."""
-    posterior = np.exp(readout.log_posterior(coordinates))[:, kept]
+) -> _Population:
+    """Which samples are of the population, and which of these are known."""
     mass = posterior.sum(1)
     within = np.maximum(posterior / np.maximum(mass, 1e-300)[:, None], 1e-300)
-    surprise = -np.log(prior[kept] / prior[kept].sum())
-    return mass > 0.5, 1.0 + (within * np.log(within)).sum(1) / (within @ surprise)
+    told = 1.0 + (within * np.log(within)).sum(1) / (within @ -np.log(prior[kept] / prior[kept].sum()))
+    inside = mass > 0.5
+    best = _best(told[inside], within[inside].argmax(1))
+    known = inside & (told >= KNOWN * best)
+    if known.sum() < FEWEST_KNOWN:
+        known = inside if inside.sum() >= FEWEST_KNOWN else np.ones(len(posterior), dtype=bool)
+    return _Population(kept, within, told, best, known)
+
+
+def _best(told: Float64[np.ndarray, "inside"], likeliest: Int64[np.ndarray, "inside"]) -> float:
+    """What is told of the best-known samples of the usual token: a few that are told for sure do not raise the bar."""
+    _, own, count = np.unique(likeliest, return_inverse=True, return_counts=True)
+    best = [float(np.quantile(told[own == one], BEST)) for one in np.flatnonzero(count >= FEWEST)]
+    return float(np.median(best)) if best else 0.0
+
+
+def _placed(population: _Population, claim: float, rng: np.random.Generator) -> Placed | None:
+    """Where the order of a population's tokens puts every sample, if they lie in one."""
+    order = value_order(population.posterior[population.known], claim=claim, rng=rng)
+    return None if order is None else Placed(order.closed, _mean_place(population.posterior, order), order.p_value)
+
+
+def _mean_place(posterior: Float64[np.ndarray, "sample kept"], order: ValueOrder) -> Float64[np.ndarray, "sample"]:
+    share = posterior[:, order.values]
+    if order.closed:
+        return np.asarray(np.angle(share @ np.exp(2j * np.pi * order.place)) / (2 * np.pi) % 1.0)
+    return np.asarray(share @ order.place / np.maximum(share.sum(1), 1e-300))
 
 
 def _log_odds(

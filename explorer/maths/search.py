@@ -72,13 +72,15 @@ def explained_by_lag(centres: Float[np.ndarray, "landmark axis"], curve: Curve, 
     centres at random places.
     """
     rank = np.argsort(np.argsort(project(centres, curve, closed=closed).coordinate))
+    return explained_by_rank(rank, np.sqrt(squared_distances(centres, centres)), closed=closed)
+
+
+def explained_by_rank(
+    rank: Int[np.ndarray, "landmark"], apart: Float[np.ndarray, "landmark landmark"], *, closed: bool
+) -> float:
+    """Share of the variance of the off-diagonal distances that lies between the lags of an order, at most 1."""
     lag = np.abs(rank[:, None] - rank[None, :])
     lag = np.minimum(lag, len(rank) - lag) if closed else lag
-    return _explained_by(lag, np.sqrt(squared_distances(centres, centres)))
-
-
-def _explained_by(lag: Int[np.ndarray, "landmark landmark"], apart: Float[np.ndarray, "landmark landmark"]) -> float:
-    """Share of the variance of the off-diagonal distances that lies between the lags."""
     off = lag > 0
     values, group = apart[off], lag[off]
     if not len(values):

@@ -66,7 +66,8 @@ def core_tokens(
 
     Of sparse codes k fire on a token: where six of eleven features fire that say "a year comes", few are left to say
     which. So there is a second choice where it is a wider one. Tokens on which one feature strays and tokens on which
-    many fire together are two modes with a valley between them, and all beyond the valley may be the cluster's.
+    many fire together are two modes with a valley between them, and all beyond the valley may be the cluster's; where
+    there is none, those on which half as many fire.
     """
     tokens = np.concatenate([firing.of(int(feature))[0] for feature in core])
     where, count = np.unique(tokens, return_counts=True)
@@ -75,7 +76,8 @@ def core_tokens(
         needed -= 1
     rising = np.flatnonzero(np.diff(np.bincount(count, minlength=2)[1:]) > 0)
     beyond = int(rising[0]) + 2 if len(rising) and rising[0] > 0 else needed
-    return [where[count >= least] for least in ([needed, beyond] if beyond < needed else [needed])]
+    wider = beyond if beyond < needed else max(2, (needed + 1) // 2)
+    return [where[count >= least] for least in ([needed, wider] if wider < needed else [needed])]
 
 
 def codes_on(

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from explorer.config import BuildSettings
 from explorer.maths.coordinate import orient
 from explorer.maths.curve import fit_path
-from explorer.maths.geometry import CLAIM, fit_shape
+from explorer.maths.geometry import CLAIM, fit_shape, shape_along
 from explorer.maths.membership import Subspace, cluster_subspace, grow_halo
 from explorer.maths.portrait import portrait_svg
 from explorer.maths.position import Position, read_position
@@ -105,6 +105,16 @@ class _Cloud:
 
 
 @dataclass(frozen=True)
+class _Claim:
+    """What is asked of a curve before it is claimed."""
+
+    p_value: float
+    """The largest."""
+    search: bool
+    """Whether one is searched where the text's tokens lie in no order."""
+
+
+@dataclass(frozen=True)
 class _Reading:
     """One way to read a cluster's position: by the token here, or by the one that comes next."""
 
@@ -116,13 +126,6 @@ class _Reading:
     """Where the samples stand."""
     shape: Shape
     """What the known ones lie on."""
-
-    @property
-    def rank(self) -> tuple[bool, float]:
-        """A reading that shows a curve goes before one that does not. Of two curves that of the next token does, which
-        is what steering moves; of none, the one that tells more."""
-        curved = self.shape.kind in CURVES
-        return curved, float(self.offset) if curved else self.position.bits
 
 
 @dataclass(frozen=True)
@@ -187,13 +190,14 @@ class ClusterBuilder:
         )
 
     def _chosen(self, core: Int32[np.ndarray, "core"], rng: np.random.Generator) -> tuple[_Cloud, Membership, _Reading]:
-        """Of the tokens that may be the cluster's those that show a curve; of two such choices, those told more of."""
+        """Of the tokens that may be the cluster's those that show a curve; of two such choices, that of which a larger
+        share is known. Only the first is searched; in a wider one the text's tokens must put themselves in order."""
         choices = core_tokens(self.firing, core, self.settings.halo.core_share)
-        claim = CLAIM / (READINGS * len(choices))
+        claims = [_Claim(CLAIM / (READINGS * len(choices)), search) for search in (True, False)]
         clouds = [self._cloud(tokens, rng) for tokens in choices]
-        found = [(cloud, *self._settled(core, cloud, claim, rng)) for cloud in clouds]
+        found = [(cloud, *self._settled(core, cloud, claim, rng)) for cloud, claim in zip(clouds, claims, strict=False)]
         curved = [one for one in found if one[2].shape.kind in CURVES]
-        return max(curved, key=lambda one: one[2].position.bits) if curved else found[0]
+        return max(curved, key=lambda one: one[2].position.known.mean()) if curved else found[0]
 
     def _cloud(self, tokens: Int64[np.ndarray, "token_of_core"], rng: np.random.Generator) -> _Cloud:
         stored = self._stored(tokens)
@@ -237,7 +241,7 @@ class ClusterBuilder:
         return grow_halo(core, candidates, codes, cloud.activations, W_dec, self.settings.halo, rng=rng)
 
     def _settled(
-        self, core: Int32[np.ndarray, "core"], cloud: _Cloud, claim: float, rng: np.random.Generator
+        self, core: Int32[np.ndarray, "core"], cloud: _Cloud, claim: _Claim, rng: np.random.Generator
     ) -> tuple[Membership, _Reading]:
         """Atoms and reading; where a curve shows, the halo is grown anew on the tokens of which position is known.
 
@@ -279,11 +283,16 @@ class ClusterBuilder:
         return _Fit(reading, known, points, coordinate, subspace, path.astype(np.float32), values)
 
     def _reading(
-        self, inside: Float32[np.ndarray, "sample axis"], cloud: _Cloud, claim: float, rng: np.random.Generator
+        self, inside: Float32[np.ndarray, "sample axis"], cloud: _Cloud, claim: _Claim, rng: np.random.Generator
     ) -> _Reading:
-        """The token here or the next, whichever shows a curve, else whichever tells more."""
-        found = [self._read(inside, ids, offset, claim, rng) for offset, ids in enumerate(self._ids(cloud))]
-        return max(found, key=lambda reading: reading.rank)
+        """By the next token, which is what steering moves, if that shows a curve; else by the token here, if that does;
+        else by whichever tells more."""
+        here, following = self._ids(cloud)
+        ahead = self._read(inside, following, 1, claim, rng)
+        if ahead.shape.kind in CURVES:
+            return ahead
+        found = self._read(inside, here, 0, claim, rng)
+        return found if found.shape.kind in CURVES or found.position.bits > ahead.position.bits else ahead
 
     def _ids(self, cloud: _Cloud) -> tuple[Int32[np.ndarray, "sample"], Int32[np.ndarray, "sample"]]:
         """The token here and the next, -1 where there is none."""
@@ -295,13 +304,42 @@ class ClusterBuilder:
         inside: Float32[np.ndarray, "sample axis"],
         ids: Int32[np.ndarray, "sample"],
         offset: int,
-        claim: float,
+        claim: _Claim,
         rng: np.random.Generator,
     ) -> _Reading:
-        position = read_position(inside, ids, rng=rng)
+        position = read_position(inside, ids, rng=rng, claim=claim.p_value)
         told = position.bits > 0 and position.p_value <= CLAIM
-        claim = claim if told else 0.0
         points, named = position.points[position.known], ids[position.known]
+        shape = self._ordered(points, named, offset, position, rng) if told else None
+        if shape is None:
+            shape = self._searched(points, named, offset, claim.p_value if told and claim.search else 0.0, rng)
+        return _Reading(offset, ids, position, shape)
+
+    def _ordered(
+        self,
+        points: Float32[np.ndarray, "known direction"],
+        named: Int32[np.ndarray, "known"],
+        offset: int,
+        position: Position,
+        rng: np.random.Generator,
+    ) -> Shape | None:
+        """The curve on which the known samples lie in the order of their tokens, if these have one."""
+        if position.order is None:
+            return None
+        place, closed, p = position.order.place[position.known], position.order.closed, position.order.p_value
+        shape = shape_along(points, place, closed=closed, p_value=p, rng=rng, settings=self.settings.geometry)
+        ordered = shape is not None and _in_order(points, self._values(named, offset, shape), shape)
+        return shape if ordered else None
+
+    def _searched(
+        self,
+        points: Float32[np.ndarray, "known direction"],
+        named: Int32[np.ndarray, "known"],
+        offset: int,
+        claim: float,
+        rng: np.random.Generator,
+    ) -> Shape:
+        """What the known samples lie on by their positions alone."""
         settings = self.settings.geometry
         shape = fit_shape(points, rng=rng, settings=settings, claim=claim)
         if shape.kind == "closed curve" and breaks_off(self._values(named, offset, shape)):
@@ -309,7 +347,7 @@ class ClusterBuilder:
             shape = opened if opened.kind == "open curve" else shape
         if shape.kind in CURVES and not _in_order(points, self._values(named, offset, shape), shape):
             shape = fit_shape(points, rng=rng, settings=settings, claim=claim, curves=())
-        return _Reading(offset, ids, position, shape)
+        return shape
 
     def _values(self, ids: Int32[np.ndarray, "sample"], offset: int, shape: Shape) -> Values:
         closed = shape.kind == "closed curve"

@@ -12,7 +12,7 @@ from explorer.maths.coordinate import (
     distance,
     linear_rank_correlation,
 )
-from explorer.maths.geometry import CLAIM, fit_shape
+from explorer.maths.geometry import CLAIM, fit_shape, shape_along
 from explorer.records import Shape
 
 SETTINGS = GeometrySettings(null_draws=39)
@@ -43,6 +43,27 @@ FOUND = (
 def test_the_planted_kind_is_found(name: str) -> None:
     cloud = planted.SHAPES[name](1500, np.random.default_rng(1))
     assert _fit(cloud.points).kind in cloud.kinds
+
+
+@pytest.mark.parametrize("name", ["ring", "arc", "spiral", "helix"])
+def test_a_known_order_is_kept(name: str) -> None:
+    """A curve through points whose order is given, even where a search would cut across: the turns of a spiral."""
+    rng = np.random.default_rng(1)
+    cloud = planted.SHAPES[name](1500, rng)
+    closed = cloud.kinds == ("closed curve",)
+    found = shape_along(cloud.points, cloud.position, closed=closed, p_value=0.01, rng=rng, settings=SETTINGS)
+    assert found is not None
+    assert (found.kind, found.p_value) == (cloud.kinds[0], 0.01)
+    assert found.variance_explained > 0.9
+    order = circular_rank_correlation if closed else linear_rank_correlation
+    assert order(found.coordinate, cloud.position) > 0.999
+
+
+def test_an_order_that_says_nothing_of_the_cloud_gives_no_shape() -> None:
+    rng = np.random.default_rng(1)
+    cloud = planted.SHAPES["ring"](1500, rng)
+    shuffled = rng.permutation(cloud.position)
+    assert shape_along(cloud.points, shuffled, closed=True, p_value=0.01, rng=rng, settings=SETTINGS) is None
 
 
 def test_only_the_wanted_curves_are_claimed() -> None:

@@ -21,8 +21,14 @@ def fires_so_many(counts: list[int], n_features: int) -> np.ndarray:
 
 def test_half_of_the_core_must_fire() -> None:
     fires = fires_so_many([4] * 40 + [3] * 30 + [2] * 20 + [1] * 10, 6)
-    (tokens,) = core_tokens(firing_of(fires), np.arange(6, dtype=np.int32), 0.5)
-    assert tokens.tolist() == list(range(70))
+    half, _ = core_tokens(firing_of(fires), np.arange(6, dtype=np.int32), 0.5)
+    assert half.tolist() == list(range(70))
+
+
+def test_without_a_valley_half_as_many_are_the_second_choice() -> None:
+    fires = fires_so_many([4] * 40 + [3] * 30 + [2] * 20 + [1] * 10, 6)
+    _, wider = core_tokens(firing_of(fires), np.arange(6, dtype=np.int32), 0.5)
+    assert wider.tolist() == list(range(90))
 
 
 def test_tiles_that_hardly_overlap_need_fire_alone_only() -> None:
@@ -44,6 +50,5 @@ def test_other_features_do_not_count() -> None:
     fires = fires_so_many([3] * 20 + [0] * 20, 6)
     with_others = np.concatenate([fires, np.ones((40, 5), dtype=bool)], axis=1)
     core = np.arange(6, dtype=np.int32)
-    (alone,) = core_tokens(firing_of(fires), core, 0.5)
-    (beside,) = core_tokens(firing_of(with_others), core, 0.5)
-    assert alone.tolist() == beside.tolist()
+    alone, beside = (core_tokens(firing_of(given), core, 0.5) for given in (fires, with_others))
+    assert [tokens.tolist() for tokens in alone] == [tokens.tolist() for tokens in beside]

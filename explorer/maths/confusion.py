@@ -1,0 +1,188 @@
+"""What a text mistakes for what: which tokens are values of one thing, and in which order. Ours.
+
+A readout says of every sample how probable each token is. Tokens that share a posterior more often than chance are
+mistaken for each other, and neighbours on a manifold are so most of all. From this alone follow the populations of a
+cluster (what is never mistaken for each other belongs to different things) and, inside one, the order of its values:
+Isomap (Tenenbaum, de Silva and Langford 2000) over each value's most frequent confusions lays them on a line or a ring.
+
+An order is claimed where the lag of the values along it explains their distances better than it does for values at
+Gaussian places in a plane, of which an order of the same kind is sought in the same way.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Float64, Int64
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.sparse.csgraph import connected_components, shortest_path
+from scipy.spatial.distance import squareform
+
+from explorer.maths.curve import squared_distances
+from explorer.maths.search import explained_by_rank
+
+MISTAKEN = 2 / 3
+"""Tokens are of one population where they share a posterior so often, as a multiple of chance, on average,"""
+PAIRED = 1.5
+"""or where two of them that are not rare do so this often."""
+RARE = 0.1
+"""A token that is rarer than this share of its population's most frequent one does not shape it."""
+SMALLEST = 0.1
+"""A population holds at least this share of the samples."""
+
+FEWEST_VALUES = 5
+"""Fewer values are in no order that chance would not make."""
+UNKNOWN = 0.03
+"""A value has no place where its share of what is known is smaller than this share of the largest one's."""
+VALUES_A_PARTNER = 12
+"""A value has one partner for so many values,"""
+FEWEST_PARTNERS = 2
+"""but at least so many."""
+MOST = 0.5
+"""An order holds at least this share of the population."""
+IN_ORDER = 0.8
+"""Share of the variance of the values' distances that their lag along an order explains, at least."""
+DRAWS_A_CLAIM = 2
+"""The null is drawn so often as a multiple of 1 / claim."""
+BEYOND = 1.5
+"""Values of the null that no partners join are so far apart, as a multiple of the longest way between others."""
+
+
+@dataclass(frozen=True)
+class ValueOrder:
+    """Values on a line or a ring."""
+
+    closed: bool
+    """Whether they lie on a ring."""
+    values: Int64[np.ndarray, "ordered"]
+    """Those that have a place, as rows of the confusions."""
+    place: Float64[np.ndarray, "ordered"]
+    """Where each lies: turns in [0, 1), or a share of the line in [0, 1]."""
+    p_value: float
+    """Share of the null's draws whose lag explains as much."""
+
+
+def confusions(posterior: Float[np.ndarray, "sample value"]) -> Float64[np.ndarray, "value value"]:
+    """How often two values share a sample's posterior, as a multiple of chance (lift)."""
+    shared = posterior.T @ posterior / len(posterior)
+    usual = posterior.mean(0)
+    return np.asarray(shared / np.maximum(np.outer(usual, usual), 1e-300), dtype=np.float64)
+
+
+def populations(
+    posterior: Float[np.ndarray, "sample token_class"], prior: Float64[np.ndarray, "token_class"]
+) -> list[Int64[np.ndarray, "kept"]]:
+    """Tokens that are mistaken for each other, by falling share of the samples, each without its rare ones.
+
+    Args:
+        posterior: what a readout says of each sample.
+        prior: share of the samples on which each token stands.
+
+    Returns:
+        Every population that holds SMALLEST of the samples and more than two tokens; may be empty, since tokens that
+        are told apart surely are never mistaken for each other.
+    """
+    if len(prior) < FEWEST_VALUES:
+        return []
+    lift = confusions(posterior)
+    away = 1 / (1 + (lift + lift.T) / 2)
+    np.fill_diagonal(away, 0.0)
+    group = fcluster(linkage(squareform(away, checks=False), "average"), 1 / (1 + MISTAKEN), "distance")
+    top = np.array([prior[group == own].max() for own in group])
+    common = prior >= RARE * top
+    together = (group[:, None] == group) | ((lift >= PAIRED) & common[:, None] & common)
+    _, population = connected_components(together)
+    found = [common_ones(np.flatnonzero(population == number), prior) for number in np.unique(population)]
+    large = [kept for kept in found if len(kept) > 2 and prior[kept].sum() >= SMALLEST]
+    return sorted(large, key=lambda kept: -float(prior[kept].sum()))
+
+
+def common_ones(
+    members: Int64[np.ndarray, "member"], prior: Float64[np.ndarray, "token_class"]
+) -> Int64[np.ndarray, "kept"]:
+    """Those that are not rare beside the most frequent one."""
+    return np.asarray(members[prior[members] >= RARE * prior[members].max()])
+
+
+def value_order(
+    posterior: Float[np.ndarray, "sample value"], *, claim: float, rng: np.random.Generator
+) -> ValueOrder | None:
+    """Lay the values of one population on a line or a ring by what is mistaken for what.
+
+    Args:
+        posterior: [sample, value] of the samples of which something is known; rows sum to 1.
+        claim: largest p at which an order is claimed.
+        rng: draws the null.
+
+    Returns:
+        The order, or None where chance would make it. Values that are rare among these samples, or that no mistakes
+        join to most of the others, have no place.
+    """
+    share = posterior.mean(0)
+    common = np.flatnonzero(share >= UNKNOWN * share.max())
+    if len(common) < FEWEST_VALUES:
+        return None
+    lift = confusions(posterior[:, common])
+    way = _ways(2 / np.maximum(lift + lift.T, 1e-9))
+    part = _largest_part(way, share[common])
+    values = common[part]
+    if len(values) < FEWEST_VALUES or share[values].sum() < MOST:
+        return None
+    joined = way[np.ix_(part, part)]
+    found = max((_laid_out(joined, closed=closed) for closed in (True, False)), key=lambda one: one.explained)
+    if found.explained < IN_ORDER:
+        return None
+    p = _p_value(found, len(values), claim / 2, rng)
+    return ValueOrder(found.closed, values, found.place, 2 * p) if p <= claim / 2 else None
+
+
+class _Layout(NamedTuple):
+    closed: bool
+    place: Float64[np.ndarray, "value"]
+    explained: float
+
+
+def _ways(length: Float64[np.ndarray, "value value"]) -> Float64[np.ndarray, "value value"]:
+    """Shortest ways between values from partner to partner; infinite where none leads."""
+    n = len(length)
+    partners = min(max(FEWEST_PARTNERS, -(-n // VALUES_A_PARTNER)), n - 1)
+    away = length + np.diag(np.full(n, np.inf))
+    nearest = np.argsort(away, axis=1, kind="stable")[:, :partners]
+    graph = np.zeros_like(length)
+    np.put_along_axis(graph, nearest, np.take_along_axis(away, nearest, axis=1), axis=1)
+    return np.asarray(shortest_path(np.maximum(graph, graph.T), directed=False))
+
+
+def _largest_part(
+    way: Float64[np.ndarray, "value value"], share: Float64[np.ndarray, "value"]
+) -> Int64[np.ndarray, "joined"]:
+    """Values that partners join to each other: of several such parts, that on which most samples stand."""
+    _, part = connected_components(np.isfinite(way))
+    return np.flatnonzero(part == np.bincount(part, weights=share).argmax())
+
+
+def _laid_out(distance: Float64[np.ndarray, "value value"], *, closed: bool) -> _Layout:
+    """Classical scaling: the angle in the first two axes, or the first one."""
+    n = len(distance)
+    centring = np.eye(n) - 1 / n
+    size, axes = np.linalg.eigh(-0.5 * centring @ distance**2 @ centring)
+    drawn = axes[:, :-3:-1] * np.sqrt(np.maximum(size[:-3:-1], 0.0))
+    if closed:
+        place = np.arctan2(drawn[:, 1], drawn[:, 0]) / (2 * np.pi) % 1.0
+    else:
+        place = (drawn[:, 0] - drawn[:, 0].min()) / max(float(np.ptp(drawn[:, 0])), 1e-300)
+    return _Layout(closed, place, explained_by_rank(np.argsort(np.argsort(place)), distance, closed=closed))
+
+
+def _p_value(found: _Layout, n_values: int, claim: float, rng: np.random.Generator) -> float:
+    """Share of draws of values at Gaussian places in a plane whose order explains as much; ends once it is no claim."""
+    draws = int(np.ceil(DRAWS_A_CLAIM / claim))
+    exceeded = 0
+    for drawn in range(1, draws + 1):
+        points = rng.normal(size=(n_values, 2))
+        way = _ways(np.sqrt(squared_distances(points, points)))
+        apart = BEYOND * float(way[np.isfinite(way)].max())
+        exceeded += _laid_out(np.where(np.isfinite(way), way, apart), closed=found.closed).explained >= found.explained
+        if (1 + exceeded) / (1 + draws) > claim:
+            return (1 + exceeded) / (1 + drawn)
+    return (1 + exceeded) / (1 + draws)
