@@ -34,6 +34,8 @@ FEWEST_VALUES = 5
 """Fewer values are in no order that chance would not make."""
 UNKNOWN = 0.03
 """A value has no place where its share of what is known is smaller than this share of the largest one's."""
+STRAY = 0.5
+"""Nor has one that is mistaken for its partners less than this share of how often the usual one is for its own."""
 VALUES_A_PARTNER = 12
 """A value has one partner for so many values,"""
 FEWEST_PARTNERS = 2
@@ -55,9 +57,7 @@ class ValueOrder:
     closed: bool
     """Whether they lie on a ring."""
     values: Int64[np.ndarray, "ordered"]
-    """Those that have a place, as rows of the confusions."""
-    place: Float64[np.ndarray, "ordered"]
-    """Where each lies: turns in [0, 1), or a share of the line in [0, 1]."""
+    """Those that have a place, in their order, as columns of the posterior."""
     p_value: float
     """Share of the null's draws whose lag explains as much."""
 
@@ -123,9 +123,11 @@ def value_order(
     if len(common) < FEWEST_VALUES:
         return None
     lift = confusions(posterior[:, common])
-    way = _ways(2 / np.maximum(lift + lift.T, 1e-9))
-    part = _largest_part(way, share[common])
-    values = common[part]
+    lift = (lift + lift.T) / 2
+    paired = _paired(lift)
+    way = _ways(1 / np.maximum(lift[np.ix_(paired, paired)], 1e-9))
+    part = _largest_part(way, share[common[paired]])
+    values = common[paired[part]]
     if len(values) < FEWEST_VALUES or share[values].sum() < MOST:
         return None
     joined = way[np.ix_(part, part)]
@@ -133,21 +135,34 @@ def value_order(
     if found.explained < IN_ORDER:
         return None
     p = _p_value(found, len(values), claim / 2, rng)
-    return ValueOrder(found.closed, values, found.place, 2 * p) if p <= claim / 2 else None
+    return ValueOrder(found.closed, values[found.order], 2 * p) if p <= claim / 2 else None
 
 
 class _Layout(NamedTuple):
     closed: bool
-    place: Float64[np.ndarray, "value"]
+    order: Int64[np.ndarray, "value"]
     explained: float
+
+
+def _paired(lift: Float64[np.ndarray, "value value"]) -> Int64[np.ndarray, "paired"]:
+    """Values that are mistaken for their partners nearly as often as the usual one is for its own.
+
+    A stray token that is mistaken for all values a little would join the two ends of a line.
+    """
+    partners = _partners(len(lift))
+    off = lift - np.diag(np.diag(lift))
+    strength = np.sort(off, axis=1)[:, -partners:].mean(1)
+    return np.flatnonzero(strength >= STRAY * np.median(strength))
+
+
+def _partners(n_values: int) -> int:
+    return min(max(FEWEST_PARTNERS, -(-n_values // VALUES_A_PARTNER)), n_values - 1)
 
 
 def _ways(length: Float64[np.ndarray, "value value"]) -> Float64[np.ndarray, "value value"]:
     """Shortest ways between values from partner to partner; infinite where none leads."""
-    n = len(length)
-    partners = min(max(FEWEST_PARTNERS, -(-n // VALUES_A_PARTNER)), n - 1)
-    away = length + np.diag(np.full(n, np.inf))
-    nearest = np.argsort(away, axis=1, kind="stable")[:, :partners]
+    away = length + np.diag(np.full(len(length), np.inf))
+    nearest = np.argsort(away, axis=1, kind="stable")[:, : _partners(len(length))]
     graph = np.zeros_like(length)
     np.put_along_axis(graph, nearest, np.take_along_axis(away, nearest, axis=1), axis=1)
     return np.asarray(shortest_path(np.maximum(graph, graph.T), directed=False))
@@ -167,11 +182,8 @@ def _laid_out(distance: Float64[np.ndarray, "value value"], *, closed: bool) -> 
     centring = np.eye(n) - 1 / n
     size, axes = np.linalg.eigh(-0.5 * centring @ distance**2 @ centring)
     drawn = axes[:, :-3:-1] * np.sqrt(np.maximum(size[:-3:-1], 0.0))
-    if closed:
-        place = np.arctan2(drawn[:, 1], drawn[:, 0]) / (2 * np.pi) % 1.0
-    else:
-        place = (drawn[:, 0] - drawn[:, 0].min()) / max(float(np.ptp(drawn[:, 0])), 1e-300)
-    return _Layout(closed, place, explained_by_rank(np.argsort(np.argsort(place)), distance, closed=closed))
+    order = np.argsort(np.arctan2(drawn[:, 1], drawn[:, 0]) if closed else drawn[:, 0], kind="stable")
+    return _Layout(closed, order, explained_by_rank(np.argsort(order), distance, closed=closed))
 
 
 def _p_value(found: _Layout, n_values: int, claim: float, rng: np.random.Generator) -> float:

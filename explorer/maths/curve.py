@@ -83,19 +83,14 @@ def _dense_basis(harmonics: int, closed: bool) -> Float[np.ndarray, "dense term"
 
 def even_knots(curve: Curve, knots: int, *, closed: bool) -> Curve:
     """Resample a polyline at equal steps of its length."""
-    ring, arc = _along(curve, closed=closed)
+    ring = np.concatenate([curve, curve[:1]]) if closed else curve
+    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(ring, axis=0), axis=1))])
     wanted = np.linspace(0.0, arc[-1], knots, endpoint=not closed)
     at = np.clip(np.searchsorted(arc, wanted, side="right") - 1, 0, len(ring) - 2)
     step = arc[at + 1] - arc[at]
     share = np.divide(wanted - arc[at], step, out=np.zeros_like(wanted), where=step > 0)[:, None]
     spaced: Curve = (1 - share) * ring[at] + share * ring[at + 1]
     return spaced
-
-
-def _along(curve: Curve, *, closed: bool) -> tuple[Curve, Float[np.ndarray, "knot"]]:
-    """A polyline, back at its first knot if closed, and its length up to each knot."""
-    ring = np.concatenate([curve, curve[:1]]) if closed else curve
-    return ring, np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(ring, axis=0), axis=1))])
 
 
 def squared_distances(points: Points, knots: Float[np.ndarray, "knot axis"]) -> Float[np.ndarray, "sample knot"]:
@@ -243,14 +238,6 @@ def fit_path(
     at = np.arange(knots) / knots if closed else np.linspace(0.0, 1.0, knots)
     path: Float32[np.ndarray, "knot axis"] = (basis(at, harmonics, closed=closed) @ coefficients).astype(np.float32)
     return path
-
-
-def arc_share(
-    path: Float[np.ndarray, "knot axis"], coordinate: Float[np.ndarray, "sample"], *, closed: bool
-) -> Float32[np.ndarray, "sample"]:
-    """Share of a path's length up to a coordinate, in [0, 1) if closed; the path's knots as ``fit_path`` gives them."""
-    _, arc = _along(path, closed=closed)
-    return _below_one(np.interp(coordinate, np.linspace(0.0, 1.0, len(arc)), arc / max(float(arc[-1]), 1e-300)), closed)
 
 
 def _ridge(

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from explorer.config import GeometrySettings
 from explorer.maths.coordinate import curve_at
-from explorer.maths.curve import arc_share, even_knots, fit_path, project_to_curve
+from explorer.maths.curve import even_knots, fit_path, project_to_curve
 from explorer.maths.dimension import twonn_dimension
 from explorer.maths.landmarks import Cells, even_sample
 from explorer.maths.line import chord_share, is_line
@@ -45,8 +45,6 @@ THINNED = 440
 """Points, evenly spread, that a curve is searched in."""
 LEAST_EXPLAINED = 0.6
 """A curve that explains less of the held-out points' variance is not what the cloud lies on."""
-GIVEN_KNOTS = 256
-"""Knots of a curve through points whose order is given."""
 SEARCHES = 3
 """Searches, each on other halves; that with most evidence gives the curve, the middle one is held against the nulls."""
 FEW_CLUMPS = 12
@@ -112,7 +110,8 @@ def shape_along(
         settings: ``knots`` of the curve.
 
     Returns:
-        As ``fit_shape`` does; the coordinate is the share of the curve's length up to each point's place.
+        As ``fit_shape`` does, but that the coordinate is the place that was given, and the curve's knots are equally
+        spaced in it.
     """
     settings = settings or GeometrySettings()
     frame = _Frame.of(points)
@@ -123,12 +122,11 @@ def shape_along(
     explained = float(np.mean([_explained_at(cloud, place, part, closed=closed) for part in (half, ~half)]))
     if explained < LEAST_EXPLAINED:
         return None
-    path = fit_path(cloud, place, closed=closed, knots=GIVEN_KNOTS).astype(np.float64)
     pool = cloud[rng.choice(len(cloud), POOL, replace=False)] if len(cloud) > POOL else cloud
     return Shape(
         kind="closed curve" if closed else "open curve",
-        coordinate=arc_share(path, place, closed=closed),
-        curve=frame.back(even_knots(path, settings.knots, closed=closed)),
+        coordinate=place.astype(np.float32) % np.float32(1.0) if closed else place.astype(np.float32),
+        curve=frame.back(fit_path(cloud, place, closed=closed, knots=settings.knots)),
         intrinsic_dim=twonn_dimension(pool),
         p_value=p_value,
         variance_explained=explained,
@@ -139,7 +137,7 @@ def _explained_at(
     cloud: Points, place: Float[np.ndarray, "sample"], part: Bool[np.ndarray, "sample"], *, closed: bool
 ) -> float:
     """Share of the other part's variance that a path through this part explains, each point at its own place."""
-    path = fit_path(cloud[part], place[part], closed=closed, knots=GIVEN_KNOTS)
+    path = fit_path(cloud[part], place[part], closed=closed)
     rest = cloud[~part]
     left = ((rest - curve_at(path, place[~part], closed=closed)) ** 2).sum()
     return 1.0 - float(left) / max(float(((rest - rest.mean(0)) ** 2).sum()), 1e-300)

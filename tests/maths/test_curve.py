@@ -3,7 +3,6 @@ import pytest
 
 from explorer.maths.coordinate import curve_at
 from explorer.maths.curve import (
-    arc_share,
     even_knots,
     fit_path,
     principal_curve,
@@ -97,10 +96,3 @@ def test_a_softer_path_follows_its_points_more_closely() -> None:
         np.ptp(fit_path(points, coordinate, closed=True, stiffness=stiffness)[:, 2]) for stiffness in (10.0, 1.0, 0.1)
     ]
     assert wiggle[0] < wiggle[1] < wiggle[2]
-
-
-def test_arc_share_is_the_length_so_far() -> None:
-    bent = np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 1.0]])
-    np.testing.assert_allclose(arc_share(bent, np.array([0.0, 0.25, 0.5, 1.0]), closed=False), [0, 0.375, 0.75, 1])
-    square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
-    np.testing.assert_allclose(arc_share(square, np.array([0.0, 0.3, 0.75]), closed=True), [0, 0.3, 0.75], atol=1e-6)

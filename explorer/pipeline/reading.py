@@ -1,0 +1,249 @@
+"""Reads a cluster's position: which tokens are its own, which atoms carry position there, and on what tokens lie."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32, Int64
+
+from explorer.config import BuildSettings
+from explorer.maths.geometry import CLAIM, fit_shape, shape_along
+from explorer.maths.membership import Subspace, cluster_subspace, grow_halo
+from explorer.maths.position import Position, read_position
+from explorer.maths.search import explained_by_lag
+from explorer.maths.values import Values, breaks_off, name_values
+from explorer.pipeline.contexts import contexts_of
+from explorer.pipeline.firing import Firing, codes_on, core_tokens
+from explorer.records import CONTEXT_BEFORE, CURVES, Decoder, Membership, Residuals, Shape, ShapeKind, Tokens
+
+CANDIDATE_FIRES = 5
+"""A feature that fires on fewer of a cluster's sampled tokens is no candidate for its halo,"""
+CANDIDATE_SHARE = 0.002
+"""nor one that fires on less than this share of them."""
+FEWEST_STORED = 40
+"""Stored activations below which a cluster's geometry is fitted on the SAE's reconstruction."""
+FEWEST_VALUES = 3
+"""Position is read off tokens: a curve along which fewer of them have a place of their own is not one of position."""
+IN_ORDER = 0.7
+"""Share of the variance of its values' distances that their lag along a curve of position explains, at least."""
+READINGS = 2
+"""Ways in which the position of tokens is read; each has its share of the chance to claim a shape by mistake."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The tokens that one cluster's geometry is fitted on."""
+
+    n_tokens: int
+    """How many tokens the cluster has."""
+    tokens: Int64[np.ndarray, "sample"]
+    """Those that are sampled, ascending."""
+    activations: Float32[np.ndarray, "sample d_model"]
+    """What the SAE reads there."""
+
+    def part(self, rows: Bool[np.ndarray, "sample"]) -> "Cloud":
+        """Some of the samples."""
+        return Cloud(self.n_tokens, self.tokens[rows], self.activations[rows])
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What one way to read a cluster's position tells: by the token here, or by the one that comes next."""
+
+    offset: int
+    """0 for the token here, 1 for the next."""
+    ids: Int32[np.ndarray, "sample"]
+    """That token of each sample; -1 where it has none that could name a place."""
+    position: Position
+    """Where the samples stand."""
+    claim: float
+    """Largest p at which a shape may be claimed; 0 where the tokens tell no more than shuffled ones."""
+
+
+@dataclass(frozen=True)
+class Reading(_Told):
+    """The same with the shape that shows in it."""
+
+    shape: Shape
+    """What the known samples lie on."""
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """A reading that shows a curve goes before one that does not. Of two curves that of the next token does, which
+        is what steering moves; of none, the one that tells more."""
+        curved = self.shape.kind in CURVES
+        return curved, float(self.offset) if curved else self.position.bits
+
+
+@dataclass(frozen=True)
+class ClusterReader:
+    """Reads clusters of one bundle."""
+
+    firing: Firing
+    """Where features fire."""
+    decoder: Decoder
+    """What they write."""
+    tokens: Tokens
+    """The text."""
+    residuals: Residuals | None
+    """Stored activations; where there are none, the SAE's reconstruction stands in."""
+    settings: BuildSettings
+    """Every choice."""
+
+    def read(self, core: Int32[np.ndarray, "core"], rng: np.random.Generator) -> tuple[Cloud, Membership, Reading]:
+        """Choose a cluster's tokens and atoms, and read where the tokens stand.
+
+        Of the tokens that may be the cluster's the first on which the text's own tokens lie in an order; where there
+        are none such, the first, and what a search finds there.
+        """
+        choices = core_tokens(self.firing, core, self.settings.halo.core_share)
+        claim = CLAIM / (READINGS * len(choices))
+        tried = []
+        for tokens in choices:
+            cloud = self._cloud(tokens, rng)
+            membership = self._membership(core, cloud, rng)
+            told = [self._tell(membership, cloud, cloud, offset, claim, rng) for offset in (1, 0)]
+            tried.append((cloud, membership, told))
+            ordered = next((found for one in told if (found := self._ordered(one, rng)) is not None), None)
+            if ordered is not None:
+                return cloud, *self._regrown(core, cloud, membership, ordered, rng)
+        cloud, membership, told = tried[0]
+        best = max((self._searched(one, rng) for one in told), key=lambda reading: reading.rank)
+        return cloud, *self._regrown(core, cloud, membership, best, rng)
+
+    def _cloud(self, tokens: Int64[np.ndarray, "token_of_core"], rng: np.random.Generator) -> Cloud:
+        stored = self._stored(tokens)
+        chosen = tokens if stored is None else stored
+        most = self.settings.geometry.max_points
+        if len(chosen) > most:
+            chosen = np.sort(rng.choice(chosen, most, replace=False))
+        activations = self._reconstructed(chosen) if stored is None else self._residual(chosen)
+        return Cloud(len(tokens), chosen, activations)
+
+    def _stored(self, tokens: Int64[np.ndarray, "token_of_core"]) -> Int64[np.ndarray, "stored"] | None:
+        """Those of the tokens whose activation is stored, or None where these are too few to tell a shape."""
+        if self.residuals is None:
+            return None
+        stored = tokens[np.isin(tokens, self.residuals.token_index, assume_unique=True)]
+        return stored if len(stored) >= FEWEST_STORED else None
+
+    def _residual(self, tokens: Int64[np.ndarray, "sample"]) -> Float32[np.ndarray, "sample d_model"]:
+        assert self.residuals is not None
+        return self.residuals.values[np.searchsorted(self.residuals.token_index, tokens)].astype(np.float32)
+
+    def _reconstructed(self, tokens: Int64[np.ndarray, "sample"]) -> Float32[np.ndarray, "sample d_model"]:
+        """What the SAE makes of its codes, which stands in for activations that are not stored."""
+        features = self._features_on(tokens, least=1)
+        codes = codes_on(self.firing, features, tokens)
+        return np.asarray(codes @ self.decoder.W_dec[features] + self.decoder.b_dec)
+
+    def _features_on(self, tokens: Int64[np.ndarray, "sample"], least: float) -> Int32[np.ndarray, "candidate"]:
+        """Features that fire on at least so many of the tokens, ascending."""
+        inside = np.zeros(self.firing.n_tokens, dtype=bool)
+        inside[tokens] = True
+        running = np.concatenate([[0], np.cumsum(inside[self.firing.tokens])])
+        counts = running[self.firing.offsets[1:]] - running[self.firing.offsets[:-1]]
+        return np.flatnonzero(counts >= least).astype(np.int32)
+
+    def _membership(self, core: Int32[np.ndarray, "core"], cloud: Cloud, rng: np.random.Generator) -> Membership:
+        least = max(CANDIDATE_FIRES, CANDIDATE_SHARE * len(cloud.tokens))
+        candidates = np.union1d(core, self._features_on(cloud.tokens, least)).astype(np.int32)
+        codes = codes_on(self.firing, candidates, cloud.tokens)
+        W_dec = self.decoder.W_dec
+        return grow_halo(core, candidates, codes, cloud.activations, W_dec, self.settings.halo, rng=rng)
+
+    def _regrown(
+        self,
+        core: Int32[np.ndarray, "core"],
+        cloud: Cloud,
+        membership: Membership,
+        reading: Reading,
+        rng: np.random.Generator,
+    ) -> tuple[Membership, Reading]:
+        """Where a curve shows, the halo is grown anew on the tokens of which position is known.
+
+        On all tokens of a core the halo spends itself on wording and on the core's other populations. The new atoms are
+        kept if a curve still shows in them.
+        """
+        if reading.shape.kind not in CURVES:
+            return membership, reading
+        part = cloud.part(reading.position.known)
+        again = self._membership(core, part, rng)
+        told = self._tell(again, part, cloud, reading.offset, reading.claim, rng)
+        reread = self._ordered(told, rng) or self._searched(told, rng)
+        return (again, reread) if reread.shape.kind in CURVES else (membership, reading)
+
+    def span(self, membership: Membership, cloud: Cloud) -> Subspace:
+        """Directions inside the span of the atoms' decoder rows in which a cloud's activations vary."""
+        return cluster_subspace(cloud.activations, self.decoder.W_dec[membership.atoms])
+
+    def _tell(
+        self,
+        membership: Membership,
+        part: Cloud,
+        cloud: Cloud,
+        offset: int,
+        claim: float,
+        rng: np.random.Generator,
+    ) -> _Told:
+        """Read the position of every sample of a cloud inside the span that the atoms have on a part of it."""
+        ids = self._ids(cloud, offset)
+        inside = self.span(membership, part).coordinates(cloud.activations)
+        position = read_position(inside, ids, rng=rng, claim=claim)
+        told = position.bits > 0 and position.p_value <= CLAIM
+        return _Told(offset, ids, position, claim if told else 0.0)
+
+    def _ids(self, cloud: Cloud, offset: int) -> Int32[np.ndarray, "sample"]:
+        """The token here or the next, -1 where there is none."""
+        if offset == 0:
+            return np.asarray(self.tokens.token_ids[cloud.tokens])
+        return contexts_of(self.tokens, cloud.tokens)[:, CONTEXT_BEFORE + offset]
+
+    def _ordered(self, told: _Told, rng: np.random.Generator) -> Reading | None:
+        """The curve on which the known samples lie in the order of their tokens, if these have one; no other token has
+        a place on it."""
+        position, order = told.position, told.position.order
+        if told.claim <= 0 or order is None:
+            return None
+        points = position.points[position.known]
+        shape = shape_along(
+            points,
+            order.place[position.known],
+            closed=order.closed,
+            p_value=order.p_value,
+            rng=rng,
+            settings=self.settings.geometry,
+        )
+        told = replace(told, ids=np.where(np.isin(told.ids, order.tokens), told.ids, -1).astype(np.int32))
+        if shape is None or not _in_order(points, self.values_on(told, shape), shape):
+            return None
+        return Reading(**vars(told), shape=shape)
+
+    def _searched(self, told: _Told, rng: np.random.Generator) -> Reading:
+        """What the known samples lie on by their positions alone."""
+        points = told.position.points[told.position.known]
+
+        def fitted(curves: Sequence[ShapeKind]) -> Shape:
+            return fit_shape(points, rng=rng, settings=self.settings.geometry, claim=told.claim, curves=curves)
+
+        shape = fitted(CURVES)
+        if shape.kind == "closed curve" and breaks_off(self.values_on(told, shape)):
+            opened = fitted(("open curve",))
+            shape = opened if opened.kind == "open curve" else shape
+        if shape.kind in CURVES and not _in_order(points, self.values_on(told, shape), shape):
+            shape = fitted(())
+        return Reading(**vars(told), shape=shape)
+
+    def values_on(self, told: _Told, shape: Shape) -> Values:
+        """The values of the known samples along a shape."""
+        closed = shape.kind == "closed curve"
+        named = told.ids[told.position.known]
+        return name_values(named, told.offset, shape.coordinate, self.tokens.vocabulary, closed=closed)
+
+
+def _in_order(points: Float32[np.ndarray, "known direction"], values: Values, shape: Shape) -> bool:
+    """Whether a curve orders its values: those that follow each other on it are those that lie near."""
+    if len(values.names) < FEWEST_VALUES:
+        return False
+    centres = np.array([points[values.index == value].mean(axis=0) for value in range(len(values.names))])
+    return explained_by_lag(centres, shape.curve, closed=shape.kind == "closed curve") >= IN_ORDER
