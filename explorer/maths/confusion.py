@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.sparse.csgraph import connected_components, shortest_path
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree, shortest_path
 from scipy.spatial.distance import squareform
 
 from explorer.maths.curve import squared_distances
@@ -46,8 +46,8 @@ IN_ORDER = 0.8
 """Share of the variance of the values' distances that their lag along an order explains, at least."""
 DRAWS_A_CLAIM = 2
 """The null is drawn so often as a multiple of 1 / claim."""
-BEYOND = 1.5
-"""Values of the null that no partners join are so far apart, as a multiple of the longest way between others."""
+TRIALS = 4
+"""A line and a ring, of all values and of the largest part of them."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ def value_order(
         rng: draws the null.
 
     Returns:
-        The order, or None where chance would make it. Values that are rare among these samples, or that no mistakes
-        join to most of the others, have no place.
+        The order, or None where chance would make it. Values that are rare among these samples, or that are mistaken
+        for few of the others, have no place.
     """
     share = posterior.mean(0)
     common = np.flatnonzero(share >= UNKNOWN * share.max())
@@ -124,18 +124,18 @@ def value_order(
         return None
     lift = confusions(posterior[:, common])
     lift = (lift + lift.T) / 2
-    paired = _paired(lift)
-    way = _ways(1 / np.maximum(lift[np.ix_(paired, paired)], 1e-9))
-    part = _largest_part(way, share[common[paired]])
-    values = common[paired[part]]
-    if len(values) < FEWEST_VALUES or share[values].sum() < MOST:
-        return None
-    joined = way[np.ix_(part, part)]
-    found = max((_laid_out(joined, closed=closed) for closed in (True, False)), key=lambda one: one.explained)
-    if found.explained < IN_ORDER:
-        return None
-    p = _p_value(found, len(values), claim / 2, rng)
-    return ValueOrder(found.closed, values[found.order], 2 * p) if p <= claim / 2 else None
+    kept = _paired(lift)
+    length = 1 / np.maximum(lift[np.ix_(kept, kept)], 1e-9)
+    for part in _parts(length, share[common[kept]]):
+        values = common[kept[part]]
+        if len(values) < FEWEST_VALUES or share[values].sum() < MOST:
+            break
+        way = _ways(length[np.ix_(part, part)])
+        found = max((_laid_out(way, closed=closed) for closed in (True, False)), key=lambda one: one.explained)
+        if found.explained >= IN_ORDER:
+            p = TRIALS * _p_value(found, len(values), claim / TRIALS, rng)
+            return ValueOrder(found.closed, values[found.order], p) if p <= claim else None
+    return None
 
 
 class _Layout(NamedTuple):
@@ -159,21 +159,29 @@ def _partners(n_values: int) -> int:
     return min(max(FEWEST_PARTNERS, -(-n_values // VALUES_A_PARTNER)), n_values - 1)
 
 
-def _ways(length: Float64[np.ndarray, "value value"]) -> Float64[np.ndarray, "value value"]:
-    """Shortest ways between values from partner to partner; infinite where none leads."""
+def _partner_graph(length: Float64[np.ndarray, "value value"]) -> Float64[np.ndarray, "value value"]:
+    """Lengths between values of which one is the other's partner, 0 elsewhere."""
     away = length + np.diag(np.full(len(length), np.inf))
     nearest = np.argsort(away, axis=1, kind="stable")[:, : _partners(len(length))]
     graph = np.zeros_like(length)
     np.put_along_axis(graph, nearest, np.take_along_axis(away, nearest, axis=1), axis=1)
-    return np.asarray(shortest_path(np.maximum(graph, graph.T), directed=False))
+    return np.asarray(np.maximum(graph, graph.T))
 
 
-def _largest_part(
-    way: Float64[np.ndarray, "value value"], share: Float64[np.ndarray, "value"]
-) -> Int64[np.ndarray, "joined"]:
-    """Values that partners join to each other: of several such parts, that on which most samples stand."""
-    _, part = connected_components(np.isfinite(way))
-    return np.flatnonzero(part == np.bincount(part, weights=share).argmax())
+def _ways(length: Float64[np.ndarray, "value value"]) -> Float64[np.ndarray, "value value"]:
+    """Shortest ways from partner to partner, and over the shortest bridges between what partners leave apart."""
+    bridges = minimum_spanning_tree(length * (1 - np.eye(len(length)))).toarray()
+    graph = np.maximum.reduce([_partner_graph(length), bridges, bridges.T])
+    return np.asarray(shortest_path(graph, directed=False))
+
+
+def _parts(
+    length: Float64[np.ndarray, "value value"], share: Float64[np.ndarray, "value"]
+) -> list[Int64[np.ndarray, "joined"]]:
+    """All values; then, where partners do not join them all, those of the part on which most samples stand."""
+    _, part = connected_components(_partner_graph(length) > 0)
+    every, largest = np.arange(len(length)), np.flatnonzero(part == np.bincount(part, weights=share).argmax())
+    return [every] if len(largest) == len(every) else [every, largest]
 
 
 def _laid_out(distance: Float64[np.ndarray, "value value"], *, closed: bool) -> _Layout:
@@ -193,8 +201,7 @@ def _p_value(found: _Layout, n_values: int, claim: float, rng: np.random.Generat
     for drawn in range(1, draws + 1):
         points = rng.normal(size=(n_values, 2))
         way = _ways(np.sqrt(squared_distances(points, points)))
-        apart = BEYOND * float(way[np.isfinite(way)].max())
-        exceeded += _laid_out(np.where(np.isfinite(way), way, apart), closed=found.closed).explained >= found.explained
+        exceeded += _laid_out(way, closed=found.closed).explained >= found.explained
         if (1 + exceeded) / (1 + draws) > claim:
             return (1 + exceeded) / (1 + drawn)
     return (1 + exceeded) / (1 + draws)

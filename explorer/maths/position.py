@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
-from explorer.maths.confusion import common_ones, populations, value_order
+from explorer.maths.confusion import ValueOrder, common_ones, populations, value_order
 from explorer.maths.multinomial import Multinomial, fit_multinomial
 
 FEWEST = 8
@@ -145,17 +145,14 @@ def read_position(
         return _untold(coordinates)
     held_out = _held_out(sample, rng)
     readout = fit_multinomial(sample.coordinates, sample.own, len(sample.prior), held_out.ridge)
-    found = _populations(readout, sample, coordinates)
-    orders = (_placed(population, sample.ids, claim / len(found), rng) for population in found)
-    usual = found[0] if sample.prior[found[0].kept].sum() >= HALF else found[-1]
-    population, order = next(
-        ((one, order) for one, order in zip(found, orders, strict=True) if order is not None), (usual, None)
-    )
+    posterior = np.exp(readout.log_posterior(coordinates))
+    population, order = _population(posterior, readout, sample, claim, rng)
     known = population.known
     directions = _discriminants(coordinates, tokens, known) if population.best >= SURE else None
     points = _log_odds(readout, coordinates, population.kept, sample.prior, known) if directions is None else directions
     strength, told = points[known].var(axis=0), population.told.astype(np.float32)
-    return Position(points, strength, known, told, held_out.bits, held_out.p_value, order)
+    placed = None if order is None else _placed(population, sample.ids, order)
+    return Position(points, strength, known, told, held_out.bits, held_out.p_value, placed)
 
 
 def _untold(coordinates: Float32[np.ndarray, "sample axis"]) -> Position:
@@ -211,15 +208,26 @@ def _held_out(sample: _Sample, rng: np.random.Generator) -> _HeldOut:
     return _HeldOut(RIDGES[best], observed, float((1 + (gains[best, 1:] >= observed).sum()) / (1 + SHUFFLES)))
 
 
-def _populations(
-    readout: Multinomial, sample: _Sample, coordinates: Float32[np.ndarray, "sample axis"]
-) -> list[_Population]:
-    """The populations of the tokens, largest first, and last all tokens as one: those that are told apart surely are
-    never mistaken for each other."""
+def _population(
+    posterior: Float64[np.ndarray, "sample token_class"],
+    readout: Multinomial,
+    sample: _Sample,
+    claim: float,
+    rng: np.random.Generator,
+) -> tuple[_Population, ValueOrder | None]:
+    """The largest population whose tokens lie in an order, cut down to these; else the largest, or all tokens as one.
+
+    All as one are tried last, since tokens that are told apart surely are never mistaken for each other.
+    """
     parts = populations(np.exp(readout.log_posterior(sample.coordinates)), sample.prior)
     parts.append(common_ones(np.arange(len(sample.prior)), sample.prior))
-    posterior = np.exp(readout.log_posterior(coordinates))
-    return [_told(posterior[:, kept], kept, sample.prior) for kept in parts]
+    found = [_told(posterior[:, kept], kept, sample.prior) for kept in parts]
+    for one in found:
+        order = value_order(one.posterior[one.known], claim=claim / len(found), rng=rng)
+        if order is not None:
+            kept = one.kept[order.values]
+            return _told(posterior[:, kept], kept, sample.prior), order
+    return (found[0] if sample.prior[parts[0]].sum() >= HALF else found[-1]), None
 
 
 def _told(
@@ -246,20 +254,15 @@ def _best(told: Float64[np.ndarray, "inside"], likeliest: Int64[np.ndarray, "ins
     return float(np.median(best)) if best else 0.0
 
 
-def _placed(
-    population: _Population, ids: Int64[np.ndarray, "token_class"], claim: float, rng: np.random.Generator
-) -> Placed | None:
-    """Where the order of a population's tokens puts every sample, if they lie in one."""
-    order = value_order(population.posterior[population.known], claim=claim, rng=rng)
-    if order is None:
-        return None
-    share = population.posterior[:, order.values] ** SHARPEN
-    steps = np.arange(len(order.values))
+def _placed(population: _Population, ids: Int64[np.ndarray, "token_class"], order: ValueOrder) -> Placed:
+    """Where the order of a population's tokens puts every sample."""
+    share = population.posterior**SHARPEN
+    steps = np.arange(len(population.kept))
     if order.closed:
         place = np.angle(share @ np.exp(2j * np.pi * steps / len(steps))) / (2 * np.pi) % 1.0
     else:
         place = share @ steps / np.maximum(share.sum(1), 1e-300) / (len(steps) - 1)
-    return Placed(order.closed, ids[population.kept[order.values]], place, order.p_value)
+    return Placed(order.closed, ids[population.kept], place, order.p_value)
 
 
 def _log_odds(

@@ -76,7 +76,7 @@ def core_tokens(
         needed -= 1
     rising = np.flatnonzero(np.diff(np.bincount(count, minlength=2)[1:]) > 0)
     beyond = int(rising[0]) + 2 if len(rising) and rising[0] > 0 else needed
-    wider = beyond if beyond < needed else max(2, (needed + 1) // 2)
+    wider = beyond if beyond < needed else (needed + 1) // 2
     return [where[count >= least] for least in ([needed, wider] if wider < needed else [needed])]
 
 

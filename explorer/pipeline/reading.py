@@ -163,7 +163,7 @@ class ClusterReader:
         """Where a curve shows, the halo is grown anew on the tokens of which position is known.
 
         On all tokens of a core the halo spends itself on wording and on the core's other populations. The new atoms are
-        kept if a curve still shows in them.
+        kept if a curve still shows in them, and through no fewer values.
         """
         if reading.shape.kind not in CURVES:
             return membership, reading
@@ -171,7 +171,9 @@ class ClusterReader:
         again = self._membership(core, part, rng)
         told = self._tell(again, part, cloud, reading.offset, reading.claim, rng)
         reread = self._ordered(told, rng) or self._searched(told, rng)
-        return (again, reread) if reread.shape.kind in CURVES else (membership, reading)
+        n_values, n_before = (len(self.values_on(one, one.shape).names) for one in (reread, reading))
+        better = reread.shape.kind in CURVES and n_values >= n_before
+        return (again, reread) if better else (membership, reading)
 
     def span(self, membership: Membership, cloud: Cloud) -> Subspace:
         """Directions inside the span of the atoms' decoder rows in which a cloud's activations vary."""
