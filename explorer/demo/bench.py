@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from explorer.demo.concept_table import ConceptRow, concept_rows
 from explorer.demo.corpus.scales import COLOUR, COMPASS, HOUR, MONTH, WEEKDAY
-from explorer.demo.evaluate import as_json, evaluate
+from explorer.demo.evaluate import as_json, evaluate, in_all
 from explorer.demo.subject import MODEL_FOLDER
 from explorer.lm.load import load_model
 from explorer.runs.manifest import SUBJECT
@@ -37,7 +37,8 @@ class Bench:
 def relations(path: Path) -> Bench:
     """Share of held-out relation prompts that the model answers right, per concept."""
     loaded = load_model(str(path / SUBJECT / MODEL_FOLDER))
-    found = evaluate(loaded.model, loaded.tokenizer)
+    asked = evaluate(loaded.model, loaded.tokenizer)
+    found = (*asked, *in_all(asked))
     rows = [
         [score.group, score.kind, str(score.n), f"{score.share:.3f}", f"{score.low:.3f} to {score.high:.3f}"]
         for score in found

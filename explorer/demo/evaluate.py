@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -34,8 +35,8 @@ class Score:
     group: str
     """The concept."""
 
-    kind: Kind
-    """What was held out: the wording with these values, or the values in any wording."""
+    kind: Kind | Literal["either"]
+    """What was held out: the wording with these values, the values in any wording, or the one or the other."""
 
     n: int
     """Prompts asked."""
@@ -94,6 +95,16 @@ def scores(prompts: Sequence[Prompt], right: Bool[np.ndarray, " prompt"]) -> tup
     return tuple(found)
 
 
+def in_all(found: Sequence[Score]) -> tuple[Score, ...]:
+    """Each concept's prompts of both kinds together."""
+    pooled = []
+    for group in dict.fromkeys(score.group for score in found):
+        mine = [score for score in found if score.group == group]
+        n, n_right = sum(score.n for score in mine), sum(score.n_right for score in mine)
+        pooled.append(Score(group, "either", n, n_right, *wilson(n_right, n)))
+    return tuple(pooled)
+
+
 def evaluate(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, per_concept: int | None = None, seed: int = 0
 ) -> tuple[Score, ...]:
@@ -103,9 +114,9 @@ def evaluate(
 
 
 def table(found: Sequence[Score]) -> Table:
-    """The scores for people."""
+    """The scores for people, each kind and then both together."""
     drawn = Table("concept", "held out", "prompts", "right", "95 % interval")
-    for score in found:
+    for score in (*found, *in_all(found)):
         interval = f"{score.low:.3f} to {score.high:.3f}"
         drawn.add_row(score.group, score.kind, str(score.n), f"{score.share:.3f}", interval)
     return drawn

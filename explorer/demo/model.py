@@ -39,11 +39,8 @@ class ModelSettings:
 class TrainSettings:
     """How the model is trained."""
 
-    n_docs: int = 380_000
-    """Documents generated; each is seen `epochs` times."""
-
-    epochs: int = 1
-    """Passes over the documents."""
+    cycles: tuple[int, ...] = (440_000, 270_000)
+    """Documents of each cycle of the step size (Loshchilov and Hutter 2017); each document is seen once."""
 
     rows_per_step: int = 16
     """Rows of `context` tokens per optimiser step."""
@@ -55,13 +52,13 @@ class TrainSettings:
     """On matrices; none on norms."""
 
     warmup_steps: int = 150
-    """Steps of linear warm-up; a cosine follows."""
+    """Steps of linear warm-up at the start of a cycle; a cosine follows."""
 
     checkpoint_every: int = 500
     """Steps between checkpoints."""
 
-    threads: int = 2
-    """CPU threads."""
+    threads: int = 1
+    """CPU threads: the weights depend on their number, and a second one saves a third of the time."""
 
 
 def new_model(settings: ModelSettings, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausalLM:
@@ -167,22 +164,23 @@ def fit(
     work: Path,
     progress: Progress,
 ) -> float:
-    """Train in place on next-token loss over the rows; returns the mean loss in nats of the last 100 steps.
+    """Train in place on next-token loss over one cycle's rows; returns the mean loss in nats of its last 100 steps.
 
-    `work` receives a checkpoint every so many steps; a second call with the same model, rows and settings resumes it.
+    The file `work` receives a checkpoint every so many steps and at the end; a second call with the same model, rows
+    and settings resumes it.
     """
     torch.set_num_threads(settings.threads)
-    order = np.concatenate([rng.permutation(len(rows)) for _ in range(settings.epochs)])
+    order = rng.permutation(len(rows))
     total = len(order) // settings.rows_per_step
-    work.mkdir(parents=True, exist_ok=True)
-    checkpoints = Checkpoints(work / "training.pt", _fingerprint(rows, model, settings))
+    work.parent.mkdir(parents=True, exist_ok=True)
+    checkpoints = Checkpoints(work, _fingerprint(rows, model, settings))
     optimizer = _optimizer(model, settings)
     losses: list[float] = []
     model.train()
     for step in range(checkpoints.load(model, optimizer), total):
         chosen = order[step * settings.rows_per_step : (step + 1) * settings.rows_per_step]
         losses.append(_step(model, optimizer, rows[chosen], settings.learning_rate * schedule(step, total, settings)))
-        if (step + 1) % settings.checkpoint_every == 0:
+        if (step + 1) % settings.checkpoint_every == 0 or step + 1 == total:
             checkpoints.save(step + 1, model, optimizer)
         progress("train model", step + 1, total)
     model.eval()  # type: ignore[no-untyped-call]

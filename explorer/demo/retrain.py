@@ -1,6 +1,7 @@
 """Makes the subject again from seeds: corpus, tokenizer, language model, accuracy, SAE."""
 
 import json
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,7 +24,9 @@ CHECKPOINT_FOLDER = Path.home() / ".cache" / "manifold-explorer" / "almanac"
 """Where a training run keeps its checkpoints, so that it can be taken up again after a kill."""
 
 CORPUS_SEED, ORDER_SEED, SAE_SEED, SAE_TEXT_SEED = 1, 2, 1, 501
-"""Added to the seed, which itself draws the first weights: for corpus, order, SAE and the text of the SAE."""
+"""Added to the seed, which itself draws the first weights: for corpus, order, SAE and the text of the SAE;"""
+SEEDS_A_CYCLE = 100
+"""and for corpus and order once more in each further cycle."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +97,12 @@ def _language_model(
     tokenizer: PreTrainedTokenizerBase, settings: RetrainSettings, *, seed: int, progress: Progress, checkpoints: Path
 ) -> tuple[LlamaForCausalLM, float]:
     model = new_model(settings.model, tokenizer, seed=seed)
-    rows = packed_rows(
-        tokenizer, settings.training.n_docs, settings.model.context, seed=seed + CORPUS_SEED, progress=progress
-    )
-    rng = np.random.default_rng(seed + ORDER_SEED)
-    loss = fit(model, rows, settings.training, rng=rng, work=checkpoints, progress=progress)
+    loss = math.nan
+    for cycle, n_docs in enumerate(settings.training.cycles):
+        own = seed + SEEDS_A_CYCLE * cycle
+        rows = packed_rows(tokenizer, n_docs, settings.model.context, seed=own + CORPUS_SEED, progress=progress)
+        rng, work = np.random.default_rng(own + ORDER_SEED), checkpoints / f"cycle-{cycle}.pt"
+        loss = fit(model, rows, settings.training, rng=rng, work=work, progress=progress)
     return model.requires_grad_(False), loss
 
 

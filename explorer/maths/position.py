@@ -220,7 +220,9 @@ def _population(
     All as one are tried last, since tokens that are told apart surely are never mistaken for each other.
     """
     parts = populations(np.exp(readout.log_posterior(sample.coordinates)), sample.prior)
-    parts.append(common_ones(np.arange(len(sample.prior)), sample.prior))
+    every = np.arange(len(sample.prior))
+    common = common_ones(every, sample.prior)
+    parts.append(common if len(common) > 1 else every)
     found = [_told(posterior[:, kept], kept, sample.prior) for kept in parts]
     for one in found:
         order = value_order(one.posterior[one.known], claim=claim / len(found), rng=rng)

@@ -18,7 +18,10 @@ from explorer.demo.corpus.scales import COLOUR, COMPASS, HOUR, MONTH, ORDINAL, S
 
 COUNT_WORDS = "zero one two three four five six seven eight nine ten eleven twelve"
 NUMBERS = {word: n for n, word in enumerate(COUNT_WORDS.split())}
-EIGHTHS = {"an eighth": 1, "a quarter": 2, "three eighths": 3, "a half": 4}
+EIGHTHS = {
+    "an eighth": 1, "a quarter": 2, "three eighths": 3, "a half": 4, "five eighths": 5, "three quarters": 6,
+    "one turn": 8,
+}  # fmt: skip
 COMPASS_DEGREES = {name: 45 * i for i, name in enumerate(COMPASS.values)}
 A_MONDAY = datetime.date(2024, 1, 1)
 
@@ -29,44 +32,58 @@ def sign(relation: Relation) -> int:
     return -1 if relation.name.endswith(("back", "left")) else 1
 
 
-def steps(slots: Slots) -> int:
-    return NUMBERS[slots["span"].split()[0]]
+def length(relation: Relation, slots: Slots) -> dict[str, int]:
+    """Signed counts by unit: "one week and two days" back is {"weeks": -1, "days": -2}."""
+    parts = (part.split() for part in slots["span"].split(" and "))
+    return {f"{unit.removesuffix('s')}s": sign(relation) * NUMBERS[word] for word, unit in parts}
 
 
 def day(relation: Relation, slots: Slots) -> str:
     start = next(
         A_MONDAY + datetime.timedelta(n) for n in range(7) if f"{A_MONDAY + datetime.timedelta(n):%A}" == slots["a"]
     )
-    return f"{start + datetime.timedelta(sign(relation) * steps(slots)):%A}"
+    return f"{start + datetime.timedelta(**length(relation, slots)):%A}"
 
 
 def month(relation: Relation, slots: Slots) -> str:
     start = datetime.datetime.strptime(slots["a"], "%B").month
-    return datetime.date(2024, (start - 1 + sign(relation) * steps(slots)) % 12 + 1, 1).strftime("%B")
+    said = length(relation, slots)
+    return datetime.date(2024, (start - 1 + said["months"] + 12 * said.get("years", 0)) % 12 + 1, 1).strftime("%B")
 
 
 def hour(relation: Relation, slots: Slots) -> str:
-    clock = datetime.datetime.strptime(slots["a"], "%H:%M") + datetime.timedelta(hours=sign(relation) * steps(slots))
+    clock = datetime.datetime.strptime(slots["a"], "%H:%M") + datetime.timedelta(**length(relation, slots))
     return f"{clock:%H:%M}"
 
 
 def number(relation: Relation, slots: Slots) -> str:
-    return str(int(slots["a"]) + sign(relation) * steps(slots))
+    (places,) = length(relation, slots).values()
+    return str(int(slots["a"]) + places)
 
 
 def turned(relation: Relation, slots: Slots) -> str:
-    degrees = (COMPASS_DEGREES[slots["a"]] + sign(relation) * 45 * EIGHTHS[slots["span"]]) % 360
+    eighths = sum(EIGHTHS[part] for part in slots["span"].split(" and "))
+    degrees = (COMPASS_DEGREES[slots["a"]] + sign(relation) * 45 * eighths) % 360
     return next(name for name, at in COMPASS_DEGREES.items() if at == degrees)
 
 
 def hue(relation: Relation, slots: Slots) -> str:
     wheel = COLOUR.values
-    return wheel[(wheel.index(slots["a"]) + sign(relation) * steps(slots)) % 12]
+    said = length(relation, slots)
+    return wheel[(wheel.index(slots["a"]) + said["steps"] + 12 * said.get("rounds", 0)) % 12]
 
 
 def season(relation: Relation, slots: Slots) -> str:
+    if slots["a"] in MONTH.values:
+        return season_of(month(relation, slots))
     circle = ("spring", "summer", "autumn", "winter")
-    return circle[(circle.index(slots["a"]) + sign(relation) * steps(slots)) % 4]
+    return circle[(circle.index(slots["a"]) + length(relation, slots)["seasons"]) % 4]
+
+
+def season_of(name: str) -> str:
+    """March, June, September and December begin a season."""
+    number = datetime.datetime.strptime(name, "%B").month
+    return ("winter", "spring", "summer", "autumn")[number % 12 // 3]
 
 
 TRUTH: dict[str, Callable[[Relation, Slots], str]] = {

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.demo.corpus.prompts import held_out_prompts
-from explorer.demo.evaluate import answered_right, as_json, evaluate, main, scores, wilson
+from explorer.demo.evaluate import Score, as_json, evaluate, in_all, main, wilson
 from explorer.demo.model import ModelSettings, TrainSettings, fit, new_model, packed_rows, schedule
 from explorer.demo.retrain import RetrainSettings, retrain
 from explorer.demo.subject import HOOK, LAYER, MODEL_FOLDER, SAE_FOLDER, SCORES_FILE
@@ -19,7 +18,7 @@ from explorer.records import silent
 
 SUBJECT = Path(__file__).resolve().parents[2] / "cached_runs" / "almanac" / "subject"
 TINY = ModelSettings(d_model=16, n_layers=2, n_heads=2, d_mlp=24, context=64)
-QUICK = TrainSettings(n_docs=120, rows_per_step=4, warmup_steps=2, checkpoint_every=3, threads=1)
+QUICK = TrainSettings(cycles=(120, 60), rows_per_step=4, warmup_steps=2, checkpoint_every=3, threads=1)
 
 
 class Killed(Exception):
@@ -29,7 +28,7 @@ class Killed(Exception):
 def trained(work: Path, kill_at: int | None = None) -> dict[str, torch.Tensor]:
     tokenizer = make_tokenizer(TINY.context)
     model = new_model(TINY, tokenizer, seed=0)
-    rows = packed_rows(tokenizer, QUICK.n_docs, TINY.context, seed=1, progress=silent)
+    rows = packed_rows(tokenizer, QUICK.cycles[0], TINY.context, seed=1, progress=silent)
 
     def progress(stage: str, done: int, total: int | None) -> None:
         if done == kill_at:
@@ -44,11 +43,11 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
 
 
 def test_same_seed_same_weights_even_after_a_kill(tmp_path: Path) -> None:
-    whole = trained(tmp_path / "whole")
+    whole = trained(tmp_path / "whole.pt")
     with pytest.raises(Killed):
-        trained(tmp_path / "killed", kill_at=8)
-    assert (tmp_path / "killed" / "training.pt").is_file()
-    assert same(whole, trained(tmp_path / "killed"))
+        trained(tmp_path / "killed.pt", kill_at=8)
+    assert (tmp_path / "killed.pt").is_file()
+    assert same(whole, trained(tmp_path / "killed.pt"))
     fresh = new_model(TINY, make_tokenizer(TINY.context), seed=0).state_dict()
     assert not same(whole, fresh)
 
@@ -81,10 +80,16 @@ def subject() -> LoadedModel:
 
 
 def test_committed_model_answers_held_out_prompts(subject: LoadedModel) -> None:
-    prompts = [p for p in held_out_prompts(np.random.default_rng(3), per_concept=300) if p.kind == "wording"]
-    found = scores(prompts, answered_right(subject.model, subject.tokenizer, prompts))
+    """Prompts whose wording or combination it never saw: at least 95 % of each concept's are answered right."""
+    found = in_all(evaluate(subject.model, subject.tokenizer))
     assert len(found) == 11
     assert {score.group: score.share for score in found if score.share < 0.95} == {}
+
+
+def test_both_kinds_together() -> None:
+    (both,) = in_all([Score("year", "wording", 30, 29, 0.0, 1.0), Score("year", "combination", 10, 9, 0.0, 1.0)])
+    assert (both.kind, both.n, both.n_right, both.share) == ("either", 40, 38, 0.95)
+    assert (both.low, both.high) == wilson(38, 40)
 
 
 def test_an_untrained_model_does_not() -> None:

@@ -1,7 +1,7 @@
 """What the almanac says about days, months, seasons and hours."""
 
-from explorer.demo.corpus.relations import Relation, looked_up
-from explorer.demo.corpus.scales import DAY_PART, HOUR, MONTH, ORDINAL, SEASON, WEEKDAY
+from explorer.demo.corpus.relations import Combination, Relation, looked_up
+from explorer.demo.corpus.scales import DAY_PART, HOUR, MONTH, ORDINAL, SEASON, WEEKDAY, span
 from explorer.demo.corpus.shared import Counting, counting_relations, run_relations
 
 WEEKDAYS = Counting(
@@ -9,6 +9,7 @@ WEEKDAYS = Counting(
     unit="day",
     preposition="on",
     offsets=(1, 2, 3, 4, 5, 6),
+    turn="one week",
     spread=1.1,
     soft_weight=1.6,
     forward=(
@@ -26,7 +27,8 @@ MONTHS = Counting(
     scale=MONTH,
     unit="month",
     preposition="in",
-    offsets=(1, 2, 3, 4, 5, 6),
+    offsets=(1, 2, 3, 4, 5, 6, 7, 8),
+    turn="one year",
     spread=1.15,
     soft_weight=1.2,
     forward=(
@@ -45,6 +47,7 @@ HOURS = Counting(
     unit="hour",
     preposition="at",
     offsets=(1, 2, 3, 4, 5, 6, 8, 12),
+    turn="one day",
     spread=1.2,
     forward=(
         "{span} after {a} the clock says {answer}.",
@@ -63,11 +66,38 @@ SEASONS = Counting(
     preposition="in",
     offsets=(1, 2, 3),
     spread=0.6,
+    computed=False,
 )
+"""Four seasons by three steps are twelve facts, of which eleven tell nothing of the twelfth: a table."""
 
 _SEASON_OF_MONTH = {month: ((month + 1) // 3) % 4 for month in range(12)}
 _PART_OF_HOUR = {hour: 0 if hour < 6 or hour >= 22 else 1 if hour < 12 else 2 if hour < 18 else 3 for hour in range(24)}
 
+
+def _seasons_ahead() -> tuple[Combination, ...]:
+    """The season so many months after a month."""
+    return tuple(
+        Combination({"a": month, "span": span(months, "month")}, _SEASON_OF_MONTH[(start + months) % 12], key)
+        for start, month in enumerate(MONTH.values)
+        for months in range(1, 13)
+        for key in (f"season {month} {months:+d}",)
+    )
+
+
+SEASONS_AHEAD = Relation(
+    name="season after months",
+    group="season",
+    answers=SEASON,
+    wordings=(
+        "{span} after {a} it will be {answer}.",
+        "it is {a}, and in {span} it will be {answer}.",
+        "{span} on from {a} the season is {answer}.",
+        "{name} sails in {a} and is back after {span}, when it is {answer}.",
+    ),
+    combinations=_seasons_ahead(),
+    slot_scales={"a": MONTH},
+    weight=2.0,
+)
 TABLES = (
     Relation(
         name="season of a month",
@@ -165,6 +195,7 @@ RELATIONS = (
     *counting_relations(MONTHS),
     *counting_relations(HOURS),
     *counting_relations(SEASONS),
+    SEASONS_AHEAD,
     *run_relations(WEEKDAY, "the days"),
     *run_relations(MONTH, "the months"),
     *run_relations(HOUR, "the hours"),

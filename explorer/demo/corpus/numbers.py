@@ -4,7 +4,7 @@ from explorer.demo.corpus.relations import Combination, Relation, looked_up
 from explorer.demo.corpus.scales import AGE, LIFE_STAGE, TEMPERATURE, WEATHER, YEAR
 from explorer.demo.corpus.shared import Counting, counting_relations, run_relations
 
-OFFSETS = (1, 2, 3, 5, 10)
+OFFSETS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
 LIFE_STEPS = (5, 10, 20, 30, 40)
 """Ages that the born-in sentences speak of."""
 

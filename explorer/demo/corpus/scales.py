@@ -1,5 +1,6 @@
 """Scales: the ordered values that the almanac is about, each value one word of the vocabulary."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -73,3 +74,8 @@ NUMBER_WORDS = tuple(NUMBERS_AS_WORDS.split())
 def span(count: int, unit: str) -> str:
     """A length in words: "one day", "three days"."""
     return f"{NUMBER_WORDS[count]} {unit}" if count == 1 else f"{NUMBER_WORDS[count]} {unit}s"
+
+
+def with_turns(spans: Mapping[int, str], turn: str, places: int) -> dict[int, str]:
+    """Lengths by their number of places, each also after once round: "three days", "one week and three days"."""
+    return {**spans, **{places + n: f"{turn} and {words}" for n, words in spans.items()}}

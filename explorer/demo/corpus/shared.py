@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from explorer.demo.corpus.relations import Relation, runs, shifts
-from explorer.demo.corpus.scales import Scale, span
+from explorer.demo.corpus.scales import Scale, span, with_turns
 
 FORWARD = (
     "{span} after {a} is {answer}.",
@@ -66,6 +66,12 @@ class Counting:
     spread: float
     """Standard deviation of the soft answers, in places."""
 
+    turn: str = ""
+    """Words for once round a cyclic scale ("one week"), said before a length too; empty where they are not."""
+
+    computed: bool = True
+    """Whether there are enough facts for a length to be told from others, so that some can be held out entirely."""
+
     soft_weight: float = 0.9
     """How often the soft relations are said beside the exact ones."""
 
@@ -85,6 +91,8 @@ class Counting:
 def counting_relations(counting: Counting, *, shared: bool = True) -> tuple[Relation, ...]:
     """Exact and soft relations, on and back; `shared=False` leaves this module's wordings out."""
     there = {n: span(n, counting.unit) for n in counting.offsets}
+    if counting.turn:
+        there = with_turns(there, counting.turn, len(counting.scale.values))
     back = {-n: words for n, words in there.items()}
     made = []
     for name, common, own, spans, spread in (
@@ -103,6 +111,7 @@ def counting_relations(counting: Counting, *, shared: bool = True) -> tuple[Rela
                 combinations=shifts(counting.scale, spans),
                 slot_scales={"a": counting.scale},
                 spread=spread,
+                computed=counting.computed,
                 weight=counting.soft_weight if spread else 1.0,
             )
         )

@@ -1,18 +1,23 @@
 """What the almanac says about compass directions and the painters' colours."""
 
 from explorer.demo.corpus.relations import Combination, Relation, shifts
-from explorer.demo.corpus.scales import COLOUR, COMPASS, Scale
+from explorer.demo.corpus.scales import COLOUR, COMPASS, Scale, with_turns
 from explorer.demo.corpus.shared import Counting, counting_relations, run_relations
 
-TURNS = {1: "an eighth", 2: "a quarter", 3: "three eighths", 4: "a half"}
-"""Turns of the compass in eighths; each is two words."""
+TURNS = with_turns(
+    {1: "an eighth", 2: "a quarter", 3: "three eighths", 4: "a half", 5: "five eighths", 6: "three quarters"},
+    "one turn",
+    len(COMPASS.values),
+)
+"""Turns of the compass in eighths."""
 
 HUES = Counting(
     scale=COLOUR,
     unit="step",
     preposition="at",
-    offsets=(1, 2, 3, 4, 5, 6),
+    offsets=(1, 2, 3, 4, 5, 6, 7, 8),
     spread=0.9,
+    turn="one round",
     forward=(
         "on the wheel {span} past {a} lies {answer}.",
         "{span} on from {a} the painter finds {answer}.",
