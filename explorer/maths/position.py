@@ -48,6 +48,10 @@ LEADING = 0.3
 """A discriminant belongs to the shape where its variance is at least this share of the first one's."""
 SHARPEN = 4
 """Power of a posterior before the mean place: its tails, which reach further on one side, draw it from the ends."""
+TWICE = 2
+"""Power of a posterior that is held against its place: its tails leave it, a second place does not;"""
+NEAR = 1 / 8
+"""it lies so near to that in the mean, in turns or shares of the line, or the sample has none."""
 SHRINK = 0.05
 """Share of the within-class covariance that is replaced by a sphere of the same mean variance."""
 SHUFFLES = 19
@@ -148,10 +152,12 @@ def read_position(
     posterior = np.exp(readout.log_posterior(coordinates))
     population, order = _population(posterior, readout, sample, claim, rng)
     known = population.known
+    placed = None if order is None else _placed(population, sample.ids, order)
+    if placed is not None and (near := known & _near(population, placed)).sum() >= FEWEST_KNOWN:
+        known = near
     directions = _discriminants(coordinates, tokens, known) if population.best >= SURE else None
     points = _log_odds(readout, coordinates, population.kept, sample.prior, known) if directions is None else directions
     strength, told = points[known].var(axis=0), population.told.astype(np.float32)
-    placed = None if order is None else _placed(population, sample.ids, order)
     return Position(points, strength, known, told, held_out.bits, held_out.p_value, placed)
 
 
@@ -258,13 +264,25 @@ def _best(told: Float64[np.ndarray, "inside"], likeliest: Int64[np.ndarray, "ins
 
 def _placed(population: _Population, ids: Int64[np.ndarray, "token_class"], order: ValueOrder) -> Placed:
     """Where the order of a population's tokens puts every sample."""
-    share = population.posterior**SHARPEN
-    steps = np.arange(len(population.kept))
+    share, at = population.posterior**SHARPEN, _steps(len(population.kept), closed=order.closed)
     if order.closed:
-        place = np.angle(share @ np.exp(2j * np.pi * steps / len(steps))) / (2 * np.pi) % 1.0
+        place = np.angle(share @ np.exp(2j * np.pi * at)) / (2 * np.pi) % 1.0
     else:
-        place = share @ steps / np.maximum(share.sum(1), 1e-300) / (len(steps) - 1)
+        place = share @ at / np.maximum(share.sum(1), 1e-300)
     return Placed(order.closed, ids[population.kept], place, order.p_value)
+
+
+def _steps(n_values: int, *, closed: bool) -> Float64[np.ndarray, "ordered"]:
+    """Equal steps from value to value: round a ring, or from end to end."""
+    return np.arange(n_values) / (n_values if closed else n_values - 1)
+
+
+def _near(population: _Population, placed: Placed) -> Bool[np.ndarray, "sample"]:
+    """Samples whose posterior lies around their place: torn between two values that are far apart, one has none."""
+    share = population.posterior**TWICE
+    away = np.abs(placed.place[:, None] - _steps(len(population.kept), closed=placed.closed))
+    away = np.minimum(away, 1.0 - away) if placed.closed else away
+    return np.asarray((share * away).sum(1) <= NEAR * share.sum(1))
 
 
 def _log_odds(

@@ -107,3 +107,35 @@ def test_the_same_seed_gives_the_same_position() -> None:
     one, other = (read_position(planted.points, planted.tokens, rng=np.random.default_rng(7)) for _ in range(2))
     np.testing.assert_array_equal(one.points, other.points)
     np.testing.assert_array_equal(one.known, other.known)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_order_of_the_tokens_places_the_samples(seed: int) -> None:
+    planted = planted_ring(np.random.default_rng(seed))
+    found = read_position(planted.points, planted.tokens, rng=np.random.default_rng(seed))
+    assert found.order is not None
+    assert found.order.closed
+    assert sorted(found.order.tokens.tolist()) == list(range(12))
+    assert order_of(planted.tokens[found.known], found.order.place[found.known]) > 0.99
+
+
+def torn_ring(rng: np.random.Generator, torn: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Samples whose next token is near one place of a ring of twelve, or near two opposite ones; which those are."""
+    n, values = 5000, 12
+    angle, twice = 2 * np.pi * rng.random(n), rng.random(n) < torn
+    harmonics = np.stack([np.cos(angle), np.sin(angle), np.cos(2 * angle), np.sin(2 * angle)], axis=1)
+    points = harmonics * np.where(twice[:, None], [0, 0, 1, 1], [1, 1, 0.3, 0.3]) + 0.03 * rng.normal(size=(n, 4))
+    middle = 2 * np.pi * np.arange(values) / values
+    readout = np.stack([np.cos(middle), np.sin(middle), np.cos(2 * middle), np.sin(2 * middle)])
+    posterior = np.exp(5 * points @ readout)
+    posterior /= posterior.sum(1, keepdims=True)
+    token = (posterior.cumsum(1) > rng.random((n, 1))).argmax(1)
+    return points.astype(np.float32), token.astype(np.int32), twice
+
+
+def test_samples_torn_between_opposite_values_have_no_place() -> None:
+    points, token, torn = torn_ring(np.random.default_rng(0), 0.15)
+    found = read_position(points, token, rng=np.random.default_rng(0))
+    assert found.order is not None
+    assert found.known[~torn].mean() > 0.8
+    assert found.known[torn].mean() < 0.05
