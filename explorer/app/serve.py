@@ -1,11 +1,13 @@
 """Serves the app: one worker, one URL, with a host that is named, started beside it, or absent."""
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -96,8 +98,15 @@ def serve_with_local_host(folder: Path, *, steered: str, port: int = 0, as_json:
     Raises:
         RunError, ExplorerError: as in ``serve``.
     """
+    # uvicorn gives a signal that ended it back to the process, which would end here without ending the host.
+    signal.signal(signal.SIGTERM, _leave)
     with LocalHost(folder / steered) as host:
         _serve(folder, host, port, "127.0.0.1", (), None, False, _announce(as_json))
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """Leave as an exception does, through every context manager."""
+    raise SystemExit(128 + number)
 
 
 def default_shares() -> Path:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -95,3 +96,17 @@ def _document(lines: IO[str]) -> str:
         if text.count("{") == text.count("}"):
             break
     return text
+
+
+def test_a_demo_that_is_told_to_end_ends_its_host(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "explorer.cli", "demo", "--json"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as demo:
+        assert demo.stdout is not None
+        assert json.loads(_document(demo.stdout))["url"]
+        (folder,) = tmp_path.glob("manifold-explorer-*")
+        demo.terminate()
+        assert demo.wait(60) == 128 + signal.SIGTERM
+    assert not folder.exists()
