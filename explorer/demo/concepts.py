@@ -8,7 +8,7 @@ from pathlib import Path
 
 from explorer.demo.corpus.almanac import FILLERS, RELATIONS, SCALES
 from explorer.demo.corpus.cities import CITY, COORDINATES
-from explorer.demo.corpus.relations import Relation
+from explorer.demo.corpus.relations import Combination, Relation
 from explorer.demo.corpus.scales import NUMBER_WORDS, Scale
 from explorer.demo.tokenizer import words_of
 
@@ -68,7 +68,7 @@ def _word_classes() -> dict[str, str]:
     for unit in ("day", "month", "hour", "season", "year", "degree", "step"):
         classes |= {unit: f"<{unit}>", f"{unit}s": f"<{unit}>"}
     # An eighth of a turn and the eighth month share their word.
-    classes |= dict.fromkeys(("eighth", "eighths", "quarter", "half"), "<ordinal>")
+    classes |= dict.fromkeys(("eighth", "eighths", "quarter", "quarters", "half"), "<ordinal>")
     for slot, words in FILLERS.items():
         classes |= dict.fromkeys(words, "<name>" if slot == "other" else f"<{slot}>")
     return classes
@@ -89,8 +89,15 @@ def _slot_words(wording: str) -> Iterator[tuple[str, bool]]:
                 yield word, False
 
 
-def _pattern(relation: Relation, wording: str) -> tuple[tuple[str, ...], Pattern]:
-    sample = relation.combinations[0]
+def _forms(relation: Relation) -> list[Combination]:
+    """One combination for each form that the slots' words take: "three days", "one week and three days"."""
+    found: dict[tuple[tuple[str, ...], ...], Combination] = {}
+    for combination in relation.combinations:
+        found.setdefault(tuple(_skeleton(words_of(words)) for words in combination.slots.values()), combination)
+    return list(found.values())
+
+
+def _pattern(relation: Relation, wording: str, sample: Combination) -> tuple[tuple[str, ...], Pattern]:
     answer = relation.answers.values[sample.answer]
     fill = {**{slot: words[0] for slot, words in FILLERS.items()}, **sample.slots, SLOT: answer, SECOND: answer}
     words: list[str] = []
@@ -112,9 +119,10 @@ def patterns() -> Mapping[tuple[str, ...], Pattern]:
     """Every wording of the almanac by its skeleton: its words with values, counts, units and names as classes."""
     found: dict[tuple[str, ...], Pattern] = {}
     for relation in RELATIONS:
+        forms = _forms(relation)
         for wording in relation.wordings:
-            skeleton, pattern = _pattern(relation, wording)
-            found.setdefault(skeleton, pattern)
+            for form in forms:
+                found.setdefault(*_pattern(relation, wording, form))
     return found
 
 
