@@ -21,15 +21,7 @@ from explorer.maths.line import chord_share, is_line
 from explorer.maths.nulls import clump_null, find_clumps, gaussian_null, joint_p_value, p_value, shuffled_null
 from explorer.maths.patch import bounded, flatness
 from explorer.maths.refine import Candidate, best_refined, even_weights
-from explorer.maths.search import (
-    LEVELS,
-    SLACK,
-    Search,
-    between_clumps,
-    evidence,
-    search_curve,
-    unexplained,
-)
+from explorer.maths.search import LEVELS, SLACK, Search, between_clumps, evidence, search_curve, unexplained
 from explorer.records import CURVES, Shape, ShapeKind
 
 Points = Float[np.ndarray, "sample axis"]

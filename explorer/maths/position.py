@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from explorer.maths.confusion import ValueOrder, common_ones, populations, value_order
+from explorer.maths.coordinate import distance
 from explorer.maths.multinomial import Multinomial, fit_multinomial
 
 FEWEST = 8
@@ -280,8 +281,8 @@ def _steps(n_values: int, *, closed: bool) -> Float64[np.ndarray, "ordered"]:
 def _near(population: _Population, placed: Placed) -> Bool[np.ndarray, "sample"]:
     """Samples whose posterior lies around their place: torn between two values that are far apart, one has none."""
     share = population.posterior**TWICE
-    away = np.abs(placed.place[:, None] - _steps(len(population.kept), closed=placed.closed))
-    away = np.minimum(away, 1.0 - away) if placed.closed else away
+    at = _steps(len(population.kept), closed=placed.closed)
+    away = distance(placed.place[:, None], at[None, :], closed=placed.closed)
     return np.asarray((share * away).sum(1) <= NEAR * share.sum(1))
 
 
