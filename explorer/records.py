@@ -268,7 +268,7 @@ class ClusterSummary:
     halo: tuple[int, ...]
     """Further features that carry position on the core's tokens; they may be in several halos."""
     n_tokens: int
-    """Tokens on which at least half of the core fires."""
+    """Its tokens: those where half of the core fires, its most central feature, or fewer of it (docs/geometry.md)."""
     n_sampled: int
     """How many of those the geometry was fitted on."""
     shape: ShapeKind

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
 
 from explorer.demo.corpus.almanac import SCALES
 from explorer.demo.corpus.scales import Scale
@@ -40,10 +41,52 @@ class ConceptRow:
     p_value: float
     """Share of random orders that correlate at least as much."""
 
+
+@dataclass(frozen=True)
+class _Shared:
+    """What a cluster and a concept have in common."""
+
+    cluster: ClusterSummary
+    scale: Scale
+    fitted: Float64[np.ndarray, "shared"]
+    """Coordinates of the concept's values that the cluster names."""
+    true: Float64[np.ndarray, "shared"]
+    """Their true places."""
+
     @property
-    def worth(self) -> float:
-        """How much of the concept it names, how purely and in how true an order."""
-        return self.n_values / self.n_of * self.purity * self.order_correlation
+    def purity(self) -> float:
+        return len(self.true) / len(self.cluster.order)
+
+    @property
+    def order_correlation(self) -> float:
+        return self.correlate(self.true)
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """A curve goes before what is none; then what names most of the concept, most purely, in the truest order."""
+        worth = len(self.true) / len(self.scale.values) * self.purity * self.order_correlation
+        return self.cluster.shape in CURVES, worth
+
+    def correlate(self, true: Float64[np.ndarray, "shared"]) -> float:
+        """Rank correlation of the fitted coordinates with some places."""
+        cyclic = self.scale.period is not None
+        return (circular_rank_correlation if cyclic else linear_rank_correlation)(self.fitted, true)
+
+    def row(self, rng: np.random.Generator) -> ConceptRow:
+        """For the table, held against random orders."""
+        observed = self.order_correlation
+        null = [self.correlate(rng.permutation(self.true)) for _ in range(PERMUTATIONS)]
+        return ConceptRow(
+            concept=self.scale.name,
+            cluster=self.cluster.id,
+            label=self.cluster.label,
+            shape=self.cluster.shape,
+            n_values=len(self.true),
+            n_of=len(self.scale.values),
+            purity=self.purity,
+            order_correlation=observed,
+            p_value=(1 + sum(value >= observed for value in null)) / (1 + PERMUTATIONS),
+        )
 
 
 def concept_rows(
@@ -58,34 +101,17 @@ def concept_rows(
         seed: draws the random orders.
     """
     rng = np.random.default_rng(seed)
-    rows = []
     clusters = [cluster for cluster in run.manifest.clusters if value_offset in (None, cluster.value_offset)]
-    for scale in scales:
-        found = [row for cluster in clusters if (row := _compare(run, cluster, scale, rng)) is not None]
-        if found:
-            rows.append(max(found, key=lambda row: (row.shape in CURVES, row.worth)))
-    return rows
+    found = [[shared for cluster in clusters if (shared := _shared(run, cluster, scale))] for scale in scales]
+    return [max(some, key=lambda shared: shared.rank).row(rng) for some in found if some]
 
 
-def _compare(run: Run, cluster: ClusterSummary, scale: Scale, rng: np.random.Generator) -> ConceptRow | None:
+def _shared(run: Run, cluster: ClusterSummary, scale: Scale) -> _Shared | None:
     named = {value.strip(): place for place, value in enumerate(cluster.order)}
     shared = [(index, named[value]) for index, value in enumerate(scale.values) if value in named]
     if len(shared) < FEWEST_VALUES:
         return None
     coordinate = run.cluster(cluster.id).value_coordinate
-    true = np.array([scale.orders[index] for index, _ in shared])
+    true = np.array([scale.orders[index] for index, _ in shared], dtype=np.float64)
     fitted = np.array([coordinate[place] for _, place in shared], dtype=np.float64)
-    correlate = circular_rank_correlation if scale.period is not None else linear_rank_correlation
-    observed = correlate(fitted, true)
-    null = [correlate(fitted, rng.permutation(true)) for _ in range(PERMUTATIONS)]
-    return ConceptRow(
-        concept=scale.name,
-        cluster=cluster.id,
-        label=cluster.label,
-        shape=cluster.shape,
-        n_values=len(shared),
-        n_of=len(scale.values),
-        purity=len(shared) / len(named),
-        order_correlation=observed,
-        p_value=(1 + sum(value >= observed for value in null)) / (1 + PERMUTATIONS),
-    )
+    return _Shared(cluster, scale, fitted, true)

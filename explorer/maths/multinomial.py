@@ -7,11 +7,13 @@ form, fitted to text, finds the directions in which activations answer, whatever
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 from scipy.optimize import minimize
 
 MOST_STEPS = 120
-"""Steps of the optimiser (L-BFGS) in one fit."""
+"""Steps of the optimiser (L-BFGS) in one fit,"""
+LEAST_GAIN = 1e-6
+"""which ends once a step gains less than this share of the loss."""
 
 
 class Multinomial(NamedTuple):
@@ -49,26 +51,44 @@ def fit_multinomial(
     """
     centre = points.mean(0, dtype=np.float64)
     scale = max(float(points.std(dtype=np.float64)), 1e-12)
-    scaled = (points - centre) / scale
-    n, d = scaled.shape
-    target = np.zeros((n, n_classes))
-    target[np.arange(n), own] = 1.0
+    scaled = ((points - centre) / scale).astype(np.float32)
+    (n, d), rows = scaled.shape, np.arange(len(own))
+    frequency = np.maximum(np.bincount(own, minlength=n_classes), 0.5) / n
+    unit = _units(scaled, frequency, ridge)
 
     def loss(flat: Float64[np.ndarray, "parameter"]) -> tuple[float, Float64[np.ndarray, "parameter"]]:
-        parameters = flat.reshape(d + 1, n_classes)
-        log_p = log_normalised(scaled @ parameters[:d] + parameters[d])
-        left = (np.exp(log_p) - target) / n
-        slope = np.concatenate([scaled.T @ left + ridge * parameters[:d], left.sum(0)[None]])
-        told = float(log_p[np.arange(n), own].mean())
-        return 0.5 * ridge * float((parameters[:d] ** 2).sum()) - told, slope.ravel()
+        weights, bias = np.split(flat.reshape(unit.shape) * unit, [d])
+        log_odds = scaled @ weights.astype(np.float32) + bias.astype(np.float32)
+        log_odds -= log_odds.max(axis=1, keepdims=True)
+        left = np.exp(log_odds)
+        total = left.sum(axis=1, keepdims=True)
+        told = float((log_odds[rows, own] - np.log(total[:, 0])).mean(dtype=np.float64))
+        left /= total
+        left[rows, own] -= 1.0
+        slope = np.concatenate([scaled.T @ left / n + ridge * weights, left.mean(axis=0, dtype=np.float64)[None]])
+        return 0.5 * ridge * float((weights**2).sum()) - told, (slope * unit).ravel()
 
-    begin = np.zeros((d + 1, n_classes))
-    begin[d] = np.log(np.maximum(target.sum(0), 0.5) / n)
+    begin = np.concatenate([np.zeros((d, n_classes)), np.log(frequency)[None]])
     if start is not None:
         begin = np.concatenate([start.weights, start.bias[None]])
-    found = minimize(loss, begin.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": MOST_STEPS})
-    fitted = found.x.reshape(d + 1, n_classes)
+    found = minimize(
+        loss, (begin / unit).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": MOST_STEPS, "ftol": LEAST_GAIN}
+    )
+    fitted = found.x.reshape(unit.shape) * unit
     return Multinomial(centre, scale, fitted[:d], fitted[d])
+
+
+def _units(
+    scaled: Float32[np.ndarray, "sample axis"], frequency: Float64[np.ndarray, "point_class"], ridge: float
+) -> Float64[np.ndarray, "axis_plus_1 point_class"]:
+    """Steps in which the loss is about as curved along every weight and bias as along every other.
+
+    Its second derivative is at most the class's frequency times the axis's variance, and the ridge; in these units the
+    optimiser arrives in a half to a tenth of the steps.
+    """
+    variance = scaled.var(axis=0, dtype=np.float64)
+    weights = 1 / np.sqrt(np.outer(variance, frequency) + ridge)
+    return np.concatenate([weights, 1 / np.sqrt(frequency)[None]])
 
 
 def log_normalised(log_odds: Float64[np.ndarray, "sample point_class"]) -> Float64[np.ndarray, "sample point_class"]:

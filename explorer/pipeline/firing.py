@@ -1,11 +1,16 @@
 """Where each feature fires: the codes turned from tokens to features, and the tokens of a cluster."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
+from scipy.sparse import csr_array
 
 from explorer.records import Codes, FeatureTable
+
+ALIKE = 0.9
+"""Two choices of tokens that share so many hardly differ."""
 
 
 @dataclass(frozen=True)
@@ -56,28 +61,64 @@ def by_feature(codes: Codes) -> Firing:
     return Firing(offsets, tokens[order], codes.values[fires][order].astype(np.float32), codes.n_tokens)
 
 
-def core_tokens(
-    firing: Firing, core: Int32[np.ndarray, "core"], share: float, cover: float = 0.25
-) -> list[Int64[np.ndarray, "token_of_core"]]:
-    """Tokens that may be a cluster's, ascending each: first those where at least a share of its core fires.
+class CoreTokens(NamedTuple):
+    """Tokens that may be a cluster's, in three ways; ascending each."""
 
-    Tiles that hardly overlap never fire together, so that this would leave nothing: fewer features are then asked for,
-    until the tokens are at least ``cover`` of those on which any of the core fires.
+    central: Int64[np.ndarray, "token_of_core"]
+    """Those on which the core's most central feature fires."""
+    usual: Int64[np.ndarray, "token_of_core"]
+    """Those on which a share of the core fires."""
+    wider: Int64[np.ndarray, "token_of_core"]
+    """Those on which fewer of it do."""
+
+    @property
+    def different(self) -> dict[str, Int64[np.ndarray, "token_of_core"]]:
+        """By name, in the order above, without those that hardly differ from an earlier one."""
+        kept: dict[str, Int64[np.ndarray, "token_of_core"]] = {}
+        for name, tokens in self._asdict().items():
+            if all(_alike(tokens, other) < ALIKE for other in kept.values()):
+                kept[name] = tokens
+        return kept
+
+
+def core_tokens(firing: Firing, core: Int32[np.ndarray, "core"], share: float, cover: float = 0.25) -> CoreTokens:
+    """Tokens that may be a cluster's.
+
+    Tiles that hardly overlap never fire together, so that a share of them would leave nothing: fewer features are then
+    asked for, until the tokens are at least ``cover`` of those on which any of the core fires.
+
+    Most of a core may be variants of one feature, each for its own wording: "in the year", "around", "back in". What
+    fires with all of them is central, and stands wherever the cluster's thing is due.
 
     Of sparse codes k fire on a token: where six of eleven features fire that say "a year comes", few are left to say
-    which. So there is a second choice where it is a wider one. Tokens on which one feature strays and tokens on which
-    many fire together are two modes with a valley between them, and all beyond the valley may be the cluster's; where
-    there is none, those on which half as many fire.
+    which. Tokens on which one feature strays and tokens on which many fire together are two modes with a valley between
+    them, and all beyond the valley may be the cluster's; where there is none, those on which half as many fire.
     """
-    tokens = np.concatenate([firing.of(int(feature))[0] for feature in core])
-    where, count = np.unique(tokens, return_counts=True)
+    fires = [firing.of(int(feature))[0] for feature in core]
+    where, count = np.unique(np.concatenate(fires), return_counts=True)
     needed = int(np.ceil(share * len(core)))
     while needed > 1 and (count >= needed).sum() < cover * len(where):
         needed -= 1
     rising = np.flatnonzero(np.diff(np.bincount(count, minlength=2)[1:]) > 0)
     beyond = int(rising[0]) + 2 if len(rising) and rising[0] > 0 else needed
     wider = beyond if beyond < needed else (needed + 1) // 2
-    return [where[count >= least] for least in ([needed, wider] if wider < needed else [needed])]
+    return CoreTokens(fires[_most_central(fires)], where[count >= needed], where[count >= wider])
+
+
+def _most_central(fires: list[Int64[np.ndarray, "fires"]]) -> int:
+    """The feature whose firings are most like the others', by the cosine."""
+    sizes = [len(tokens) for tokens in fires]
+    entries = (np.ones(sum(sizes), np.float32), np.concatenate(fires), np.concatenate([[0], np.cumsum(sizes)]))
+    table = csr_array(entries)
+    together = (table @ table.T).toarray()
+    scale = np.sqrt(np.maximum(np.diag(together), 1))
+    return int((together / np.outer(scale, scale)).sum(axis=1).argmax())
+
+
+def _alike(one: Int64[np.ndarray, "token_of_core"], other: Int64[np.ndarray, "token_of_core"]) -> float:
+    """Share of the tokens of two choices that both have (Jaccard)."""
+    both = len(np.intersect1d(one, other, assume_unique=True))
+    return both / max(len(one) + len(other) - both, 1)
 
 
 def codes_on(

@@ -94,20 +94,21 @@ class ClusterReader:
         """Choose a cluster's tokens and atoms, and read where the tokens stand.
 
         Of the tokens that may be the cluster's the first on which the text's own tokens lie in an order; where there
-        are none such, the first, and what a search finds there.
+        are none such, the usual ones, and what a search finds there.
         """
-        choices = core_tokens(self.firing, core, self.settings.halo.core_share)
+        choices = core_tokens(self.firing, core, self.settings.halo.core_share).different
         claim = CLAIM / (READINGS * len(choices))
-        tried = []
-        for tokens in choices:
+        tried = {}
+        for name, tokens in choices.items():
             cloud = self._cloud(tokens, rng)
             membership = self._membership(core, cloud, rng)
-            told = [self._tell(membership, cloud, cloud, offset, claim, rng) for offset in (1, 0)]
-            tried.append((cloud, membership, told))
-            ordered = next((found for one in told if (found := self._ordered(one, rng)) is not None), None)
-            if ordered is not None:
-                return cloud, *self._regrown(core, cloud, membership, ordered, rng)
-        cloud, membership, told = tried[0]
+            told = []
+            for offset in (1, 0):
+                told.append(self._tell(membership, cloud, cloud, offset, claim, rng))
+                if (ordered := self._ordered(told[-1], rng)) is not None:
+                    return cloud, *self._regrown(core, cloud, membership, ordered, rng)
+            tried[name] = cloud, membership, told
+        cloud, membership, told = tried.get("usual", tried["central"])
         best = max((self._searched(one, rng) for one in told), key=lambda reading: reading.rank)
         return cloud, *self._regrown(core, cloud, membership, best, rng)
 

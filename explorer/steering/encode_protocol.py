@@ -51,7 +51,9 @@ class FiredCluster(Wire):
     core: Annotated[int, Field(ge=1)]
     """Features of its core."""
     needed: Annotated[int, Field(ge=1)]
-    """How many of them must fire on a token for it to be the cluster's: the run's own rule."""
+    """How many of them must fire on a token for it to be the cluster's: the run's own rule,"""
+    always: tuple[Count, ...] = ()
+    """and which of them, where it names some."""
     tokens: Annotated[int, Field(ge=1)]
     """On how many tokens of the text it fires."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int32, Int64
@@ -26,6 +27,19 @@ class Curve:
     """Root mean square distance of the cluster's own tokens from it, in units of the residual."""
 
 
+class TokenRule(NamedTuple):
+    """Which tokens are a cluster's."""
+
+    needed: int
+    """How many features of its core must fire."""
+    always: tuple[int, ...]
+    """Which of them must."""
+
+    def holds(self, fired: Sequence[int]) -> bool:
+        """Whether a token on which these features of the core fire is the cluster's."""
+        return len(fired) >= self.needed and set(self.always).issubset(fired)
+
+
 @dataclass(frozen=True)
 class Found:
     """One cluster that fires in a text."""
@@ -34,12 +48,12 @@ class Found:
     """Cluster number."""
     core: int
     """Features of its core."""
-    needed: int
-    """How many must fire on a token."""
+    rule: TokenRule
+    """Which tokens are its own."""
     at: tuple[int, ...]
-    """Tokens of the text on which that many fire."""
+    """Tokens of the text that are its own."""
     features: tuple[tuple[int, ...], ...]
-    """Which do, for each of these tokens."""
+    """Features of its core that fire, for each of these tokens."""
 
 
 class Encoder:
@@ -47,7 +61,7 @@ class Encoder:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._needed: dict[tuple[str, int], int] = {}
+        self._rules: dict[tuple[str, int], TokenRule] = {}
         self._curves: dict[tuple[str, int], Curve | None] = {}
 
     def encode(self, request: EncodeRequest) -> EncodeReply:
@@ -76,18 +90,25 @@ class Encoder:
                 for text, special, here in zip(encoded.texts, encoded.special, placed, strict=True)
             ),
             clusters=tuple(
-                FiredCluster(cluster=one.cluster, core=one.core, needed=one.needed, tokens=len(one.at)) for one in found
+                FiredCluster(
+                    cluster=one.cluster,
+                    core=one.core,
+                    needed=one.rule.needed,
+                    always=one.rule.always,
+                    tokens=len(one.at),
+                )
+                for one in found
             ),
         )
 
     def _found(self, run: Run, cluster: int, fired: dict[int, list[int]]) -> Found:
         key = (run.id, cluster)
-        if key not in self._needed:
-            self._needed[key] = needed_features(run.cluster(cluster), run.manifest.settings.halo.core_share)
-        needed = self._needed[key]
-        at = tuple(token for token in sorted(fired) if len(fired[token]) >= needed)
+        if key not in self._rules:
+            self._rules[key] = token_rule(run.cluster(cluster), run.manifest.settings.halo.core_share)
+        rule = self._rules[key]
+        at = tuple(token for token in sorted(fired) if rule.holds(fired[token]))
         core = len(run.summary(cluster).features)
-        return Found(cluster, core, needed, at, tuple(tuple(sorted(fired[token])) for token in at))
+        return Found(cluster, core, rule, at, tuple(tuple(sorted(fired[token])) for token in at))
 
     def _firings(self, run: Run, one: Found, encoded: Encoded) -> Iterator[Firing]:
         places = self._places(run, one.cluster, encoded.residual[list(one.at)])
@@ -145,12 +166,17 @@ def core_firing(
     return found
 
 
-def needed_features(geometry: ClusterGeometry, share: float) -> int:
-    """How many core features must fire on a token for it to be the cluster's, at least 1.
+def token_rule(geometry: ClusterGeometry, share: float) -> TokenRule:
+    """Which tokens are a cluster's, as the build chose them.
 
-    The share that the run's settings name, or fewer where the build asked for fewer (tiles that hardly overlap never
-    fire together): then the tokens that the run draws of the cluster show with how many it was content.
+    The share that the run's settings name; or fewer where the build asked for fewer, since tiles that hardly overlap
+    never fire together, or took the tokens of the core's most central feature. Then the tokens that the run draws of
+    the cluster show with how many it was content, and which features are on all of them.
     """
+    fires = geometry.codes[:, : geometry.n_core] > 0
     named = int(np.ceil(share * geometry.n_core))
-    fewest = (geometry.codes[:, : geometry.n_core] > 0).sum(axis=1).min(initial=named)
-    return max(1, int(fewest))
+    fewest = int(fires.sum(axis=1).min(initial=named))
+    if fewest == named:
+        return TokenRule(named, ())
+    always = geometry.atoms[: geometry.n_core][fires.all(axis=0)]
+    return TokenRule(max(1, fewest), tuple(always.tolist()))

@@ -19,36 +19,54 @@ def fires_so_many(counts: list[int], n_features: int) -> np.ndarray:
     return np.array([rng.permutation(n_features) < count for count in counts])
 
 
+def core_of(size: int) -> np.ndarray:
+    return np.arange(size, dtype=np.int32)
+
+
 def test_half_of_the_core_must_fire() -> None:
     fires = fires_so_many([4] * 40 + [3] * 30 + [2] * 20 + [1] * 10, 6)
-    half, _ = core_tokens(firing_of(fires), np.arange(6, dtype=np.int32), 0.5)
-    assert half.tolist() == list(range(70))
+    assert core_tokens(firing_of(fires), core_of(6), 0.5).usual.tolist() == list(range(70))
 
 
-def test_without_a_valley_half_as_many_are_the_second_choice() -> None:
+def test_without_a_valley_half_as_many_are_the_wider_choice() -> None:
     fires = fires_so_many([4] * 40 + [3] * 30 + [2] * 20 + [1] * 10, 6)
-    _, wider = core_tokens(firing_of(fires), np.arange(6, dtype=np.int32), 0.5)
-    assert wider.tolist() == list(range(90))
+    assert core_tokens(firing_of(fires), core_of(6), 0.5).wider.tolist() == list(range(90))
 
 
 def test_tiles_that_hardly_overlap_need_fire_alone_only() -> None:
     fires = np.zeros((40, 4), dtype=bool)
     fires[np.arange(40), np.arange(40) % 4] = True
     fires[0] = [True, True, False, False]
-    (tokens,) = core_tokens(firing_of(fires), np.arange(4, dtype=np.int32), 0.5)
-    assert tokens.tolist() == list(range(40))
+    choices = core_tokens(firing_of(fires), core_of(4), 0.5)
+    assert choices.usual.tolist() == choices.wider.tolist() == list(range(40))
 
 
-def test_joint_firings_beyond_the_valley_are_a_second_choice_of_a_large_core() -> None:
+def test_joint_firings_beyond_the_valley_are_the_wider_choice_of_a_large_core() -> None:
     fires = fires_so_many([6] * 30 + [3] * 40 + [2] * 2 + [1] * 25, 10)
-    half, joint = core_tokens(firing_of(fires), np.arange(10, dtype=np.int32), 0.5)
-    assert half.tolist() == list(range(30))
-    assert joint.tolist() == list(range(70))
+    choices = core_tokens(firing_of(fires), core_of(10), 0.5)
+    assert choices.usual.tolist() == list(range(30))
+    assert choices.wider.tolist() == list(range(70))
+
+
+def test_what_fires_with_every_variant_is_central() -> None:
+    fires = np.zeros((90, 5), dtype=bool)
+    for variant in range(3):
+        fires[20 * variant : 20 * variant + 20, variant] = True
+    fires[:60, 3] = True
+    fires[:, 4] = True
+    fires = np.concatenate([fires, np.zeros((400, 5), dtype=bool)])
+    fires[90:, 4] = True
+    assert core_tokens(firing_of(fires), core_of(5), 0.5).central.tolist() == list(range(60))
+
+
+def test_choices_that_hardly_differ_are_read_once() -> None:
+    fires = np.ones((40, 4), dtype=bool)
+    fires[0, :3] = False
+    assert list(core_tokens(firing_of(fires), core_of(4), 0.5).different) == ["central"]
 
 
 def test_other_features_do_not_count() -> None:
     fires = fires_so_many([3] * 20 + [0] * 20, 6)
     with_others = np.concatenate([fires, np.ones((40, 5), dtype=bool)], axis=1)
-    core = np.arange(6, dtype=np.int32)
-    alone, beside = (core_tokens(firing_of(given), core, 0.5) for given in (fires, with_others))
+    alone, beside = (core_tokens(firing_of(given), core_of(6), 0.5) for given in (fires, with_others))
     assert [tokens.tolist() for tokens in alone] == [tokens.tolist() for tokens in beside]

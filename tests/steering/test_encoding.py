@@ -16,7 +16,7 @@ from explorer.lm.load import blocks
 from explorer.runs.run import Run
 from explorer.steering.answers import Answers
 from explorer.steering.encode_protocol import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
-from explorer.steering.encoding import cluster_of, core_firing, needed_features
+from explorer.steering.encoding import cluster_of, core_firing, token_rule
 from explorer.steering.engine import Engine
 from explorer.steering.moves import own_place
 from explorer.steering.natural import prepare
@@ -185,11 +185,22 @@ def test_the_rule_asks_for_the_share_or_for_what_the_build_was_content_with(core
     codes = (rng.random((5, core + 2)) < rng.random()).astype(np.float16)
     geometry = _geometry_with(codes, core)
     fewest = int((codes[:, :core] > 0).sum(axis=1).min())
-    assert needed_features(geometry, share) == max(1, min(int(np.ceil(share * core)), fewest))
+    rule = token_rule(geometry, share)
+    assert rule.needed == max(1, min(int(np.ceil(share * core)), fewest))
+    assert all(rule.holds(np.flatnonzero(row[:core]).tolist()) for row in codes if row[:core].any())
+
+
+def test_a_feature_on_all_tokens_of_a_cluster_must_fire_where_fewer_are_asked_for() -> None:
+    codes = np.zeros((6, 5), np.float16)
+    codes[:, 2] = 1
+    codes[:3, :] = 1
+    rule = token_rule(_geometry_with(codes, 5), 0.5)
+    assert rule == (1, (2,))
+    assert [rule.holds(fired) for fired in ([2], [0, 2], [0, 1, 3, 4], [])] == [True, True, False, False]
 
 
 def test_a_run_without_drawn_tokens_keeps_to_the_share() -> None:
-    assert needed_features(_geometry_with(np.zeros((0, 7), np.float16), 5), 0.5) == 3
+    assert token_rule(_geometry_with(np.zeros((0, 7), np.float16), 5), 0.5) == (3, ())
 
 
 def _geometry_with(codes: np.ndarray, core: int) -> object:
@@ -197,8 +208,9 @@ def _geometry_with(codes: np.ndarray, core: int) -> object:
     class Geometry:
         codes: np.ndarray
         n_core: int
+        atoms: np.ndarray
 
-    return Geometry(codes, core)
+    return Geometry(codes, core, np.arange(codes.shape[1], dtype=np.int32))
 
 
 def test_features_of_no_cluster_are_noise(run: Run) -> None:
@@ -217,7 +229,8 @@ replies = st.builds(
     tokens=st.lists(st.builds(EncodedToken, text=st.text(), special=st.booleans(),
                               firing=st.lists(firings, max_size=3)), max_size=4).map(tuple),
     clusters=st.lists(st.builds(FiredCluster, cluster=st.integers(0, 9), core=st.integers(1, 9),
-                                needed=st.integers(1, 9), tokens=st.integers(1, 9)), max_size=3).map(tuple),
+                                needed=st.integers(1, 9), always=st.lists(st.integers(0, 9), max_size=3).map(tuple),
+                                tokens=st.integers(1, 9)), max_size=3).map(tuple),
 )  # fmt: skip
 
 
