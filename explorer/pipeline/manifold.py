@@ -31,7 +31,7 @@ PATH_HARMONICS = 6
 """Bends of the steering path, or half as many as it has values if that is more; with still more it follows wording."""
 PATH_STIFFNESS = 1 / 3
 """Its stiffness, as a multiple of what cross-validation chooses: a stiffer one blurs what tells neighbours apart."""
-SUREST = 0.5
+SUREST = 0.7
 """Share of the known samples that the steering path runs through, in each of"""
 STRETCHES = 48
 """stretches along the curve,"""

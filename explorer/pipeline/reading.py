@@ -20,6 +20,8 @@ CANDIDATE_FIRES = 5
 """A feature that fires on fewer of a cluster's sampled tokens is no candidate for its halo,"""
 CANDIDATE_SHARE = 0.002
 """nor one that fires on less than this share of them."""
+ATOMS_A_VALUE = 3
+"""A curve through many values has so many atoms for each, if that is more than the settings' limit."""
 FEWEST_STORED = 40
 """Stored activations below which a cluster's geometry is fitted on the SAE's reconstruction."""
 FEWEST_VALUES = 3
@@ -93,24 +95,32 @@ class ClusterReader:
     def read(self, core: Int32[np.ndarray, "core"], rng: np.random.Generator) -> tuple[Cloud, Membership, Reading]:
         """Choose a cluster's tokens and atoms, and read where the tokens stand.
 
-        Of the tokens that may be the cluster's the first on which the text's own tokens lie in an order; where there
-        are none such, the usual ones, and what a search finds there.
+        Of the tokens that may be the cluster's those on which most of the text's own tokens lie in an order, and the
+        largest share of the samples on its curve; where none do, the usual ones, and what a search finds there.
         """
         choices = core_tokens(self.firing, core, self.settings.halo.core_share).different
         claim = CLAIM / (READINGS * len(choices))
-        tried = {}
+        tried, ordered = {}, []
         for name, tokens in choices.items():
             cloud = self._cloud(tokens, rng)
             membership = self._membership(core, cloud, rng)
             told = []
             for offset in (1, 0):
                 told.append(self._tell(membership, cloud, cloud, offset, claim, rng))
-                if (ordered := self._ordered(told[-1], rng)) is not None:
-                    return cloud, *self._regrown(core, cloud, membership, ordered, rng)
+                if (reading := self._ordered(told[-1], rng)) is not None:
+                    ordered.append((cloud, membership, reading))
+                    break
             tried[name] = cloud, membership, told
-        cloud, membership, told = tried.get("usual", tried["central"])
-        best = max((self._searched(one, rng) for one in told), key=lambda reading: reading.rank)
+        if ordered:
+            cloud, membership, best = max(ordered, key=lambda one: self._order_rank(one[2]))
+        else:
+            cloud, membership, told = tried.get("usual", tried["central"])
+            best = max((self._searched(one, rng) for one in told), key=lambda reading: reading.rank)
         return cloud, *self._regrown(core, cloud, membership, best, rng)
+
+    def _order_rank(self, reading: Reading) -> tuple[int, float]:
+        on_curve = float(reading.position.known.mean()) * reading.shape.variance_explained
+        return len(self.values_on(reading, reading.shape).names), on_curve
 
     def _cloud(self, tokens: Int64[np.ndarray, "token_of_core"], rng: np.random.Generator) -> Cloud:
         stored = self._stored(tokens)
@@ -146,12 +156,16 @@ class ClusterReader:
         counts = running[self.firing.offsets[1:]] - running[self.firing.offsets[:-1]]
         return np.flatnonzero(counts >= least).astype(np.int32)
 
-    def _membership(self, core: Int32[np.ndarray, "core"], cloud: Cloud, rng: np.random.Generator) -> Membership:
+    def _membership(
+        self, core: Int32[np.ndarray, "core"], cloud: Cloud, rng: np.random.Generator, n_values: int = 0
+    ) -> Membership:
+        halo = self.settings.halo
+        halo = halo.model_copy(update={"max_atoms": max(halo.max_atoms, ATOMS_A_VALUE * n_values)})
         least = max(CANDIDATE_FIRES, CANDIDATE_SHARE * len(cloud.tokens))
         candidates = np.union1d(core, self._features_on(cloud.tokens, least)).astype(np.int32)
         codes = codes_on(self.firing, candidates, cloud.tokens)
         W_dec = self.decoder.W_dec
-        return grow_halo(core, candidates, codes, cloud.activations, W_dec, self.settings.halo, rng=rng)
+        return grow_halo(core, candidates, codes, cloud.activations, W_dec, halo, rng=rng)
 
     def _regrown(
         self,
@@ -163,17 +177,17 @@ class ClusterReader:
     ) -> tuple[Membership, Reading]:
         """Where a curve shows, the halo is grown anew on the tokens of which position is known.
 
-        On all tokens of a core the halo spends itself on wording and on the core's other populations. The new atoms are
-        kept if a curve still shows in them, and through no fewer values.
+        On all tokens of a core the halo spends itself on wording and on the core's other populations. Many values need
+        many atoms. The new ones are kept if a curve still shows in them, and through no fewer values.
         """
         if reading.shape.kind not in CURVES:
             return membership, reading
         part = cloud.part(reading.position.known)
-        again = self._membership(core, part, rng)
+        n_before = len(self.values_on(reading, reading.shape).names)
+        again = self._membership(core, part, rng, n_before)
         told = self._tell(again, part, cloud, reading.offset, reading.claim, rng)
         reread = self._ordered(told, rng) or self._searched(told, rng)
-        n_values, n_before = (len(self.values_on(one, one.shape).names) for one in (reread, reading))
-        better = reread.shape.kind in CURVES and n_values >= n_before
+        better = reread.shape.kind in CURVES and len(self.values_on(reread, reread.shape).names) >= n_before
         return (again, reread) if better else (membership, reading)
 
     def span(self, membership: Membership, cloud: Cloud) -> Subspace:
