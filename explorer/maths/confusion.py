@@ -44,6 +44,8 @@ MOST = 0.5
 """An order holds at least this share of the population."""
 IN_ORDER = 0.8
 """Share of the variance of the values' distances that their lag along an order explains, at least."""
+GAP = 3
+"""A ring on which the longest step from value to value is so many times the usual one is open there."""
 DRAWS_A_CLAIM = 2
 """The null is drawn so often as a multiple of 1 / claim."""
 TRIALS = 4
@@ -130,8 +132,7 @@ def value_order(
         values = common[kept[part]]
         if len(values) < FEWEST_VALUES or share[values].sum() < MOST:
             break
-        way = _ways(length[np.ix_(part, part)])
-        found = max((_laid_out(way, closed=closed) for closed in (True, False)), key=lambda one: one.explained)
+        found = max(_layouts(length[np.ix_(part, part)]), key=lambda one: one.explained)
         if found.explained >= IN_ORDER:
             p = TRIALS * _p_value(found, len(values), claim / TRIALS, rng)
             return ValueOrder(found.closed, values[found.order], p) if p <= claim else None
@@ -184,6 +185,22 @@ def _parts(
     return [every] if len(largest) == len(every) else [every, largest]
 
 
+def _layouts(length: Float64[np.ndarray, "value value"]) -> tuple[_Layout, _Layout]:
+    """The best ring and the best line.
+
+    A line of many values bends until its ends nearly meet, and its first axis folds it. So a ring on which two that
+    follow each other are hardly ever mistaken for each other is none, but a line from the one to the other.
+    """
+    way = _ways(length)
+    ring, line = (_laid_out(way, closed=closed) for closed in (True, False))
+    step = length[ring.order, np.roll(ring.order, -1)]
+    if step.max() <= GAP * np.median(step):
+        return ring, line
+    order = np.roll(ring.order, -1 - int(step.argmax()))
+    cut = _Layout(False, order, explained_by_rank(np.argsort(order), way, closed=False))
+    return ring._replace(explained=-np.inf), max(line, cut, key=lambda one: one.explained)
+
+
 def _laid_out(distance: Float64[np.ndarray, "value value"], *, closed: bool) -> _Layout:
     """Classical scaling: the angle in the first two axes, or the first one."""
     n = len(distance)
@@ -200,8 +217,8 @@ def _p_value(found: _Layout, n_values: int, claim: float, rng: np.random.Generat
     exceeded = 0
     for drawn in range(1, draws + 1):
         points = rng.normal(size=(n_values, 2))
-        way = _ways(np.sqrt(squared_distances(points, points)))
-        exceeded += _laid_out(way, closed=found.closed).explained >= found.explained
+        ring, line = _layouts(np.sqrt(squared_distances(points, points)))
+        exceeded += (ring if found.closed else line).explained >= found.explained
         if (1 + exceeded) / (1 + draws) > claim:
             return (1 + exceeded) / (1 + drawn)
     return (1 + exceeded) / (1 + draws)

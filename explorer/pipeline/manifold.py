@@ -27,11 +27,11 @@ from explorer.runs.bundle import Bundle
 
 CURVE_SHARE = 0.9999
 """Share of the curve's own variance that the directions of steering hold."""
-PATH_HARMONICS = 6
-"""Bends of the steering path, or half as many as it has values if that is more; with still more it follows wording."""
-PATH_STIFFNESS = 1 / 3
+PATH_HARMONICS = 18
+"""Most bends of the steering path, or half as many as it has values if that is more."""
+PATH_STIFFNESS = 0.1
 """Its stiffness, as a multiple of what cross-validation chooses: a stiffer one blurs what tells neighbours apart."""
-SUREST = 0.7
+SUREST = 0.6
 """Share of the known samples that the steering path runs through, in each of"""
 STRETCHES = 48
 """stretches along the curve,"""

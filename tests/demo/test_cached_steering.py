@@ -10,10 +10,7 @@ from explorer.steering.headless import steer_headless
 ALMANAC = shipped_folder("cached_runs") / "almanac"
 
 
-SHORT = pytest.mark.xfail(strict=True, reason="hours arrive with .89 of the line's p(target), where .9 is wanted")
-
-
-@pytest.mark.parametrize("concept", ["weekday", "month", pytest.param("hour", marks=SHORT)])
+@pytest.mark.parametrize("concept", ["weekday", "month", "hour"])
 def test_the_curve_arrives_by_the_values_between_at_a_quarter_of_the_lines_energy(concept: str) -> None:
     (row,) = [row for row in steered_clusters(open_run(ALMANAC)) if row.concept == concept]
     table = steer_headless(ALMANAC, row.cluster, arms=("manifold", "linear"))

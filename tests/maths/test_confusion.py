@@ -40,6 +40,19 @@ def test_a_line_comes_back_in_order(n_values: int) -> None:
     assert linear_rank_correlation(np.arange(n_values), shuffled[found.values].astype(float)) > 0.99
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_line_whose_ends_are_now_and_then_mistaken_for_each_other_is_no_ring(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    posterior = posterior_at(59 * rng.random(6000), np.arange(60), 1.2, None)
+    torn = rng.random(6000) < 0.002
+    posterior[torn] = 0.5 * np.eye(60)[0] + 0.5 * np.eye(60)[57]
+    shuffled = rng.permutation(60)
+    found = value_order(posterior[:, shuffled], claim=0.05, rng=rng)
+    assert found is not None
+    assert not found.closed
+    assert linear_rank_correlation(np.arange(len(found.values)), shuffled[found.values].astype(float)) > 0.99
+
+
 def scattered(rng: np.random.Generator, n_values: int, dimensions: int) -> np.ndarray:
     """Posteriors over values whose directions were drawn at random: soft, but in no order."""
     directions = rng.normal(size=(dimensions, n_values))
