@@ -185,5 +185,5 @@ def _told(cell: Cell) -> str:
 
 def harmless(text: str) -> str:
     """A text that no spreadsheet takes for a formula; it begins with one apostrophe more where that was needed."""
-    begins = text.lstrip(" \N{NO-BREAK SPACE}\N{IDEOGRAPHIC SPACE}")[:1]
-    return f"'{text}" if begins and begins in f"{FORMULA}'" else text
+    begins = {text.lstrip(" \N{NO-BREAK SPACE}\N{IDEOGRAPHIC SPACE}")[:1], text.lstrip()[:1]}
+    return f"'{text}" if begins & {*FORMULA, "'"} else text
