@@ -147,6 +147,7 @@ class Worker:
                     break
                 while self.queue and len(self.active) < self._most_running:
                     self.active.append(self.queue.popleft())
+                    self.changed.notify_all()
                 turn = [job for job in self.active if self._can_go(job)]
             for job in turn:
                 begun = time.perf_counter()

@@ -55,6 +55,25 @@ def test_running_jobs_take_turns() -> None:
     assert sorted(order) == list("aaabbbccc")
 
 
+def test_a_job_that_begins_is_told_of() -> None:
+    gate = threading.Event()
+
+    def job() -> Iterator[int]:
+        assert gate.wait(WAIT)
+        yield 0
+
+    async def run() -> None:
+        async with working() as worker:
+            with worker.changed:
+                worker.submit(job)
+                while not worker.active:
+                    assert worker.changed.wait(WAIT)
+            gate.set()
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+
+
 def test_one_place_too_many_is_refused_and_a_freed_one_is_given() -> None:
     gate = threading.Event()
 
