@@ -159,7 +159,9 @@ def build(
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     settings: Annotated[Path | None, typer.Option(help="JSON file of build settings.")] = None,
     title: Annotated[str | None, typer.Option(help="Name on screen.")] = None,
-    similarity: Annotated[str | None, typer.Option(help="npmi, jaccard, phi, abs_phi, cosine or exclusion.")] = None,
+    similarity: Annotated[
+        str | None, typer.Option(help="signed, npmi, jaccard, phi, abs_phi, cosine or exclusion.")
+    ] = None,
     seed: int | None = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes; each holds a copy of the bundle.")] = 2,
     as_json: AsJson = False,

@@ -35,7 +35,7 @@ class HarvestSettings(Settings):
 class CofiringSettings(Settings):
     """Which pairs of features are scored, and how."""
 
-    similarity: Similarity = "npmi"
+    similarity: Similarity = "signed"
     """Score of a pair."""
     neighbours: int = Field(default=64, ge=2)
     """Partners kept for each feature."""

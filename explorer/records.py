@@ -18,8 +18,11 @@ from jaxtyping import Float, Float16, Float32, Int32, Int64, UInt8, UInt32
 Hook = Literal["resid_pre", "resid_post", "attn_out", "mlp_out"]
 """Where in a decoder block an activation is read or edited."""
 
-Similarity = Literal["npmi", "jaccard", "phi", "abs_phi", "cosine", "exclusion"]
-"""How a pair of features is scored from how often they fire together."""
+PairScore = Literal["npmi", "jaccard", "phi", "abs_phi", "cosine", "exclusion"]
+"""How a pair of features is scored from how often they fire together, whatever other pairs do."""
+
+Similarity = Literal["signed", "npmi", "jaccard", "phi", "abs_phi", "cosine", "exclusion"]
+"""A PairScore, or the one that also asks what is usual within documents and among all pairs."""
 
 ShapeKind = Literal["closed curve", "open curve", "surface", "blob"]
 """What a cluster's point cloud is, as far as the data can tell."""

@@ -12,8 +12,9 @@ from explorer.bench.works import Work
 from explorer.config import BuildSettings
 from explorer.errors import ExplorerError
 from explorer.maths.clustering import cluster_graph
-from explorer.maths.cofiring import cofiring_graph, fire_counts, firing_shard
+from explorer.maths.cofiring import fire_counts, firing_shard
 from explorer.maths.ising import ising_couplings
+from explorer.maths.partners import partner_graph
 from explorer.maths.recovery import SMALLEST_GROUP
 from explorer.records import NOISE, Similarity
 
@@ -44,17 +45,10 @@ def ours(similarity: Similarity) -> Method:
 
 
 def _cluster(work: Work, similarity: Similarity) -> Int[np.ndarray, "feature"]:
-    settings, shard = BuildSettings(), firing_shard(work.codes)
-    graph = cofiring_graph(
-        shard.indptr,
-        shard.features,
-        work.codes.n_features,
-        neighbours=settings.cofiring.neighbours,
-        similarity=similarity,
-        min_count=settings.cofiring.min_count,
-        min_fires=settings.cofiring.min_fires,
-    )
-    return cluster_graph(graph, fires_of(work), settings.clustering, settings.cofiring.min_fires).label
+    settings = BuildSettings()
+    chosen = settings.cofiring.model_copy(update={"similarity": similarity})
+    graph = partner_graph([firing_shard(work.codes)], work.doc_offsets, work.codes.n_features, chosen)
+    return cluster_graph(graph, fires_of(work), settings.clustering, chosen.min_fires).label
 
 
 def ising_leiden(C: float) -> Method:
@@ -110,7 +104,8 @@ def methods(coupling_c: tuple[float, ...]) -> dict[str, Method]:
         coupling_c: weights of the log-loss with which couplings are solved, one method each.
     """
     return {
-        "NPMI + HDBSCAN (default)": ours("npmi"),
+        "signed + HDBSCAN (default)": ours("signed"),
+        "NPMI + HDBSCAN": ours("npmi"),
         "|phi| + HDBSCAN": ours("abs_phi"),
         "exclusion + HDBSCAN": ours("exclusion"),
         **{f"|J| + Leiden, C = {C:g}": ising_leiden(C) for C in coupling_c},

@@ -19,8 +19,9 @@ class ZooSettings(Settings):
     """Features of the SAE."""
     train_samples: int = Field(default=100_000, ge=2)
     """Samples that it is trained on."""
-    samples: int = Field(default=40_000, ge=1)
-    """Further samples, of which the codes are clustered."""
+    fires: int = Field(default=600_000, ge=1)
+    """Fires on the further samples whose codes are clustered. Under a smaller k there are more samples, so that
+    features fire about equally often."""
     steps: int = Field(default=1000, ge=1)
     """Optimiser steps."""
     batch: int = Field(default=1024, ge=1)

@@ -6,13 +6,13 @@ from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int32
+from jaxtyping import Float32, Int32, Int64
 
 from explorer.bench.settings import RecoverSettings, ZooSettings
 from explorer.config import CofiringSettings
 from explorer.lm.train_sae import TrainSaeSettings, train_sae
 from explorer.maths.cofiring import fire_counts
-from explorer.maths.planted_codes import planted_cofiring
+from explorer.maths.planted_codes import document_offsets, planted_cofiring
 from explorer.maths.planted_tiles import TileSettings, planted_tiles
 from explorer.maths.zoo import make_zoo, owner_of_features, sample_zoo
 from explorer.records import NOISE, Codes
@@ -36,6 +36,8 @@ class Work:
     """What the table calls it, the same for every seed."""
     codes: Codes
     """What is clustered."""
+    doc_offsets: Int64[np.ndarray, "doc_plus_1"]
+    """Where each document begins, and the number of tokens; samples of the zoo are one document."""
     truth: Int32[np.ndarray, "feature"]
     """Group of each feature, NOISE for those of none."""
     W_dec: Float32[np.ndarray, "feature d_model"] | None
@@ -72,12 +74,12 @@ def _plan(name: str, plant: Callable[..., Work], *arguments: object) -> WorkPlan
 def _planted(n_features: int, *, seed: int) -> Work:
     rng = np.random.default_rng([seed, n_features])
     found = planted_cofiring(n_features, TOKENS_PER_FEATURE * n_features, rng=rng)
-    return Work("", found.codes, found.label, None)
+    return Work("", found.codes, document_offsets(found.codes.n_tokens), found.label, None)
 
 
 def _tiles(settings: TileSettings, *, seed: int) -> Work:
     found = planted_tiles(settings, rng=np.random.default_rng([seed, settings.n_tokens]))
-    return Work("", found.codes, found.label, None)
+    return Work("", found.codes, document_offsets(found.codes.n_tokens), found.label, None)
 
 
 def _zoo(k: int, settings: ZooSettings, *, seed: int) -> Work:
@@ -97,7 +99,7 @@ def _zoo(k: int, settings: ZooSettings, *, seed: int) -> Work:
         seed=seed,
     )
     sae, _ = train_sae(torch.from_numpy(sample_zoo(zoo, settings.train_samples, rng=rng).points), training)
-    samples = sample_zoo(zoo, settings.samples, rng=rng)
+    samples = sample_zoo(zoo, settings.fires // k, rng=rng)
     with torch.no_grad():
         activation = sae.encode(torch.from_numpy(samples.points)).numpy()
     token, feature = np.nonzero(activation > 0)
@@ -105,4 +107,4 @@ def _zoo(k: int, settings: ZooSettings, *, seed: int) -> Work:
     codes = Codes(indptr, feature.astype(np.uint32), activation[token, feature], settings.n_features)
     truth = owner_of_features(feature, token, settings.n_features, samples.active)
     rare = fire_counts(indptr, codes.features, settings.n_features) < CofiringSettings().min_fires
-    return Work("", codes, np.where(rare, np.int32(NOISE), truth), sae.W_dec.numpy())
+    return Work("", codes, np.array([0, codes.n_tokens]), np.where(rare, np.int32(NOISE), truth), sae.W_dec.numpy())

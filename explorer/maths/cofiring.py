@@ -16,7 +16,7 @@ from jaxtyping import Int32, Int64, Integer, UInt, UInt32
 
 from explorer.maths import cofiring_kernels as kernels
 from explorer.maths.similarity import KIND
-from explorer.records import Codes, NeighbourGraph, Similarity
+from explorer.records import Codes, NeighbourGraph, PairScore
 
 CACHE_BYTES: Final = 1 << 19
 """Counters of one thread when codes stand in memory: half of a common core's second-level cache."""
@@ -75,7 +75,7 @@ def cofiring_graph(
     n_features: int,
     *,
     neighbours: int = 64,
-    similarity: Similarity = "npmi",
+    similarity: PairScore = "npmi",
     min_count: int = 3,
     min_fires: int = 1,
     threads: int | None = None,
@@ -114,7 +114,7 @@ def cofiring_graph_of_shards(
     n_features: int,
     *,
     neighbours: int = 64,
-    similarity: Similarity = "npmi",
+    similarity: PairScore = "npmi",
     min_count: int = 3,
     min_fires: int = 1,
     threads: int | None = None,
@@ -141,13 +141,36 @@ def cofiring_graph_of_shards(
         np.full((n_features, neighbours), -1, dtype=np.int32), np.zeros((n_features, neighbours), dtype=np.float32)
     )
     scoring = _Scoring(KIND[similarity], min_count, graph)
-    workers = threads or _cores()
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(threads_of(threads)) as pool:
         if plan.n_shards == 1:
-            _rank_in_memory(_invert(next(iter(shards)), plan), plan, scoring, pool)
+            _rank_in_memory(_invert(next(iter(shards)), plan.rank, len(plan.feature)), plan, scoring, pool)
         else:
             _rank_streamed(shards, plan, scoring, pool, block_bytes)
     return graph
+
+
+def cofire_counts(
+    shards: Iterable[FiringShard],
+    kept: Int64[np.ndarray, "kept"],
+    n_features: int,
+    *,
+    threads: int | None = None,
+) -> UInt32[np.ndarray, "kept kept"]:
+    """Count the tokens on which each pair of a few features fires; the diagonal means nothing.
+
+    Args:
+        shards: codes, in any order.
+        kept: the features; more than some thousand take much memory.
+        n_features: number of features of the codes.
+        threads: how many threads count; None for one a core.
+    """
+    rank = np.full(n_features, -1, dtype=np.int32)
+    rank[kept] = np.arange(len(kept), dtype=np.int32)
+    counters = np.zeros((len(kept), len(kept)), dtype=np.uint32)
+    with ThreadPoolExecutor(threads_of(threads)) as pool:
+        for shard in shards:
+            _count_all(_invert(shard, rank, len(kept)), counters, 0, pool)
+    return counters
 
 
 @dataclass(frozen=True)
@@ -192,7 +215,10 @@ class _Scoring:
     """Filled row by row."""
 
 
-def _cores() -> int:
+def threads_of(threads: int | None) -> int:
+    """How many threads to count with: as many as asked for, or one for each core that this process may use."""
+    if threads is not None:
+        return threads
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
@@ -211,14 +237,14 @@ def _plan(shards: Iterable[FiringShard], n_features: int, min_fires: int) -> _Pl
     return _Plan(rank, feature, fires[feature], n_tokens, n_shards)
 
 
-def _invert(shard: FiringShard, plan: _Plan) -> _Inverted:
+def _invert(shard: FiringShard, rank: Int32[np.ndarray, "feature"], n_ranks: int) -> _Inverted:
     start, stop = int(shard.indptr[0]), int(shard.indptr[-1])
     row_start = np.empty(len(shard.indptr), dtype=np.int64)
-    ranks = np.empty(stop - start, dtype=np.uint16 if len(plan.feature) <= SHORT_COUNT else np.uint32)
-    n_rows = kernels.to_ranks(shard.indptr, shard.features, plan.rank, row_start, ranks)
+    ranks = np.empty(stop - start, dtype=np.uint16 if n_ranks <= SHORT_COUNT else np.uint32)
+    n_rows = kernels.to_ranks(shard.indptr, shard.features, rank, row_start, ranks)
     row_start = row_start[: n_rows + 1]
     ranks = ranks[: row_start[-1]]
-    held = np.zeros(len(plan.feature), dtype=np.int64)
+    held = np.zeros(n_ranks, dtype=np.int64)
     kernels.count_entries(ranks, held)
     first = np.concatenate([[0], np.cumsum(held)]).astype(np.int64)
     rows = np.empty(len(ranks), dtype=np.uint32)
@@ -228,6 +254,12 @@ def _invert(shard: FiringShard, plan: _Plan) -> _Inverted:
 
 def _count(low: int, high: int, shard: _Inverted, counters: np.ndarray) -> None:
     kernels.count_rows(low, high, shard.first, shard.rows, shard.row_start, shard.ranks, counters)
+
+
+def _count_all(shard: _Inverted, counters: np.ndarray, low: int, pool: ThreadPoolExecutor) -> None:
+    """Add a shard to the counters of the ranks from ``low`` on."""
+    parts = parts_of(low, low + len(counters), 64)
+    list(pool.map(lambda part: _count(part[0], part[1], shard, counters[part[0] - low : part[1] - low]), parts))
 
 
 def _score(low: int, high: int, counters: np.ndarray, plan: _Plan, scoring: _Scoring) -> None:
@@ -245,7 +277,7 @@ def _score(low: int, high: int, counters: np.ndarray, plan: _Plan, scoring: _Sco
     )
 
 
-def _parts(low: int, high: int, size: int) -> Iterator[tuple[int, int]]:
+def parts_of(low: int, high: int, size: int) -> Iterator[tuple[int, int]]:
     """Cut the ranks ``low`` to ``high`` into parts of ``size``."""
     return ((start, min(start + size, high)) for start in range(low, high, size))
 
@@ -262,7 +294,7 @@ def _rank_in_memory(shard: _Inverted, plan: _Plan, scoring: _Scoring, pool: Thre
         _score(low, high, counters, plan, scoring)
 
     size = max(1, CACHE_BYTES // (2 * max(n_ranks, 1)))
-    list(pool.map(finish, _parts(0, n_ranks, size)))
+    list(pool.map(finish, parts_of(0, n_ranks, size)))
 
 
 def _rank_streamed(
@@ -271,10 +303,9 @@ def _rank_streamed(
     """Count as many ranks as the counters' memory allows in one reading of the shards, then score them."""
     n_ranks = len(plan.feature)
     size = max(1, block_bytes // (4 * max(n_ranks, 1)))
-    for low, high in _parts(0, n_ranks, size):
+    for low, high in parts_of(0, n_ranks, size):
         counters = np.zeros((high - low, n_ranks), dtype=np.uint32)
-        parts = [(start, stop, counters[start - low : stop - low]) for start, stop in _parts(low, high, 64)]
         for shard in shards:
-            inverted = _invert(shard, plan)
-            list(pool.map(lambda part, shard=inverted: _count(part[0], part[1], shard, part[2]), parts))
+            _count_all(_invert(shard, plan.rank, n_ranks), counters, low, pool)
+        parts = [(start, stop, counters[start - low : stop - low]) for start, stop in parts_of(low, high, 64)]
         list(pool.map(lambda part: _score(part[0], part[1], part[2], plan, scoring), parts))

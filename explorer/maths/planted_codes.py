@@ -79,6 +79,11 @@ def topics_of_documents(n_tokens: int, rng: np.random.Generator) -> Bool[np.ndar
     return has_topic
 
 
+def document_offsets(n_tokens: int) -> Int64[np.ndarray, "doc_plus_1"]:
+    """Where each document of so many tokens begins; the last one may be shorter."""
+    return np.append(np.arange(0, n_tokens, DOC_TOKENS), n_tokens).astype(np.int64)
+
+
 def planted_cofiring(n_features: int, n_tokens: int, *, rng: np.random.Generator) -> PlantedCodes:
     """Plant groups of tiles among noise features.
 

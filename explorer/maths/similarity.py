@@ -31,11 +31,11 @@ import numpy as np
 from jaxtyping import Float64, Int
 from numba import njit
 
-from explorer.records import Similarity
+from explorer.records import PairScore
 
-SIMILARITIES: Final[tuple[Similarity, ...]] = get_args(Similarity)
+SIMILARITIES: Final[tuple[PairScore, ...]] = get_args(PairScore)
 """Every name that a score may have."""
-KIND: Final[dict[Similarity, int]] = {name: number for number, name in enumerate(SIMILARITIES)}
+KIND: Final[dict[PairScore, int]] = {name: number for number, name in enumerate(SIMILARITIES)}
 """The number by which compiled code knows a score."""
 NPMI: Final = KIND["npmi"]
 JACCARD: Final = KIND["jaccard"]
@@ -99,7 +99,7 @@ def is_scored(kind: int, c: int, c_i: int, c_j: int, n: int, min_count: int) -> 
 
 
 def score_pairs(
-    similarity: Similarity,
+    similarity: PairScore,
     c: Int[np.ndarray, "*pair"],
     c_i: Int[np.ndarray, "*pair"],
     c_j: Int[np.ndarray, "*pair"],
@@ -124,7 +124,7 @@ def score_pairs(
 
 
 def _formula(
-    similarity: Similarity,
+    similarity: PairScore,
     c: Float64[np.ndarray, "*pair"],
     c_i: Float64[np.ndarray, "*pair"],
     c_j: Float64[np.ndarray, "*pair"],
@@ -145,7 +145,7 @@ def _formula(
 
 
 def scored_pairs(
-    similarity: Similarity,
+    similarity: PairScore,
     c: Int[np.ndarray, "*pair"],
     c_i: Int[np.ndarray, "*pair"],
     c_j: Int[np.ndarray, "*pair"],

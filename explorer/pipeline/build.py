@@ -16,7 +16,8 @@ import numpy as np
 from explorer.config import BuildSettings, Settings
 from explorer.errors import RequestError
 from explorer.maths.clustering import cluster_graph
-from explorer.maths.cofiring import cofiring_graph
+from explorer.maths.cofiring import FiringShard
+from explorer.maths.partners import partner_graph
 from explorer.maths.projection import project_graph
 from explorer.pipeline.code_digest import code_digest
 from explorer.pipeline.firing import Firing, by_feature, feature_table
@@ -163,16 +164,8 @@ def _graph(writer: RunWriter, sources: _Sources, progress: Progress) -> Neighbou
         fires = codes.values > 0
         features = codes.features[fires]
         indptr = np.concatenate([[0], np.cumsum(fires)])[codes.indptr].astype(np.int64)
-        graph = cofiring_graph(
-            indptr,
-            features,
-            codes.n_features,
-            neighbours=chosen.neighbours,
-            similarity=chosen.similarity,
-            min_count=chosen.min_count,
-            min_fires=chosen.min_fires,
-        )
-        return graph._asdict()
+        shards = [FiringShard(indptr, features)]
+        return partner_graph(shards, sources.bundle.tokens().doc_offsets, codes.n_features, chosen)._asdict()
 
     return NeighbourGraph(**_stage(writer, "graph", sources.key(chosen), work, progress))
 

@@ -8,7 +8,7 @@ from explorer.bench.recover import recover, report_lines, report_rows, report_va
 from explorer.bench.settings import RecoverSettings, ZooSettings
 from explorer.bench.works import plan_works
 
-TINY_ZOO = ZooSettings(n_features=128, train_samples=8000, samples=3000, steps=150, batch=256)
+TINY_ZOO = ZooSettings(n_features=128, train_samples=8000, fires=9000, steps=150, batch=256)
 TINY = RecoverSettings(family=("planted", "zoo"), features=(256,), k=(4,), zoo=TINY_ZOO, seeds=2)
 
 

@@ -13,7 +13,7 @@ from explorer.maths.cofiring import (
     firing_shard,
 )
 from explorer.maths.similarity import SIMILARITIES, score_pairs, scored_pairs
-from explorer.records import Codes, NeighbourGraph, Similarity
+from explorer.records import Codes, NeighbourGraph, PairScore
 
 
 def to_shard(fires: np.ndarray) -> FiringShard:
@@ -22,7 +22,7 @@ def to_shard(fires: np.ndarray) -> FiringShard:
     return FiringShard(indptr, np.nonzero(fires)[1].astype(np.uint32))
 
 
-def all_scores(fires: np.ndarray, similarity: Similarity, min_count: int, min_fires: int) -> np.ndarray:
+def all_scores(fires: np.ndarray, similarity: PairScore, min_count: int, min_fires: int) -> np.ndarray:
     """Score of every pair [feature, feature], NaN for those that are not scored."""
     together = fires.astype(np.int64).T @ fires.astype(np.int64)
     count = np.diag(together)
@@ -64,7 +64,7 @@ def firing(draw: st.DrawFn) -> np.ndarray:
 @settings(max_examples=40, deadline=None)
 @given(fires=firing(), neighbours=st.integers(1, 70), min_count=st.integers(1, 5), min_fires=st.integers(1, 8))
 def test_graph_equals_brute_force(
-    similarity: Similarity, fires: np.ndarray, neighbours: int, min_count: int, min_fires: int
+    similarity: PairScore, fires: np.ndarray, neighbours: int, min_count: int, min_fires: int
 ) -> None:
     shard = to_shard(fires)
     graph = cofiring_graph(

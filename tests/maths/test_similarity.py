@@ -14,7 +14,7 @@ from explorer.maths.similarity import (
     score_pairs,
     scored_pairs,
 )
-from explorer.records import Similarity
+from explorer.records import PairScore
 
 Counts = tuple[int, int, int, int]
 
@@ -29,14 +29,14 @@ def counts(draw: st.DrawFn) -> Counts:
     return c, c_i, c_j, n
 
 
-def one(similarity: Similarity, c: int, c_i: int, c_j: int, n: int) -> float:
+def one(similarity: PairScore, c: int, c_i: int, c_j: int, n: int) -> float:
     return float(score_pairs(similarity, np.array([c]), np.array([c_i]), np.array([c_j]), n)[0])
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 @settings(max_examples=200, deadline=None)
 @given(pair=counts(), min_count=st.integers(1, 10))
-def test_compiled_scores_equal_array_scores(similarity: Similarity, pair: Counts, min_count: int) -> None:
+def test_compiled_scores_equal_array_scores(similarity: PairScore, pair: Counts, min_count: int) -> None:
     c, c_i, c_j, n = pair
     assert pair_score(KIND[similarity], c, c_i, c_j, n) == pytest.approx(one(similarity, *pair), rel=1e-9, abs=1e-9)
     scored = scored_pairs(similarity, np.array([c]), np.array([c_i]), np.array([c_j]), n, min_count)
@@ -46,7 +46,7 @@ def test_compiled_scores_equal_array_scores(similarity: Similarity, pair: Counts
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 @settings(max_examples=100, deadline=None)
 @given(pair=counts())
-def test_scores_are_symmetric_and_at_most_one(similarity: Similarity, pair: Counts) -> None:
+def test_scores_are_symmetric_and_at_most_one(similarity: PairScore, pair: Counts) -> None:
     c, c_i, c_j, n = pair
     score = one(similarity, c, c_i, c_j, n)
     assert score == one(similarity, c, c_j, c_i, n)
@@ -54,17 +54,17 @@ def test_scores_are_symmetric_and_at_most_one(similarity: Similarity, pair: Coun
 
 
 @pytest.mark.parametrize("similarity", ["npmi", "jaccard", "phi", "abs_phi", "cosine"])
-def test_features_that_always_fire_together_score_one(similarity: Similarity) -> None:
+def test_features_that_always_fire_together_score_one(similarity: PairScore) -> None:
     assert one(similarity, 40, 40, 40, 1000) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("similarity", ["npmi", "phi", "abs_phi"])
-def test_independent_features_score_zero(similarity: Similarity) -> None:
+def test_independent_features_score_zero(similarity: PairScore) -> None:
     assert one(similarity, 20, 100, 200, 1000) == pytest.approx(0.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-def test_a_feature_that_always_fires_or_never_fires_tells_nothing(similarity: Similarity) -> None:
+def test_a_feature_that_always_fires_or_never_fires_tells_nothing(similarity: PairScore) -> None:
     if similarity in ("npmi", "phi", "abs_phi"):
         assert one(similarity, 1000, 1000, 1000, 1000) == 0.0
     assert one(similarity, 0, 0, 10, 1000) == 0.0

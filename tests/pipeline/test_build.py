@@ -87,7 +87,7 @@ class Done:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.names: list[str] = []
-        for name, stage in (("cofiring_graph", "graph"), ("cluster_graph", "clusters"), ("project_graph", "map")):
+        for name, stage in (("partner_graph", "graph"), ("cluster_graph", "clusters"), ("project_graph", "map")):
             monkeypatch.setattr(build_module, name, self._noting(getattr(build_module, name), stage))
         whole = ClusterBuilder.build
 
