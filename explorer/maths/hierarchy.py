@@ -15,6 +15,7 @@ from hdbscan._hdbscan_tree import condense_tree
 from jaxtyping import Float64, Int64
 from numba import njit
 
+from explorer.records import CondensedTree as CondensedTree
 from explorer.records import NeighbourGraph
 
 LARGEST: Final = 1.0
@@ -34,20 +35,6 @@ class SpanningTree:
     """The other end."""
     distance: Float64[np.ndarray, "edge"]
     """Mutual-reachability distance, ascending."""
-
-
-@dataclass(frozen=True)
-class CondensedTree:
-    """HDBSCAN's condensed tree: one row for every feature or group that leaves a larger group."""
-
-    parent: Int64[np.ndarray, "row"]
-    """The group that is left; groups count from the number of features on, the root first."""
-    child: Int64[np.ndarray, "row"]
-    """A feature, or a group."""
-    density: Float64[np.ndarray, "row"]
-    """1 / distance at which it leaves."""
-    size: Int64[np.ndarray, "row"]
-    """Features in the child: 1 for a feature."""
 
 
 def graph_distances(graph: NeighbourGraph) -> Float64[np.ndarray, "feature neighbours"]:
