@@ -82,8 +82,8 @@ def groups_of(found: ClusterTree) -> Groups:
 def chance_p_values(real: Groups, draws: Sequence[Groups]) -> Float64[np.ndarray, "cluster"]:
     """Say how often chance makes a cluster that is at least as large and at least as persistent.
 
-    Every draw is searched whole for its best rival, as a real run is: that so many clusters are looked at is allowed
-    for.
+    Every draw is searched whole for a rival, so that looking at many clusters is mostly allowed for; not wholly, since
+    one draw may hold both the largest cluster and the most persistent one.
 
     Args:
         real: the clusters in question.

@@ -56,7 +56,7 @@ class Redrawing:
     settings: BuildSettings
     """Those of the build."""
     progress: Progress
-    """Told after every draw."""
+    """Told after every draw but the last, after which the stage is done."""
 
     def stability(self, found: ClusterTree) -> dict[str, np.ndarray]:
         """The arrays of the stage that sees which clusters come back on documents drawn with replacement."""
@@ -79,6 +79,7 @@ class Redrawing:
         shard = firing_shard(codes)
         seeds = np.random.SeedSequence(self.settings.seed, spawn_key=(stream,)).spawn(draws)
         for done, seed in enumerate(seeds):
-            self.progress(stage, done, draws)
+            if done:
+                self.progress(stage, done, draws)
             anew = redraw(shard, offsets, np.random.default_rng(seed))
             yield cluster_codes(anew, codes.n_features, self.settings.cofiring, self.settings.clustering)
