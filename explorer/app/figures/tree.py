@@ -18,8 +18,12 @@ AROUND = 28
 """The branch begins at the highest group with at most so many features, to show what stands beside the cluster."""
 MOST_ROWS = 120
 """Features that are drawn."""
+WIDEN = 1.05
+"""The axis ends at least so far beyond the density at which it begins, as a factor."""
 MOST_TICKS = 5
-"""Ticks of the density axis."""
+"""Ticks of the density axis,"""
+LAST_TICK = 0.95
+"""none of them further than this share of the width: there the next column's name begins."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,9 @@ class Bar:
     joins: float
     """Where it enters the page's cluster, as a share of the width; 1 where it never does."""
     leaves: float
-    """Where it leaves the last group, as a share of the width."""
+    """Where it leaves the last group, as a share of the width; 1 where that is further than the axis goes."""
+    beyond: bool
+    """Whether it is further."""
     density: float
     """The density at which it does."""
     strength: float
@@ -122,17 +128,18 @@ def tree_view(summary: ClusterSummary, tree: CondensedTree, table: FeatureTable)
         top = groups.parent(top)
     members = set(summary.features)
     rows = list(_in_order(groups, top, set(groups.above(own)) | {own}))
-    inside = [tree.density[row] for row, _ in rows if int(tree.child[row]) in members]
-    low, high = groups.begin(top), float(max(tree.density[row] for row, _ in rows))
-    scale = _Scale(low, max(high, low * (1 + 1e-6)))
+    end = float(max(tree.density[row] for row, _ in rows if int(tree.child[row]) in members))
+    scale = _Scale(groups.begin(top), max(end, groups.begin(top) * WIDEN))
     bars = tuple(_bar(groups, row, begins, own, members, table, scale) for row, begins in rows[:MOST_ROWS])
     (color,) = hex_colors(cyclic_rgb(cluster_turns(np.array([summary.id], dtype=np.float64))))
     left = 0 if own == groups.root else groups.size(groups.parent(own))
-    return TreeView(bars, len(rows), color, scale.ticks(), left, groups.begin(own), float(max(inside)))
+    return TreeView(bars, len(rows), color, scale.ticks(), left, groups.begin(own), end)
 
 
 @dataclass(frozen=True)
 class _Scale:
+    """The density axis: from where the branch begins to where the cluster's last features part."""
+
     low: float
     high: float
 
@@ -145,7 +152,8 @@ class _Scale:
         steps = (factor * 10.0**power for power in range(-6, 4) for factor in (1, 2, 5))
         step = next(step for step in steps if span / step <= MOST_TICKS)
         at = np.arange(np.ceil(self.low / step), np.floor(self.high / step) + 1) * step
-        return tuple((f"{density:.6g}", self.share(float(density))) for density in at)
+        ticks = ((f"{density:.6g}", self.share(float(density))) for density in at)
+        return tuple((text, share) for text, share in ticks if share <= LAST_TICK)
 
 
 def _smallest_group(groups: _Groups, features: Sequence[int]) -> int:
@@ -195,7 +203,8 @@ def _bar(
         cluster=int(table.cluster[feature]),
         inside=inside,
         joins=scale.share(groups.begin(own)) if inside else 1.0,
-        leaves=scale.share(density),
+        leaves=min(scale.share(density), 1.0),
+        beyond=density > scale.high,
         density=density,
         strength=float(table.membership[feature]),
         begins=begins,

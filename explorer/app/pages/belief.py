@@ -56,7 +56,7 @@ def verdict(summary: ClusterSummary, evidence: Evidence | None) -> str:
             if stability >= STABLE
             else "which features belong to it is doubtful"
             if stability >= DOUBTFUL
-            else "it does not come back on other documents"
+            else "it seldom comes back whole on other documents"
         )
     if made is not None:
         parts.append("chance makes none like it" if made == 0 else "chance makes clusters like it")
@@ -73,20 +73,20 @@ def belief_facts(summary: ClusterSummary, evidence: Evidence | None) -> list[Fac
     draws = evidence.resamples if evidence else 0
     if "stability" in scores:
         meaning = (
-            "Documents are drawn anew, with replacement, and their features clustered again. The cluster and its best "
-            "match share so much of the features of either (Jaccard), on average. From .75 on it is stable, below .6 "
-            "not to be trusted."
+            "Documents are drawn anew, with replacement, and clustered again: the share of their features that the "
+            "cluster and its best match have in common, on average (Jaccard). From .75 on a cluster is stable, below "
+            ".6 it is not to be trusted."
         )
-        facts.append(Fact(f"Stability {number(scores['stability'])} over {counted(draws, 'resample')}", meaning))
+        facts.append(Fact(f"Stability {scores['stability']:.2f} over {counted(draws, 'resample')}", meaning))
     if "dissolved" in scores:
-        meaning = "Resamples in which no cluster shares more than half."
+        meaning = "Resamples in which no cluster has more than half in common with it."
         facts.append(Fact(f"Dissolved in {round(scores['dissolved'] * draws)} of {count(draws)}", meaning))
     made = made_by_chance(summary, evidence)
     if evidence and made is not None:
         shuffles = len(evidence.chance_clusters)
         meaning = (
-            "Every feature's fires are dealt out anew within each document: topics stay, co-firing goes. Such a cluster "
-            "has at least as many features, and stays together over at least as wide a range of density."
+            "Every feature's fires are dealt out anew within each document: topics stay, co-firing goes. Such a "
+            "cluster has at least as many features, and stays together over at least as wide a range of density."
         )
         p_value = f"p = {number(scores['chance_p'])}"
         facts.append(Fact(f"Chance made such a cluster in {made} of {counted(shuffles, 'draw')} ({p_value})", meaning))

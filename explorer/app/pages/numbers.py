@@ -26,6 +26,10 @@ def _p(value: float) -> str:
     return f"p = {number(value)}"
 
 
+def _two_decimals(value: float) -> str:
+    return f"{value:.2f}"
+
+
 def _bits(value: float) -> str:
     return f"{number(value)} bits"
 
@@ -42,7 +46,9 @@ SCORES = {
         "Share of the residual's variance on these tokens that all its features explain.",
         percent,
     ),
-    "stability": Score("stability", "Mean Jaccard similarity to its best match on documents drawn anew, 0 to 1."),
+    "stability": Score(
+        "stability", "Mean Jaccard similarity to its best match on documents drawn anew, 0 to 1.", _two_decimals
+    ),
     "chance_p": Score("cluster by chance", "Share of shuffled codes that hold one as large and as persistent.", _p),
     "dissolved": Score("dissolved", "Share of those draws in which no cluster shares more than half with it.", percent),
     "persistence": Score(

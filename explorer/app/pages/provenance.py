@@ -36,7 +36,7 @@ def chance_line(manifest: RunManifest) -> str:
     if not made:
         return ""
     spread = f"{min(made)} to {max(made)} in {counted(len(made), 'draw')}"
-    return f"codes shuffled within documents give {number(sum(made) / len(made))} clusters ({spread})"
+    return f"codes shuffled within documents give {number(sum(made) / len(made))} clusters on average ({spread})"
 
 
 def _origin(manifest: RunManifest, digest: str) -> list[tuple[str, str]]:

@@ -15,9 +15,10 @@ def tree_block(view: TreeView) -> Component:
     """The figure with what it shows in words and as a table."""
     drawn, total = len(view.bars), view.n_features
     shown = "" if drawn == total else f" {count(drawn)} of {count(total)} features shown."
+    further = " A bar that fades goes on." if any(bar.beyond for bar in view.bars) else ""
     note = (
         f"{_told(view)} A bar ends where its feature leaves; density is 1 / (1 − similarity). "
-        f"Coloured: this cluster. Grey: what stands beside it.{shown}"
+        f"Coloured: this cluster. Grey: what stands beside it, fainter in no cluster.{further}{shown}"
     )
     rows = [
         (str(bar.feature), _place(bar), number(bar.density), number(bar.strength) if bar.cluster >= 0 else "–")
@@ -62,7 +63,7 @@ def _row(bar: Bar, gap: bool) -> Component:
     leaves = f"leaves at density {number(bar.density)}, strength {number(bar.strength)}"
     return html.Div(
         [html.Span(str(bar.feature), className="tree-name"), html.Span(bars, className="tree-bar"), strength],
-        className=f"tree-row {kind}{' begins' if gap else ''}",
+        className=f"tree-row {kind}{' begins' if gap else ''}{' beyond' if bar.beyond else ''}",
         title=f"Feature {bar.feature}, {_place(bar)}: {leaves}",
     )
 
