@@ -56,6 +56,15 @@ class ClusteringSettings(Settings):
     """Excess of mass, or leaves of the condensed tree."""
 
 
+class EvidenceSettings(Settings):
+    """How often the clustering is done again to say how far a cluster is to be believed; 0 leaves it unmeasured."""
+
+    resamples: int = Field(default=10, ge=0)
+    """Draws of documents with replacement, to see which clusters come back."""
+    null_draws: int = Field(default=19, ge=0)
+    """Shuffles of the codes within documents, to see which clusters chance makes: 19 is the fewest for p = .05."""
+
+
 class ProjectionSettings(Settings):
     """UMAP on the same graph."""
 
@@ -104,6 +113,8 @@ class BuildSettings(Settings):
     """Scoring of pairs."""
     clustering: ClusteringSettings = ClusteringSettings()
     """Clusters."""
+    evidence: EvidenceSettings = EvidenceSettings()
+    """How far to believe them."""
     projection: ProjectionSettings = ProjectionSettings()
     """Map."""
     halo: HaloSettings = HaloSettings()

@@ -4,7 +4,7 @@ Axis words: ``token`` (position in the harvested stream), ``doc``, ``feature`` (
 ``atom`` (a feature that belongs to one cluster, core first, then halo), ``sample`` (a token drawn for one cluster),
 ``value`` (a named value of a concept along a manifold), ``knot`` (a point of a fitted curve), ``axis`` (a dimension of
 a cluster's subspace), ``xy``, ``xyz``, ``bin`` (an interval of the intrinsic coordinate), ``context`` (tokens of a
-window).
+window), ``draw`` (codes drawn anew), ``row`` (of a condensed tree).
 
 Layer numbers count decoder blocks from 0. Token numbers count from 0 over the whole harvested stream.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float16, Float32, Int32, Int64, UInt8, UInt32
+from jaxtyping import Float, Float16, Float32, Int32, Int64, Integer, UInt8, UInt32
 
 Hook = Literal["resid_pre", "resid_post", "attn_out", "mlp_out"]
 """Where in a decoder block an activation is read or edited."""
@@ -221,6 +221,30 @@ class Clustering:
     """HDBSCAN's membership strength in [0, 1], 0 for noise."""
     persistence: Float32[np.ndarray, "cluster"]
     """HDBSCAN's relative excess of mass of each cluster, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class CondensedTree:
+    """HDBSCAN's condensed tree: one row for every feature or group that leaves a larger group."""
+
+    parent: Integer[np.ndarray, "row"]
+    """The group that is left; groups count from the number of features on, the root first."""
+    child: Integer[np.ndarray, "row"]
+    """A feature, or a group."""
+    density: Float[np.ndarray, "row"]
+    """1 / distance at which it leaves."""
+    size: Integer[np.ndarray, "row"]
+    """Features in the child: 1 for a feature."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How often a build did its clustering again, and what chance made of it."""
+
+    resamples: int
+    """Draws of documents that the scores `stability` and `dissolved` are over."""
+    chance_clusters: tuple[int, ...]
+    """Clusters in each draw of codes shuffled within documents: what the score `chance_p` is over."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from explorer.config import BuildSettings
+from explorer.config import BuildSettings, ClusteringSettings
+from explorer.maths.clustering import cluster_tree
 from explorer.records import (
     CONTEXT_AFTER,
     CONTEXT_BEFORE,
@@ -21,7 +22,9 @@ from explorer.records import (
     ClusterSummary,
     Codes,
     Concept,
+    CondensedTree,
     DatasetInfo,
+    Evidence,
     FeatureTable,
     ModelInfo,
     NeighbourGraph,
@@ -60,6 +63,8 @@ KNOTS, BINS, EXAMPLES = 128, 48, 8
 MODEL = ModelInfo("planted/rings", "", 2, "resid_post", D_MODEL, 4)
 SAE = SaeInfo("planted/sae", N_FEATURES, "topk")
 DATASET = DatasetInfo("planted.txt", N_DOCS, N_TOKENS)
+EVIDENCE = Evidence(10, (0, 2) * 9 + (1,))
+"""Ten resamples, and nineteen shuffles that make a cluster each on average."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +180,7 @@ class RunParts:
 
     table: FeatureTable
     graph: NeighbourGraph
+    tree: CondensedTree
     vocabulary: Vocabulary
     summaries: tuple[ClusterSummary, ...]
     geometries: tuple[ClusterGeometry, ...]
@@ -187,9 +193,11 @@ def planted_parts(seed: int = 0) -> RunParts:
     world = planted_world(seed)
     (ring, ring_arrays), (curve, curve_arrays) = (_cluster(world, number, seed) for number in (0, 1))
     table = _table(world, (ring, curve), seed)
-    return RunParts(
-        table, _graph(world), Vocabulary.pack(world.vocabulary), (ring, curve), (ring_arrays, curve_arrays), seed
-    )
+    graph = _graph(world)
+    scored = np.where(table.cluster == LEFT_OUT, 0, 1)
+    tree = cluster_tree(graph, scored, ClusteringSettings(), 1).tree
+    words = Vocabulary.pack(world.vocabulary)
+    return RunParts(table, graph, tree, words, (ring, curve), (ring_arrays, curve_arrays), seed)
 
 
 def write_planted_run(path: Path, *, seed: int = 0) -> Path:
@@ -203,6 +211,7 @@ def write_parts(writer: RunWriter, parts: RunParts) -> None:
     """Hand all the parts of a run to a writer and finish it."""
     writer.write_features(parts.table)
     writer.write_graph(parts.graph)
+    writer.write_tree(parts.tree)
     writer.write_vocabulary(parts.vocabulary)
     for summary, geometry in zip(parts.summaries, parts.geometries, strict=True):
         writer.write_cluster(summary.id, geometry, _portrait(geometry))
@@ -218,6 +227,7 @@ def write_parts(writer: RunWriter, parts: RunParts) -> None:
         versions={"numpy": np.__version__},
         n_tokens=N_TOKENS,
         clusters=parts.summaries,
+        evidence=EVIDENCE,
     )
 
 
@@ -282,7 +292,15 @@ def _cluster(world: World, number: int, seed: int) -> tuple[ClusterSummary, Clus
         order=values,
         value_offset=0,
         feature_order=tuple(atoms[peak].tolist()),
-        scores={"variance_explained": 0.97, "p_value": 0.01, "persistence": 0.4, "manifold_likeness": 0.9},
+        scores={
+            "variance_explained": 0.97,
+            "p_value": 0.01,
+            "persistence": 0.4,
+            "manifold_likeness": 0.9,
+            "stability": 0.93 if closed else 0.55,
+            "dissolved": 0.0 if closed else 0.4,
+            "chance_p": 0.05 if closed else 0.2,
+        },
     )
     return summary, geometry
 

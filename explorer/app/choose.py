@@ -20,7 +20,7 @@ _KEYS: dict[Sort, Callable[[ClusterSummary], tuple[float | str, ...]]] = {
     "manifold": lambda one: (-likeness(one), one.id),
     "size": lambda one: (-one.n_tokens, one.id),
     "features": lambda one: (-len(one.features) - len(one.halo), one.id),
-    "stability": lambda one: (-one.scores.get("persistence", 0.0), one.id),
+    "stability": lambda one: (-one.scores.get("stability", 0.0), -one.scores.get("persistence", 0.0), one.id),
     "label": lambda one: (one.label.casefold(), one.id),
 }
 

@@ -23,7 +23,7 @@ from explorer.app.site import Site
 from explorer.places import shipped_folder
 from explorer.runs.catalog import Catalog
 
-STYLES = ("tokens", "base", "controls", "shell", "gallery", "atlas", "manifold", "steer", "text")
+STYLES = ("tokens", "base", "controls", "shell", "gallery", "atlas", "manifold", "belief", "steer", "text")
 """Style sheets of assets/css, in order."""
 SCRIPTS = (
     "svg", "problems", "link", "ticks", "strips", "bands", "labels", "cloud", "cloud_labels", "map", "text", "stream",

@@ -13,8 +13,8 @@ from explorer.config import BuildSettings
 from explorer.errors import ExplorerError
 from explorer.maths.clustering import cluster_graph
 from explorer.maths.cofiring import fire_counts, firing_shard
+from explorer.maths.grouping import graph_of_codes
 from explorer.maths.ising import ising_couplings
-from explorer.maths.partners import partner_graph
 from explorer.maths.recovery import SMALLEST_GROUP
 from explorer.records import NOISE, Similarity
 
@@ -47,7 +47,7 @@ def ours(similarity: Similarity) -> Method:
 def _cluster(work: Work, similarity: Similarity) -> Int[np.ndarray, "feature"]:
     settings = BuildSettings()
     chosen = settings.cofiring.model_copy(update={"similarity": similarity})
-    graph = partner_graph([firing_shard(work.codes)], work.doc_offsets, work.codes.n_features, chosen)
+    graph = graph_of_codes([firing_shard(work.codes)], work.doc_offsets, work.codes.n_features, chosen)
     return cluster_graph(graph, fires_of(work), settings.clustering, chosen.min_fires).label
 
 

@@ -11,8 +11,8 @@ from hdbscan._hdbscan_tree import compute_stability, get_clusters
 from jaxtyping import Bool, Float64, Int64
 
 from explorer.config import ClusteringSettings
-from explorer.maths.hierarchy import LARGEST, CondensedTree, SpanningTree, condense, minimum_spanning_tree
-from explorer.records import LEFT_OUT, NOISE, Clustering, NeighbourGraph
+from explorer.maths.hierarchy import LARGEST, SpanningTree, condense, minimum_spanning_tree
+from explorer.records import LEFT_OUT, NOISE, Clustering, CondensedTree, NeighbourGraph
 
 LONE_SHARE: Final = 0.5
 """A group without a rival holds the features that join it in this nearer share of the way from its closest pair to

@@ -36,20 +36,6 @@ class SpanningTree:
     """Mutual-reachability distance, ascending."""
 
 
-@dataclass(frozen=True)
-class CondensedTree:
-    """HDBSCAN's condensed tree: one row for every feature or group that leaves a larger group."""
-
-    parent: Int64[np.ndarray, "row"]
-    """The group that is left; groups count from the number of features on, the root first."""
-    child: Int64[np.ndarray, "row"]
-    """A feature, or a group."""
-    density: Float64[np.ndarray, "row"]
-    """1 / distance at which it leaves."""
-    size: Int64[np.ndarray, "row"]
-    """Features in the child: 1 for a feature."""
-
-
 def graph_distances(graph: NeighbourGraph) -> Float64[np.ndarray, "feature neighbours"]:
     """Distance of each feature to its neighbours: 1 - score within [SMALLEST, LARGEST], LARGEST where there is none."""
     score = np.where(graph.neighbour >= 0, graph.score, 0.0).astype(np.float64)

@@ -7,7 +7,7 @@ interrupted build goes on where it stopped and a changed setting redoes only wha
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,11 +15,12 @@ import numpy as np
 
 from explorer.config import BuildSettings, Settings
 from explorer.errors import RequestError
-from explorer.maths.clustering import cluster_graph
-from explorer.maths.cofiring import FiringShard
-from explorer.maths.partners import partner_graph
+from explorer.maths.clustering import ClusterTree, cluster_tree
+from explorer.maths.cofiring import firing_shard
+from explorer.maths.grouping import graph_of_codes
 from explorer.maths.projection import project_graph
 from explorer.pipeline.code_digest import code_digest
+from explorer.pipeline.evidence import Measured, Redrawing
 from explorer.pipeline.firing import Firing, by_feature, feature_table
 from explorer.pipeline.manifold import ClusterBuilder, Manifold
 from explorer.pipeline.subject import subject_of
@@ -28,6 +29,7 @@ from explorer.records import (
     LEFT_OUT,
     Clustering,
     ClusterSummary,
+    CondensedTree,
     NeighbourGraph,
     Progress,
     silent,
@@ -134,11 +136,14 @@ def _write(writer: RunWriter, sources: _Sources, title: str, workers: int, progr
     progress("read codes", 0, None)
     firing = by_feature(bundle.codes())
     graph = _graph(writer, sources, progress)
-    clustering = _clustering(writer, sources, graph, firing, progress)
+    found = _clustering(writer, sources, graph, firing, progress)
+    clustering, measured = found.clustering, _measured(writer, sources, found, progress)
     xy = _map(writer, sources, graph, clustering, progress)
     tokens = bundle.tokens()
     writer.write_features(feature_table(firing, tokens.token_ids, xy, clustering.label, clustering.membership))
     writer.write_graph(graph)
+    if bundle.blocks() is None:
+        writer.write_tree(found.tree)
     writer.write_vocabulary(tokens.vocabulary)
     summaries = _manifolds(writer, sources, firing, clustering, workers, progress)
     writer.finish(
@@ -152,7 +157,8 @@ def _write(writer: RunWriter, sources: _Sources, title: str, workers: int, progr
         seeds={"build": settings.seed},
         versions=sources.versions,
         n_tokens=bundle.counts.n_tokens,
-        clusters=summaries,
+        clusters=[replace(one, scores=one.scores | measured.scores(one.id)) for one in summaries],
+        evidence=measured.evidence,
     )
 
 
@@ -161,37 +167,56 @@ def _graph(writer: RunWriter, sources: _Sources, progress: Progress) -> Neighbou
 
     def work() -> Arrays:
         codes = sources.bundle.codes()
-        fires = codes.values > 0
-        features = codes.features[fires]
-        indptr = np.concatenate([[0], np.cumsum(fires)])[codes.indptr].astype(np.int64)
-        shards = [FiringShard(indptr, features)]
-        return partner_graph(shards, sources.bundle.tokens().doc_offsets, codes.n_features, chosen)._asdict()
+        doc_offsets = sources.bundle.tokens().doc_offsets
+        return graph_of_codes([firing_shard(codes)], doc_offsets, codes.n_features, chosen)._asdict()
 
     return NeighbourGraph(**_stage(writer, "graph", sources.key(chosen), work, progress))
 
 
 def _clustering(
     writer: RunWriter, sources: _Sources, graph: NeighbourGraph, firing: Firing, progress: Progress
-) -> Clustering:
+) -> ClusterTree:
     settings = sources.settings
 
     def work() -> Arrays:
         blocks = sources.bundle.blocks()
         if blocks is not None:
-            return vars(_given(blocks, firing, settings.cofiring.min_fires))
-        return vars(cluster_graph(graph, firing.counts, settings.clustering, settings.cofiring.min_fires))
+            found = _given(blocks, firing, settings.cofiring.min_fires)
+        else:
+            found = cluster_tree(graph, firing.counts, settings.clustering, settings.cofiring.min_fires)
+        return vars(found.clustering) | vars(found.tree)
 
     key = sources.key(settings.cofiring, settings.clustering)
-    return Clustering(**_stage(writer, "clusters", key, work, progress))
+    arrays = _stage(writer, "clusters", key, work, progress)
+    tree = {field.name: arrays.pop(field.name) for field in fields(CondensedTree)}
+    return ClusterTree(Clustering(**arrays), CondensedTree(**tree))
 
 
-def _given(blocks: tuple[tuple[int, ...], ...], firing: Firing, min_fires: int) -> Clustering:
-    """Blocks of a block-sparse featurizer are clusters already (arXiv 2606.25234)."""
+def _measured(writer: RunWriter, sources: _Sources, found: ClusterTree, progress: Progress) -> Measured:
+    """How far to believe the clusters; blocks are given and not found, so that nothing is measured of them."""
+    settings, n_clusters = sources.settings, len(found.clustering.persistence)
+    if sources.bundle.blocks() is not None:
+        return Measured(np.zeros((0, n_clusters)), np.zeros(0, np.int64), np.ones(n_clusters))
+    redrawing = Redrawing(sources.bundle, settings, progress)
+
+    def stage(name: str, draws: int, work: Callable[[ClusterTree], Arrays]) -> Arrays:
+        key = sources.key(settings.cofiring, settings.clustering, settings.seed, draws)
+        return _stage(writer, name, key, lambda: work(found), progress)
+
+    stability = stage("stability", settings.evidence.resamples, redrawing.stability)
+    chance = stage("chance", settings.evidence.null_draws, redrawing.chance)
+    return Measured(**stability, **chance)
+
+
+def _given(blocks: tuple[tuple[int, ...], ...], firing: Firing, min_fires: int) -> ClusterTree:
+    """Blocks of a block-sparse featurizer are clusters already (arXiv 2606.25234); they come from no tree."""
     label = np.full(firing.n_features, -1, np.int32)
     for number, block in enumerate(blocks):
         label[list(block)] = number
     label[(label < 0) & (firing.counts < min_fires)] = LEFT_OUT
-    return Clustering(label, (label >= 0).astype(np.float32), np.ones(len(blocks), np.float32))
+    none = np.zeros(0, np.int64)
+    clustering = Clustering(label, (label >= 0).astype(np.float32), np.ones(len(blocks), np.float32))
+    return ClusterTree(clustering, CondensedTree(none, none, np.zeros(0), none))
 
 
 def _map(

@@ -18,6 +18,7 @@ def run_problems(run: Run) -> Iterator[InputError]:
     parts: list[Callable[[], object]] = [
         run.features,
         run.graph,
+        run.tree,
         run.vocabulary,
         *(partial(run.cluster, number) for number in numbers),
         *(partial(run.thumbnail, number) for number in numbers),

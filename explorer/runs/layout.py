@@ -63,6 +63,12 @@ GRAPH: Layout = {
     "neighbour": ArrayLayout(("I32",), ("feature", "neighbours")),
     "score": ArrayLayout(("F32",), ("feature", "neighbours")),
 }
+TREE: Layout = {
+    "parent": ArrayLayout(("I32",), ("row",)),
+    "child": ArrayLayout(("I32",), ("row",)),
+    "density": ArrayLayout(("F32",), ("row",)),
+    "size": ArrayLayout(("I32",), ("row",)),
+}
 CLUSTER: Layout = {
     "atoms": ArrayLayout(("I32",), ("atom",)),
     "n_core": ArrayLayout(("I64",), (1,)),

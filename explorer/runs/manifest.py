@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from explorer.config import BuildSettings
 from explorer.errors import RunError
-from explorer.records import ClusterSummary, DatasetInfo, ModelInfo, SaeInfo, SubjectInfo
+from explorer.records import ClusterSummary, DatasetInfo, Evidence, ModelInfo, SaeInfo, SubjectInfo
 from explorer.runs.bundle_manifest import MAX_COUNT, check_format
 from explorer.runs.files import file_name, quoted
 from explorer.runs.strict_json import Strict, parse_record
@@ -24,6 +24,11 @@ GRAPH_NEIGHBOURS = 16
 
 PARTS = ("features.safetensors", "graph.safetensors", "vocabulary.safetensors")
 """The files that every run has beside its clusters."""
+TREE = "tree.safetensors"
+"""The condensed tree, which a run may have."""
+MEASURED = ("stability", "dissolved", "chance_p")
+"""Scores that a run may have of its clusters, all between 0 and 1; where there are any, `evidence` says over how many
+draws."""
 SUBJECT = "subject/"
 """Folder of the host's files: model and SAE. Readers of runs leave it alone."""
 SUBJECT_SUFFIXES = (".json", ".safetensors", ".txt", ".md", ".model", ".jinja")
@@ -73,10 +78,19 @@ class RunManifest(Strict):
     """Features that HDBSCAN leaves as noise."""
     n_left_out: int = Field(ge=0)
     """Features that fire too rarely to be scored."""
+    evidence: Evidence | None = None
+    """Draws behind the scores that say how far to believe a cluster; null where nothing was drawn."""
     clusters: tuple[ClusterSummary, ...]
     """One of each cluster, by number."""
     sha256: dict[str, str]
     """Hexadecimal SHA-256 of every other file by relative path."""
+
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _nothing_was_drawn_before(cls, settings: object) -> object:
+        """A build that did not know of evidence drew none: today's defaults are not its settings."""
+        unmeasured = {"resamples": 0, "null_draws": 0}
+        return {"evidence": unmeasured, **settings} if isinstance(settings, dict) else settings
 
 
 def cluster_file(number: int) -> str:
@@ -100,6 +114,7 @@ def parse_run_manifest(data: bytes, path: Path) -> RunManifest:
 
 def _problems(manifest: RunManifest, where: str) -> list[RunError]:
     problems = [*_count_problems(manifest, where), *_file_problems(manifest, where)]
+    problems += _evidence_problems(manifest, where)
     subject = manifest.subject
     if subject is not None and not FINGERPRINT.fullmatch(subject.fingerprint):
         found = f"the fingerprint {quoted(subject.fingerprint)}"
@@ -126,11 +141,29 @@ def _count_problems(manifest: RunManifest, where: str) -> list[RunError]:
     return problems
 
 
+def _evidence_problems(manifest: RunManifest, where: str) -> list[RunError]:
+    evidence = manifest.evidence or Evidence(0, ())
+    resamples, shuffles = evidence.resamples, len(evidence.chance_clusters)
+    least = min(resamples, *evidence.chance_clusters) if shuffles else resamples
+    problems = [] if least >= 0 else [RunError(where, f"{least} in evidence", "counts of 0 or more")]
+    drawn = dict(zip(MEASURED, (resamples, resamples, shuffles), strict=True))
+    for summary in manifest.clusters:
+        told = [(name, summary.scores[name], drawn[name]) for name in MEASURED if name in summary.scores]
+        problems += [
+            RunError(f"{where} cluster {summary.id}", f"{name} {value} over {draws} draws", "0 to 1 over at least one")
+            for name, value, draws in told
+            if not (0 <= value <= 1 and draws > 0)
+        ]
+    return problems
+
+
 def _file_problems(manifest: RunManifest, where: str) -> list[RunError]:
     numbers = range(len(manifest.clusters))
     needed = {*PARTS, *map(cluster_file, numbers), *map(thumbnail_file, numbers)}
     listed = {name for name in manifest.sha256 if not name.startswith(SUBJECT)}
-    foreign = listed - needed | {name for name in manifest.sha256 if name.startswith(SUBJECT) and not _is_closed(name)}
+    foreign = listed - needed - {TREE} | {
+        name for name in manifest.sha256 if name.startswith(SUBJECT) and not _is_closed(name)
+    }
     problems = [
         RunError(where, f"no sha256 for {quoted(name)}", "every file's hash") for name in sorted(needed - listed)
     ]

@@ -4,14 +4,21 @@ import hashlib
 from pathlib import Path
 
 from explorer.errors import RunError
-from explorer.records import ClusterGeometry, ClusterSummary, FeatureTable, NeighbourGraph, Vocabulary
+from explorer.records import (
+    ClusterGeometry,
+    ClusterSummary,
+    CondensedTree,
+    FeatureTable,
+    NeighbourGraph,
+    Vocabulary,
+)
 from explorer.runs.bundle_manifest import MANIFEST as BUNDLE_MANIFEST
 from explorer.runs.bundle_manifest import MAX_COUNT
 from explorer.runs.contents import check_vocabulary
 from explorer.runs.files import quoted, read_small, refuse_other, require_folder
 from explorer.runs.folder import ClosedFolder
 from explorer.runs.geometry_file import check_features, check_geometry, check_graph, geometry_record
-from explorer.runs.layout import CLUSTER, FEATURES, GRAPH, VOCABULARY, bind_axes, read_arrays
+from explorer.runs.layout import CLUSTER, FEATURES, GRAPH, TREE, VOCABULARY, bind_axes, read_arrays
 from explorer.runs.manifest import (
     MANIFEST,
     MAX_MANIFEST,
@@ -22,7 +29,9 @@ from explorer.runs.manifest import (
     parse_run_manifest,
     thumbnail_file,
 )
+from explorer.runs.manifest import TREE as TREE_FILE
 from explorer.runs.thumbnail import MAX_THUMBNAIL, check_thumbnail
+from explorer.runs.tree_file import check_tree
 
 
 class Run:
@@ -48,6 +57,9 @@ class Run:
             bind_axes(opened, FEATURES, feature=self.manifest.n_features)
         with self.folder.tensors("graph.safetensors", verify=False) as opened:
             bind_axes(opened, GRAPH, feature=self.manifest.n_features)
+        if TREE_FILE in self.folder:
+            with self.folder.tensors(TREE_FILE, verify=False) as opened:
+                bind_axes(opened, TREE)
         self._vocabulary_size()
 
     def _vocabulary_size(self) -> int:
@@ -69,6 +81,15 @@ class Run:
             graph = NeighbourGraph(**read_arrays(opened, GRAPH, feature=self.manifest.n_features))
             check_graph(opened.fail, graph, self.manifest)
         return graph
+
+    def tree(self) -> CondensedTree | None:
+        """The condensed tree that the clusters were cut from; None where the run has none."""
+        if TREE_FILE not in self.folder:
+            return None
+        with self.folder.tensors(TREE_FILE) as opened:
+            tree = CondensedTree(**read_arrays(opened, TREE))
+            check_tree(opened.fail, tree, self.manifest)
+        return tree
 
     def vocabulary(self) -> Vocabulary:
         """Text of every token id."""

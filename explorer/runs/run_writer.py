@@ -17,7 +17,9 @@ from explorer.records import (
     NOISE,
     ClusterGeometry,
     ClusterSummary,
+    CondensedTree,
     DatasetInfo,
+    Evidence,
     FeatureTable,
     ModelInfo,
     NeighbourGraph,
@@ -44,6 +46,7 @@ from explorer.runs.manifest import (
     MANIFEST,
     PARTS,
     SUBJECT,
+    TREE,
     cluster_file,
     thumbnail_file,
 )
@@ -52,8 +55,9 @@ from explorer.runs.safetensors_write import write_safetensors
 from explorer.runs.stages import StageCache
 from explorer.runs.strict_json import encode_json
 from explorer.runs.thumbnail import check_thumbnail
+from explorer.runs.tree_file import tree_arrays
 
-_OURS = frozenset((MANIFEST, *PARTS, "clusters", "thumbnails", SUBJECT.strip("/")))
+_OURS = frozenset((MANIFEST, *PARTS, TREE, "clusters", "thumbnails", SUBJECT.strip("/")))
 
 
 class RunWriter:
@@ -123,6 +127,10 @@ class RunWriter:
         kept = NeighbourGraph(*(np.ascontiguousarray(array[:, :GRAPH_NEIGHBOURS]) for array in graph))
         self._tensors("graph.safetensors", kept._asdict())
 
+    def write_tree(self, tree: CondensedTree) -> None:
+        """Write the condensed tree that the clusters were cut from."""
+        self._tensors(TREE, tree_arrays(tree))
+
     def write_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Write the text of every token id."""
         arrays = {"text_bytes": vocabulary.text_bytes, "text_offsets": vocabulary.text_offsets}
@@ -156,6 +164,7 @@ class RunWriter:
         n_tokens: int,
         clusters: Iterable[ClusterSummary],
         dropped: Mapping[str, int] | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         """Write the manifest, check the whole run, and put it in its place.
 
@@ -172,6 +181,7 @@ class RunWriter:
             n_tokens: tokens of the bundle.
             clusters: one summary a cluster, numbered from 0 without gaps.
             dropped: how much was left out, by what it was.
+            evidence: the draws behind `stability`, `dissolved` and `chance_p`; None where nothing was drawn.
 
         Raises:
             RunError: the parts break the format or do not fit each other.
@@ -199,6 +209,7 @@ class RunWriter:
             "n_clustered": int((label >= 0).sum()),
             "n_noise": int((label == NOISE).sum()),
             "n_left_out": int((label == LEFT_OUT).sum()),
+            "evidence": None if evidence is None else asdict(evidence),
             "clusters": [asdict(summary) for summary in clusters],
             "sha256": self._sha256,
         }

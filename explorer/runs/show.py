@@ -17,10 +17,12 @@ def run_table(run: Run) -> dict[str, JsonValue]:
 
     Returns:
         `format_version`, `run` (its id), `title`, `model`, `sae`, `subject`, `dataset`, `bundle`, `settings`,
-        `seeds`, `versions`, `dropped`, `n_features`, `n_clustered`, `n_noise`, `n_left_out`, and `clusters`: a list
-        of `summary_table`.
+        `seeds`, `versions`, `dropped`, `n_features`, `n_clustered`, `n_noise`, `n_left_out`, `evidence` (how often the
+        clustering was done again, or null), `chance_clusters` (how many clusters chance makes on average, or null),
+        and `clusters`: a list of `summary_table`.
     """
     told = run.manifest.model_dump(mode="json", exclude={"format", "sha256", "clusters", "n_tokens"})
+    told["chance_clusters"] = chance_clusters(run)
     return {"run": run.id, **told, "clusters": [summary_table(summary) for summary in run.manifest.clusters]}
 
 
@@ -65,9 +67,9 @@ def run_rows(run: Run) -> tuple[str, list[str], list[list[str]]]:
     manifest = run.manifest
     title = (
         f"{_printable(manifest.title)}: {manifest.n_features} features, {manifest.n_clustered} in "
-        f"{len(manifest.clusters)} clusters, {manifest.n_noise} noise, {manifest.n_left_out} left out"
+        f"{len(manifest.clusters)} clusters, {manifest.n_noise} noise, {manifest.n_left_out} left out{_chance(run)}"
     )
-    header = ["id", "label", "shape", "dim", "regime", "core", "halo", "tokens", "order"]
+    header = ["id", "label", "shape", "dim", "regime", "core", "halo", "tokens", "stable", "chance p", "order"]
     return title, header, [_row(summary) for summary in manifest.clusters]
 
 
@@ -81,8 +83,25 @@ def _row(summary: ClusterSummary) -> list[str]:
         str(len(summary.features)),
         str(len(summary.halo)),
         str(summary.n_tokens),
+        *(_score(summary, name) for name in ("stability", "chance_p")),
         _first_values(summary.order),
     ]
+
+
+def _score(summary: ClusterSummary, name: str) -> str:
+    """A score with two decimals; a dash where it was not measured."""
+    return f"{summary.scores[name]:.2f}" if name in summary.scores else "-"
+
+
+def _chance(run: Run) -> str:
+    mean = chance_clusters(run)
+    return "" if mean is None else f"; codes shuffled within documents give {mean:.3g} clusters"
+
+
+def chance_clusters(run: Run) -> float | None:
+    """Clusters that chance makes, on average over the draws; None where that was not measured."""
+    made = run.manifest.evidence.chance_clusters if run.manifest.evidence else ()
+    return sum(made) / len(made) if made else None
 
 
 def _first_values(order: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from explorer.config import BuildSettings
 from explorer.records import DatasetInfo, ModelInfo, SaeInfo, SubjectInfo, Vocabulary
 from explorer.runs.run_writer import RunWriter
-from tests.planted import DATASET, MODEL, SAE, RunParts, _portrait, planted_parts
+from tests.planted import DATASET, EVIDENCE, MODEL, SAE, RunParts, _portrait, planted_parts
 
 FINGERPRINT = "sha256:" + "0f" * 32
 _BREAKOUTS = ("", '">', "'>", "</script>", "</style>", "</title>", "</textarea>", "-->", "</svg>", "]]>", "</b></i>")
@@ -101,6 +101,7 @@ def _write(writer: RunWriter, parts: RunParts, attacks: Attacks, infos: tuple[Mo
     ]
     writer.write_features(parts.table)
     writer.write_graph(parts.graph)
+    writer.write_tree(parts.tree)
     writer.write_vocabulary(parts.vocabulary)
     for summary, geometry in zip(summaries, parts.geometries, strict=True):
         writer.write_cluster(summary.id, geometry, _portrait(geometry))
@@ -117,4 +118,5 @@ def _write(writer: RunWriter, parts: RunParts, attacks: Attacks, infos: tuple[Mo
         n_tokens=dataset.n_tokens,
         clusters=summaries,
         dropped={attacks.take(): 1},
+        evidence=EVIDENCE,
     )

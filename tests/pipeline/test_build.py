@@ -13,15 +13,19 @@ from pydantic import JsonValue
 
 from explorer.config import BuildSettings
 from explorer.errors import BundleError, RunError
-from explorer.maths.clustering import cluster_graph
+from explorer.maths.clustering import ClusterTree, cluster_tree
+from explorer.maths.cofiring import firing_shard
+from explorer.maths.grouping import cluster_codes
 from explorer.pipeline import build as build_module
 from explorer.pipeline.build import build
+from explorer.pipeline.evidence import Redrawing
 from explorer.pipeline.manifold import ClusterBuilder
-from explorer.records import Clustering, NeighbourGraph
+from explorer.records import Evidence, NeighbourGraph, silent
 from explorer.runs.bundle import open_bundle
 from explorer.runs.bundle_writer import BundleWriter
 from explorer.runs.catalog import scan
 from explorer.runs.check import check
+from explorer.runs.run import open_run
 from explorer.runs.safetensors_io import SafetensorsFile
 from explorer.runs.safetensors_write import write_safetensors
 from explorer.runs.strict_json import encode_json
@@ -31,10 +35,11 @@ from tests.planted import CURVE, DATASET, MODEL, RING, SAE, planted_world, spars
 SMALL: dict[str, JsonValue] = {
     "geometry": {"max_points": 60, "drawn_points": 50, "knots": 16, "null_draws": 19, "examples": 2},
     "halo": {"null_draws": 1, "max_atoms": 14},
+    "evidence": {"resamples": 2, "null_draws": 1},
     "projection": {"epochs": 10},
 }
 SETTINGS = BuildSettings.model_validate(SMALL)
-STAGES = ("graph", "clusters", "map")
+STAGES = ("graph", "clusters", "stability", "chance", "map")
 N_TOKENS = 2400
 
 
@@ -87,8 +92,10 @@ class Done:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.names: list[str] = []
-        for name, stage in (("partner_graph", "graph"), ("cluster_graph", "clusters"), ("project_graph", "map")):
+        for name, stage in (("graph_of_codes", "graph"), ("cluster_tree", "clusters"), ("project_graph", "map")):
             monkeypatch.setattr(build_module, name, self._noting(getattr(build_module, name), stage))
+        for stage in ("stability", "chance"):
+            monkeypatch.setattr(Redrawing, stage, self._noting(getattr(Redrawing, stage), stage))
         whole = ClusterBuilder.build
 
         def noting(builder: ClusterBuilder, number: int) -> object:
@@ -99,8 +106,9 @@ class Done:
 
     def _noting(self, work: Callable[..., object], stage: str) -> Callable[..., object]:
         def noting(*args: object, **kwargs: object) -> object:
+            result = work(*args, **kwargs)
             self.names.append(stage)
-            return work(*args, **kwargs)
+            return result
 
         return noting
 
@@ -218,9 +226,11 @@ def test_a_stopped_rebuild_leaves_the_old_run(bundle: Path, built: Path, run: Pa
         (changed(projection={"epochs": 11}), {"map"}),
         (changed(geometry={"bins": 12}), {"shapes"}),
         (changed(halo={"max_atoms": 13}), {"shapes"}),
-        (changed(seed=5), {"map", "shapes"}),
-        (changed(cofiring={"neighbours": 63}), {"graph", "clusters", "map"}),
-        (changed(clustering={"min_samples": 3}), {"clusters"}),
+        (changed(seed=5), {"stability", "chance", "map", "shapes"}),
+        (changed(cofiring={"neighbours": 63}), {"graph", "clusters", "stability", "chance", "map"}),
+        (changed(clustering={"min_samples": 3}), {"clusters", "stability", "chance"}),
+        (changed(evidence={"resamples": 3}), {"stability"}),
+        (changed(evidence={"null_draws": 2}), {"chance"}),
     ],
 )
 def test_a_changed_setting_redoes_what_depends_on_it(
@@ -239,14 +249,45 @@ def test_a_changed_setting_redoes_what_depends_on_it(
 def test_a_core_that_stays_tells_its_new_persistence(
     bundle: Path, run: Path, done: Done, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def other_persistence(graph: NeighbourGraph, counts: np.ndarray, _: object, min_fires: int) -> Clustering:
-        found = cluster_graph(graph, counts, SETTINGS.clustering, min_fires)
-        return replace(found, persistence=np.full_like(found.persistence, 0.125))
+    def other_persistence(graph: NeighbourGraph, counts: np.ndarray, _: object, min_fires: int) -> ClusterTree:
+        found = cluster_tree(graph, counts, SETTINGS.clustering, min_fires)
+        persistence = np.full_like(found.clustering.persistence, 0.125)
+        return replace(found, clustering=replace(found.clustering, persistence=persistence))
 
-    monkeypatch.setattr(build_module, "cluster_graph", other_persistence)
+    monkeypatch.setattr(build_module, "cluster_tree", other_persistence)
     made = build(bundle, run, changed(clustering={"min_samples": 3}))
     assert {summary.scores["persistence"] for summary in made.manifest.clusters} == {0.125}
-    assert done.names == clusters_of(run)
+    assert done.names == ["stability", "chance", *clusters_of(run)]
+
+
+def test_every_cluster_says_how_far_to_believe_it(bundle: Path, built: Path) -> None:
+    opened, run = open_bundle(bundle), open_run(built)
+    codes = opened.codes()
+    doc_offsets = opened.tokens().doc_offsets
+    found = cluster_codes(firing_shard(codes), doc_offsets, codes.n_features, SETTINGS.cofiring, SETTINGS.clustering)
+    redrawing = Redrawing(opened, SETTINGS, silent)
+    jaccard, chance = redrawing.stability(found)["jaccard"], redrawing.chance(found)
+    assert run.manifest.evidence == Evidence(2, tuple(chance["chance_clusters"].tolist()))
+    assert len(run.manifest.evidence.chance_clusters) == 1
+    for one in run.manifest.clusters:
+        assert one.scores["stability"] == jaccard[:, one.id].mean()
+        assert one.scores["dissolved"] == (jaccard[:, one.id] <= 0.5).mean()
+        assert one.scores["chance_p"] == chance["chance_p"][one.id]
+
+
+def test_the_tree_of_a_run_holds_its_clusters(built: Path) -> None:
+    run = open_run(built)
+    tree = run.tree()
+    assert tree is not None
+    for one in run.manifest.clusters:
+        assert np.isin(one.features, tree.child).all()
+
+
+def test_where_nothing_is_drawn_nothing_is_said(bundle: Path, run: Path) -> None:
+    made = build(bundle, run, changed(evidence={"resamples": 0, "null_draws": 0}))
+    assert made.manifest.evidence is None
+    assert not {"stability", "dissolved", "chance_p"} & set(made.manifest.clusters[0].scores)
+    assert made.manifest.settings.evidence.resamples == 0
 
 
 def test_a_changed_title_redoes_no_stage(bundle: Path, run: Path, done: Done) -> None:
@@ -319,7 +360,9 @@ def test_blocks_are_the_clusters(bundle: Path, tmp_path: Path, done: Done) -> No
     rehash(other)
     run = build(other, tmp_path / "run", SETTINGS)
     assert [sorted(summary.features) for summary in run.manifest.clusters] == [sorted(block) for block in blocks]
-    assert "clusters" not in done.names
+    assert done.names == ["graph", "map", "cluster-0", "cluster-1"]
+    assert run.tree() is None
+    assert run.manifest.evidence is None
 
 
 @pytest.mark.slow

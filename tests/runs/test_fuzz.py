@@ -64,6 +64,7 @@ def use_run(folder: Path) -> None:
     for number in range(len(run.manifest.clusters)):
         json.dumps(cluster_table(run, number), allow_nan=False)
         run.thumbnail(number)
+    run.tree()
     run.features()
     run.graph()
 

@@ -19,6 +19,19 @@ def test_run_table(planted_run: Path) -> None:
         assert wanted | {"feature_order", "scores"} <= cluster.keys()
     assert table["clusters"][0]["order"][0] == "Monday"
     assert table["settings"]["cofiring"]["similarity"] == "npmi"
+    assert table["evidence"]["resamples"] == 10
+    assert table["chance_clusters"] == 1.0
+    assert table["clusters"][0]["scores"]["stability"] == 0.93
+
+
+def test_a_run_from_before_measured_nothing() -> None:
+    run = open_run(Path(__file__).resolve().parents[1] / "data" / "golden" / "run-v1")
+    table = run_table(run)
+    assert table["evidence"] is None
+    assert table["chance_clusters"] is None
+    title, header, rows = run_rows(run)
+    assert "shuffled" not in title
+    assert [row[header.index("stable")] for row in rows] == ["-", "-"]
 
 
 def test_cluster_table(planted_run: Path) -> None:
@@ -37,7 +50,10 @@ def test_rows(planted_run: Path) -> None:
     run = open_run(planted_run)
     title, header, rows = run_rows(run)
     assert title.startswith("Planted rings: 64 features, 22 in 2 clusters, 40 noise, 2 left out")
+    assert title.endswith("; codes shuffled within documents give 1 clusters")
     assert [len(row) for row in rows] == [len(header)] * 2
+    assert [row[header.index("stable")] for row in rows] == ["0.93", "0.55"]
+    assert [row[header.index("chance p")] for row in rows] == ["0.05", "0.20"]
     title, header, rows = cluster_rows(run, 0)
     assert "core [0, 1, 2" in title
     assert [row[0] for row in rows] == list(run.summary(0).order)

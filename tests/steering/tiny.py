@@ -16,7 +16,7 @@ from explorer.lm.sae import load_sae, save_sae
 from explorer.records import SubjectInfo
 from explorer.runs.run import open_run
 from explorer.runs.run_writer import RunWriter
-from tests.planted import DATASET, MODEL, N_FEATURES, SAE, planted_world, write_planted_run
+from tests.planted import DATASET, EVIDENCE, MODEL, N_FEATURES, SAE, planted_world, write_planted_run
 
 D_MODEL = MODEL.d_model
 END = "<end>"
@@ -86,6 +86,7 @@ def write_steerable_run(path: Path, *, seed: int = 0, reach: float = 1.0) -> Pat
         writer.finish(
             title="Planted rings, steerable", model=MODEL, sae=SAE, subject=subject, dataset=DATASET, bundle="0" * 64,
             settings=BuildSettings(), seeds={"planted": 0}, versions={"numpy": np.__version__},
-            n_tokens=plain.manifest.n_tokens, clusters=plain.manifest.clusters,
+            n_tokens=plain.manifest.n_tokens, evidence=EVIDENCE,
+            clusters=plain.manifest.clusters,
         )  # fmt: skip
     return path

@@ -8,6 +8,7 @@ from dash.development.base_component import Component
 from explorer.app import ids
 from explorer.app.figures.strips import strips_view
 from explorer.app.links import Links
+from explorer.app.pages.belief import belief_panel
 from explorer.app.pages.cloud import cloud_side, curve_data
 from explorer.app.pages.examples import examples_block
 from explorer.app.pages.numbers import number_rows, numbers_block
@@ -66,7 +67,7 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
         try_panel(run, links, view.text or prompt, steerable, summary.id),
         html.Div([cloud_side(summary, opened.geometry, view), _facts_side(opened)], className="manifold"),
         steering_panel(summary, view, prompt, suggest_end(summary, opened.geometry, begin), steerable),
-        html.Div([_examples(opened), _made(run)], className="below"),
+        html.Div([_examples(opened), _side(opened)], className="below"),
     ]
     crumbs = (Crumb("Runs", links.gallery()), Crumb(run.manifest.title, links.atlas(run.id)), Crumb(summary.label))
     actions = [_neighbours(run, summary, links), share_view_button(False)]
@@ -135,6 +136,12 @@ def _examples(opened: OpenCluster) -> Component:
         ],
         className="panel",
     )
+
+
+def _side(opened: OpenCluster) -> Component:
+    run = opened.run
+    belief = belief_panel(opened.summary, run.manifest.evidence, run.tree(), run.features())
+    return html.Div([belief, _made(run)], className="below-side")
 
 
 def _made(run: Run) -> Component:

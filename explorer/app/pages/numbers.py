@@ -26,6 +26,10 @@ def _p(value: float) -> str:
     return f"p = {number(value)}"
 
 
+def _two_decimals(value: float) -> str:
+    return f"{value:.2f}"
+
+
 def _bits(value: float) -> str:
     return f"{number(value)} bits"
 
@@ -36,13 +40,20 @@ SCORES = {
         "Share of the cloud's variance that the fitted curve explains, by held-out fit.",
         percent,
     ),
-    "p_value": Score("by chance", "Share of shuffled clouds that look at least as much like this shape.", _p),
+    "p_value": Score("shape by chance", "Share of shuffled clouds that look at least as much like this shape.", _p),
     "atoms_explain": Score(
         "core + halo explain",
         "Share of the residual's variance on these tokens that all its features explain.",
         percent,
     ),
-    "persistence": Score("stability", "How long HDBSCAN keeps the cluster as the threshold falls, from 0 to 1."),
+    "stability": Score(
+        "stability", "Mean Jaccard similarity to its best match on documents drawn anew, 0 to 1.", _two_decimals
+    ),
+    "chance_p": Score("cluster by chance", "Share of shuffled codes that hold one as large and as persistent.", _p),
+    "dissolved": Score("dissolved", "Share of those draws in which no cluster shares more than half with it.", percent),
+    "persistence": Score(
+        "persistence", "How far it stays together as density rises, as a share of the run's densest point."
+    ),
     "core_explains": Score("core alone explains", "The same for the core, HDBSCAN's own members.", percent),
     "position_bits": Score("position tells", "Bits that the place tells of a held-out token.", _bits),
     "position_p_value": Score("position null", "Share of draws with shuffled tokens that tell at least as much.", _p),
@@ -69,7 +80,7 @@ def number_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> list[tupl
     return [*known[:2], dimension, *known[2:], _null_gain(geometry), *other]
 
 
-def numbers_block(rows: list[tuple[str, str, str]], shown: int = 4) -> Component:
+def numbers_block(rows: list[tuple[str, str, str]], shown: int = 6) -> Component:
     """The first numbers side by side, all of them with their meaning in a table that opens."""
     short = [
         html.Div(

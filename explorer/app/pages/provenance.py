@@ -4,7 +4,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from explorer.app.pages.parts import Node, key_values
-from explorer.app.words import count, counted
+from explorer.app.words import count, counted, number
 from explorer.runs.manifest import RunManifest
 
 
@@ -26,7 +26,17 @@ def counted_line(manifest: RunManifest) -> list[Node]:
     inside = f"{count(manifest.n_clustered)} of {count(manifest.n_features)} features"
     clusters = f"{inside} in {counted(len(manifest.clusters), 'cluster')}"
     rare = f"{counted(manifest.n_left_out, 'feature')} too rare to score left out"
-    return [f"{clusters} · {count(manifest.n_noise)} noise, shown grey · {rare} · "]
+    chance = f" · {told}" if (told := chance_line(manifest)) else ""
+    return [f"{clusters} · {count(manifest.n_noise)} noise, shown grey · {rare}{chance} · "]
+
+
+def chance_line(manifest: RunManifest) -> str:
+    """How many clusters chance makes of the same documents; "" where that was not measured."""
+    made = manifest.evidence.chance_clusters if manifest.evidence else ()
+    if not made:
+        return ""
+    spread = f"{min(made)} to {max(made)} in {counted(len(made), 'draw')}"
+    return f"codes shuffled within documents give {number(sum(made) / len(made))} clusters on average ({spread})"
 
 
 def _origin(manifest: RunManifest, digest: str) -> list[tuple[str, str]]:

@@ -1,0 +1,85 @@
+"""How far to believe each cluster: the clustering done again on other documents, and on codes without co-firing."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from explorer.config import BuildSettings
+from explorer.maths.clustering import ClusterTree
+from explorer.maths.cofiring import FiringShard, firing_shard
+from explorer.maths.grouping import cluster_codes
+from explorer.maths.redraw import DrawnCodes, resampled_documents, shuffled_within_documents
+from explorer.maths.stability import chance_p_values, groups_of, jaccard_of_best_match, stability_of
+from explorer.records import Evidence, Progress
+from explorer.runs.bundle import Bundle
+
+RESAMPLES, SHUFFLES = 1, 2
+"""Streams of chance: neither shares a number with the other, nor with what the clusters' geometry draws."""
+
+Redraw = Callable[[FiringShard, Int64[np.ndarray, "doc_plus_1"], np.random.Generator], DrawnCodes]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a build knows of how far its clusters are to be believed."""
+
+    jaccard: Float64[np.ndarray, "draw cluster"]
+    """Similarity of each cluster to its best match in each resample; no rows where nothing was drawn."""
+    chance_clusters: Int64[np.ndarray, "draw"]
+    """Clusters in each shuffle."""
+    chance_p: Float64[np.ndarray, "cluster"]
+    """Share of the shuffles that hold a cluster at least as large and as persistent."""
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """For the manifest; None where nothing was drawn."""
+        resamples, chance = len(self.jaccard), tuple(self.chance_clusters.tolist())
+        return Evidence(resamples, chance) if resamples or chance else None
+
+    def scores(self, number: int) -> dict[str, float]:
+        """The scores of one cluster; those for which nothing was drawn are not there."""
+        scores: dict[str, float] = {}
+        if len(self.jaccard):
+            stability = stability_of(self.jaccard[:, [number]])
+            scores |= {"stability": float(stability.jaccard[0]), "dissolved": float(stability.dissolved[0])}
+        return scores | ({"chance_p": float(self.chance_p[number])} if len(self.chance_clusters) else {})
+
+
+@dataclass(frozen=True)
+class Redrawing:
+    """Clusters the features of a bundle again and again, as its build does."""
+
+    bundle: Bundle
+    """Whose codes are drawn anew."""
+    settings: BuildSettings
+    """Those of the build."""
+    progress: Progress
+    """Told after every draw but the last, after which the stage is done."""
+
+    def stability(self, found: ClusterTree) -> dict[str, np.ndarray]:
+        """The arrays of the stage that sees which clusters come back on documents drawn with replacement."""
+        drawn = self._again("stability", resampled_documents, self.settings.evidence.resamples, RESAMPLES)
+        label = found.clustering.label
+        jaccard = [jaccard_of_best_match(label, again.clustering.label) for again in drawn]
+        return {"jaccard": np.array(jaccard).reshape(len(jaccard), len(found.clustering.persistence))}
+
+    def chance(self, found: ClusterTree) -> dict[str, np.ndarray]:
+        """The arrays of the stage that sees which clusters chance makes of the same documents."""
+        drawn = self._again("chance", shuffled_within_documents, self.settings.evidence.null_draws, SHUFFLES)
+        draws = [groups_of(again) for again in drawn]
+        n_clusters = np.array([len(draw.size) for draw in draws], dtype=np.int64)
+        return {"chance_clusters": n_clusters, "chance_p": chance_p_values(groups_of(found), draws)}
+
+    def _again(self, stage: str, redraw: Redraw, draws: int, stream: int) -> Iterator[ClusterTree]:
+        if not draws:
+            return
+        codes, offsets = self.bundle.codes(), self.bundle.tokens().doc_offsets
+        shard = firing_shard(codes)
+        seeds = np.random.SeedSequence(self.settings.seed, spawn_key=(stream,)).spawn(draws)
+        for done, seed in enumerate(seeds):
+            if done:
+                self.progress(stage, done, draws)
+            anew = redraw(shard, offsets, np.random.default_rng(seed))
+            yield cluster_codes(*anew, codes.n_features, self.settings.cofiring, self.settings.clustering)
