@@ -21,7 +21,7 @@ from explorer.bench.same_graph import GraphMatch, match_graphs
 from explorer.bench.settings import CofireSettings
 from explorer.config import CofiringSettings
 from explorer.errors import RequestError
-from explorer.maths.cofiring import FiringShard, cofiring_graph, cofiring_graph_of_shards
+from explorer.maths.cofiring import SHORT_COUNT, FiringShard, cofiring_graph, cofiring_graph_of_shards
 from explorer.records import NeighbourGraph, Progress, silent
 
 MOST_COMPARED: Final = 32_768
@@ -141,19 +141,25 @@ def _prepare_shards(files: CodeFiles, threads: int) -> Work:
     def count(shards: Sequence[FiringShard] | CodeFiles) -> NeighbourGraph:
         return cofiring_graph_of_shards(shards, files.n_features, similarity="npmi", threads=threads, **_chosen())
 
-    count([_few(next(iter(files)))] * 2)
+    count([_few(next(iter(files))), _often()])
     return lambda: count(files)._asdict()
 
 
 def _prepare(shard: FiringShard, count: Callable[[FiringShard], NeighbourGraph]) -> Work:
-    """Count a few tokens first, so that whatever is compiled is."""
-    count(_few(shard))
+    """Count a few tokens first, and counts that need 32 bits, so that whatever is compiled is."""
+    for warm_up in (_few(shard), _often()):
+        count(warm_up)
     return lambda: count(shard)._asdict()
 
 
 def _few(shard: FiringShard) -> FiringShard:
     indptr = shard.indptr[:100]
     return FiringShard(indptr, shard.features[: indptr[-1]])
+
+
+def _often() -> FiringShard:
+    """Two features that fire together too often for 16 bits."""
+    return FiringShard(np.arange(0, 2 * SHORT_COUNT + 1, 2), np.tile(np.arange(2, dtype=np.uint32), SHORT_COUNT))
 
 
 def _chosen() -> dict[str, int]:

@@ -16,9 +16,10 @@ import numpy as np
 from explorer.config import BuildSettings, Settings
 from explorer.errors import RequestError
 from explorer.maths.clustering import cluster_graph
-from explorer.maths.cofiring import cofiring_graph
+from explorer.maths.cofiring import cofiring_graph_of_shards
 from explorer.maths.projection import project_graph
 from explorer.pipeline.code_digest import code_digest
+from explorer.pipeline.code_stream import CodeStream, FiringStream
 from explorer.pipeline.firing import Firing, by_feature, feature_table
 from explorer.pipeline.manifold import ClusterBuilder, Manifold
 from explorer.pipeline.subject import subject_of
@@ -75,7 +76,8 @@ def build(
     """Cluster a bundle's features, recover each cluster's geometry, and write a run.
 
     Same bundle, same settings, same machine: the same bytes. Nothing is done where ``out`` already is that run, every
-    file of it sound. The bundle is read whole and checked before anything is written.
+    file of it sound. Every file of the bundle is read and checked before
+    anything is written.
 
     Args:
         bundle_path: folder of a feature bundle v1.
@@ -130,9 +132,9 @@ def _current(out: Path, sources: _Sources, title: str) -> Run | None:
 
 def _write(writer: RunWriter, sources: _Sources, title: str, workers: int, progress: Progress) -> None:
     bundle, settings = sources.bundle, sources.settings
-    progress("read codes", 0, None)
-    firing = by_feature(bundle.codes())
     graph = _graph(writer, sources, progress)
+    progress("read codes", 0, None)
+    firing = by_feature(CodeStream(bundle), bundle.counts.n_features)
     clustering = _clustering(writer, sources, graph, firing, progress)
     xy = _map(writer, sources, graph, clustering, progress)
     tokens = bundle.tokens()
@@ -159,14 +161,9 @@ def _graph(writer: RunWriter, sources: _Sources, progress: Progress) -> Neighbou
     chosen = sources.settings.cofiring
 
     def work() -> Arrays:
-        codes = sources.bundle.codes()
-        fires = codes.values > 0
-        features = codes.features[fires]
-        indptr = np.concatenate([[0], np.cumsum(fires)])[codes.indptr].astype(np.int64)
-        graph = cofiring_graph(
-            indptr,
-            features,
-            codes.n_features,
+        graph = cofiring_graph_of_shards(
+            FiringStream(sources.bundle),
+            sources.bundle.counts.n_features,
             neighbours=chosen.neighbours,
             similarity=chosen.similarity,
             min_count=chosen.min_count,

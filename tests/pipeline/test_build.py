@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from explorer.config import BuildSettings
 from explorer.errors import BundleError, RunError
 from explorer.maths.clustering import cluster_graph
 from explorer.pipeline import build as build_module
+from explorer.pipeline import code_stream
 from explorer.pipeline.build import build
 from explorer.pipeline.manifold import ClusterBuilder
-from explorer.records import Clustering, NeighbourGraph
-from explorer.runs.bundle import open_bundle
+from explorer.records import Clustering, Codes, NeighbourGraph
+from explorer.runs.bundle import Bundle, open_bundle
 from explorer.runs.bundle_writer import BundleWriter
 from explorer.runs.catalog import scan
 from explorer.runs.check import check
@@ -41,11 +43,16 @@ N_TOKENS = 2400
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The head of the planted world: a ring and a curve among noise, small enough to be built in a moment."""
-    path = tmp_path_factory.mktemp("bundles") / "bundle"
+    return write_bundle(tmp_path_factory.mktemp("bundles") / "bundle", (0, N_TOKENS))
+
+
+def write_bundle(path: Path, edges: tuple[int, ...]) -> Path:
+    """The codes in shards that end at the edges."""
     world = planted_world()
     with BundleWriter(path) as writer:
-        codes = sparse(world.codes[:N_TOKENS])
-        writer.write_codes(codes.indptr, codes.features, codes.values)
+        for first, last in pairwise(edges):
+            codes = sparse(world.codes[first:last])
+            writer.write_codes(codes.indptr, codes.features, codes.values)
         writer.write_decoder(world.W_dec, world.b_dec)
         offsets = world.doc_offsets[world.doc_offsets <= N_TOKENS]
         writer.write_tokens(world.token_ids[:N_TOKENS], offsets, world.vocabulary)
@@ -87,7 +94,11 @@ class Done:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.names: list[str] = []
-        for name, stage in (("cofiring_graph", "graph"), ("cluster_graph", "clusters"), ("project_graph", "map")):
+        for name, stage in (
+            ("cofiring_graph_of_shards", "graph"),
+            ("cluster_graph", "clusters"),
+            ("project_graph", "map"),
+        ):
             monkeypatch.setattr(build_module, name, self._noting(getattr(build_module, name), stage))
         whole = ClusterBuilder.build
 
@@ -135,6 +146,20 @@ def test_a_second_build_elsewhere_gives_the_same_bytes(bundle: Path, built: Path
     build(moved, tmp_path / "deeper" / "run", SETTINGS)
     assert hashes(tmp_path / "deeper" / "run") == hashes(built)
     assert check(built).ok
+
+
+def test_codes_in_shards_never_stand_whole_and_give_the_same_bytes(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def whole(_: Bundle) -> Codes:
+        raise AssertionError("all codes at once")
+
+    monkeypatch.setattr(Bundle, "codes", whole)
+    monkeypatch.setattr(code_stream, "TURNED_NNZ", 500)
+    build(write_bundle(tmp_path / "bundle", (0, 700, 701, 1900, N_TOKENS)), tmp_path / "run", SETTINGS)
+    found, wanted = hashes(tmp_path / "run"), hashes(built)
+    assert {name for name in wanted if found[name] != wanted[name]} == {"run.json"}, "it names the bundle"
+    assert found.keys() == wanted.keys()
 
 
 def test_another_seed_gives_other_bytes_and_says_so(bundle: Path, built: Path, tmp_path: Path) -> None:
