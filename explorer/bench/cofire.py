@@ -97,7 +97,7 @@ def report_lines(found: tuple[Measured, ...]) -> list[str]:
         if one.match:
             gap, strangers = one.match.score_gap, one.match.strangers
             lines.append(
-                f"{one.features} features, {one.way}: scores differ by at most {gap:.1e}, {strangers} partners"
+                f"{one.features} features, {one.way}: scores differ by at most {gap:.0e}, {strangers} partners"
             )
     return list(dict.fromkeys(lines))
 
