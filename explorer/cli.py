@@ -301,7 +301,7 @@ def bench(
         ),
     ] = None,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="cofire: threads of ours.")] = None,
-    points: Annotated[list[int] | None, typer.Option(min=50, help="scale: points of a cloud.")] = None,
+    points: Annotated[list[int] | None, typer.Option(min=200, help="scale: points of a cloud.")] = None,
     waypoints: Annotated[int | None, typer.Option(min=2, help="steer: points of a path.")] = None,
     device: Annotated[str | None, typer.Option(help="steer: torch device.")] = None,
     dtype: Annotated[str | None, typer.Option(help="steer: number format.")] = None,
