@@ -18,6 +18,8 @@ from explorer.runs.safetensors_write import write_safetensors
 
 WARM_UP = 40
 """Features of the graph that is clustered first, so that whatever is compiled is."""
+REPEATS = 5
+"""Measurements of ours, of which the median counts: it takes a fraction of a second, of which other work takes much."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class DenseComparison:
     features: int
     """Features that fire often enough to be clustered."""
     ours: Cost
-    """``cluster_graph``."""
+    """``cluster_graph``, the median of some measurements."""
     dense: Cost
     """``HDBSCAN(metric="precomputed").fit``; the matrix stands ready and is not counted, but in the whole process."""
     agreement: float
@@ -54,9 +56,10 @@ def compare_with_dense(graph: NeighbourGraph, fires: Int64[np.ndarray, "feature"
     with TemporaryDirectory(prefix="explorer-bench-") as folder:
         path = Path(folder) / "graph.safetensors"
         write_safetensors(path, {**graph._asdict(), "fires": fires}, durable=False)
-        ours, label = measure(_prepare_graph, path)
+        repeated = [measure(_prepare_graph, path) for _ in range(REPEATS)]
         dense, theirs = measure(_prepare_dense, path)
         _, untied = measure(_prepare_untied, path)
+    ours, label = sorted(repeated, key=lambda one: one[0].cpu)[REPEATS // 2]
     kept = fires >= BuildSettings().cofiring.min_fires
     mine = label["label"][kept]
     return DenseComparison(

@@ -22,7 +22,7 @@ LARGEST: Final = 1.0
 SMALLEST: Final = 0.05
 """Least distance: HDBSCAN's density is 1 / distance, and without an end to it two features that always fire together
 would outweigh every group and set the scale of all persistences."""
-BATCHES: Final = (2, 8)
+BATCHES: Final = (1, 3, 9, 27)
 """Edges for each feature up to which edges are sorted and joined before longer ones are looked at."""
 
 
