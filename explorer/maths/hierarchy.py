@@ -2,8 +2,8 @@
 
 The distance of two features is 1 - score, held within [SMALLEST, LARGEST]; pairs that the graph does not name are at
 LARGEST. The minimum spanning tree of the mutual-reachability distances needs only the graph's own edges, and what the
-graph leaves apart is bridged at LARGEST. From there on hdbscan's own functions take over (Campello, Moulavi and Sander
-2013; McInnes and Healy 2017), so labels equal those of a dense matrix, ties aside.
+graph leaves apart is bridged at LARGEST. Merges are numbered as hdbscan numbers them, and its own functions take over
+(Campello, Moulavi and Sander 2013; McInnes and Healy 2017), so labels equal those of a dense matrix, ties aside.
 """
 
 from collections.abc import Iterator
