@@ -283,77 +283,85 @@ def steer(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="relations, concepts, steering, steer or recover.")],
+    name: Annotated[str, typer.Argument(help="relations, concepts, steering, steer, recover, cofire or scale.")],
     run: Annotated[Path | None, typer.Argument(help="Run of the demo's subject; the cached one if absent.")] = None,
     family: Annotated[list[str] | None, typer.Option(help="recover: planted, zoo or tiles; all if absent.")] = None,
-    features: Annotated[list[int] | None, typer.Option(min=64, help="recover: sizes of planted sets.")] = None,
+    features: Annotated[
+        list[int] | None, typer.Option(min=64, help="recover, cofire, scale: features of planted sets.")
+    ] = None,
     k: Annotated[list[int] | None, typer.Option(min=1, help="recover: fires on a sample of the zoo.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="recover: first seed.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="recover, cofire, scale: first seed.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="recover: how many seeds.")] = None,
     coupling_c: Annotated[list[float] | None, typer.Option(min=1e-6, help="recover: C of the couplings.")] = None,
-    rounds: Annotated[int | None, typer.Option(min=3, help="steer: rounds, each times both works.")] = None,
-    tokens: Annotated[int | None, typer.Option(min=2, help="steer: tokens that are written.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="steer, cofire: rounds, each does every work; steer: 3 or more.")
+    ] = None,
+    tokens: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=2, help="steer: how many are written; cofire: one for each --features; scale: of planted sets."
+        ),
+    ] = None,
+    threads: Annotated[list[int] | None, typer.Option(min=1, help="cofire: threads of ours.")] = None,
+    points: Annotated[list[int] | None, typer.Option(min=200, help="scale: points of a cloud.")] = None,
     waypoints: Annotated[int | None, typer.Option(min=2, help="steer: points of a path.")] = None,
     device: Annotated[str | None, typer.Option(help="steer: torch device.")] = None,
     dtype: Annotated[str | None, typer.Option(help="steer: number format.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure one of the project's claims and print its table."""
+    from explorer.bench.commands import SETTLED
     from explorer.demo.bench import BENCHES
     from explorer.places import shipped_folder
-    from explorer.terminal import print_json, print_table
-
-    planting = {"family": family, "features": features, "k": k, "seed": seed, "seeds": seeds, "coupling_c": coupling_c}
-    timing = {"rounds": rounds, "tokens": tokens, "waypoints": waypoints, "device": device, "dtype": dtype}
-    options: dict[str, Mapping[str, object]] = {"recover": planting, "steer": timing}
-    if name not in (*BENCHES, *options):
-        raise InputError("bench", repr(name), f"one of {', '.join((*BENCHES, *options))}")
-    given = _own_options(name, options)
-    measured = run or shipped_folder("cached_runs") / "almanac"
-    if name == "recover":
-        if run is not None:
-            raise InputError("bench recover", f"a run, {run}", "no run: it plants its own codes")
-        _bench_recover(given, as_json)
-    elif name == "steer":
-        _bench_steer(measured, given, as_json)
-    else:
-        result = BENCHES[name](measured)
-        print_json(result.values) if as_json else print_table(result.title, result.header, result.rows)
-
-
-def _own_options(name: str, options: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-    """The options given to one bench; those of another are refused."""
-    given = {bench: {key: value for key, value in own.items() if value is not None} for bench, own in options.items()}
-    for bench, others in given.items():
-        if others and bench != name:
-            option = "--" + next(iter(others)).replace("_", "-")
-            raise InputError(f"bench {name}", option, f"the options of bench {bench} with bench {bench} alone")
-    return given.get(name, {})
-
-
-def _bench_steer(run: Path, given: Mapping[str, object], as_json: bool) -> None:
-    from explorer.bench.steer import SteerBenchSettings, report_rows, report_values, time_steering
-    from explorer.terminal import print_json, print_table, progress_bars
-
-    with _named_by_option():
-        settings = SteerBenchSettings.model_validate(given)
-    with progress_bars() as progress:
-        found = time_steering(run, settings, progress=progress)
-    print_json(report_values(found)) if as_json else print_table(*report_rows(found))
-
-
-def _bench_recover(given: Mapping[str, object], as_json: bool) -> None:
-    from explorer.bench.recover import recover, report_lines, report_rows, report_values
-    from explorer.bench.settings import RecoverSettings
     from explorer.terminal import print_json, print_table, progress_bars, say
 
-    with _named_by_option():
-        settings = RecoverSettings.model_validate(given)
-    with progress_bars() as progress:
-        report = recover(settings, progress=progress)
-    for line in report_lines(report):
+    chosen: dict[str, object] = {
+        "family": family,
+        "features": features,
+        "k": k,
+        "seed": seed,
+        "seeds": seeds,
+        "coupling_c": coupling_c,
+        "rounds": rounds,
+        "tokens": tokens[0] if tokens and name == "steer" and len(tokens) == 1 else tokens,
+        "threads": threads,
+        "points": points,
+        "waypoints": waypoints,
+        "device": device,
+        "dtype": dtype,
+    }
+    measured = run or shipped_folder("cached_runs") / "almanac"
+    given = {option: value for option, value in chosen.items() if value is not None}
+    _check_options(name, given)
+    if name in BENCHES:
+        result = BENCHES[name](measured)
+        print_json(result.values) if as_json else print_table(result.title, result.header, result.rows)
+        return
+    if run is not None and SETTLED[name].plants:
+        raise InputError(f"bench {name}", f"a run, {run}", "no run: it plants its own codes")
+    with progress_bars() as progress, _named_by_option():
+        shown = SETTLED[name].run(given, measured, progress)
+    for line in shown.lines:
         say(line)
-    print_json(report_values(report)) if as_json else print_table(*report_rows(report))
+    if as_json:
+        print_json(shown.values)
+        return
+    for table in shown.tables:
+        print_table(*table)
+
+
+def _check_options(name: str, given: Mapping[str, object]) -> None:
+    """Refuse a bench that is not there, and options of another one."""
+    from explorer.bench.commands import SETTLED
+    from explorer.demo.bench import BENCHES
+
+    if name not in (*BENCHES, *SETTLED):
+        raise InputError("bench", repr(name), f"one of {', '.join((*BENCHES, *SETTLED))}")
+    own = SETTLED[name].settings.model_fields if name in SETTLED else {}
+    for option in given:
+        if option not in own:
+            owners = " or ".join(bench for bench, settled in SETTLED.items() if option in settled.settings.model_fields)
+            raise InputError(f"bench {name}", "--" + option.replace("_", "-"), f"it with bench {owners} alone")
 
 
 def main() -> None:

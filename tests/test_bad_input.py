@@ -291,12 +291,19 @@ MISFIT = [
     Case("options of another bench", (("bench", "concepts", "--k", "3"),), nothing, "bench concepts", "--k",
          "with bench recover alone"),
     Case("options of the steering bench", (("bench", "recover", "--rounds", "3"),), nothing, "bench recover",
-         "--rounds",
-         "with bench steer alone"),
+         "--rounds", "with bench steer or cofire alone"),
+    Case("options of the counting bench", (("bench", "scale", "--threads", "2"),), nothing, "bench scale", "--threads",
+         "with bench cofire alone"),
+    Case("sizes with one number", (("bench", "cofire", "--features", "64"),), nothing, "--tokens", "2 numbers",
+         "1, one"),
+    Case("two lengths of text", (("bench", "steer", "--tokens", "2", "--tokens", "3"),), nothing, "--tokens",
+         r"\[2, 3\]", "a valid integer"),
+    Case("too few rounds", (("bench", "steer", "--rounds", "1"),), nothing, "--rounds", "1", "3"),
     Case("a device that is not there", (("bench", "steer", "--device", "smell"),), nothing, "device", "'smell'", "cpu"),
     Case("an unknown family", (("bench", "recover", "--family", "smell"),), nothing, "--family", "'smell'",
          "'planted'"),
     Case("a run where codes are planted", (("bench", "recover", "run"),), nothing, "bench recover", "a run", "no run"),
+    Case("a run where codes are counted", (("bench", "cofire", "run"),), nothing, "bench cofire", "a run", "no run"),
 ]  # fmt: skip
 WRITERS = (HARVEST, TRAIN, BUILD, EXPORT)
 TAKEN = [

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 
@@ -13,6 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from explorer import terminal
+from explorer.bench import commands
+from explorer.bench.commands import SETTLED, Shown
 from explorer.cli import app
 from explorer.demo.bench import BENCHES, Bench
 from explorer.errors import ExplorerError, HostUnreachable
@@ -126,6 +129,21 @@ def test_the_steering_bench_prints_one_document() -> None:
     ran = run_command(*command, "--json")
     assert {*ran.document[0]} == {"work", "beside", "ratio", "low", "high", "wanted"}
     assert "generate()" in run_command(*command).out
+
+
+def test_the_counting_bench_prints_one_document() -> None:
+    size = ("--features", "64", "--tokens", "500", "--threads", "1", "--rounds", "1")
+    ran = run_command("bench", "cofire", *size, "--json")
+    assert [one["same_graph"] for one in ran.document] == [None, True]
+
+
+def test_a_bench_with_several_tables_prints_them_all_and_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Shown({"a": 1}, (("One", ["x"], [["first"]]), ("Other", ["y"], [["second"]])), ("beside",))
+    bench = replace(SETTLED["scale"], run=lambda *_: shown)
+    monkeypatch.setattr(commands, "SETTLED", {**SETTLED, "scale": bench})
+    ran = run_command("bench", "scale", "--json")
+    assert (ran.document, ran.err) == ({"a": 1}, "beside\n")
+    assert all(word in run_command("bench", "scale").out for word in ("One", "first", "Other", "second"))
 
 
 def test_a_fault_in_a_process_of_its_own_is_one_line_too(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the recovery bench runs."""
+"""What the benches of recovery, counting and growth run."""
 
 from typing import Final, Literal, get_args
 
@@ -47,3 +47,33 @@ class RecoverSettings(Settings):
     """How many seeds."""
     coupling_c: tuple[PositiveFloat, ...] = (0.01,)
     """Weights of the log-loss, beside the penalty, with which couplings are solved; one method each."""
+
+
+class CofireSettings(Settings):
+    """Sizes at which the counting of co-fires is measured."""
+
+    features: tuple[PositiveInt, ...] = (4096, 16_384)
+    """Features of each size."""
+    tokens: tuple[PositiveInt, ...] = (100_000, 1_000_000)
+    """Tokens of each size, in the same order."""
+    threads: tuple[PositiveInt, ...] = (1, 2)
+    """Threads that ours is measured with; scipy's product has one."""
+    rounds: int = Field(default=3, ge=1)
+    """Every work is done so many times, each time in a new process, in turned order every other time."""
+    seed: int = Field(default=0, ge=0)
+    """What the codes are planted from."""
+
+
+class ScaleSettings(Settings):
+    """Sizes at which the stages of a build are measured."""
+
+    features: tuple[PositiveInt, ...] = (2048, 4096, 8192, 16_384, 65_536)
+    """Features, each with the most tokens."""
+    tokens: tuple[PositiveInt, ...] = (100_000, 200_000, 400_000)
+    """Tokens, each with the middle one of the numbers of features."""
+    points: tuple[PositiveInt, ...] = (1000, 2000, 4000, 8000)
+    """Points of a cloud whose shape is fitted."""
+    dense: int = Field(default=16_384, ge=2)
+    """Features at which clustering is held against HDBSCAN on the dense matrix, which takes 8 bytes a pair and more."""
+    seed: int = Field(default=0, ge=0)
+    """What codes and clouds are planted from."""

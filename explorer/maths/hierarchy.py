@@ -2,15 +2,15 @@
 
 The distance of two features is 1 - score, held within [SMALLEST, LARGEST]; pairs that the graph does not name are at
 LARGEST. The minimum spanning tree of the mutual-reachability distances needs only the graph's own edges, and what the
-graph leaves apart is bridged at LARGEST. From there on hdbscan's own functions take over (Campello, Moulavi and Sander
-2013; McInnes and Healy 2017), so labels equal those of a dense matrix, ties aside.
+graph leaves apart is bridged at LARGEST. Merges are numbered as hdbscan numbers them, and its own functions take over
+(Campello, Moulavi and Sander 2013; McInnes and Healy 2017), so labels equal those of a dense matrix, ties aside.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, no_type_check
 
 import numpy as np
-from hdbscan._hdbscan_linkage import label as single_linkage
 from hdbscan._hdbscan_tree import condense_tree
 from jaxtyping import Float64, Int64
 from numba import njit
@@ -22,6 +22,8 @@ LARGEST: Final = 1.0
 SMALLEST: Final = 0.05
 """Least distance: HDBSCAN's density is 1 / distance, and without an end to it two features that always fire together
 would outweigh every group and set the scale of all persistences."""
+BATCHES: Final = (1, 3, 9, 27)
+"""Edges for each feature up to which edges are sorted and joined before longer ones are looked at."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,9 @@ def minimum_spanning_tree(graph: NeighbourGraph, min_samples: int) -> SpanningTr
     kept = (second >= 0) & (reach < LARGEST)
     first, second, plain, reach = first[kept], second[kept], plain[kept], reach[kept]
     low, high = np.minimum(first, second), np.maximum(first, second)
-    order = np.lexsort((high, low, plain, reach))
-    chosen, part = _kruskal(low[order], high[order], n_features)
-    chosen = order[chosen]
-    left, right = _bridges(part)
+    part = np.arange(n_features)
+    chosen = np.concatenate([_join(part, edges, low, high, plain, reach) for edges in _batches(reach, n_features)])
+    left, right = _bridges(_roots(part))
     return SpanningTree(
         np.concatenate([low[chosen], left]),
         np.concatenate([high[chosen], right]),
@@ -89,10 +90,35 @@ def minimum_spanning_tree(graph: NeighbourGraph, min_samples: int) -> SpanningTr
     )
 
 
+def _batches(reach: Float64[np.ndarray, "edge"], n_features: int) -> Iterator[Int64[np.ndarray, "some"]]:
+    """Edges in batches, shorter ones first; equal ones are in the same batch."""
+    below = -np.inf
+    for share in BATCHES:
+        last = min(share * n_features, len(reach)) - 1
+        limit = np.partition(reach, last)[last] if last >= 0 else below
+        yield np.flatnonzero((reach > below) & (reach <= limit))
+        below = limit
+    yield np.flatnonzero(reach > below)
+
+
+def _join(
+    part: Int64[np.ndarray, "feature"],
+    edges: Int64[np.ndarray, "some"],
+    low: Int64[np.ndarray, "edge"],
+    high: Int64[np.ndarray, "edge"],
+    plain: Float64[np.ndarray, "edge"],
+    reach: Float64[np.ndarray, "edge"],
+) -> Int64[np.ndarray, "chosen"]:
+    """Take the edges that join two parts, shortest first; ``part`` is changed."""
+    # most edges lie inside a part that shorter ones have joined; sorting these as well would take most of the time
+    edges = edges[_apart(part, low[edges], high[edges])]
+    order = edges[np.lexsort((high[edges], low[edges], plain[edges], reach[edges]))]
+    return np.asarray(order[_kruskal(part, low[order], high[order])])
+
+
 def condense(tree: SpanningTree, min_cluster_size: int) -> np.ndarray:
     """Grow hdbscan's condensed tree, as a record array with parent, child, lambda_val and child_size."""
-    edges = np.column_stack([tree.first, tree.second, tree.distance]).astype(np.float64)
-    return np.asarray(condense_tree(single_linkage(edges), min_cluster_size))
+    return np.asarray(condense_tree(_single_linkage(tree.first, tree.second, tree.distance), min_cluster_size))
 
 
 def _bridges(part: Int64[np.ndarray, "feature"]) -> tuple[Int64[np.ndarray, "bridge"], Int64[np.ndarray, "bridge"]]:
@@ -113,8 +139,18 @@ def _nearest_distances(neighbour: np.ndarray, distance: np.ndarray, nearest: np.
             if other < 0:
                 continue
             _insert(nearest[feature], distance[feature, place])
-            if distance[feature, place] < nearest[other, -1] and not (neighbour[other] == feature).any():
+            if distance[feature, place] < nearest[other, -1] and not _names(neighbour[other], feature):
                 _insert(nearest[other], distance[feature, place])
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _names(partners: np.ndarray, feature: int) -> bool:
+    """Whether a feature is among the partners."""
+    found = False
+    for place in range(len(partners)):
+        found |= partners[place] == feature
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -141,18 +177,53 @@ def _find(part: np.ndarray, node: int) -> int:
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _kruskal(low: np.ndarray, high: np.ndarray, n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Take every edge that joins two parts, in the order given; gives the edges and each node's part."""
-    part = np.arange(n_nodes)
-    chosen = np.empty(max(n_nodes - 1, 0), dtype=np.int64)
-    taken = 0
+def _apart(part: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Whether each edge's ends are in different parts."""
+    found = np.empty(len(low), dtype=np.bool_)
+    for edge in range(len(low)):
+        found[edge] = _find(part, low[edge]) != _find(part, high[edge])
+    return found
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _kruskal(part: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Whether each edge, in the order given, joins two parts; they are one from then on."""
+    taken = np.empty(len(low), dtype=np.bool_)
     for edge in range(len(low)):
         one = _find(part, low[edge])
         other = _find(part, high[edge])
-        if one != other:
-            part[max(one, other)] = min(one, other)
-            chosen[taken] = edge
-            taken += 1
-    for node in range(n_nodes):
-        part[node] = _find(part, node)
-    return chosen[:taken], part
+        taken[edge] = one != other
+        part[max(one, other)] = min(one, other)
+    return taken
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _roots(part: np.ndarray) -> np.ndarray:
+    """The lowest node of each node's part."""
+    roots = np.empty(len(part), dtype=np.int64)
+    for node in range(len(part)):
+        roots[node] = _find(part, node)
+    return roots
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _single_linkage(first: np.ndarray, second: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Each edge of a sorted tree as a merge [edge, 4], as hdbscan lays it out: two groups, distance, size."""
+    n_nodes = len(first) + 1
+    part = np.arange(2 * n_nodes - 1)
+    size = np.ones(2 * n_nodes - 1)
+    merges = np.empty((n_nodes - 1, 4))
+    for edge in range(n_nodes - 1):
+        one = _find(part, first[edge])
+        other = _find(part, second[edge])
+        group = n_nodes + edge
+        part[one] = part[other] = group
+        size[group] = size[one] + size[other]
+        merges[edge, 0] = one
+        merges[edge, 1] = other
+        merges[edge, 2] = distance[edge]
+        merges[edge, 3] = size[group]
+    return merges

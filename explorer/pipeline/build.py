@@ -16,10 +16,10 @@ import numpy as np
 from explorer.config import BuildSettings, Settings
 from explorer.errors import RequestError
 from explorer.maths.clustering import ClusterTree, cluster_tree
-from explorer.maths.cofiring import firing_shard
 from explorer.maths.grouping import graph_of_codes
 from explorer.maths.projection import project_graph
 from explorer.pipeline.code_digest import code_digest
+from explorer.pipeline.code_stream import CodeStream, FiringStream
 from explorer.pipeline.evidence import Measured, Redrawing
 from explorer.pipeline.firing import Firing, by_feature, feature_table
 from explorer.pipeline.manifold import ClusterBuilder, Manifold
@@ -78,7 +78,8 @@ def build(
     """Cluster a bundle's features, recover each cluster's geometry, and write a run.
 
     Same bundle, same settings, same machine: the same bytes. Nothing is done where ``out`` already is that run, every
-    file of it sound. The bundle is read whole and checked before anything is written.
+    file of it sound. Every file of the bundle is read and checked before
+    anything is written.
 
     Args:
         bundle_path: folder of a feature bundle v1.
@@ -133,9 +134,9 @@ def _current(out: Path, sources: _Sources, title: str) -> Run | None:
 
 def _write(writer: RunWriter, sources: _Sources, title: str, workers: int, progress: Progress) -> None:
     bundle, settings = sources.bundle, sources.settings
-    progress("read codes", 0, None)
-    firing = by_feature(bundle.codes())
     graph = _graph(writer, sources, progress)
+    progress("read codes", 0, None)
+    firing = by_feature(CodeStream(bundle), bundle.counts.n_features)
     found = _clustering(writer, sources, graph, firing, progress)
     clustering, measured = found.clustering, _measured(writer, sources, found, progress)
     xy = _map(writer, sources, graph, clustering, progress)
@@ -166,9 +167,9 @@ def _graph(writer: RunWriter, sources: _Sources, progress: Progress) -> Neighbou
     chosen = sources.settings.cofiring
 
     def work() -> Arrays:
-        codes = sources.bundle.codes()
-        doc_offsets = sources.bundle.tokens().doc_offsets
-        return graph_of_codes([firing_shard(codes)], doc_offsets, codes.n_features, chosen)._asdict()
+        bundle = sources.bundle
+        doc_offsets = bundle.tokens().doc_offsets
+        return graph_of_codes(FiringStream(bundle), doc_offsets, bundle.counts.n_features, chosen)._asdict()
 
     return NeighbourGraph(**_stage(writer, "graph", sources.key(chosen), work, progress))
 

@@ -1,5 +1,6 @@
 """Where each feature fires: the codes turned from tokens to features, and the tokens of a cluster."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -50,15 +51,43 @@ class Firing:
         return np.where(where[place] == tokens, values[place], np.float32(0))
 
 
-def by_feature(codes: Codes) -> Firing:
-    """Turn codes from tokens to features; entries whose value is 0 do not fire and are dropped."""
-    fires = codes.values > 0
-    tokens = np.repeat(np.arange(codes.n_tokens, dtype=np.int64), np.diff(codes.indptr))[fires]
-    features = codes.features[fires]
-    order = np.argsort(features, kind="stable")
-    counts = np.bincount(features, minlength=codes.n_features)
+def by_feature(shards: Iterable[Codes], n_features: int) -> Firing:
+    """Turn codes from tokens to features; entries whose value is 0 do not fire and are dropped.
+
+    Beside the result, 12 bytes an entry, only one shard stands in memory at a time.
+
+    Args:
+        shards: consecutive tokens, in order; gone through twice.
+        n_features: number of features, whether or not they fire.
+    """
+    counts, n_tokens = np.zeros(n_features, dtype=np.int64), 0
+    for codes in shards:
+        counts += np.bincount(codes.features[codes.values > 0], minlength=n_features)
+        n_tokens += codes.n_tokens
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return Firing(offsets, tokens[order], codes.values[fires][order].astype(np.float32), codes.n_tokens)
+    tokens, values = np.empty(offsets[-1], dtype=np.int64), np.empty(offsets[-1], dtype=np.float32)
+    free, first = offsets[:-1].copy(), 0
+    for codes in shards:
+        _place(codes, first, free, tokens, values)
+        first += codes.n_tokens
+    return Firing(offsets, tokens, values, n_tokens)
+
+
+def _place(
+    codes: Codes,
+    first: int,
+    free: Int64[np.ndarray, "feature"],
+    tokens: Int64[np.ndarray, "nnz"],
+    values: Float32[np.ndarray, "nnz"],
+) -> None:
+    """Write one shard, whose tokens count from ``first``, to each feature's next free places, and move these on."""
+    fires = np.flatnonzero(codes.values > 0)
+    order = fires[np.argsort(codes.features[fires], kind="stable")]
+    held = np.bincount(codes.features[fires], minlength=len(free))
+    place = np.arange(len(order)) + np.repeat(free - (np.cumsum(held) - held), held)
+    tokens[place] = np.repeat(np.arange(first, first + codes.n_tokens), np.diff(codes.indptr))[order]
+    values[place] = codes.values[order]
+    free += held
 
 
 class CoreTokens(NamedTuple):

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,12 @@ from explorer.maths.clustering import ClusterTree, cluster_tree
 from explorer.maths.cofiring import firing_shard
 from explorer.maths.grouping import cluster_codes
 from explorer.pipeline import build as build_module
+from explorer.pipeline import code_stream
 from explorer.pipeline.build import build
 from explorer.pipeline.evidence import Redrawing
 from explorer.pipeline.manifold import ClusterBuilder
-from explorer.records import Evidence, NeighbourGraph, silent
-from explorer.runs.bundle import open_bundle
+from explorer.records import Codes, Evidence, NeighbourGraph, silent
+from explorer.runs.bundle import Bundle, open_bundle
 from explorer.runs.bundle_writer import BundleWriter
 from explorer.runs.catalog import scan
 from explorer.runs.check import check
@@ -46,11 +48,16 @@ N_TOKENS = 2400
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The head of the planted world: a ring and a curve among noise, small enough to be built in a moment."""
-    path = tmp_path_factory.mktemp("bundles") / "bundle"
+    return write_bundle(tmp_path_factory.mktemp("bundles") / "bundle", (0, N_TOKENS))
+
+
+def write_bundle(path: Path, edges: tuple[int, ...]) -> Path:
+    """The codes in shards that end at the edges."""
     world = planted_world()
     with BundleWriter(path) as writer:
-        codes = sparse(world.codes[:N_TOKENS])
-        writer.write_codes(codes.indptr, codes.features, codes.values)
+        for first, last in pairwise(edges):
+            codes = sparse(world.codes[first:last])
+            writer.write_codes(codes.indptr, codes.features, codes.values)
         writer.write_decoder(world.W_dec, world.b_dec)
         offsets = world.doc_offsets[world.doc_offsets <= N_TOKENS]
         writer.write_tokens(world.token_ids[:N_TOKENS], offsets, world.vocabulary)
@@ -143,6 +150,24 @@ def test_a_second_build_elsewhere_gives_the_same_bytes(bundle: Path, built: Path
     build(moved, tmp_path / "deeper" / "run", SETTINGS)
     assert hashes(tmp_path / "deeper" / "run") == hashes(built)
     assert check(built).ok
+
+
+def test_codes_in_shards_never_stand_whole_and_give_the_same_bytes(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is drawn anew is drawn from all codes at once."""
+    settings = changed(evidence={"resamples": 0, "null_draws": 0})
+    build(bundle, tmp_path / "whole", settings)
+
+    def whole(_: Bundle) -> Codes:
+        raise AssertionError("all codes at once")
+
+    monkeypatch.setattr(Bundle, "codes", whole)
+    monkeypatch.setattr(code_stream, "TURNED_NNZ", 500)
+    build(write_bundle(tmp_path / "bundle", (0, 700, 701, 1900, N_TOKENS)), tmp_path / "run", settings)
+    found, wanted = hashes(tmp_path / "run"), hashes(tmp_path / "whole")
+    assert {name for name in wanted if found[name] != wanted[name]} == {"run.json"}, "it names the bundle"
+    assert found.keys() == wanted.keys()
 
 
 def test_another_seed_gives_other_bytes_and_says_so(bundle: Path, built: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Which tokens a cluster has."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from explorer.pipeline.firing import Firing, by_feature, core_tokens
@@ -10,7 +12,30 @@ def firing_of(fires: np.ndarray) -> Firing:
     """From whether each feature fires on each token [token, feature]."""
     token, feature = np.nonzero(fires)
     indptr = np.concatenate([[0], np.cumsum(fires.sum(axis=1))])
-    return by_feature(Codes(indptr, feature.astype(np.uint32), np.ones(len(token), np.float32), fires.shape[1]))
+    codes = Codes(indptr, feature.astype(np.uint32), np.ones(len(token), np.float32), fires.shape[1])
+    return by_feature([codes], codes.n_features)
+
+
+def test_shards_turn_into_what_the_whole_turns_into() -> None:
+    rng = np.random.default_rng(0)
+    values = np.maximum(rng.standard_normal((60, 9)), 0).astype(np.float16)
+    values[:, 4] = 0
+    stored = (values > 0) | (rng.uniform(size=values.shape) < 0.1)
+    stored[20:23] = False
+    values[20:23] = 0
+
+    def codes(first: int, last: int) -> Codes:
+        token, feature = np.nonzero(stored[first:last])
+        indptr = np.concatenate([[0], np.cumsum(stored[first:last].sum(axis=1))])
+        return Codes(indptr, feature.astype(np.uint32), values[first:last][token, feature], 9)
+
+    for edges in ((0, 60), (0, 1, 21, 22, 60)):
+        firing = by_feature([codes(*part) for part in pairwise(edges)], 9)
+        assert firing.n_tokens == 60
+        for feature in range(9):
+            tokens, activation = firing.of(feature)
+            assert tokens.tolist() == np.flatnonzero(values[:, feature]).tolist()
+            assert activation.tolist() == values[tokens, feature].tolist()
 
 
 def fires_so_many(counts: list[int], n_features: int) -> np.ndarray:

@@ -1,0 +1,66 @@
+"""The benches that have settings, by name: what each takes, runs and shows."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import JsonValue
+
+from explorer.bench import cofire, recover, scale, steer
+from explorer.bench.settings import CofireSettings, RecoverSettings, ScaleSettings
+from explorer.config import Settings
+from explorer.records import Progress
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a bench has measured, ready to be shown."""
+
+    values: JsonValue
+    """For programs, unrounded."""
+    tables: tuple[tuple[str, list[str], list[list[str]]], ...]
+    """For people: title, names of the columns, rows."""
+    lines: tuple[str, ...] = ()
+    """What is to be said beside the tables."""
+
+
+@dataclass(frozen=True)
+class SettledBench:
+    """A bench that has settings."""
+
+    settings: type[Settings]
+    """Its fields are the options that the bench takes."""
+    run: Callable[[Mapping[str, object], Path, Progress], Shown]
+    """Takes the settings that are given, and a run; raises what the bench raises, ValidationError for a bad setting."""
+    plants: bool
+    """Whether it plants its own codes and takes no run."""
+
+
+def _recover(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
+    report = recover.recover(RecoverSettings.model_validate(given), progress=progress)
+    return Shown(recover.report_values(report), (recover.report_rows(report),), tuple(recover.report_lines(report)))
+
+
+def _steer(given: Mapping[str, object], run: Path, progress: Progress) -> Shown:
+    found = steer.time_steering(run, steer.SteerBenchSettings.model_validate(given), progress=progress)
+    return Shown([*steer.report_values(found)], (steer.report_rows(found),))
+
+
+def _cofire(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
+    found = cofire.measure_cofiring(CofireSettings.model_validate(given), progress=progress)
+    return Shown([*cofire.report_values(found)], (cofire.report_rows(found),), tuple(cofire.report_lines(found)))
+
+
+def _scale(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
+    report = scale.measure_scale(ScaleSettings.model_validate(given), progress=progress)
+    return Shown(scale.report_values(report), tuple(scale.report_tables(report)), tuple(scale.report_lines(report)))
+
+
+SETTLED: Final[Mapping[str, SettledBench]] = {
+    "recover": SettledBench(RecoverSettings, _recover, plants=True),
+    "steer": SettledBench(steer.SteerBenchSettings, _steer, plants=False),
+    "cofire": SettledBench(CofireSettings, _cofire, plants=True),
+    "scale": SettledBench(ScaleSettings, _scale, plants=True),
+}
+"""All of them."""
