@@ -281,13 +281,13 @@ def steer(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="relations, concepts, steering, steer or recover.")],
+    name: Annotated[str, typer.Argument(help="relations, concepts, steering, steer, recover or halo.")],
     run: Annotated[Path | None, typer.Argument(help="Run of the demo's subject; the cached one if absent.")] = None,
     family: Annotated[list[str] | None, typer.Option(help="recover: planted, zoo or tiles; all if absent.")] = None,
     features: Annotated[list[int] | None, typer.Option(min=64, help="recover: sizes of planted sets.")] = None,
-    k: Annotated[list[int] | None, typer.Option(min=1, help="recover: fires on a sample of the zoo.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="recover: first seed.")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="recover: how many seeds.")] = None,
+    k: Annotated[list[int] | None, typer.Option(min=1, help="recover, halo: fires on a sample of the zoo.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="recover, halo: first seed.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="recover, halo: how many seeds.")] = None,
     coupling_c: Annotated[list[float] | None, typer.Option(min=1e-6, help="recover: C of the couplings.")] = None,
     rounds: Annotated[int | None, typer.Option(min=3, help="steer: rounds, each times both works.")] = None,
     tokens: Annotated[int | None, typer.Option(min=2, help="steer: tokens that are written.")] = None,
@@ -301,17 +301,18 @@ def bench(
     from explorer.places import shipped_folder
     from explorer.terminal import print_json, print_table
 
-    planting = {"family": family, "features": features, "k": k, "seed": seed, "seeds": seeds, "coupling_c": coupling_c}
+    zoo = {"k": k, "seed": seed, "seeds": seeds}
+    planting = {"family": family, "features": features, **zoo, "coupling_c": coupling_c}
     timing = {"rounds": rounds, "tokens": tokens, "waypoints": waypoints, "device": device, "dtype": dtype}
-    options: dict[str, Mapping[str, object]] = {"recover": planting, "steer": timing}
+    options: dict[str, Mapping[str, object]] = {"recover": planting, "halo": zoo, "steer": timing}
     if name not in (*BENCHES, *options):
         raise InputError("bench", repr(name), f"one of {', '.join((*BENCHES, *options))}")
     given = _own_options(name, options)
     measured = run or shipped_folder("cached_runs") / "almanac"
-    if name == "recover":
+    if name in ("recover", "halo"):
         if run is not None:
-            raise InputError("bench recover", f"a run, {run}", "no run: it plants its own codes")
-        _bench_recover(given, as_json)
+            raise InputError(f"bench {name}", f"a run, {run}", "no run: it plants its own codes")
+        _bench_recover(given, as_json) if name == "recover" else _bench_halo(given, as_json)
     elif name == "steer":
         _bench_steer(measured, given, as_json)
     else:
@@ -321,12 +322,13 @@ def bench(
 
 def _own_options(name: str, options: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     """The options given to one bench; those of another are refused."""
-    given = {bench: {key: value for key, value in own.items() if value is not None} for bench, own in options.items()}
-    for bench, others in given.items():
-        if others and bench != name:
-            option = "--" + next(iter(others)).replace("_", "-")
-            raise InputError(f"bench {name}", option, f"the options of bench {bench} with bench {bench} alone")
-    return given.get(name, {})
+    own = options.get(name, {})
+    for bench, others in options.items():
+        for key, value in others.items():
+            if value is not None and key not in own:
+                option = "--" + key.replace("_", "-")
+                raise InputError(f"bench {name}", option, f"the options of bench {bench} with bench {bench} alone")
+    return {key: value for key, value in own.items() if value is not None}
 
 
 def _bench_steer(run: Path, given: Mapping[str, object], as_json: bool) -> None:
@@ -352,6 +354,22 @@ def _bench_recover(given: Mapping[str, object], as_json: bool) -> None:
     for line in report_lines(report):
         say(line)
     print_json(report_values(report)) if as_json else print_table(*report_rows(report))
+
+
+def _bench_halo(given: Mapping[str, object], as_json: bool) -> None:
+    from explorer.bench.halo import halo_rows, measure_halos, regime_rows, report_values
+    from explorer.bench.settings import HaloBenchSettings
+    from explorer.terminal import print_json, print_table, progress_bars
+
+    with _named_by_option():
+        settings = HaloBenchSettings.model_validate(given)
+    with progress_bars() as progress:
+        measured = measure_halos(settings, progress=progress)
+    if as_json:
+        print_json(report_values(measured))
+        return
+    for table in (halo_rows(measured), regime_rows(measured)):
+        print_table(*table)
 
 
 def main() -> None:
