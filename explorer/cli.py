@@ -323,12 +323,12 @@ def bench(
 def _own_options(name: str, options: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     """The options given to one bench; those of another are refused."""
     own = options.get(name, {})
-    for bench, others in options.items():
-        for key, value in others.items():
-            if value is not None and key not in own:
-                option = "--" + key.replace("_", "-")
-                raise InputError(f"bench {name}", option, f"the options of bench {bench} with bench {bench} alone")
-    return {key: value for key, value in own.items() if value is not None}
+    given = {key: value for others in options.values() for key, value in others.items() if value is not None}
+    for key in given:
+        if key not in own:
+            option, benches = "--" + key.replace("_", "-"), " or ".join(one for one in options if key in options[one])
+            raise InputError(f"bench {name}", option, f"this option with bench {benches} alone")
+    return given
 
 
 def _bench_steer(run: Path, given: Mapping[str, object], as_json: bool) -> None:
