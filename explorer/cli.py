@@ -283,15 +283,15 @@ def steer(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="relations, concepts, steering, steer, recover, cofire or scale.")],
+    name: Annotated[str, typer.Argument(help="relations, concepts, steering, steer, recover, halo, cofire or scale.")],
     run: Annotated[Path | None, typer.Argument(help="Run of the demo's subject; the cached one if absent.")] = None,
     family: Annotated[list[str] | None, typer.Option(help="recover: planted, zoo or tiles; all if absent.")] = None,
     features: Annotated[
         list[int] | None, typer.Option(min=64, help="recover, cofire, scale: features of planted sets.")
     ] = None,
-    k: Annotated[list[int] | None, typer.Option(min=1, help="recover: fires on a sample of the zoo.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="recover, cofire, scale: first seed.")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="recover: how many seeds.")] = None,
+    k: Annotated[list[int] | None, typer.Option(min=1, help="recover, halo: fires on a sample of the zoo.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="recover, halo, cofire, scale: first seed.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="recover, halo: how many seeds.")] = None,
     coupling_c: Annotated[list[float] | None, typer.Option(min=1e-6, help="recover: C of the couplings.")] = None,
     rounds: Annotated[
         int | None, typer.Option(min=1, help="steer, cofire: rounds, each does every work; steer: 3 or more.")

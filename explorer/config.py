@@ -87,6 +87,8 @@ class HaloSettings(Settings):
     """Stop once the atoms explain this share of the variance."""
     null_draws: int = Field(default=5, ge=1)
     """Shuffles of the codes that an atom's gain is held against."""
+    least_lift: float = Field(default=0.0, ge=0.0)
+    """How often an atom fires on the cluster's tokens at least, as a multiple of how often it fires anywhere."""
 
 
 class GeometrySettings(Settings):

@@ -289,7 +289,7 @@ MISFIT = [
     Case("an unknown format", ((*EXPORT, "--format", "parquet"),), nothing, "--format", "'parquet'", "csv or svg"),
     Case("an unknown bench", (("bench", "smell"),), nothing, "bench", "'smell'", "one of relations"),
     Case("options of another bench", (("bench", "concepts", "--k", "3"),), nothing, "bench concepts", "--k",
-         "with bench recover alone"),
+         "with bench recover or halo alone"),
     Case("options of the steering bench", (("bench", "recover", "--rounds", "3"),), nothing, "bench recover",
          "--rounds", "with bench steer or cofire alone"),
     Case("options of the counting bench", (("bench", "scale", "--threads", "2"),), nothing, "bench scale", "--threads",
@@ -302,6 +302,9 @@ MISFIT = [
     Case("a device that is not there", (("bench", "steer", "--device", "smell"),), nothing, "device", "'smell'", "cpu"),
     Case("an unknown family", (("bench", "recover", "--family", "smell"),), nothing, "--family", "'smell'",
          "'planted'"),
+    Case("options of the recovery bench", (("bench", "halo", "--family", "zoo"),), nothing, "bench halo", "--family",
+         "with bench recover alone"),
+    Case("a run where the zoo is trained on", (("bench", "halo", "run"),), nothing, "bench halo", "a run", "no run"),
     Case("a run where codes are planted", (("bench", "recover", "run"),), nothing, "bench recover", "a run", "no run"),
     Case("a run where codes are counted", (("bench", "cofire", "run"),), nothing, "bench cofire", "a run", "no run"),
 ]  # fmt: skip

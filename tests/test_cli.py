@@ -14,12 +14,16 @@ import pytest
 from typer.testing import CliRunner
 
 from explorer import terminal
-from explorer.bench import commands
+from explorer.bench import commands, halo
 from explorer.bench.commands import SETTLED, Shown
+from explorer.bench.halo import Manifold
+from explorer.bench.planted_regime import PlantedFields
+from explorer.bench.settings import HaloBenchSettings
 from explorer.cli import app
 from explorer.demo.bench import BENCHES, Bench
 from explorer.errors import ExplorerError, HostUnreachable
 from explorer.lm.sae import load_sae
+from explorer.records import Progress
 from tests.lm.tiny import tiny_model
 from tests.lm.tiny_tokenizers import TEXT, word_tokenizer
 from tests.pipeline.command import run_command, spawn_command
@@ -122,6 +126,23 @@ def test_the_recovery_bench_prints_one_document() -> None:
     ran = run_command(*command, "--json")
     assert {outcome["seed"] for outcome in ran.document["outcomes"]} == {3, 4}
     assert {"ARI", "noise", "recovered"} <= set(run_command(*command).out.replace("(", " ").split())
+
+
+def test_the_halo_bench_prints_one_document_or_two_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = PlantedFields("tiling", 2, 5, 5, 0.2, 0.4, 1.1, 0.75)
+    asked: list[HaloBenchSettings] = []
+
+    def measured(settings: HaloBenchSettings, *, progress: Progress) -> tuple[Manifold, ...]:
+        progress("halo", 1, 1)
+        asked.append(settings)
+        return (Manifold(3, settings.seed, 7, "circle", 5, 0.75, fields, None),)
+
+    monkeypatch.setattr(halo, "measure_halos", measured)
+    ran = run_command("bench", "halo", "--k", "3", "--seed", "4", "--json")
+    assert asked[0] == HaloBenchSettings(k=(3,), seed=4)
+    assert ran.document["manifolds"][0]["fields"]["regime"] == "tiling"
+    assert ran.err == ""
+    assert {"Restricted", "Regimes"} <= set(run_command("bench", "halo").out.split())
 
 
 def test_the_steering_bench_prints_one_document() -> None:

@@ -7,8 +7,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from explorer.bench import cofire, recover, scale, steer
-from explorer.bench.settings import CofireSettings, RecoverSettings, ScaleSettings
+from explorer.bench import cofire, halo, recover, scale, steer
+from explorer.bench.settings import CofireSettings, HaloBenchSettings, RecoverSettings, ScaleSettings
 from explorer.config import Settings
 from explorer.records import Progress
 
@@ -42,6 +42,11 @@ def _recover(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
     return Shown(recover.report_values(report), (recover.report_rows(report),), tuple(recover.report_lines(report)))
 
 
+def _halo(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
+    found = halo.measure_halos(HaloBenchSettings.model_validate(given), progress=progress)
+    return Shown(halo.report_values(found), (halo.halo_rows(found), halo.regime_rows(found)))
+
+
 def _steer(given: Mapping[str, object], run: Path, progress: Progress) -> Shown:
     found = steer.time_steering(run, steer.SteerBenchSettings.model_validate(given), progress=progress)
     return Shown([*steer.report_values(found)], (steer.report_rows(found),))
@@ -59,6 +64,7 @@ def _scale(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
 
 SETTLED: Final[Mapping[str, SettledBench]] = {
     "recover": SettledBench(RecoverSettings, _recover, plants=True),
+    "halo": SettledBench(HaloBenchSettings, _halo, plants=True),
     "steer": SettledBench(steer.SteerBenchSettings, _steer, plants=False),
     "cofire": SettledBench(CofireSettings, _cofire, plants=True),
     "scale": SettledBench(ScaleSettings, _scale, plants=True),

@@ -77,3 +77,20 @@ class ScaleSettings(Settings):
     """Features at which clustering is held against HDBSCAN on the dense matrix, which takes 8 bytes a pair and more."""
     seed: int = Field(default=0, ge=0)
     """What codes and clouds are planted from."""
+
+
+class HaloBenchSettings(Settings):
+    """SAEs of the zoo, and on what core and halo are measured."""
+
+    k: tuple[PositiveInt, ...] = (3, 8, 16)
+    """Features that fire on a sample."""
+    zoo: ZooSettings = ZooSettings()
+    """The SAE, and the samples whose codes are clustered."""
+    held_out: int = Field(default=80_000, ge=100)
+    """Further samples: restricted R2 is fitted on one half of them and measured on the other."""
+    least_lift: float = Field(default=2.0, gt=0.0)
+    """A second halo is grown from features that fire so much more often on the core's samples than elsewhere."""
+    seed: int = Field(default=0, ge=0)
+    """Zoo and SAE come from this seed and those that follow it."""
+    seeds: int = Field(default=1, ge=1)
+    """How many seeds."""

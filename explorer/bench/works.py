@@ -5,17 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int32, Int64
 
 from explorer.bench.settings import RecoverSettings, ZooSettings
-from explorer.config import CofiringSettings
-from explorer.lm.train_sae import TrainSaeSettings, train_sae
-from explorer.maths.cofiring import fire_counts
+from explorer.bench.zoo_sae import train_on_zoo
 from explorer.maths.planted_codes import document_offsets, planted_cofiring
 from explorer.maths.planted_tiles import TileSettings, planted_tiles
-from explorer.maths.zoo import make_zoo, owner_of_features, sample_zoo
-from explorer.records import NOISE, Codes
+from explorer.records import Codes
 
 TOKENS_PER_FEATURE: Final = 25
 """Tokens of planted co-firing sets, for each feature."""
@@ -83,28 +79,6 @@ def _tiles(settings: TileSettings, *, seed: int) -> Work:
 
 
 def _zoo(k: int, settings: ZooSettings, *, seed: int) -> Work:
-    """Train an SAE on one zoo and encode further samples of it; rare features have no truth.
-
-    As published, no dead feature is helped.
-    """
-    rng = np.random.default_rng([seed, k])
-    zoo = make_zoo(rng=rng)
-    training = TrainSaeSettings(
-        n_features=settings.n_features,
-        k=k,
-        steps=settings.steps,
-        batch=settings.batch,
-        learning_rate=settings.learning_rate,
-        aux_weight=0.0,
-        seed=seed,
-    )
-    sae, _ = train_sae(torch.from_numpy(sample_zoo(zoo, settings.train_samples, rng=rng).points), training)
-    samples = sample_zoo(zoo, settings.fires // k, rng=rng)
-    with torch.no_grad():
-        activation = sae.encode(torch.from_numpy(samples.points)).numpy()
-    token, feature = np.nonzero(activation > 0)
-    indptr = np.searchsorted(token, np.arange(len(activation) + 1)).astype(np.int64)
-    codes = Codes(indptr, feature.astype(np.uint32), activation[token, feature], settings.n_features)
-    truth = owner_of_features(feature, token, settings.n_features, samples.active)
-    rare = fire_counts(indptr, codes.features, settings.n_features) < CofiringSettings().min_fires
-    return Work("", codes, np.array([0, codes.n_tokens]), np.where(rare, np.int32(NOISE), truth), sae.W_dec.numpy())
+    """Codes of an SAE that is trained on the zoo; rare features have no truth."""
+    trained = train_on_zoo(k, settings, seed=seed)
+    return Work("", trained.codes, np.array([0, trained.codes.n_tokens]), trained.owner, trained.sae.W_dec.numpy())

@@ -56,6 +56,8 @@ class ZooSamples:
     """Sums of the active manifolds' points, with noise."""
     active: Bool[np.ndarray, "sample manifold"]
     """Which manifolds are in each sample."""
+    contribution: tuple[Float32[np.ndarray, "present axis"], ...]
+    """What each manifold adds to the samples that it is in, in the axes of its own basis."""
 
 
 def make_zoo(*, rng: np.random.Generator) -> Zoo:
@@ -86,11 +88,14 @@ def sample_zoo(zoo: Zoo, n_samples: int, *, rng: np.random.Generator) -> ZooSamp
     active = np.zeros((n_samples, n_manifolds), dtype=bool)
     np.put_along_axis(active, chosen, True, axis=1)
     points = (np.sqrt(NOISE_VARIANCE) * rng.standard_normal((n_samples, D_MODEL), dtype=np.float32)).astype(np.float32)
+    contributions = []
     for number, name in enumerate(zoo.kind):
         where = np.flatnonzero(active[:, number])
         raw = KINDS[name](len(where), float(zoo.variant[number]), rng)
-        points[where] += ((raw - zoo.centre[number]) / zoo.scale[number]) @ zoo.basis[number]
-    return ZooSamples(points, active)
+        inside = (raw - zoo.centre[number]) / zoo.scale[number]
+        points[where] += inside @ zoo.basis[number]
+        contributions.append(inside.astype(np.float32))
+    return ZooSamples(points, active, tuple(contributions))
 
 
 def owner_of_features(

@@ -8,10 +8,15 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64
 from scipy.sparse import csr_array
 
+from explorer.maths.regime import Cofires
 from explorer.records import Codes, FeatureTable
 
 ALIKE = 0.9
 """Two choices of tokens that share so many hardly differ."""
+CANDIDATE_FIRES = 5
+"""A feature that fires on fewer of a cluster's sampled tokens is no candidate for its halo,"""
+CANDIDATE_SHARE = 0.002
+"""nor one that fires on less than this share of them."""
 
 
 @dataclass(frozen=True)
@@ -136,12 +141,50 @@ def core_tokens(firing: Firing, core: Int32[np.ndarray, "core"], share: float, c
 
 def _most_central(fires: list[Int64[np.ndarray, "fires"]]) -> int:
     """The feature whose firings are most like the others', by the cosine."""
+    together = _together(fires)
+    scale = np.sqrt(np.maximum(np.diag(together), 1))
+    return int((together / np.outer(scale, scale)).sum(axis=1).argmax())
+
+
+def _together(fires: list[Int64[np.ndarray, "fires"]]) -> Float32[np.ndarray, "core core"]:
+    """Tokens on which both of two features fire."""
     sizes = [len(tokens) for tokens in fires]
     entries = (np.ones(sum(sizes), np.float32), np.concatenate(fires), np.concatenate([[0], np.cumsum(sizes)]))
     table = csr_array(entries)
-    together = (table @ table.T).toarray()
-    scale = np.sqrt(np.maximum(np.diag(together), 1))
-    return int((together / np.outer(scale, scale)).sum(axis=1).argmax())
+    both: Float32[np.ndarray, "core core"] = (table @ table.T).toarray()
+    return both
+
+
+def core_cofires(firing: Firing, core: Int32[np.ndarray, "core"]) -> Cofires:
+    """How often the pairs of a core fire together over all tokens."""
+    together = _together([firing.of(int(feature))[0] for feature in core])
+    return Cofires.of(together.astype(np.int64), firing.n_tokens)
+
+
+def halo_candidates(
+    firing: Firing, core: Int32[np.ndarray, "core"], tokens: Int64[np.ndarray, "sample"], least_lift: float
+) -> Int32[np.ndarray, "candidate"]:
+    """The core, and the features that fire often enough on its tokens to be chosen for its halo, ascending.
+
+    Args:
+        firing: where features fire.
+        core: HDBSCAN's members.
+        tokens: the cluster's sampled tokens, ascending.
+        least_lift: how often a feature fires there at least, as a multiple of how often it fires anywhere.
+    """
+    counts = fires_on(firing, tokens)
+    often = counts >= max(CANDIDATE_FIRES, CANDIDATE_SHARE * len(tokens))
+    lifted = counts * firing.n_tokens >= least_lift * firing.counts * len(tokens)
+    return np.union1d(core, np.flatnonzero(often & lifted)).astype(np.int32)
+
+
+def fires_on(firing: Firing, tokens: Int64[np.ndarray, "sample"]) -> Int64[np.ndarray, "feature"]:
+    """On how many of some tokens each feature fires."""
+    inside = np.zeros(firing.n_tokens, dtype=bool)
+    inside[tokens] = True
+    running = np.concatenate([[0], np.cumsum(inside[firing.tokens])])
+    counts: Int64[np.ndarray, "feature"] = running[firing.offsets[1:]] - running[firing.offsets[:-1]]
+    return counts
 
 
 def _alike(one: Int64[np.ndarray, "token_of_core"], other: Int64[np.ndarray, "token_of_core"]) -> float:

@@ -9,12 +9,13 @@ from pydantic import TypeAdapter
 from explorer.config import BuildSettings
 from explorer.maths.coordinate import orient
 from explorer.maths.curve import fit_path
+from explorer.maths.explained import COUNTS, greedy_variance, principal_variance, random_variance
 from explorer.maths.membership import Subspace
 from explorer.maths.portrait import portrait_svg
 from explorer.maths.regime import feature_order, judge_regime, tuning_curves
 from explorer.maths.values import Values, label_of, shape_in_words
 from explorer.pipeline.contexts import contexts_of
-from explorer.pipeline.firing import Firing, codes_on
+from explorer.pipeline.firing import Firing, codes_on, core_cofires
 from explorer.pipeline.reading import Cloud, ClusterReader, Reading
 from explorer.records import (
     CURVES,
@@ -206,7 +207,8 @@ class ClusterBuilder:
     ) -> ClusterSummary:
         shape = fit.reading.shape
         codes = codes_on(self.reader.firing, membership.atoms, cloud.tokens[fit.known])
-        judged = judge_regime(codes, fit.points, fit.coordinate, closed=fit.closed, rng=rng)
+        cofires = core_cofires(self.reader.firing, membership.atoms[: membership.n_core])
+        judged = judge_regime(codes, fit.points, fit.coordinate, closed=fit.closed, rng=rng, cofires=cofires)
         tuning = tuning_curves(codes, fit.coordinate, closed=fit.closed, bins=self.settings.geometry.bins)
         return ClusterSummary(
             id=number,
@@ -222,7 +224,9 @@ class ClusterBuilder:
             order=fit.values.names,
             value_offset=fit.values.offset,
             feature_order=tuple(int(membership.atoms[row]) for row in feature_order(tuning)),
-            scores=self._scores(number, membership, cloud, fit) | judged.numbers,
+            scores=self._scores(number, membership, cloud, fit)
+            | judged.numbers
+            | self._variance(membership, cloud.activations[fit.known], rng),
         )
 
     def _scores(self, number: int, membership: Membership, cloud: Cloud, fit: _Fit) -> dict[str, float]:
@@ -238,6 +242,17 @@ class ClusterBuilder:
             "position_bits": position.bits,
             "position_p_value": position.p_value,
         }
+
+    def _variance(
+        self, membership: Membership, activations: Float32[np.ndarray, "known d_model"], rng: np.random.Generator
+    ) -> dict[str, float]:
+        """Variance inside the span of a few of the atoms' directions, beside principal axes and random ones."""
+        curves = {
+            "atoms_hold": greedy_variance(activations, self.reader.decoder.W_dec[membership.atoms]),
+            "pca_holds": principal_variance(activations),
+            "random_holds": random_variance(activations, rng=rng),
+        }
+        return {f"{name}_{n}": held for name, curve in curves.items() for n, held in zip(COUNTS, curve, strict=True)}
 
     def _common(self, tokens: Int64[np.ndarray, "sample"], most: int = 3) -> list[str]:
         """Texts of the tokens that the cluster fires on most."""

@@ -13,13 +13,9 @@ from explorer.maths.position import Position, read_position
 from explorer.maths.search import explained_by_lag
 from explorer.maths.values import Values, breaks_off, name_values
 from explorer.pipeline.contexts import contexts_of
-from explorer.pipeline.firing import Firing, codes_on, core_tokens
+from explorer.pipeline.firing import Firing, codes_on, core_tokens, fires_on, halo_candidates
 from explorer.records import CONTEXT_BEFORE, CURVES, Decoder, Membership, Residuals, Shape, ShapeKind, Tokens
 
-CANDIDATE_FIRES = 5
-"""A feature that fires on fewer of a cluster's sampled tokens is no candidate for its halo,"""
-CANDIDATE_SHARE = 0.002
-"""nor one that fires on less than this share of them."""
 ATOMS_A_VALUE = 3
 """A curve through many values has so many atoms for each, if that is more than the settings' limit."""
 FEWEST_STORED = 40
@@ -144,25 +140,16 @@ class ClusterReader:
 
     def _reconstructed(self, tokens: Int64[np.ndarray, "sample"]) -> Float32[np.ndarray, "sample d_model"]:
         """What the SAE makes of its codes, which stands in for activations that are not stored."""
-        features = self._features_on(tokens, least=1)
+        features = np.flatnonzero(fires_on(self.firing, tokens)).astype(np.int32)
         codes = codes_on(self.firing, features, tokens)
         return np.asarray(codes @ self.decoder.W_dec[features] + self.decoder.b_dec)
-
-    def _features_on(self, tokens: Int64[np.ndarray, "sample"], least: float) -> Int32[np.ndarray, "candidate"]:
-        """Features that fire on at least so many of the tokens, ascending."""
-        inside = np.zeros(self.firing.n_tokens, dtype=bool)
-        inside[tokens] = True
-        running = np.concatenate([[0], np.cumsum(inside[self.firing.tokens])])
-        counts = running[self.firing.offsets[1:]] - running[self.firing.offsets[:-1]]
-        return np.flatnonzero(counts >= least).astype(np.int32)
 
     def _membership(
         self, core: Int32[np.ndarray, "core"], cloud: Cloud, rng: np.random.Generator, n_values: int = 0
     ) -> Membership:
         halo = self.settings.halo
         halo = halo.model_copy(update={"max_atoms": max(halo.max_atoms, ATOMS_A_VALUE * n_values)})
-        least = max(CANDIDATE_FIRES, CANDIDATE_SHARE * len(cloud.tokens))
-        candidates = np.union1d(core, self._features_on(cloud.tokens, least)).astype(np.int32)
+        candidates = halo_candidates(self.firing, core, cloud.tokens, halo.least_lift)
         codes = codes_on(self.firing, candidates, cloud.tokens)
         W_dec = self.decoder.W_dec
         return grow_halo(core, candidates, codes, cloud.activations, W_dec, halo, rng=rng)

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from explorer.records import CONTEXT_BEFORE, ClusterSummary
 from explorer.runs.run import Run
+from explorer.runs.score_curves import gather_curves
 
 SHOWN_VALUES = 12
 """Values that one row of the table of clusters shows; the cluster's own table shows all."""
@@ -116,10 +117,12 @@ def cluster_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]
         RunError: there is no such cluster, or its file is broken.
     """
     summary, geometry = run.summary(number), run.cluster(number)
-    scores = ", ".join(f"{name} {value:.3g}" for name, value in sorted(summary.scores.items()))
+    single, curves = gather_curves(summary.scores)
+    scores = ", ".join(f"{name} {value:.3g}" for name, value in sorted(single.items()))
+    told = "".join(f"\n{_printable(name)} {_curve(curve)}" for name, curve in curves.items())
     title = (
         f"Cluster {number}: {_printable(summary.label)}. {_printable(summary.words)}\n"
-        f"core {list(summary.features)}, halo {list(summary.halo)}\n{_printable(scores)}"
+        f"core {list(summary.features)}, halo {list(summary.halo)}\n{_printable(scores)}{told}"
     )
     rows = [
         [_printable(value), f"{coordinate:.3f}", str(count)]
@@ -128,6 +131,10 @@ def cluster_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]
         )
     ]
     return title, ["value", "coordinate", "tokens"], rows
+
+
+def _curve(curve: dict[int, float]) -> str:
+    return ", ".join(f"{atoms}: {value:.3g}" for atoms, value in curve.items())
 
 
 def _printable(text: str) -> str:

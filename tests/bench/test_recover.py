@@ -16,11 +16,11 @@ def test_every_method_is_measured_on_every_work_that_it_applies_to() -> None:
     report = recover(TINY)
     cells = {(outcome.work, outcome.method, outcome.seed) for outcome in report.outcomes}
     left = {(skipped.work, skipped.method) for skipped in report.skipped}
-    assert len(cells) == len(report.outcomes) == 2 * (2 * 6 - len(left))
+    assert len(cells) == len(report.outcomes) == 2 * (2 * 7 - len(left))
     assert left == {("planted, 256 features", "decoder cosine + spectral")}
     _, header, rows = report_rows(report)
     assert {len(row) for row in rows} == {len(header)}
-    assert len(rows) == 11
+    assert len(rows) == 13
     values = report_values(report)
     assert {*values} == {"outcomes", "not_run"}
     assert report_lines(report) == ["not run: decoder cosine + spectral on planted, 256 features: there is no decoder"]
@@ -42,4 +42,4 @@ def test_without_igraph_the_rest_runs_and_one_line_says_what_is_missing(monkeypa
     lines = [line for line in report_lines(report) if "leidenalg" in line]
     assert len(lines) == 2
     assert all("pip install" in line for line in lines)
-    assert len(report.outcomes) == 4
+    assert len(report.outcomes) == 5

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from explorer.maths.regime import feature_order, judge_regime, tuning_curves, varies
+from explorer.maths.regime import POWER, Cofires, embedding_dim, feature_order, judge_regime, tuning_curves, varies
 
 
 def _ring(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -24,6 +24,55 @@ def test_the_planted_receptive_fields_give_the_regime() -> None:
     assert _judge(_tiles(turns, 9, 0.07), points, turns) == "tiling"
     assert _judge(_tiles(turns, 16, 0.25), points, turns) == "dilution"
     assert _judge((axes[:, :2] + 1.05).astype(np.float32), points, turns) == "compact capture"
+
+
+def test_half_spaces_of_both_signs_are_compact_and_more_of_them_are_dilution() -> None:
+    turns, points = _ring(2000, np.random.default_rng(4))
+    middles = 2 * np.pi * np.arange(4) / 4
+    angle = 2 * np.pi * turns[:, None]
+    assert _judge(np.maximum(0, np.cos(angle - middles)).astype(np.float32), points, turns) == "compact capture"
+    many = 2 * np.pi * np.arange(9) / 9
+    assert _judge(np.maximum(0, np.cos(angle - many)).astype(np.float32), points, turns) == "dilution"
+
+
+def test_tiling_is_told_only_where_a_pair_had_the_chance_to_meet() -> None:
+    turns, points = _ring(2000, np.random.default_rng(5))
+    tiles = _tiles(turns, 9, 0.07)
+
+    def judged(n_tokens: int) -> tuple[str, dict[str, float]]:
+        together = ((tiles > 0).T.astype(np.int64)) @ (tiles > 0).astype(np.int64)
+        rng = np.random.default_rng(0)
+        one = judge_regime(tiles, points, turns, closed=True, rng=rng, cofires=Cofires.of(together, n_tokens))
+        return one.regime, one.numbers
+
+    regime, numbers = judged(4000)
+    assert regime == "tiling"
+    assert numbers["expected_cofires"] >= POWER
+    assert numbers["positive_pairs"] < 0.5
+    regime, numbers = judged(1_000_000)
+    assert regime == "undetermined"
+    assert numbers["expected_cofires"] < POWER
+
+
+def test_cofires_are_counted_over_pairs_and_held_against_chance() -> None:
+    together = np.array([[100, 60, 0], [60, 100, 10], [0, 10, 100]])
+    cofires = Cofires.of(together, 1000)
+    assert cofires.expected == 10.0
+    assert cofires.positive == pytest.approx(1 / 3)
+    assert Cofires.of(together[:1, :1], 1000) == Cofires(0.0, 0.0)
+
+
+def test_the_embedding_has_as_many_dimensions_as_hold_its_variance() -> None:
+    points = np.random.default_rng(6).standard_normal((3000, 4)) * np.array([1.0, 1.0, 0.5, 0.05])
+    assert embedding_dim(points.astype(np.float32)) == 3
+
+
+def test_the_judge_tells_how_position_is_explained_by_few_atoms() -> None:
+    turns, points = _ring(2000, np.random.default_rng(7))
+    judged = judge_regime(_tiles(turns, 9, 0.2), points, turns, closed=True, rng=np.random.default_rng(0))
+    curve = [judged.numbers[f"r2_at_{n}"] for n in (1, 2, 4, 8, 16)]
+    assert curve[0] < curve[1] < curve[2] < curve[3]
+    assert curve[-1] > 0.95
 
 
 def test_too_few_tokens_or_atoms_leave_it_undetermined() -> None:

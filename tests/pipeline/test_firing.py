@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from explorer.pipeline.firing import Firing, by_feature, core_tokens
+from explorer.pipeline.firing import Firing, by_feature, core_cofires, core_tokens, fires_on, halo_candidates
 from explorer.records import Codes
 
 
@@ -95,3 +95,26 @@ def test_other_features_do_not_count() -> None:
     with_others = np.concatenate([fires, np.ones((40, 5), dtype=bool)], axis=1)
     alone, beside = (core_tokens(firing_of(given), core_of(6), 0.5) for given in (fires, with_others))
     assert [tokens.tolist() for tokens in alone] == [tokens.tolist() for tokens in beside]
+
+
+def test_candidates_are_the_core_and_what_fires_often_enough_on_its_tokens() -> None:
+    fires = np.zeros((1000, 5), dtype=bool)
+    fires[:100, 0] = True
+    fires[:50, 1] = True
+    fires[:4, 2] = True
+    fires[::2, 3] = True
+    fires[100:, 4] = True
+    firing, tokens = firing_of(fires), np.arange(100)
+    assert fires_on(firing, tokens).tolist() == [100, 50, 4, 50, 0]
+    assert halo_candidates(firing, core_of(1), tokens, 0.0).tolist() == [0, 1, 3]
+    assert halo_candidates(firing, core_of(1), tokens, 1.0).tolist() == [0, 1, 3]
+    assert halo_candidates(firing, core_of(1), tokens, 2.0).tolist() == [0, 1]
+    assert halo_candidates(firing, np.array([0, 4], np.int32), tokens, 2.0).tolist() == [0, 1, 4]
+
+
+def test_cofires_of_a_core_are_held_against_all_tokens() -> None:
+    fires = np.zeros((1000, 2), dtype=bool)
+    fires[:100, 0] = True
+    fires[80:180, 1] = True
+    cofires = core_cofires(firing_of(fires), core_of(2))
+    assert (cofires.expected, cofires.positive) == (10.0, 1.0)

@@ -18,7 +18,7 @@ def test_run_table(planted_run: Path) -> None:
     for cluster in table["clusters"]:
         assert wanted | {"feature_order", "scores"} <= cluster.keys()
     assert table["clusters"][0]["order"][0] == "Monday"
-    assert table["settings"]["cofiring"]["similarity"] == "npmi"
+    assert table["settings"]["cofiring"]["similarity"] == "signed"
     assert table["evidence"]["resamples"] == 10
     assert table["chance_clusters"] == 1.0
     assert table["clusters"][0]["scores"]["stability"] == 0.93
@@ -70,3 +70,11 @@ def test_a_terminal_is_not_written_to_by_labels(planted_run: Path) -> None:
 
 def test_a_problem_is_one_line() -> None:
     assert str(Problem("a", "b", "c")) == "a: found b, wanted c"
+
+
+def test_curves_over_atoms_are_told_in_the_order_of_their_atoms(planted_run: Path) -> None:
+    run = open_run(planted_run)
+    scores = {"r2_at_16": 0.95, "r2_at_2": 0.5, "overlap": 2.0}
+    summary = replace(run.summary(0), scores=scores)
+    run.manifest = run.manifest.model_copy(update={"clusters": (summary, *run.manifest.clusters[1:])})
+    assert cluster_rows(run, 0)[0].endswith("overlap 2\nr2_at 2: 0.5, 16: 0.95")

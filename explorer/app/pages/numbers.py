@@ -8,6 +8,7 @@ from dash.development.base_component import Component
 
 from explorer.app.words import number, percent
 from explorer.records import ClusterGeometry, ClusterSummary
+from explorer.runs.score_curves import gather_curves
 
 
 @dataclass(frozen=True)
@@ -62,22 +63,56 @@ SCORES = {
     "receptive_spread": Score("receptive spread", "Width of a typical feature's field: 1 is all of it, 0 a point."),
     "varying_atoms": Score("features that vary", "Features whose firing tells positions apart."),
     "overlap": Score("overlap", "How many of those fire at one place, on average."),
-    "effective_rank": Score("effective rank", "Dimensions that the cloud fills, by the entropy of its variances."),
+    "effective_rank": Score(
+        "effective rank", "Dimensions that the cloud fills, by the participation ratio of its variances."
+    ),
+    "embedding_dim": Score("embedding dimensions", "Principal axes that hold 95 % of the positions' variance."),
+    "positive_pairs": Score(
+        "pairs that attract",
+        "Share of the core's pairs that fire together more often than chance would have it.",
+        percent,
+    ),
+    "expected_cofires": Score(
+        "chance meetings",
+        "How often a usual pair of the core would fire together by chance. Below 7, silence does not show avoidance.",
+    ),
     "manifold_likeness": Score("manifold-likeness", "What the tiles are sorted by, from 0 to 1."),
 }
 """The scores that have a name in words; others are shown under their own."""
 
+CURVE_SCORES = {
+    "r2_at": Score(
+        "position from few features",
+        "Held-out share of the position's variance that so many features' firing explains.",
+        percent,
+    ),
+    "atoms_hold": Score(
+        "variance in few features",
+        "Share of the residual's variance inside the span of so many of its features.",
+        percent,
+    ),
+    "pca_holds": Score(
+        "variance in principal axes", "The same for as many principal axes: no directions hold more.", percent
+    ),
+    "random_holds": Score(
+        "variance in random axes", "The same for as many random directions: what chance holds.", percent
+    ),
+}
+"""Curves over numbers of features; others are shown under their own name."""
+
 
 def number_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> list[tuple[str, str, str]]:
     """Name, value and meaning of every number of a manifold, the telling ones first."""
-    known = [_row(key, summary.scores[key]) for key in SCORES if key in summary.scores]
-    other = [_row(key, value) for key, value in summary.scores.items() if key not in SCORES]
+    single, curves = gather_curves(summary.scores)
+    known = [_row(key, single[key]) for key in SCORES if key in single]
+    other = [_row(key, value) for key, value in single.items() if key not in SCORES]
+    told = [_curve_row(CURVE_SCORES[key], curves[key]) for key in CURVE_SCORES if key in curves]
     dimension = (
         "intrinsic dimension",
         number(summary.intrinsic_dim),
         "TwoNN estimate: how many numbers say a position.",
     )
-    return [*known[:2], dimension, *known[2:], _null_gain(geometry), *other]
+    return [*known[:2], dimension, *known[2:], _null_gain(geometry), *told, *other]
 
 
 def numbers_block(rows: list[tuple[str, str, str]], shown: int = 6) -> Component:
@@ -106,6 +141,11 @@ def numbers_block(rows: list[tuple[str, str, str]], shown: int = 6) -> Component
 def _row(key: str, value: float) -> tuple[str, str, str]:
     score = SCORES.get(key, Score(key.replace("_", " "), "See the run's FORMAT.md."))
     return score.name, score.write(value), score.meaning
+
+
+def _curve_row(score: Score, curve: dict[int, float]) -> tuple[str, str, str]:
+    written = ", ".join(f"{score.write(value)} by {atoms}" for atoms, value in curve.items())
+    return score.name, written, score.meaning
 
 
 def _null_gain(geometry: ClusterGeometry) -> tuple[str, str, str]:
