@@ -38,7 +38,7 @@ class Candidate(NamedTuple):
 def even_weights(cloud: Points, rng: np.random.Generator) -> Float[np.ndarray, "sample"]:
     """Points in crowded cells weigh less: as the root of the crowd; strays weigh nothing."""
     pool = cloud[rng.choice(len(cloud), 3000, replace=False)] if len(cloud) > 3000 else cloud
-    centres = k_means(pool, 48, rng, rounds=3).centres
+    centres = k_means(pool, min(48, max(len(pool) // 8, 1)), rng, rounds=3).centres
     cell = np.concatenate(
         [squared_distances(cloud[start : start + 8192], centres).argmin(1) for start in range(0, len(cloud), 8192)]
     )

@@ -138,6 +138,15 @@ def test_the_same_seed_gives_the_same_shape() -> None:
     assert first.p_value == second.p_value
 
 
+@pytest.mark.parametrize("n_points", [50, 60, 90])
+def test_a_ring_of_few_points_is_a_ring_or_a_blob(n_points: int) -> None:
+    """So few points fall into fewer cells than a cloud has otherwise; in none of them may all be strays."""
+    found = [_fit(planted.circle(n_points, np.random.default_rng(seed)).points, seed) for seed in range(3)]
+    assert {shape.kind for shape in found} <= {"closed curve", "blob"}
+    assert any(shape.kind == "closed curve" for shape in found)
+    assert all(np.isfinite(shape.coordinate).all() for shape in found)
+
+
 @pytest.mark.parametrize(
     "points",
     [
