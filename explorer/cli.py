@@ -7,7 +7,7 @@ hdbscan.
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -240,11 +240,22 @@ def host(
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     model: Annotated[str | None, typer.Option(help="Model, where it is not at the place the run names.")] = None,
     sae: Annotated[str | None, typer.Option(help="SAE, likewise.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Serve the run's subject to the app: behaviour along a path, and streamed text."""
     from explorer.steering.host import serve as serve_host
 
-    serve_host(run, token_file=token_file, bind=bind, port=port, device=device, dtype=dtype, model=model, sae=sae)
+    serve_host(
+        run,
+        token_file=token_file,
+        bind=bind,
+        port=port,
+        device=device,
+        dtype=dtype,
+        model=model,
+        sae=sae,
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -310,7 +321,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure one of the project's claims and print its table."""
-    from explorer.bench.commands import SETTLED
+    from explorer.bench.commands import SETTLED, check_options
     from explorer.demo.bench import BENCHES
     from explorer.places import shipped_folder
     from explorer.terminal import print_json, print_table, progress_bars, say
@@ -332,7 +343,7 @@ def bench(
     }
     measured = run or shipped_folder("cached_runs") / "almanac"
     given = {option: value for option, value in chosen.items() if value is not None}
-    _check_options(name, given)
+    check_options(name, given, BENCHES)
     if name in BENCHES:
         result = BENCHES[name](measured)
         print_json(result.values) if as_json else print_table(result.title, result.header, result.rows)
@@ -348,20 +359,6 @@ def bench(
         return
     for table in shown.tables:
         print_table(*table)
-
-
-def _check_options(name: str, given: Mapping[str, object]) -> None:
-    """Refuse a bench that is not there, and options of another one."""
-    from explorer.bench.commands import SETTLED
-    from explorer.demo.bench import BENCHES
-
-    if name not in (*BENCHES, *SETTLED):
-        raise InputError("bench", repr(name), f"one of {', '.join((*BENCHES, *SETTLED))}")
-    own = SETTLED[name].settings.model_fields if name in SETTLED else {}
-    for option in given:
-        if option not in own:
-            owners = " or ".join(bench for bench, settled in SETTLED.items() if option in settled.settings.model_fields)
-            raise InputError(f"bench {name}", "--" + option.replace("_", "-"), f"it with bench {owners} alone")
 
 
 def main() -> None:

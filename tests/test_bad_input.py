@@ -330,7 +330,7 @@ def test_bad_input_is_told_in_one_line_and_nothing_is_written(world: World, case
     case.spoil(world)
     before = everything(world.root)
     for command in case.commands:
-        ran = run_command(*command) if command[0] in ("open", "host") else run_command(*command, "--json")
+        ran = run_command(*command) if command[0] == "open" else run_command(*command, "--json")
         told = f"{' '.join(command)}: {ran.err}"
         assert ran.code == 2, told
         assert ran.out == "", told

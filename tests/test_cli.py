@@ -83,8 +83,7 @@ def test_reading_needs_no_heavy_package(planted_run: Path, tmp_path: Path, comma
 
 
 def test_every_command_that_prints_a_result_takes_json() -> None:
-    # `host` prints the one line of its address, and nothing after it.
-    for name in set(COMMANDS) - {"host"}:
+    for name in COMMANDS:
         assert "--json" in CliRunner().invoke(app, [name, "--help"]).output, name
 
 

@@ -1,6 +1,6 @@
 """The benches that have settings, by name: what each takes, runs and shows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from explorer.bench import cofire, halo, recover, scale, steer
 from explorer.bench.settings import CofireSettings, HaloBenchSettings, RecoverSettings, ScaleSettings
 from explorer.config import Settings
+from explorer.errors import InputError
 from explorer.records import Progress
 
 
@@ -70,3 +71,23 @@ SETTLED: Final[Mapping[str, SettledBench]] = {
     "scale": SettledBench(ScaleSettings, _scale, plants=True),
 }
 """All of them."""
+
+
+def check_options(name: str, given: Mapping[str, object], others: Collection[str]) -> None:
+    """Refuse a bench that is not there, and options that belong to another one.
+
+    Args:
+        name: what is asked for.
+        given: options by name.
+        others: benches that have no settings.
+
+    Raises:
+        InputError: naming the bench or the option, and what would do.
+    """
+    if name not in (*others, *SETTLED):
+        raise InputError("bench", repr(name), f"one of {', '.join((*others, *SETTLED))}")
+    own = SETTLED[name].settings.model_fields if name in SETTLED else {}
+    for option in given:
+        if option not in own:
+            owners = " or ".join(bench for bench, settled in SETTLED.items() if option in settled.settings.model_fields)
+            raise InputError(f"bench {name}", "--" + option.replace("_", "-"), f"it with bench {owners} alone")

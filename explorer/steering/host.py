@@ -1,5 +1,6 @@
 """Starts a steering host."""
 
+import json
 import os
 import secrets
 import socket
@@ -33,6 +34,7 @@ def serve(
     model: str | None = None,
     sae: str | None = None,
     limits: SteeringLimits | None = None,
+    as_json: bool = False,
 ) -> None:
     """Serve a run's subject until interrupted; prints its address as one line once it listens.
 
@@ -46,6 +48,7 @@ def serve(
         model: the language model, where it is not at the place that the run names.
         sae: the SAE, likewise.
         limits: what one request may ask for.
+        as_json: print {"url": ...} in place of the address.
 
     Raises:
         RequestError: the token file holds no token.
@@ -62,7 +65,7 @@ def serve(
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )  # fmt: skip
         with fitting_threads(engine.subject):
-            _Announcing(config, _address(bind, listening)).run(sockets=[listening])
+            _Announcing(config, _address(bind, listening), as_json=as_json).run(sockets=[listening])
 
 
 def read_token(path: Path) -> str:
@@ -115,10 +118,10 @@ def _address(bind: str, listening: socket.socket) -> str:
 class _Announcing(uvicorn.Server):
     """Says where it listens, once it does."""
 
-    def __init__(self, config: uvicorn.Config, address: str) -> None:
+    def __init__(self, config: uvicorn.Config, address: str, *, as_json: bool) -> None:
         super().__init__(config)
-        self._address = address
+        self._line = json.dumps({"url": address}) if as_json else address
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        print(self._address, file=sys.stdout, flush=True)
+        print(self._line, file=sys.stdout, flush=True)

@@ -1,5 +1,6 @@
 """The host as a process of its own."""
 
+import json
 import os
 import signal
 import socket
@@ -26,7 +27,7 @@ def test_a_host_serves_its_run_and_answers_as_the_engine_does(
 ) -> None:
     token_file = tmp_path / "token"
     with subprocess.Popen(
-        host_command(steerable_run, token_file, 0),
+        [*host_command(steerable_run, token_file, 0), "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -36,7 +37,7 @@ def test_a_host_serves_its_run_and_answers_as_the_engine_does(
         watchdog.start()
         try:
             assert process.stdout is not None
-            url = process.stdout.readline().strip()
+            url = json.loads(process.stdout.readline())["url"]
             assert url.startswith("http://127.0.0.1:")
             with SteeringClient(url, token_file.read_text().strip(), timeout=START_SECONDS) as client:
                 assert client.subject() == answers.subject()
