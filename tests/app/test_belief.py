@@ -161,6 +161,8 @@ def test_what_chance_makes_of_the_run_is_told(run: Run) -> None:
     made = (*EVIDENCE.chance_clusters[:18], 6)
     told = chance_line(run.manifest.model_copy(update={"evidence": Evidence(0, made)}))
     assert told == "codes shuffled within documents give 1.26 clusters on average (0 to 6 in 19 draws)"
+    none = chance_line(run.manifest.model_copy(update={"evidence": Evidence(0, (0, 0))}))
+    assert none == "codes shuffled within documents give none in 2 draws"
 
 
 def test_tiles_are_sorted_by_stability_and_then_by_persistence(ring: ClusterSummary) -> None:

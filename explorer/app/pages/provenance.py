@@ -35,6 +35,8 @@ def chance_line(manifest: RunManifest) -> str:
     made = manifest.evidence.chance_clusters if manifest.evidence else ()
     if not made:
         return ""
+    if not any(made):
+        return f"codes shuffled within documents give none in {counted(len(made), 'draw')}"
     spread = f"{min(made)} to {max(made)} in {counted(len(made), 'draw')}"
     return f"codes shuffled within documents give {number(sum(made) / len(made))} clusters on average ({spread})"
 
