@@ -67,7 +67,7 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
         try_panel(run, links, view.text or prompt, steerable, summary.id),
         html.Div([cloud_side(summary, opened.geometry, view), _facts_side(opened)], className="manifold"),
         steering_panel(summary, view, prompt, suggest_end(summary, opened.geometry, begin), steerable),
-        html.Div([_examples(opened), _side(opened)], className="below"),
+        html.Div([_examples(opened), _belief(opened), _made(run)], className="below"),
     ]
     crumbs = (Crumb("Runs", links.gallery()), Crumb(run.manifest.title, links.atlas(run.id)), Crumb(summary.label))
     actions = [_neighbours(run, summary, links), share_view_button(False)]
@@ -138,10 +138,9 @@ def _examples(opened: OpenCluster) -> Component:
     )
 
 
-def _side(opened: OpenCluster) -> Component:
+def _belief(opened: OpenCluster) -> Component:
     run = opened.run
-    belief = belief_panel(opened.summary, run.manifest.evidence, run.tree(), run.features())
-    return html.Div([belief, _made(run)], className="below-side")
+    return belief_panel(opened.summary, run.manifest.evidence, run.tree(), run.features())
 
 
 def _made(run: Run) -> Component:
