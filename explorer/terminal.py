@@ -1,6 +1,7 @@
 """What the command line shows people: progress and tables on standard error, one JSON document on standard output."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from rich.table import Table
 
 from explorer.records import Progress as ProgressProtocol
 from explorer.records import silent
+
+WIDE = 140
+"""Columns of a table that goes to a file or another program."""
 
 
 @contextmanager
@@ -61,4 +65,5 @@ def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console().print(table, markup=False)
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
+    Console(width=width).print(table, markup=False)
