@@ -5,13 +5,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from jaxtyping import Int, Int64
-from sklearn.metrics import adjusted_rand_score
+from jaxtyping import Float64, Int64
 
 from explorer.bench.cost import Cost, Work, measure
 from explorer.config import BuildSettings
 from explorer.maths.clustering import cluster_graph
 from explorer.maths.dense_clustering import dense_distances, dense_labels, untied_labels
+from explorer.maths.recovery import adjusted_rand
 from explorer.records import NeighbourGraph
 from explorer.runs.safetensors_io import SafetensorsFile
 from explorer.runs.safetensors_write import write_safetensors
@@ -63,16 +63,7 @@ def compare_with_dense(graph: NeighbourGraph, fires: Int64[np.ndarray, "feature"
     kept = fires >= BuildSettings().cofiring.min_fires
     mine = label["label"][kept]
     return DenseComparison(
-        int(kept.sum()), ours, dense, _agreement(mine, theirs["label"]), _agreement(mine, untied["label"]) == 1.0
-    )
-
-
-def _agreement(one: Int[np.ndarray, "kept"], other: Int[np.ndarray, "kept"]) -> float:
-    """Adjusted Rand index; 1 where both are the same partition with the same noise."""
-    return float(
-        adjusted_rand_score(
-            *(np.where(label >= 0, label, len(label) + np.arange(len(label))) for label in (one, other))
-        )
+        int(kept.sum()), ours, dense, adjusted_rand(mine, theirs["label"]), adjusted_rand(mine, untied["label"]) == 1.0
     )
 
 
@@ -94,14 +85,15 @@ def _prepare_graph(path: Path) -> Work:
 
 
 def _prepare_dense(path: Path) -> Work:
-    graph, fires = _read(path)
-    settings = BuildSettings()
-    dense = dense_distances(graph, fires >= settings.cofiring.min_fires)
-    return lambda: {"label": dense_labels(dense, settings.clustering)}
+    dense = _matrix(path)
+    return lambda: {"label": dense_labels(dense, BuildSettings().clustering)}
 
 
 def _prepare_untied(path: Path) -> Work:
+    dense = _matrix(path)
+    return lambda: {"label": untied_labels(dense, BuildSettings().clustering)}
+
+
+def _matrix(path: Path) -> Float64[np.ndarray, "kept kept"]:
     graph, fires = _read(path)
-    settings = BuildSettings()
-    dense = dense_distances(graph, fires >= settings.cofiring.min_fires)
-    return lambda: {"label": untied_labels(dense, settings.clustering)}
+    return dense_distances(graph, fires >= BuildSettings().cofiring.min_fires)

@@ -11,19 +11,17 @@ from pydantic import JsonValue
 from explorer.bench.methods import ours
 from explorer.bench.planted_regime import PlantedFields, planted_fields
 from explorer.bench.settings import HaloBenchSettings
-from explorer.bench.works import Work
+from explorer.bench.works import zoo_work
 from explorer.bench.zoo_sae import ZooSae, encode, train_on_zoo
 from explorer.config import BuildSettings
 from explorer.maths.explained import best_atoms, restricted_r2
 from explorer.maths.membership import cluster_subspace, grow_halo
-from explorer.maths.recovery import SMALLEST_GROUP
+from explorer.maths.recovery import RECOVERED_F1, SMALLEST_GROUP
 from explorer.maths.regime import Judgement, judge_regime
 from explorer.maths.zoo import sample_zoo
 from explorer.pipeline.firing import Firing, by_feature, codes_on, core_cofires, core_tokens, halo_candidates
 from explorer.records import Progress, Regime, silent
 
-MATCHED = 0.5
-"""A cluster is the manifold's where its F1 with the features that the manifold owns is above this."""
 EXPLAINED = 0.9
 """Manifolds of which the SAE explains less are counted apart: no choice of atoms can do better."""
 REGIMES: tuple[Regime, ...] = ("tiling", "compact capture", "dilution")
@@ -128,8 +126,7 @@ def measure_halos(settings: HaloBenchSettings, *, progress: Progress = silent) -
 def _open(k: int, seed: int, settings: HaloBenchSettings) -> _Bench:
     trained = train_on_zoo(k, settings.zoo, seed=seed)
     further = sample_zoo(trained.zoo, settings.held_out, rng=np.random.default_rng([seed, k, 1]))
-    work = Work("", trained.codes, np.array([0, trained.codes.n_tokens]), trained.owner, None)
-    label = np.asarray(ours(BuildSettings().cofiring.similarity)(work), dtype=np.int64)
+    label = np.asarray(ours(BuildSettings().cofiring.similarity)(zoo_work(trained)), dtype=np.int64)
     codes = encode(trained.sae, further.points)
     return _Bench(
         trained,
@@ -157,7 +154,7 @@ def _measure(bench: _Bench, k: int, seed: int, number: int, owned: Int32[np.ndar
 
     alive = np.flatnonzero((codes > 0).any(0)).astype(np.int32)
     best, f1 = _best_cluster(bench.label, owned)
-    found = _found(bench, best, f1, owned, r2, labelled, rng) if f1 > MATCHED else None
+    found = _found(bench, best, f1, owned, r2, labelled, rng) if f1 > RECOVERED_F1 else None
     kind = bench.trained.zoo.kind[number]
     return Manifold(k, seed, number, kind, len(owned), r2(alive), fields, found)
 

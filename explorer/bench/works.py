@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
 from explorer.bench.settings import RecoverSettings, ZooSettings
-from explorer.bench.zoo_sae import train_on_zoo
+from explorer.bench.zoo_sae import ZooSae, train_on_zoo
 from explorer.maths.planted_codes import document_offsets, planted_cofiring
 from explorer.maths.planted_tiles import TileSettings, planted_tiles
 from explorer.records import Codes
@@ -79,6 +79,9 @@ def _tiles(settings: TileSettings, *, seed: int) -> Work:
 
 
 def _zoo(k: int, settings: ZooSettings, *, seed: int) -> Work:
+    return zoo_work(train_on_zoo(k, settings, seed=seed))
+
+
+def zoo_work(trained: ZooSae) -> Work:
     """Codes of an SAE that is trained on the zoo; rare features have no truth."""
-    trained = train_on_zoo(k, settings, seed=seed)
     return Work("", trained.codes, np.array([0, trained.codes.n_tokens]), trained.owner, trained.sae.W_dec.numpy())
