@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from tests.planted import write_planted_bundle, write_planted_run
 
@@ -15,6 +16,13 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run what takes minutes")
     parser.addoption("--gpu", action="store_true", help="also run what needs a CUDA device")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Property tests draw the same examples every time; with --slow they draw new ones."""
+    settings.register_profile("same", derandomize=True, deadline=None)
+    settings.register_profile("new", deadline=None)
+    settings.load_profile("new" if config.getoption("--slow") else "same")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -19,6 +19,7 @@ U(c) = m (1 - 1/(9 m) + z / (3 sqrt(m)))^3 with m = c + 1 and z = 3.0902. U(0) i
 chance are not significant, and comes near 1 as the evidence grows, so it shares npmi's scale.
 
 Undefined scores (a feature that never fires, or that fires on every token) are 0: such a pair tells nothing.
+Products are taken pair by pair, so that a score is the same, to the bit, whichever feature comes first.
 
 Scores are written twice on purpose: compiled one pair at a time for the graph, and over arrays for everything else,
 and the tests hold one against the other.
@@ -52,7 +53,7 @@ EXCLUSION_Z: Final = 3.0902323061678132
 @no_type_check
 def phi_of_pair(c: int, c_i: int, c_j: int, n: int) -> float:
     """Pearson correlation of two features' firing."""
-    spread = float(c_i) * float(n - c_i) * float(c_j) * float(n - c_j)
+    spread = (float(c_i) * float(c_j)) * (float(n - c_i) * float(n - c_j))
     return (float(n) * float(c) - float(c_i) * float(c_j)) / math.sqrt(spread) if spread > 0.0 else 0.0
 
 
@@ -140,7 +141,7 @@ def _formula(
         m = c + 1.0
         bound = m * (1.0 - 1.0 / (9.0 * m) + EXCLUSION_Z / (3.0 * np.sqrt(m))) ** 3
         return np.asarray(1.0 - bound / (c_i * c_j / n))
-    phi = (n * c - c_i * c_j) / np.sqrt(c_i * c_j * (n - c_i) * (n - c_j))
+    phi = (n * c - c_i * c_j) / np.sqrt((c_i * c_j) * ((n - c_i) * (n - c_j)))
     return np.asarray(np.abs(phi) if similarity == "abs_phi" else phi)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from explorer.maths.similarity import (
@@ -45,6 +45,7 @@ def test_compiled_scores_equal_array_scores(similarity: PairScore, pair: Counts,
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 @settings(max_examples=100, deadline=None)
+@example(pair=(0, 249_190, 310_802, 1_810_888))
 @given(pair=counts())
 def test_scores_are_symmetric_and_at_most_one(similarity: PairScore, pair: Counts) -> None:
     c, c_i, c_j, n = pair
