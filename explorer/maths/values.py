@@ -4,6 +4,7 @@ The clusters that steer a model fire just before an answer, so a position is nam
 the one that follows (``position`` decides which).
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,9 @@ REACH = 0.15
 
 BROKEN = 1.75
 """A ring whose largest step from value to value is so many times the next largest is not closed by its values."""
+
+FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
+"""What begins and ends a stretch of text that has a direction of its own."""
 
 
 @dataclass(frozen=True)
@@ -177,9 +181,11 @@ def _orientation(place: Float32[np.ndarray, "value"], ids: Int64[np.ndarray, "va
 
 def label_of(values: Values, common: Sequence[str]) -> str:
     """Short name of a cluster: its values, or where it has none its most common tokens."""
-    names = values.names
+    names = [in_its_own_direction(name) for name in values.names or common[:3]]
     if not names:
-        return ", ".join(common[:3]) or "no common token"
+        return "no common token"
+    if not values.names:
+        return ", ".join(names)
     shown = ", ".join(names) if len(names) <= 3 else f"{names[0]}, {names[1]} … {names[-1]}"
     return f"before {shown}" if values.offset else shown
 
@@ -187,7 +193,7 @@ def label_of(values: Values, common: Sequence[str]) -> str:
 def shape_in_words(kind: ShapeKind, values: Values) -> str:
     """The shape in a sentence for people, with nothing in it that was not measured."""
     noun = {"closed curve": "A closed curve", "open curve": "An open curve", "surface": "A surface", "blob": "A cloud"}
-    names = values.names
+    names = [in_its_own_direction(name) for name in values.names]
     where = "just before" if values.offset else "at"
     if kind in ("surface", "blob"):
         without = ": no curve in it beats chance" if kind == "blob" else " that no single curve follows"
@@ -196,3 +202,9 @@ def shape_in_words(kind: ShapeKind, values: Values) -> str:
     if len(names) < 2:
         return f"{noun[kind]} along which no token has a place of its own."
     return f"{noun[kind]} through {len(names)} values, {names[0]} to {names[-1]}, {where} the word."
+
+
+def in_its_own_direction(name: str) -> str:
+    """A name as a sentence holds it: from right to left it is isolated, lest it draw its neighbours along (UAX 9)."""
+    from_right = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in name)
+    return f"{FIRST_STRONG_ISOLATE}{name}{POP_ISOLATE}" if from_right else name

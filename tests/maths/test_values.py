@@ -93,4 +93,5 @@ def test_labels_and_words_say_what_was_found() -> None:
     assert label_of(_values(0, ()), ["it", "today", "is", "was"]) == "it, today, is"
     words = shape_in_words("closed curve", _values(1, tuple(DAYS)))
     assert words.startswith("A closed curve through 7 values, Monday to Sunday")
+    assert label_of(_values(0, ("שני", "שלישי")), []) == "\u2068שני\u2069, \u2068שלישי\u2069"
     assert "closed" not in shape_in_words("blob", _values(0, tuple(DAYS)))

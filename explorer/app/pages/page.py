@@ -7,6 +7,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from explorer.app import ids
+from explorer.app.pages.keys import keys_sheet
 from explorer.app.pages.parts import Node, attributes
 
 
@@ -43,6 +44,7 @@ def frame() -> Component:
             dcc.Store(id=ids.TITLE),
             html.Header(id=ids.HEADER, children=header(Page("", []), "/")),
             html.Main(id=ids.PAGE, tabIndex="-1", children=waiting()),
+            keys_sheet(),
             html.Div(id=ids.TOAST, className="toast", role="status", **attributes(aria_live="polite")),
         ]
     )
@@ -57,6 +59,13 @@ def header(page: Page, home: str) -> list[Node]:
                 html.Nav(_crumbs(page.crumbs), className="crumbs", **attributes(aria_label="Where you are")),
                 html.Div(className="header-space"),
                 *page.actions,
+                html.Button(
+                    "?",
+                    id=ids.KEYS_OPEN,
+                    className="button icon",
+                    title="Keys",
+                    **attributes(aria_label="List the keys", aria_haspopup="dialog"),
+                ),
                 html.Button(
                     "◐",
                     id=ids.THEME_TOGGLE,

@@ -1,0 +1,42 @@
+"""The sheet that lists the keys: "?" opens it, Esc closes it."""
+
+from dash import html
+from dash.development.base_component import Component
+
+from explorer.app import ids
+from explorer.app.pages.parts import attributes
+
+KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    (
+        "Everywhere",
+        (("?", "this sheet"), ("/", "to the search"), ("Tab", "to the next control"), ("Esc", "close what is open")),
+    ),
+    ("A path that is steered", (("← →", "move the handle along the path"), ("Home End", "to the path's ends"))),
+)
+"""What each key does, by where it does it."""
+
+
+def keys_sheet() -> Component:
+    """The sheet, closed."""
+    return html.Dialog(
+        [
+            html.Div(
+                [
+                    html.H2("Keys", id=ids.KEYS_TITLE),
+                    html.Form(html.Button("Close", className="button small"), method="dialog"),
+                ],
+                className="sheet-head",
+            ),
+            *[node for place, keys in KEYS for node in (html.H3(place), _list(keys))],
+        ],
+        id=ids.KEYS_SHEET,
+        className="panel sheet",
+        **attributes(aria_labelledby=ids.KEYS_TITLE),
+    )
+
+
+def _list(keys: tuple[tuple[str, str], ...]) -> Component:
+    return html.Dl(
+        [node for names, what in keys for node in (html.Dt([html.Kbd(name) for name in names.split()]), html.Dd(what))],
+        className="keys",
+    )

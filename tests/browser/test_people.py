@@ -1,0 +1,123 @@
+"""The pages for everybody: axe-core finds nothing serious, keys are listed, other locales and scripts do no harm."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from explorer.maths.values import in_its_own_direction
+from explorer.runs.run import open_run
+from tests.app.conftest import write_steerable_run
+from tests.app.fake_host import FakeHost
+from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, serve_in_thread
+
+pytestmark = pytest.mark.browser
+
+SERIOUS = ("serious", "critical")
+
+
+def steered(page: Page) -> None:
+    page.wait_for_selector("#cloud canvas")
+    page.click("#steer-run")
+    page.wait_for_selector("#bands .arm")
+
+
+def ready(selector: str) -> Callable[[Page], None]:
+    return lambda page: page.wait_for_selector(selector) and None
+
+
+VIEWS: dict[str, tuple[str, Callable[[Page], None]]] = {
+    "gallery": ("/?v=1", ready("a.run-card")),
+    "atlas": ("/run/planted?v=1", ready("#map canvas")),
+    "nothing found": ("/run/planted?v=1&q=nowhere", ready(".empty")),
+    "manifold": ("/run/planted/cluster/0?v=1", steered),
+    "missing": ("/nowhere?v=1", ready(".empty")),
+}
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("name", list(VIEWS))
+def test_axe_finds_nothing_serious(page: Page, app: App, name: str, theme: str) -> None:
+    address, wait = VIEWS[name]
+    page.goto(f"{app.url}{address}&theme={theme}")
+    wait(page)
+    found = Axe().run(page).response["violations"]
+    told = [
+        f"{each['id']} ({each['impact']}): {node['html'][:160]} {node['failureSummary'][:300]}"
+        for each in found
+        if each["impact"] in SERIOUS
+        for node in each["nodes"]
+    ]
+    assert told == []
+
+
+def test_question_mark_lists_the_keys_and_esc_closes_them(page: Page, app: App, watch: Watch) -> None:
+    page.goto(f"{app.url}/run/planted")
+    page.wait_for_selector("a.tile")
+    sheet = page.get_by_role("dialog", name="Keys")
+    page.keyboard.press("?")
+    expect(sheet).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+    page.click("#keys-open")
+    expect(sheet).to_be_visible()
+    page.get_by_role("button", name="Close").click()
+    expect(sheet).to_be_hidden()
+    page.locator("#search").focus()
+    page.keyboard.type("?")
+    expect(sheet).to_be_hidden()
+    assert watch.problems == []
+
+
+@pytest.mark.parametrize("locale", ["de-DE", "tr-TR", "ar-EG"])
+def test_a_locale_changes_nothing(browser: Browser, app: App, locale: str) -> None:
+    """Numbers are written one way for everyone, so that a picture and a copied table mean the same everywhere."""
+    told = []
+    for name in ("en-US", locale):
+        context = browser.new_context(locale=name, viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.goto(f"{app.url}/run/planted/cluster/0")
+        steered(page)
+        told.append(page.locator("main").inner_text())
+        context.close()
+    assert told[0] == told[1]
+
+
+DAYS = ("יום ראשון", "יום שני", "יום שלישי", "יום רביעי", "יום חמישי", "יום שישי", "שבת")
+LEFT_OF = """
+([selector, ...names]) => {
+  const node = [...document.querySelector(selector).childNodes].find((child) => child.nodeType === 3);
+  const places = names.map((name) => {
+    const range = document.createRange(), at = node.data.indexOf(name);
+    range.setStart(node, at);
+    range.setEnd(node, at + name.length);
+    return range.getBoundingClientRect().left;
+  });
+  return places.every((place, i) => !i || place > places[i - 1]);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def from_right(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """A run whose ring's values are written from right to left."""
+    folder = tmp_path_factory.mktemp("hebrew")
+    run = write_steerable_run(folder / "runs" / "planted")
+    told = json.loads((run / "run.json").read_text())
+    ring = told["clusters"][0]
+    ring["order"] = DAYS
+    ring["label"] = ", ".join(in_its_own_direction(day) for day in DAYS[:3])
+    (run / "run.json").write_text(json.dumps(told))
+    yield from serve_in_thread(folder, FakeHost(open_run(run)))
+
+
+def test_values_from_right_to_left_keep_their_order(page: Page, from_right: App, watch: Watch) -> None:
+    page.goto(f"{from_right.url}/run/planted/cluster/0")
+    steered(page)
+    assert page.evaluate(LEFT_OF, ["h1", *DAYS[:3]])
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    keep(page, "right-to-left")
+    assert watch.problems == []
