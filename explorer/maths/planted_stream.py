@@ -19,6 +19,7 @@ from explorer.maths.planted_codes import (
     NOISE_SHARE,
     TOPIC_BOOST,
     TOPICS_PER_DOC,
+    distinct,
     sorted_codes,
 )
 from explorer.records import NOISE, Codes
@@ -86,9 +87,8 @@ def draw_codes(
     wanted = rng.integers(fires[0], fires[1] + 1, size=n_tokens)
     token = np.repeat(np.arange(n_tokens), np.rint(wanted / usual).astype(np.int64))
     unit = _draw_units(dictionary, n_tokens, token, rng)
-    entry = np.sort(_fire(dictionary, unit, token * n_features, rng))
-    # numpy's unique goes by a hash table, which takes many times as long as the sort
-    return sorted_codes(entry[np.diff(entry, prepend=-1) > 0], n_features, n_tokens, rng)
+    entry = distinct(_fire(dictionary, unit, token * n_features, rng))
+    return sorted_codes(entry, n_features, n_tokens, rng)
 
 
 def _draw_units(
