@@ -5,7 +5,7 @@ first are ratios within a round: machines are shared and noisy. Sizes at which t
 by ours alone, from shards that never stand in memory together.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,13 +21,16 @@ from explorer.bench.same_graph import GraphMatch, match_graphs
 from explorer.bench.settings import CofireSettings
 from explorer.config import CofiringSettings
 from explorer.errors import RequestError
-from explorer.maths.cofiring import SHORT_COUNT, FiringShard, cofiring_graph, cofiring_graph_of_shards
+from explorer.maths.cofiring import SHORT_COUNT, FiringShard, cofiring_graph_of_shards
+from explorer.pipeline.code_stream import counted_by_torch
 from explorer.records import NeighbourGraph, Progress, silent
 
 MOST_COMPARED: Final = 32_768
 """Features up to which scipy is run: its product holds a count for nearly every pair, 8 GB at this size."""
 PLAIN: Final = "scipy, one thread"
 """The default way; scipy's sparse product knows one thread only."""
+_Way = tuple[Callable[..., Work], tuple[int | str, ...]]
+"""What prepares a work, and its arguments beside the codes."""
 HEADER = ["size", "beside scipy", "less CPU", "less time", "less memory", "same graph", "CPU s", "s", "GB", "GB in all"]
 
 
@@ -57,16 +60,19 @@ def measure_cofiring(settings: CofireSettings | None = None, *, progress: Progre
     """Measure every size.
 
     Args:
-        settings: sizes, threads and rounds.
+        settings: sizes, threads, rounds and a torch device.
         progress: told after every part that is planted and every process that is measured.
 
     Raises:
         RequestError: there are not as many numbers of tokens as of features.
+        SubjectError: the torch device is not there.
         ExplorerError: as in ``measure``.
     """
     settings = settings or CofireSettings()
     if len(settings.features) != len(settings.tokens):
         raise RequestError("--tokens", f"{len(settings.tokens)} numbers", f"{len(settings.features)}, one a --features")
+    if settings.device is not None:
+        counted_by_torch((), settings.device)  # told before anything is planted
     found: list[Measured] = []
     for n_features, n_tokens in zip(settings.features, settings.tokens, strict=True):
         with TemporaryDirectory(prefix="explorer-bench-") as folder:
@@ -104,15 +110,16 @@ def report_lines(found: tuple[Measured, ...]) -> list[str]:
 
 def _measure_size(files: CodeFiles, n_tokens: int, settings: CofireSettings, progress: Progress) -> list[Measured]:
     compared = files.n_features <= MOST_COMPARED
-    ways: dict[str, tuple[Callable[[CodeFiles, int], Work], int]] = {PLAIN: (_prepare_plain, 1)} if compared else {}
-    prepare = _prepare_whole if compared else _prepare_shards
-    ways |= {_way(threads, compared): (prepare, threads) for threads in settings.threads}
+    ways: dict[str, _Way] = {PLAIN: (_prepare_plain, ())} if compared else {}
+    ways |= {_way(threads, compared): (_prepare_ours, (threads,)) for threads in settings.threads}
+    if settings.device is not None:
+        ways[f"ours, torch on {settings.device}"] = (_prepare_ours, (max(settings.threads), settings.device))
     costs: dict[str, list[Cost]] = {way: [] for way in ways}
     graphs: dict[str, NeighbourGraph] = {}
     for turn in range(settings.rounds):
         for way in list(ways) if turn % 2 == 0 else list(reversed(ways)):
-            prepared, threads = ways[way]
-            cost, graph = measure(prepared, files, threads)
+            prepared, chosen = ways[way]
+            cost, graph = measure(prepared, files, *chosen)
             costs[way].append(cost)
             graphs[way] = NeighbourGraph(**graph)
             stage = f"count {files.n_features} features"
@@ -124,32 +131,23 @@ def _way(threads: int, compared: bool) -> str:
     return f"ours, {threads} thread{'s' * (threads > 1)}{'' if compared else ', streamed'}"
 
 
-def _prepare_plain(files: CodeFiles, _: int) -> Work:
-    return _prepare(files.whole(), lambda shard: plain_cofiring(shard, files.n_features, **_chosen()))
+def _prepare_plain(files: CodeFiles) -> Work:
+    whole = files.whole()
+    return lambda: plain_cofiring(whole, files.n_features, **_chosen())._asdict()
 
 
-def _prepare_whole(files: CodeFiles, threads: int) -> Work:
-    def count(shard: FiringShard) -> NeighbourGraph:
-        return cofiring_graph(
-            shard.indptr, shard.features, files.n_features, similarity="npmi", threads=threads, **_chosen()
-        )
-
-    return _prepare(files.whole(), count)
-
-
-def _prepare_shards(files: CodeFiles, threads: int) -> Work:
-    def count(shards: Sequence[FiringShard] | CodeFiles) -> NeighbourGraph:
-        return cofiring_graph_of_shards(shards, files.n_features, similarity="npmi", threads=threads, **_chosen())
-
-    count([_few(next(iter(files))), _often()])
-    return lambda: count(files)._asdict()
-
-
-def _prepare(shard: FiringShard, count: Callable[[FiringShard], NeighbourGraph]) -> Work:
+def _prepare_ours(files: CodeFiles, threads: int, device: str | None = None) -> Work:
     """Count a few tokens first, and counts that need 32 bits, so that whatever is compiled is."""
-    for warm_up in (_few(shard), _often()):
+
+    def count(shards: Iterable[FiringShard]) -> NeighbourGraph:
+        counted = shards if device is None else counted_by_torch(shards, device)
+        return cofiring_graph_of_shards(counted, files.n_features, similarity="npmi", threads=threads, **_chosen())
+
+    codes = [files.whole()] if files.n_features <= MOST_COMPARED else files
+    few, often = _few(next(iter(codes))), _often()
+    for warm_up in ([few], [often], [few, often]):
         count(warm_up)
-    return lambda: count(shard)._asdict()
+    return lambda: count(codes)._asdict()
 
 
 def _few(shard: FiringShard) -> FiringShard:

@@ -58,6 +58,8 @@ class CofireSettings(Settings):
     """Tokens of each size, in the same order."""
     threads: tuple[PositiveInt, ...] = (1, 2)
     """Threads that ours is measured with; scipy's product has one."""
+    device: str | None = None
+    """Torch device that counts besides, such as cuda, or cpu to see that it counts the same; None for none."""
     rounds: int = Field(default=3, ge=1)
     """Every work is done so many times, each time in a new process, in turned order every other time."""
     seed: int = Field(default=0, ge=0)

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import logging as transformers_logging
 
 from explorer.errors import SubjectError
+from explorer.lm.device import open_device
 from explorer.lm.fingerprint import weights_digest
 
 DType = Literal["float32", "float16", "bfloat16"]
@@ -68,7 +69,7 @@ def load_model(model: str, *, device: str = "cpu", dtype: DType = "float32") -> 
         raise SubjectError(model, "no such folder", "a Hugging Face model folder or id")
     if folder and not (Path(model) / "config.json").is_file():
         raise SubjectError(model, "no config.json", "a Hugging Face model folder or id")
-    place = _device(device)
+    place = open_device(device)
     with _quiet(), _told_as_subject_error(model):
         tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=folder, trust_remote_code=False)
         network = _network(model, "float32", local=folder)
@@ -89,18 +90,6 @@ def load_model(model: str, *, device: str = "cpu", dtype: DType = "float32") -> 
         dtype=_TORCH_DTYPE[dtype],
         weights=weights,
     )
-
-
-def _device(name: str) -> torch.device:
-    """The device, tried before anything large is read."""
-    try:
-        probe = torch.zeros(1, device=name)
-        probe.cpu()
-        return probe.device
-    except (RuntimeError, AssertionError, NotImplementedError) as fault:
-        # Where torch was built without CUDA it asserts that it was.
-        wanted = "cpu" + (", cuda" if torch.cuda.is_available() else "; this torch sees no CUDA device")
-        raise SubjectError("device", repr(name), wanted) from fault
 
 
 def _network(model: str, dtype: DType, *, local: bool) -> PreTrainedModel:

@@ -2,14 +2,14 @@
 
 The work is one increment per ordered pair of features on a token; see ``cofiring_kernels`` for the layout that keeps
 the increments inside a core's cache. Codes may come in shards that are read again and again, so that they never have
-to stand in memory at once.
+to stand in memory at once; and shards may count for themselves, as those of ``cofiring_torch`` do on a GPU.
 """
 
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int32, Int64, Integer, UInt, UInt32
@@ -33,6 +33,26 @@ class FiringShard(NamedTuple):
     """Where each token's entries begin."""
     features: Integer[np.ndarray, "nnz"]
     """Feature of each entry, at most once a token."""
+
+
+@runtime_checkable
+class CofireCounter(Protocol):
+    """Shards that count for themselves, such as on a GPU (``cofiring_torch``)."""
+
+    def cofires(
+        self, rank: Int32[np.ndarray, "feature"], n_ranks: int, low: int, high: int
+    ) -> UInt32[np.ndarray, "row rank"]:
+        """Count the tokens of all shards on which each of the ranks ``low`` to ``high`` fires with each rank.
+
+        Args:
+            rank: rank of each feature, -1 for features without one.
+            n_ranks: how many ranks there are.
+            low: first rank that is counted.
+            high: the one after the last.
+
+        Returns:
+            The counts; those of a rank with itself mean nothing.
+        """
 
 
 def firing_shard(codes: Codes) -> FiringShard:
@@ -124,7 +144,8 @@ def cofiring_graph_of_shards(
 
     Args:
         shards: an iterable that can be gone through many times, giving the shards in any order; several shards are
-            read once to count fires and once per block of features whose counters fit in ``block_bytes``.
+            read once to count fires and once per block of features whose counters fit in ``block_bytes``. Shards that
+            are a ``CofireCounter`` are asked for the counters instead.
         n_features: as in ``cofiring_graph``, like all further arguments.
         neighbours: see there.
         similarity: see there.
@@ -142,7 +163,7 @@ def cofiring_graph_of_shards(
     )
     scoring = _Scoring(KIND[similarity], min_count, graph)
     with ThreadPoolExecutor(threads_of(threads)) as pool:
-        if plan.n_shards == 1:
+        if plan.n_shards == 1 and not isinstance(shards, CofireCounter):
             _rank_in_memory(_invert(next(iter(shards)), plan.rank, len(plan.feature)), plan, scoring, pool)
         else:
             _rank_streamed(shards, plan, scoring, pool, block_bytes)
@@ -159,18 +180,15 @@ def cofire_counts(
     """Count the tokens on which each pair of a few features fires; the diagonal means nothing.
 
     Args:
-        shards: codes, in any order.
+        shards: codes, in any order; as in ``cofiring_graph_of_shards``.
         kept: the features; more than some thousand take much memory.
         n_features: number of features of the codes.
         threads: how many threads count; None for one a core.
     """
     rank = np.full(n_features, -1, dtype=np.int32)
     rank[kept] = np.arange(len(kept), dtype=np.int32)
-    counters = np.zeros((len(kept), len(kept)), dtype=np.uint32)
     with ThreadPoolExecutor(threads_of(threads)) as pool:
-        for shard in shards:
-            _count_all(_invert(shard, rank, len(kept)), counters, 0, pool)
-    return counters
+        return _cofires(shards, rank, len(kept), 0, len(kept), pool)
 
 
 @dataclass(frozen=True)
@@ -256,6 +274,23 @@ def _count(low: int, high: int, shard: _Inverted, counters: np.ndarray) -> None:
     kernels.count_rows(low, high, shard.first, shard.rows, shard.row_start, shard.ranks, counters)
 
 
+def _cofires(
+    shards: Iterable[FiringShard],
+    rank: Int32[np.ndarray, "feature"],
+    n_ranks: int,
+    low: int,
+    high: int,
+    pool: ThreadPoolExecutor,
+) -> UInt32[np.ndarray, "row rank"]:
+    """As ``CofireCounter.cofires`` gives them, by whoever counts."""
+    if isinstance(shards, CofireCounter):
+        return shards.cofires(rank, n_ranks, low, high)
+    counters = np.zeros((high - low, n_ranks), dtype=np.uint32)
+    for shard in shards:
+        _count_all(_invert(shard, rank, n_ranks), counters, low, pool)
+    return counters
+
+
 def _count_all(shard: _Inverted, counters: np.ndarray, low: int, pool: ThreadPoolExecutor) -> None:
     """Add a shard to the counters of the ranks from ``low`` on."""
     parts = parts_of(low, low + len(counters), 64)
@@ -304,8 +339,6 @@ def _rank_streamed(
     n_ranks = len(plan.feature)
     size = max(1, block_bytes // (4 * max(n_ranks, 1)))
     for low, high in parts_of(0, n_ranks, size):
-        counters = np.zeros((high - low, n_ranks), dtype=np.uint32)
-        for shard in shards:
-            _count_all(_invert(shard, plan.rank, n_ranks), counters, low, pool)
+        counters = _cofires(shards, plan.rank, n_ranks, low, high, pool)
         parts = [(start, stop, counters[start - low : stop - low]) for start, stop in parts_of(low, high, 64)]
         list(pool.map(lambda part: _score(part[0], part[1], part[2], plan, scoring), parts))

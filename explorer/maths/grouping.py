@@ -42,7 +42,7 @@ def graph_of_codes(
 
 
 def cluster_codes(
-    shard: FiringShard,
+    shards: Iterable[FiringShard],
     doc_offsets: Int64[np.ndarray, "doc_plus_1"],
     n_features: int,
     cofiring: CofiringSettings,
@@ -51,11 +51,12 @@ def cluster_codes(
     """Cluster the features of codes as a build does.
 
     Args:
-        shard: which features fire on each token.
-        doc_offsets: as in ``graph_of_codes``.
+        shards: as in ``graph_of_codes``.
+        doc_offsets: see there.
         n_features: number of features, whether or not they fire.
         cofiring: as in ``graph_of_codes``.
         clustering: HDBSCAN's settings.
     """
-    graph = graph_of_codes([shard], doc_offsets, n_features, cofiring)
-    return cluster_tree(graph, fire_counts(*shard, n_features), clustering, cofiring.min_fires)
+    graph = graph_of_codes(shards, doc_offsets, n_features, cofiring)
+    fires = sum((fire_counts(*shard, n_features) for shard in shards), np.zeros(n_features, dtype=np.int64))
+    return cluster_tree(graph, fires, clustering, cofiring.min_fires)

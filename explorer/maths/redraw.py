@@ -1,5 +1,6 @@
 """Codes drawn anew from codes: other documents of the same kind, or the same documents with co-firing taken out."""
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -12,14 +13,25 @@ from explorer.maths.cofiring import FiringShard
 class DrawnCodes(NamedTuple):
     """Codes with their documents."""
 
-    shard: FiringShard
-    """Which features fire on each token."""
+    shards: Iterator[FiringShard]
+    """Which features fire on each token, in the order of the tokens; can be gone through once."""
     doc_offsets: Int64[np.ndarray, "doc_plus_1"]
     """Where each document begins; the last entry is the number of tokens."""
 
 
+class _Documents(NamedTuple):
+    """Some documents that follow each other, whole."""
+
+    first: int
+    """Number of the first one."""
+    shard: FiringShard
+    """Their tokens; entries from 0."""
+    doc_offsets: Int64[np.ndarray, "doc_plus_1"]
+    """Where each of them begins, from 0."""
+
+
 def resampled_documents(
-    shard: FiringShard, doc_offsets: Int64[np.ndarray, "doc_plus_1"], rng: np.random.Generator
+    shards: Iterable[FiringShard], doc_offsets: Int64[np.ndarray, "doc_plus_1"], rng: np.random.Generator
 ) -> DrawnCodes:
     """Draw as many documents as there are, with replacement.
 
@@ -28,28 +40,22 @@ def resampled_documents(
     see which groups of species stay.
 
     Args:
-        shard: which features fire on each token.
+        shards: which features fire on each token, in the order of the tokens; a document may lie in several.
         doc_offsets: where each document begins; the last entry is the number of tokens.
         rng: the only source of chance.
 
     Returns:
-        The rows of the drawn documents one after another: of many documents about 63 % are among them, some of these
-        more than once.
+        The rows of the drawn documents one after another, about a shard at a time: of many documents about 63 % are
+        among them, some of these more than once.
     """
     n_docs = len(doc_offsets) - 1
     drawn = np.sort(rng.integers(n_docs, size=n_docs)) if n_docs else np.zeros(0, dtype=np.int64)
-    length = np.diff(doc_offsets)[drawn]
-    before = np.cumsum(length) - length
-    rows = np.arange(int(length.sum()), dtype=np.int64) + np.repeat(doc_offsets[drawn] - before, length)
-    indptr = np.concatenate([[0], np.cumsum(np.diff(shard.indptr)[rows])]).astype(np.int64)
-    features = np.empty(int(indptr[-1]), dtype=shard.features.dtype)
-    _copy_rows(shard.indptr, shard.features, rows, indptr, features)
-    ends = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    return DrawnCodes(FiringShard(indptr, features), ends)
+    ends = np.concatenate([[0], np.cumsum(np.diff(doc_offsets)[drawn])]).astype(np.int64)
+    return DrawnCodes((_copied(part, drawn) for part in _whole_documents(shards, doc_offsets)), ends)
 
 
 def shuffled_within_documents(
-    shard: FiringShard, doc_offsets: Int64[np.ndarray, "doc_plus_1"], rng: np.random.Generator
+    shards: Iterable[FiringShard], doc_offsets: Int64[np.ndarray, "doc_plus_1"], rng: np.random.Generator
 ) -> DrawnCodes:
     """Deal every feature's fires out anew over the tokens of each document, whatever the other features do.
 
@@ -57,22 +63,73 @@ def shuffled_within_documents(
     same token is left to chance. So is how many fire on a token: the even number of a TopK SAE goes.
 
     Args:
-        shard: which features fire on each token, each at most once.
+        shards: which features fire on each token, each at most once, in the order of the tokens; a document may lie in
+            several.
         doc_offsets: where each document begins; the last entry is the number of tokens.
         rng: the only source of chance.
 
     Returns:
-        As many tokens and as many entries; features ascend within a token.
+        As many tokens and as many entries, about a shard at a time; features ascend within a token. How the codes
+        were cut into shards changes no draw.
     """
-    start, stop = int(shard.indptr[0]), int(shard.indptr[-1])
-    features = shard.features[start:stop].copy()
-    token = np.empty(stop - start, dtype=np.int64)
-    _deal(shard.indptr - start, features, doc_offsets, rng.random(stop - start, dtype=np.float32), token)
-    per_token = np.bincount(token, minlength=len(shard.indptr) - 1)
+    return DrawnCodes((_dealt(part, rng) for part in _whole_documents(shards, doc_offsets)), doc_offsets)
+
+
+def _whole_documents(
+    shards: Iterable[FiringShard], doc_offsets: Int64[np.ndarray, "doc_plus_1"]
+) -> Iterator[_Documents]:
+    """Cut codes where documents end: each shard with the tokens that were left over before, less its last document
+    where that goes on."""
+    first = stop = 0
+    left: list[FiringShard] = []
+    for shard in shards:
+        stop += len(shard.indptr) - 1
+        left.append(shard)
+        last = int(np.searchsorted(doc_offsets, stop, side="right")) - 1
+        if last == first:
+            continue
+        indptr, features = _joined(left)
+        ends = doc_offsets[first : last + 1] - doc_offsets[first]
+        whole, cut = int(ends[-1]), int(indptr[ends[-1]])
+        yield _Documents(first, FiringShard(indptr[: whole + 1], features[:cut]), ends)
+        left = [FiringShard(indptr[whole:] - cut, features[cut:].copy())]
+        first = last
+
+
+def _joined(shards: list[FiringShard]) -> FiringShard:
+    """Shards that follow each other as one, whose entries begin at 0."""
+    parts = [features[indptr[0] : indptr[-1]] for indptr, features in shards]
+    starts = np.cumsum([0, *map(len, parts)])
+    ends = [indptr[1:] - indptr[0] + start for (indptr, _), start in zip(shards, starts[:-1], strict=True)]
+    indptr = np.concatenate([starts[:1], *ends]).astype(np.int64)
+    return FiringShard(indptr, parts[0] if len(parts) == 1 else np.concatenate(parts))
+
+
+def _copied(part: _Documents, drawn: Int64[np.ndarray, "drawn"]) -> FiringShard:
+    """The tokens of those documents that are drawn, again for each time."""
+    indptr, features = part.shard
+    low, high = np.searchsorted(drawn, [part.first, part.first + len(part.doc_offsets) - 1])
+    own = drawn[low:high] - part.first
+    length = np.diff(part.doc_offsets)[own]
+    before = np.cumsum(length) - length
+    rows = np.arange(int(length.sum()), dtype=np.int64) + np.repeat(part.doc_offsets[own] - before, length)
+    copied_indptr = np.concatenate([[0], np.cumsum(np.diff(indptr)[rows])]).astype(np.int64)
+    copied = np.empty(int(copied_indptr[-1]), dtype=features.dtype)
+    _copy_rows(indptr, features, rows, copied_indptr, copied)
+    return FiringShard(copied_indptr, copied)
+
+
+def _dealt(part: _Documents, rng: np.random.Generator) -> FiringShard:
+    """The same documents, each feature's fires on other tokens of theirs."""
+    features = part.shard.features.copy()
+    token = np.empty(len(features), dtype=np.int64)
+    chance = rng.random(len(features), dtype=np.float32)
+    _deal(part.shard.indptr, features, part.doc_offsets, chance, token)
+    per_token = np.bincount(token, minlength=len(part.shard.indptr) - 1)
     indptr = np.concatenate([[0], np.cumsum(per_token)]).astype(np.int64)
     dealt = np.empty_like(features)
     _by_token(token, features, indptr[:-1].copy(), dealt)
-    return DrawnCodes(FiringShard(indptr, dealt), doc_offsets)
+    return FiringShard(indptr, dealt)
 
 
 @njit(cache=True, nogil=True)

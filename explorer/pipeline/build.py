@@ -19,7 +19,7 @@ from explorer.maths.clustering import ClusterTree, cluster_tree
 from explorer.maths.grouping import graph_of_codes
 from explorer.maths.projection import project_graph
 from explorer.pipeline.code_digest import code_digest
-from explorer.pipeline.code_stream import CodeStream, FiringStream
+from explorer.pipeline.code_stream import CodeStream, FiringStream, counted_on
 from explorer.pipeline.evidence import Measured, Redrawing
 from explorer.pipeline.firing import Firing, by_feature, feature_table
 from explorer.pipeline.manifold import ClusterBuilder, Manifold
@@ -59,6 +59,8 @@ class _Sources:
     """Every effective setting."""
     versions: Mapping[str, str]
     """Versions of the decisive packages, and the digest of the code that decides."""
+    device: str
+    """Where co-fires are counted. Counts are the same everywhere, so that no key depends on it."""
 
     def key(self, *parts: object) -> str:
         """Hash of the bundle, the versions and whatever else a stage depends on."""
@@ -73,6 +75,7 @@ def build(
     *,
     title: str | None = None,
     workers: int = 1,
+    device: str = "cpu",
     progress: Progress = silent,
 ) -> Run:
     """Cluster a bundle's features, recover each cluster's geometry, and write a run.
@@ -87,19 +90,23 @@ def build(
         settings: every choice.
         title: name for people; the model and layer where it is None.
         workers: processes that recover geometries side by side; each holds a copy of the bundle's arrays.
+        device: where co-fires are counted, such as "cuda". It decides how long that takes and nothing in the run, so
+            that it is no setting and the run does not tell it.
         progress: told after every stage and cluster.
 
     Raises:
         BundleError: the bundle breaks its format.
         RunError: something else than a run stands at ``out``.
         RequestError: the title is too long.
+        SubjectError: the device is not there.
     """
     if title is not None and len(title) > MAX_TITLE:
         raise RequestError("title", f"{len(title)} characters", f"at most {MAX_TITLE}")
+    counted_on((), device)  # a device that is missing is told before anything is read
     bundle = open_bundle(bundle_path)
     for problem in bundle_problems(bundle):
         raise problem
-    sources = _Sources(bundle, settings, {name: version(name) for name in DECISIVE} | {CODE: code_digest()})
+    sources = _Sources(bundle, settings, {name: version(name) for name in DECISIVE} | {CODE: code_digest()}, device)
     title = title or f"{Path(bundle.model.id).name}, layer {bundle.model.layer}"[-MAX_TITLE:]
     current = _current(out, sources, title)
     if current is not None:
@@ -169,7 +176,8 @@ def _graph(writer: RunWriter, sources: _Sources, progress: Progress) -> Neighbou
     def work() -> Arrays:
         bundle = sources.bundle
         doc_offsets = bundle.tokens().doc_offsets
-        return graph_of_codes(FiringStream(bundle), doc_offsets, bundle.counts.n_features, chosen)._asdict()
+        shards = counted_on(FiringStream(bundle), sources.device)
+        return graph_of_codes(shards, doc_offsets, bundle.counts.n_features, chosen)._asdict()
 
     return NeighbourGraph(**_stage(writer, "graph", sources.key(chosen), work, progress))
 
@@ -198,7 +206,7 @@ def _measured(writer: RunWriter, sources: _Sources, found: ClusterTree, progress
     settings, n_clusters = sources.settings, len(found.clustering.persistence)
     if sources.bundle.blocks() is not None:
         return Measured(np.zeros((0, n_clusters)), np.zeros(0, np.int64), np.ones(n_clusters))
-    redrawing = Redrawing(sources.bundle, settings, progress)
+    redrawing = Redrawing(sources.bundle, settings, progress, sources.device)
 
     def stage(name: str, draws: int, work: Callable[[ClusterTree], Arrays]) -> Arrays:
         key = sources.key(settings.cofiring, settings.clustering, settings.seed, draws)

@@ -1,6 +1,6 @@
 """A bundle's codes, read shard after shard as often as a stage goes through them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from explorer.maths.cofiring import FiringShard, firing_shard
@@ -31,3 +31,21 @@ class FiringStream:
 
     def __iter__(self) -> Iterator[FiringShard]:
         return map(firing_shard, self.bundle.code_shards())
+
+
+def counted_on(shards: Iterable[FiringShard], device: str) -> Iterable[FiringShard]:
+    """The same shards, whose co-fires are counted on a torch device; on "cpu" by compiled code, which is faster there.
+
+    Raises:
+        SubjectError: the device is not there.
+    """
+    return shards if device == "cpu" else counted_by_torch(shards, device)
+
+
+def counted_by_torch(shards: Iterable[FiringShard], device: str) -> Iterable[FiringShard]:
+    """The same shards, whose co-fires torch counts; arguments and error as in ``counted_on``."""
+    # torch takes seconds to import, and who counts on the CPU never needs it
+    from explorer.lm.device import open_device
+    from explorer.maths.cofiring_torch import TorchShards
+
+    return TorchShards(shards, open_device(device))

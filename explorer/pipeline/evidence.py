@@ -1,6 +1,6 @@
 """How far to believe each cluster: the clustering done again on other documents, and on codes without co-firing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,17 +8,19 @@ from jaxtyping import Float64, Int64
 
 from explorer.config import BuildSettings
 from explorer.maths.clustering import ClusterTree
-from explorer.maths.cofiring import FiringShard, firing_shard
+from explorer.maths.cofiring import FiringShard
 from explorer.maths.grouping import cluster_codes
 from explorer.maths.redraw import DrawnCodes, resampled_documents, shuffled_within_documents
 from explorer.maths.stability import chance_p_values, groups_of, jaccard_of_best_match, stability_of
+from explorer.pipeline.code_stream import FiringStream, counted_on
+from explorer.pipeline.shard_files import kept
 from explorer.records import Evidence, Progress
 from explorer.runs.bundle import Bundle
 
 RESAMPLES, SHUFFLES = 1, 2
 """Streams of chance: neither shares a number with the other, nor with what the clusters' geometry draws."""
 
-Redraw = Callable[[FiringShard, Int64[np.ndarray, "doc_plus_1"], np.random.Generator], DrawnCodes]
+Redraw = Callable[[Iterable[FiringShard], Int64[np.ndarray, "doc_plus_1"], np.random.Generator], DrawnCodes]
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Redrawing:
     """Those of the build."""
     progress: Progress
     """Told after every draw but the last, after which the stage is done."""
+    device: str = "cpu"
+    """Where co-fires are counted; as in ``build``."""
 
     def stability(self, found: ClusterTree) -> dict[str, np.ndarray]:
         """The arrays of the stage that sees which clusters come back on documents drawn with replacement."""
@@ -75,11 +79,15 @@ class Redrawing:
     def _again(self, stage: str, redraw: Redraw, draws: int, stream: int) -> Iterator[ClusterTree]:
         if not draws:
             return
-        codes, offsets = self.bundle.codes(), self.bundle.tokens().doc_offsets
-        shard = firing_shard(codes)
+        doc_offsets, n_features = self.bundle.tokens().doc_offsets, self.bundle.counts.n_features
         seeds = np.random.SeedSequence(self.settings.seed, spawn_key=(stream,)).spawn(draws)
         for done, seed in enumerate(seeds):
             if done:
                 self.progress(stage, done, draws)
-            anew = redraw(shard, offsets, np.random.default_rng(seed))
-            yield cluster_codes(*anew, codes.n_features, self.settings.cofiring, self.settings.clustering)
+            anew = redraw(FiringStream(self.bundle), doc_offsets, np.random.default_rng(seed))
+            with kept(anew.shards) as shards:
+                counted = counted_on(shards, self.device)
+                found = cluster_codes(
+                    counted, anew.doc_offsets, n_features, self.settings.cofiring, self.settings.clustering
+                )
+            yield found

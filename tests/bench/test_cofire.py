@@ -13,7 +13,7 @@ from explorer.bench.cost import Arrays, Cost
 from explorer.bench.plain_cofiring import plain_cofiring
 from explorer.bench.same_graph import match_graphs
 from explorer.bench.settings import CofireSettings
-from explorer.errors import RequestError
+from explorer.errors import RequestError, SubjectError
 from explorer.maths.cofiring import cofiring_graph, firing_shard
 from explorer.maths.planted_stream import draw_codes, plant_dictionary
 from explorer.records import NeighbourGraph
@@ -53,7 +53,7 @@ def test_ratios_are_taken_within_a_round_and_the_order_turns(monkeypatch: pytest
 
     monkeypatch.setattr(bench, "measure", noted)
     found = measure_cofiring(TINY.model_copy(update={"rounds": 2, "threads": (1, 2)}))
-    assert order == ["_prepare_plain", *["_prepare_whole"] * 4, "_prepare_plain"]
+    assert order == ["_prepare_plain", *["_prepare_ours"] * 4, "_prepare_plain"]
     assert [one.cpu_ratio for one in found] == [(), (4.0, 4.0), (4.0, 4.0)]
 
 
@@ -73,6 +73,20 @@ def test_sizes_too_large_for_scipy_are_streamed_to_the_same_graph(monkeypatch: p
     whole, streamed = graphs[1], graphs[2]
     assert all((whole[name] == streamed[name]).all() for name in whole)
     assert any(line.startswith("scipy is not run on 200 features") for line in report_lines((ours,)))
+
+
+def test_a_torch_device_counts_besides_and_gives_the_same_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "measure", here)
+    found = measure_cofiring(TINY.model_copy(update={"device": "cpu"}))
+    assert [one.way for one in found] == [PLAIN, "ours, 1 thread", "ours, torch on cpu"]
+    assert found[-1].match is not None
+    assert found[-1].match.same
+
+
+def test_a_device_that_is_not_there_is_told_before_anything_is_planted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "write_codes", pytest.fail)
+    with pytest.raises(SubjectError, match="device: found 'nowhere'"):
+        measure_cofiring(TINY.model_copy(update={"device": "nowhere"}))
 
 
 def test_each_size_needs_both_numbers() -> None:

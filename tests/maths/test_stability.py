@@ -24,20 +24,20 @@ class Case:
         self.shard, self.n_features = firing_shard(planted.codes), planted.codes.n_features
         n_tokens = planted.codes.n_tokens
         self.offsets = document_offsets(n_tokens)
-        self.found = self.cluster(DrawnCodes(self.shard, self.offsets))
+        self.found = self.cluster(DrawnCodes(iter([self.shard]), self.offsets))
         self.truth = jaccard_of_best_match(self.found.clustering.label, planted.label)
         rng = np.random.default_rng(3)
-        again = [self.cluster(resampled_documents(self.shard, self.offsets, rng)) for _ in range(DRAWS)]
+        again = [self.cluster(resampled_documents([self.shard], self.offsets, rng)) for _ in range(DRAWS)]
         label = self.found.clustering.label
         self.stability = stability_of(
             np.array([jaccard_of_best_match(label, one.clustering.label) for one in again]).reshape(DRAWS, -1)
         )
-        shuffled = [self.cluster(shuffled_within_documents(self.shard, self.offsets, rng)) for _ in range(DRAWS)]
+        shuffled = [self.cluster(shuffled_within_documents([self.shard], self.offsets, rng)) for _ in range(DRAWS)]
         self.chance = [groups_of(one) for one in shuffled]
         self.p_values = chance_p_values(groups_of(self.found), self.chance)
 
     def cluster(self, codes: DrawnCodes) -> ClusterTree:
-        return cluster_codes(*codes, self.n_features, self.cofiring, CLUSTERING)
+        return cluster_codes(list(codes.shards), codes.doc_offsets, self.n_features, self.cofiring, CLUSTERING)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from pydantic import JsonValue
 
 from explorer.config import BuildSettings
-from explorer.errors import BundleError, RunError
+from explorer.errors import BundleError, RunError, SubjectError
 from explorer.maths.clustering import ClusterTree, cluster_tree
 from explorer.maths.cofiring import firing_shard
 from explorer.maths.grouping import cluster_codes
@@ -153,21 +153,31 @@ def test_a_second_build_elsewhere_gives_the_same_bytes(bundle: Path, built: Path
 
 
 def test_codes_in_shards_never_stand_whole_and_give_the_same_bytes(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only what is drawn anew is drawn from all codes at once."""
-    settings = changed(evidence={"resamples": 0, "null_draws": 0})
-    build(bundle, tmp_path / "whole", settings)
-
     def whole(_: Bundle) -> Codes:
         raise AssertionError("all codes at once")
 
     monkeypatch.setattr(Bundle, "codes", whole)
     monkeypatch.setattr(code_stream, "TURNED_NNZ", 500)
-    build(write_bundle(tmp_path / "bundle", (0, 700, 701, 1900, N_TOKENS)), tmp_path / "run", settings)
-    found, wanted = hashes(tmp_path / "run"), hashes(tmp_path / "whole")
+    made = build(write_bundle(tmp_path / "bundle", (0, 700, 701, 1900, N_TOKENS)), tmp_path / "run", SETTINGS)
+    found, wanted = hashes(tmp_path / "run"), hashes(built)
     assert {name for name in wanted if found[name] != wanted[name]} == {"run.json"}, "it names the bundle"
     assert found.keys() == wanted.keys()
+    whole_manifest = open_run(built).manifest
+    assert made.manifest.evidence == whole_manifest.evidence
+    assert [one.scores for one in made.manifest.clusters] == [one.scores for one in whole_manifest.clusters]
+
+
+def test_where_cofires_are_counted_changes_no_byte(bundle: Path, built: Path, tmp_path: Path) -> None:
+    """Here torch counts on the CPU by its longer name; cpu alone is the compiled code."""
+    build(bundle, tmp_path / "run", SETTINGS, device="cpu:0")
+    assert hashes(tmp_path / "run") == hashes(built)
+
+
+def test_a_missing_device_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(SubjectError, match="device: found 'nowhere', wanted cpu"):
+        build(tmp_path / "no bundle", tmp_path / "run", SETTINGS, device="nowhere")
 
 
 def test_another_seed_gives_other_bytes_and_says_so(bundle: Path, built: Path, tmp_path: Path) -> None:
@@ -289,7 +299,7 @@ def test_every_cluster_says_how_far_to_believe_it(bundle: Path, built: Path) -> 
     opened, run = open_bundle(bundle), open_run(built)
     codes = opened.codes()
     doc_offsets = opened.tokens().doc_offsets
-    found = cluster_codes(firing_shard(codes), doc_offsets, codes.n_features, SETTINGS.cofiring, SETTINGS.clustering)
+    found = cluster_codes([firing_shard(codes)], doc_offsets, codes.n_features, SETTINGS.cofiring, SETTINGS.clustering)
     redrawing = Redrawing(opened, SETTINGS, silent)
     jaccard, chance = redrawing.stability(found)["jaccard"], redrawing.chance(found)
     assert run.manifest.evidence == Evidence(2, tuple(chance["chance_clusters"].tolist()))
