@@ -9,15 +9,22 @@ from pydantic import JsonValue
 from explorer.demo.concept_table import ConceptRow, concept_rows
 from explorer.demo.corpus.scales import COLOUR, COMPASS, HOUR, MONTH, WEEKDAY
 from explorer.demo.evaluate import as_json, evaluate, in_all
+from explorer.demo.labelled import labelled_activations, labelled_course
 from explorer.demo.subject import MODEL_FOLDER
 from explorer.lm.load import load_model
 from explorer.runs.manifest import SUBJECT
 from explorer.runs.run import Run, open_run
+from explorer.steering.engine import fitting_threads
 from explorer.steering.headless import steer_headless
+from explorer.steering.pairs import PairSettings, all_pairs
+from explorer.steering.subject import open_engine
+from explorer.steering.tables import pairs_table
 
 STEERED = (WEEKDAY, MONTH, HOUR, COLOUR, COMPASS)
 """Concepts whose steering is measured: those that lie on a ring."""
 ARMS = ("manifold", "linear", "chord")
+LABELLED = "labelled PCA"
+"""What the table calls the curve that labels give, in a subspace of as many axes as the cluster's."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +77,39 @@ def concepts(path: Path) -> Bench:
 
 
 def steering(path: Path) -> Bench:
-    """Energy and reach along the curve, the line and the chord, over all pairs of values that are not neighbours."""
+    """Energy and reach along the curve, the line and the chord, over all pairs of values that are not neighbours.
+
+    Beside them, from the same contexts, along the curve that labels give: principal axes of labelled activations, as
+    many as the cluster's span has, and a spline through the values' means.
+    """
     run = open_run(path)
+    labelled = _along_labels(path, run)
     rows: list[list[str]] = []
     values: list[dict[str, JsonValue]] = []
     for row in steered_clusters(run):
         result = steer_headless(path, row.cluster, arms=ARMS)
-        values.append({"concept": row.concept, **result})
-        name = [row.concept, f"{row.cluster}: {row.label}"]
+        beside = labelled[row.concept]
+        values.append({"concept": row.concept, **result, "labelled": beside})
+        name = [row.concept, f"{row.cluster}: {row.label}", str(len(run.cluster(row.cluster).basis))]
         rows.extend([*name, arm, *_numbers(result, arm)] for arm in ARMS)
-    header = ["concept", "cluster", "arm", "E_BC", "± se", "p(target)", "visited"]
+        rows.append([*name, LABELLED, *_numbers(beside, "manifold")])
+    header = ["concept", "cluster", "axes", "arm", "E_BC", "± se", "p(target)", "visited"]
     return Bench("Steering over all pairs that are not neighbours", header, rows, values)
+
+
+def _along_labels(path: Path, run: Run) -> dict[str, dict[str, JsonValue]]:
+    """For each steered concept, the averages along the curve that labels give."""
+    engine = open_engine(path)
+    found: dict[str, dict[str, JsonValue]] = {}
+    with fitting_threads(engine.subject):
+        activations = labelled_activations(engine, STEERED)
+        for row in steered_clusters(run):
+            (scale,) = (scale for scale in STEERED if scale.name == row.concept)
+            names, n_axes = run.summary(row.cluster).order, len(run.cluster(row.cluster).basis)
+            course = labelled_course(activations[row.concept], scale, names, n_axes)
+            trials = all_pairs(engine, run.id, row.cluster, PairSettings(arms=("manifold",)), course=course)
+            found[row.concept] = pairs_table(trials, names) | {"n_tokens": len(activations[row.concept].value)}
+    return found
 
 
 def steered_clusters(run: Run) -> list[ConceptRow]:

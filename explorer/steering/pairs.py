@@ -3,7 +3,7 @@
 An energy is only worth something beside its reach (methods.md section 3), so the table always holds both.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from explorer.errors import RequestError
 from explorer.lm.rows import Prefix
 from explorer.maths.behaviour import arc_length, energy, hellinger_length, isometry, values_between, visited_share
-from explorer.maths.steering import Path
+from explorer.maths.steering import Manifold, Path
 from explorer.steering.engine import Engine
 from explorer.steering.measure import Aim, effect_of
 from explorer.steering.moves import Move, controls, moves, path_from
@@ -36,6 +36,16 @@ class PairSettings:
     """Multiple of the move."""
     seed: int = 0
     """Decides random directions and shuffled orders."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """A curve that is steered along in place of a cluster's own, on the same pairs and from the same contexts."""
+
+    manifold: Manifold
+    """The curve in its subspace."""
+    place: Float[np.ndarray, "value"]
+    """Coordinate on it of every value of the cluster's order; NaN for values that have none and are left out."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,9 @@ def distant_pairs(count: int, *, closed: bool) -> list[tuple[int, int]]:
     return [pair for pair in pairs if apart[pair] > 1]
 
 
-def all_pairs(engine: Engine, run: str, cluster: int, settings: PairSettings | None = None) -> list[Trial]:
+def all_pairs(
+    engine: Engine, run: str, cluster: int, settings: PairSettings | None = None, *, course: Course | None = None
+) -> list[Trial]:
     """Try every pair of values that are not neighbours, from stored contexts, the prompt's own place as the start.
 
     Args:
@@ -79,23 +91,26 @@ def all_pairs(engine: Engine, run: str, cluster: int, settings: PairSettings | N
         run: which run.
         cluster: which cluster.
         settings: how many contexts, waypoints and arms.
+        course: another curve to steer along; readout, natural behaviour, pairs and contexts stay the cluster's.
 
     Raises:
         RequestError: the cluster has no two such values, or no behaviour manifold.
     """
     settings = settings or PairSettings()
     prepared = engine.prepared(run, cluster)
+    steered = prepared if course is None else replace(prepared, manifold=course.manifold, place=course.place)
     along = np.argsort(prepared.place, kind="stable").tolist()
     seen = [value for value in along if len(prepared.contexts.of(value))]
     pairs = [(seen[a], seen[b]) for a, b in distant_pairs(len(seen), closed=prepared.closed)]
     if not pairs or prepared.natural is None:
         raise RequestError("cluster", f"{len(seen)} values with contexts", "at least two that are not neighbours")
+    known = np.isfinite(steered.place)
     trials = []
     for first in seen:
-        ends = [end for start, end in pairs if start == first]
+        ends = [end for start, end in pairs if start == first and known[start] and known[end]]
         for text in prepared.typical(first, settings.prompts_per_value):
             prefix = engine.read_ids(text)
-            trials += _from_context(engine, prepared, prefix, first, ends, settings)
+            trials += _from_context(engine, steered, prefix, first, ends, settings)
     return trials
 
 

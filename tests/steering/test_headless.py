@@ -1,14 +1,16 @@
 """One result as JSON, for a move and for all pairs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from explorer.errors import HostMismatch, RequestError, RunError
 from explorer.steering.engine import Engine
 from explorer.steering.headless import steer_headless
-from explorer.steering.pairs import PairSettings, all_pairs, distant_pairs
+from explorer.steering.pairs import Course, PairSettings, all_pairs, distant_pairs
 from explorer.steering.report import steering_rows
 from explorer.steering.subject import open_engine
 from tests.planted import DAYS
@@ -74,6 +76,22 @@ def test_trials_do_not_depend_on_how_they_are_batched(engine: Engine, monkeypatc
     alone = all_pairs(engine, "planted", 0, settings)
     assert [(t.start, t.end, t.arm) for t in together] == [(t.start, t.end, t.arm) for t in alone]
     assert [t.e_bc for t in together] == pytest.approx([t.e_bc for t in alone], abs=1e-4)
+
+
+def test_another_course_is_steered_on_the_same_pairs_from_the_same_contexts(engine: Engine) -> None:
+    settings = PairSettings(arms=("manifold",), prompts_per_value=1, waypoints=3)
+    prepared = engine.prepared("planted", 0)
+    own = all_pairs(engine, "planted", 0, settings)
+    again = all_pairs(engine, "planted", 0, settings, course=Course(prepared.manifold, prepared.place))
+    assert again == own
+    stretched = replace(prepared.manifold, knots=2 * prepared.manifold.knots)
+    other = all_pairs(engine, "planted", 0, settings, course=Course(stretched, prepared.place))
+    assert [(t.start, t.end) for t in other] == [(t.start, t.end) for t in own]
+    assert all(t.activation_length != mine.activation_length for t, mine in zip(other, own, strict=True))
+    some = np.where(np.arange(len(prepared.place)) == 2, np.nan, prepared.place)
+    left = all_pairs(engine, "planted", 0, settings, course=Course(prepared.manifold, some))
+    kept = [t for t in own if 2 not in (t.start, t.end)]
+    assert [replace(t, visited=None) for t in left] == [replace(t, visited=None) for t in kept]
 
 
 @pytest.mark.parametrize(
