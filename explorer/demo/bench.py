@@ -83,10 +83,11 @@ def steering(path: Path) -> Bench:
     many as the cluster's span has, and a spline through the values' means.
     """
     run = open_run(path)
-    labelled = _along_labels(path, run)
+    steered = steered_clusters(run)
+    labelled = _along_labels(path, run, steered)
     rows: list[list[str]] = []
     values: list[dict[str, JsonValue]] = []
-    for row in steered_clusters(run):
+    for row in steered:
         result = steer_headless(path, row.cluster, arms=ARMS)
         beside = labelled[row.concept]
         values.append({"concept": row.concept, **result, "labelled": beside})
@@ -97,13 +98,13 @@ def steering(path: Path) -> Bench:
     return Bench("Steering over all pairs that are not neighbours", header, rows, values)
 
 
-def _along_labels(path: Path, run: Run) -> dict[str, dict[str, JsonValue]]:
+def _along_labels(path: Path, run: Run, steered: list[ConceptRow]) -> dict[str, dict[str, JsonValue]]:
     """For each steered concept, the averages along the curve that labels give."""
     engine = open_engine(path)
     found: dict[str, dict[str, JsonValue]] = {}
     with fitting_threads(engine.subject):
         activations = labelled_activations(engine, STEERED)
-        for row in steered_clusters(run):
+        for row in steered:
             (scale,) = (scale for scale in STEERED if scale.name == row.concept)
             names, n_axes = run.summary(row.cluster).order, len(run.cluster(row.cluster).basis)
             course = labelled_course(activations[row.concept], scale, names, n_axes)
