@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float, Int64
 from pydantic import JsonValue
 
 from explorer.demo.concept_table import ConceptRow, concept_rows
@@ -92,14 +94,17 @@ def steering(path: Path) -> Bench:
         beside = labelled[row.concept]
         values.append({"concept": row.concept, **result, "labelled": beside})
         name = [row.concept, f"{row.cluster}: {row.label}", str(len(run.cluster(row.cluster).basis))]
-        rows.extend([*name, arm, *_numbers(result, arm)] for arm in ARMS)
-        rows.append([*name, LABELLED, *_numbers(beside, "manifold")])
-    header = ["concept", "cluster", "axes", "arm", "E_BC", "± se", "p(target)", "visited"]
+        rows.extend([*name, arm, *_numbers(result, arm), f"{beside['p_at_contexts']:.3f}"] for arm in ARMS)
+        rows.append([*name, LABELLED, *_numbers(beside, "manifold"), f"{beside['p_at_labels']:.3f}"])
+    header = ["concept", "cluster", "axes", "arm", "E_BC", "± se", "p(target)", "visited", "p(own) there"]
     return Bench("Steering over all pairs that are not neighbours", header, rows, values)
 
 
 def _along_labels(path: Path, run: Run, steered: list[ConceptRow]) -> dict[str, dict[str, JsonValue]]:
-    """For each steered concept, the averages along the curve that labels give."""
+    """For each steered concept, the averages along the curve that labels give.
+
+    Besides, how sure the unsteered model is of a value on the tokens that either curve was learnt from.
+    """
     engine = open_engine(path)
     found: dict[str, dict[str, JsonValue]] = {}
     with fitting_threads(engine.subject):
@@ -107,10 +112,23 @@ def _along_labels(path: Path, run: Run, steered: list[ConceptRow]) -> dict[str, 
         for row in steered:
             (scale,) = (scale for scale in STEERED if scale.name == row.concept)
             names, n_axes = run.summary(row.cluster).order, len(run.cluster(row.cluster).basis)
-            course = labelled_course(activations[row.concept], scale, names, n_axes)
+            labelled, prepared = activations[row.concept], engine.prepared(run.id, row.cluster)
+            course = labelled_course(labelled, scale, names, n_axes)
             trials = all_pairs(engine, run.id, row.cluster, PairSettings(arms=("manifold",)), course=course)
-            found[row.concept] = pairs_table(trials, names) | {"n_tokens": len(activations[row.concept].value)}
+            place_of = {name.strip(): place for place, name in enumerate(names)}
+            own = np.array([place_of.get(name, -1) for name in scale.values])[labelled.value]
+            found[row.concept] = pairs_table(trials, names) | {
+                "n_tokens": len(labelled.value),
+                "p_at_labels": _own_share(prepared.readout.probabilities(labelled.p), own),
+                "p_at_contexts": _own_share(prepared.contexts.behaviour, prepared.contexts.value),
+            }
     return found
+
+
+def _own_share(behaviour: Float[np.ndarray, "token behaviour"], value: Int64[np.ndarray, "token"]) -> float:
+    """Mean probability of each token's own value, over the tokens that have one."""
+    own = np.flatnonzero(value >= 0)
+    return float(behaviour[own, value[own]].mean())
 
 
 def steered_clusters(run: Run) -> list[ConceptRow]:

@@ -28,6 +28,8 @@ class Labelled:
 
     residual: Float[np.ndarray, "token d_model"]
     """The activation at the token before the answer."""
+    p: Float[np.ndarray, "token vocab"]
+    """Next-token probabilities there."""
     value: Int64[np.ndarray, "token"]
     """Number of the true answer among the scale's values."""
 
@@ -50,7 +52,7 @@ def labelled_activations(engine: Engine, scales: Iterable[Scale]) -> dict[str, L
                 texts[record.concept].append(ids[: record.token_index + 1])
                 values[record.concept].append(wanted[record.concept].values.index(record.value))
     return {
-        scale.name: Labelled(engine.read_states(texts[name]), np.array(values[name], dtype=np.int64))
+        scale.name: Labelled(*engine.read_texts(texts[name]), np.array(values[name], dtype=np.int64))
         for name, scale in wanted.items()
     }
 

@@ -39,6 +39,8 @@ def test_an_activation_is_that_of_the_text_before_the_answer(engine: Engine, mon
     prompts = ("three days after Monday is", "it rained. about two days after Friday comes")
     for state, prompt in zip(found.residual, prompts, strict=True):
         np.testing.assert_allclose(state, engine.read(prompt).prefix.residual, atol=1e-3)
+    np.testing.assert_allclose(found.p.sum(axis=1), 1.0, atol=1e-5)
+    assert engine.decode([int(found.p[0].argmax())]).strip() == "Thursday"
 
 
 def test_fresh_text_names_every_value(found: dict[str, Labelled]) -> None:
@@ -61,6 +63,6 @@ def test_the_course_places_values_by_name_and_leaves_strangers_out(found: dict[s
 
 def test_a_value_that_no_text_names_is_told(found: dict[str, Labelled]) -> None:
     few = found["weekday"].value != 3
-    some = Labelled(found["weekday"].residual[few], found["weekday"].value[few])
+    some = Labelled(found["weekday"].residual[few], found["weekday"].p[few], found["weekday"].value[few])
     with pytest.raises(RequestError, match="weekday: found no labelled token for Thursday"):
         labelled_course(some, WEEKDAY, ["Monday"], 5)
