@@ -7,9 +7,10 @@ feature whose contribution leaves least of the activations' variance is taken ne
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int32
+from jaxtyping import Bool, Float, Float32, Float64, Int32, Int64
 
 from explorer.config import HaloSettings
 from explorer.records import Membership
@@ -19,23 +20,34 @@ NULL_SAMPLE = 2000
 
 
 @dataclass(frozen=True)
-class _Contributions:
-    """What each candidate feature writes on each token, centred."""
+class _Greedy:
+    """What each candidate would take away of the activations, kept up to date as features are chosen.
+
+    Subtracting the contribution of j changes the inner product of i's contribution with what is left by
+    <z_i, z_j> <d_i, d_j>, so that what is left is never held: a choice costs one column of products, not a pass over
+    the activations of every candidate.
+    """
 
     codes: Float64[np.ndarray, "sample candidate"]
     """Activations less their mean over the tokens."""
     directions: Float64[np.ndarray, "candidate d_model"]
     """Decoder rows."""
-    energy: Float64[np.ndarray, "candidate"]
-    """Sum of squares of each contribution."""
+    inner: Float64[np.ndarray, "candidate"]
+    """Inner product of each contribution with what is left."""
 
+    @classmethod
+    def of(
+        cls,
+        codes: Float64[np.ndarray, "sample candidate"],
+        directions: Float64[np.ndarray, "candidate d_model"],
+        left: Float64[np.ndarray, "sample d_model"],
+    ) -> "_Greedy":
+        """Before anything is chosen."""
+        return cls(codes, directions, ((codes.T @ left) * directions).sum(1))
 
-def _contributions(
-    codes: Float32[np.ndarray, "sample candidate"], directions: Float32[np.ndarray, "candidate d_model"]
-) -> _Contributions:
-    centred = codes.astype(np.float64) - codes.mean(0, dtype=np.float64)
-    wide = directions.astype(np.float64)
-    return _Contributions(centred, wide, (centred**2).sum(0) * (wide**2).sum(1))
+    def take(self, codes: Float64[np.ndarray, "sample"], direction: Float64[np.ndarray, "d_model"]) -> None:
+        """Subtract a contribution from what is left."""
+        self.inner[:] -= (self.codes.T @ codes) * (self.directions @ direction)
 
 
 def grow_halo(
@@ -66,29 +78,31 @@ def grow_halo(
     Returns:
         Atoms with gains as shares of the activations' variance.
     """
-    parts = _contributions(codes, W_dec[candidates])
+    centred = codes.astype(np.float64) - codes.mean(0, dtype=np.float64)
+    directions = W_dec[candidates].astype(np.float64)
+    energy = (centred**2).sum(0) * (directions**2).sum(1)
     left = activations.astype(np.float64) - activations.mean(0, dtype=np.float64)
     total = float((left**2).sum())
-    place = {int(feature): column for column, feature in enumerate(candidates)}
-    core_columns = [place[int(feature)] for feature in core]
+    real = _Greedy.of(centred, directions, left)
+    shuffled = _shuffles(centred, directions, left, settings.null_draws, rng)
+    in_core, free = np.isin(candidates, core), np.ones(len(candidates), dtype=bool)
     chosen: list[int] = []
     gains: list[float] = []
     nulls: list[float] = []
-    free = np.ones(len(candidates), dtype=bool)
-    alignment = left @ parts.directions.T
     while free.any() and len(chosen) < max(settings.max_atoms, len(core)):
-        gain = 2 * np.einsum("sc,sc->c", parts.codes, alignment) - parts.energy
-        in_core = len(chosen) < len(core)
-        allowed = np.isin(np.arange(len(free)), core_columns) & free if in_core else free
-        column = int(np.where(allowed, gain, -np.inf).argmax())
-        null = 0.0 if in_core else _null_gain(parts, alignment, free, settings.null_draws, rng)
-        if not in_core and (gain[column] <= null or sum(gains) >= settings.enough * total):
+        gain = 2 * real.inner - energy
+        of_core = len(chosen) < len(core)
+        column = int(np.where(in_core & free if of_core else free, gain, -np.inf).argmax())
+        null = 0.0 if of_core else _null_gain(shuffled, energy, free, len(left))
+        if not of_core and (gain[column] <= null or sum(gains) >= settings.enough * total):
             break
         chosen.append(column)
         gains.append(float(gain[column]))
         nulls.append(null)
         free[column] = False
-        alignment -= np.outer(parts.codes[:, column], parts.directions @ parts.directions[column])
+        real.take(centred[:, column], directions[column])
+        for rows, draw in shuffled:
+            draw.take(centred[rows, column], directions[column])
     scale = max(total, 1e-300)
     return Membership(
         candidates[chosen].astype(np.int32),
@@ -98,21 +112,38 @@ def grow_halo(
     )
 
 
-def _null_gain(
-    parts: _Contributions,
-    alignment: Float64[np.ndarray, "sample candidate"],
-    free: np.ndarray,
+class _Shuffle(NamedTuple):
+    """Codes of some tokens dealt out to each other, all candidates' together."""
+
+    rows: Int64[np.ndarray, "some"]
+    """The tokens, whose own codes and activations are what is left."""
+    greedy: _Greedy
+    """With the codes of other tokens."""
+
+
+def _shuffles(
+    codes: Float64[np.ndarray, "sample candidate"],
+    directions: Float64[np.ndarray, "candidate d_model"],
+    left: Float64[np.ndarray, "sample d_model"],
     draws: int,
     rng: np.random.Generator,
-) -> float:
-    """Best gain of any free candidate once the codes are shuffled over the tokens."""
-    n = len(alignment)
-    some = rng.choice(n, NULL_SAMPLE, replace=False) if n > NULL_SAMPLE else np.arange(n)
-    codes, aligned = parts.codes[some], alignment[some]
-    worst = 0.0
+) -> list[_Shuffle]:
+    """The null's draws, each of at most NULL_SAMPLE tokens; they stay the same for every choice."""
+    n = len(left)
+    found = []
     for _ in range(draws):
-        inner = np.einsum("sc,sc->c", codes[rng.permutation(len(some))], aligned) * (n / len(some))
-        gain = inner**2 / np.maximum(parts.energy, 1e-300)
+        rows = rng.choice(n, min(n, NULL_SAMPLE), replace=False)
+        found.append(_Shuffle(rows, _Greedy.of(codes[rng.permutation(rows)], directions, left[rows])))
+    return found
+
+
+def _null_gain(
+    shuffles: list[_Shuffle], energy: Float64[np.ndarray, "candidate"], free: Bool[np.ndarray, "candidate"], n: int
+) -> float:
+    """Best gain, with its best coefficient, of any free candidate in any of the draws."""
+    worst = 0.0
+    for rows, draw in shuffles:
+        gain = (draw.inner * (n / len(rows))) ** 2 / np.maximum(energy, 1e-300)
         worst = max(worst, float(gain[free].max(initial=0.0)))
     return worst
 

@@ -55,18 +55,23 @@ def fit_multinomial(
     (n, d), rows = scaled.shape, np.arange(len(own))
     frequency = np.maximum(np.bincount(own, minlength=n_classes), 0.5) / n
     unit = _units(scaled, frequency, ridge)
+    turned = np.ascontiguousarray(scaled.T)
 
     def loss(flat: Float64[np.ndarray, "parameter"]) -> tuple[float, Float64[np.ndarray, "parameter"]]:
         weights, bias = np.split(flat.reshape(unit.shape) * unit, [d])
-        log_odds = scaled @ weights.astype(np.float32) + bias.astype(np.float32)
-        log_odds -= log_odds.max(axis=1, keepdims=True)
-        left = np.exp(log_odds)
-        total = left.sum(axis=1, keepdims=True)
-        told = float((log_odds[rows, own] - np.log(total[:, 0])).mean(dtype=np.float64))
+        # samples lie next to each other: sums and largest values over the classes then go through memory in order
+        left = weights.T.astype(np.float32) @ turned
+        left += bias.T.astype(np.float32)
+        left -= left.max(axis=0)
+        told = left[own, rows]
+        np.exp(left, out=left)
+        total = left.sum(axis=0)
+        told -= np.log(total)
         left /= total
-        left[rows, own] -= 1.0
-        slope = np.concatenate([scaled.T @ left / n + ridge * weights, left.mean(axis=0, dtype=np.float64)[None]])
-        return 0.5 * ridge * float((weights**2).sum()) - told, (slope * unit).ravel()
+        left[own, rows] -= 1.0
+        slope = np.concatenate([turned @ left.T / n + ridge * weights, left.mean(axis=1, dtype=np.float64)[None]])
+        loss = 0.5 * ridge * float((weights**2).sum()) - float(told.mean(dtype=np.float64))
+        return loss, (slope * unit).ravel()
 
     begin = np.concatenate([np.zeros((d, n_classes)), np.log(frequency)[None]])
     if start is not None:
