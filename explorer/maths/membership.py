@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int32, Int64
+from scipy.sparse import csr_array
 
 from explorer.config import HaloSettings
 from explorer.records import Membership
@@ -24,36 +25,38 @@ class _Greedy:
     """What each candidate would take away of the activations, kept up to date as features are chosen.
 
     Subtracting the contribution of j changes the inner product of i's contribution with what is left by
-    <z_i, z_j> <d_i, d_j>, so that what is left is never held: a choice costs one column of products, not a pass over
-    the activations of every candidate.
+    <z_i, z_j> <d_i, d_j>, so that what is left is never held, and a choice costs one pass over the candidates' fires.
     """
 
-    codes: Float64[np.ndarray, "sample candidate"]
-    """Activations less their mean over the tokens."""
-    directions: Float64[np.ndarray, "candidate d_model"]
-    """Decoder rows."""
+    codes: csr_array
+    """[candidate, sample] float64, not centred."""
+    mean: Float64[np.ndarray, "candidate"]
+    """What is subtracted of each candidate's codes."""
     inner: Float64[np.ndarray, "candidate"]
     """Inner product of each contribution with what is left."""
 
     @classmethod
     def of(
         cls,
-        codes: Float64[np.ndarray, "sample candidate"],
+        codes: csr_array,
+        mean: Float64[np.ndarray, "candidate"],
         directions: Float64[np.ndarray, "candidate d_model"],
         left: Float64[np.ndarray, "sample d_model"],
     ) -> "_Greedy":
-        """Before anything is chosen."""
-        return cls(codes, directions, ((codes.T @ left) * directions).sum(1))
+        """Before anything is chosen; codes are [sample, candidate]."""
+        turned = csr_array(codes.T)
+        inner = ((turned @ left) * directions).sum(1) - mean * (directions @ left.sum(0))
+        return cls(turned, mean, inner)
 
-    def take(self, codes: Float64[np.ndarray, "sample"], direction: Float64[np.ndarray, "d_model"]) -> None:
-        """Subtract a contribution from what is left."""
-        self.inner[:] -= (self.codes.T @ codes) * (self.directions @ direction)
+    def take(self, codes: Float64[np.ndarray, "sample"], aligned: Float64[np.ndarray, "candidate"]) -> None:
+        """Subtract a contribution, given its centred codes and the candidates' inner products with its direction."""
+        self.inner[:] -= (self.codes @ codes - self.mean * codes.sum()) * aligned
 
 
 def grow_halo(
     core: Int32[np.ndarray, "core"],
     candidates: Int32[np.ndarray, "candidate"],
-    codes: Float32[np.ndarray, "sample candidate"],
+    codes: csr_array,
     activations: Float32[np.ndarray, "sample d_model"],
     W_dec: Float32[np.ndarray, "feature d_model"],
     settings: HaloSettings,
@@ -68,7 +71,7 @@ def grow_halo(
     Args:
         core: HDBSCAN's members.
         candidates: features that fire on these tokens, the core among them.
-        codes: their activations on the cluster's tokens.
+        codes: [sample, candidate], their activations on the cluster's tokens.
         activations: what the SAE reads there (or its reconstruction, where activations are not stored).
         W_dec: the SAE's decoder.
         settings: stop rule.
@@ -78,13 +81,14 @@ def grow_halo(
     Returns:
         Atoms with gains as shares of the activations' variance.
     """
-    centred = codes.astype(np.float64) - codes.mean(0, dtype=np.float64)
+    n, wide = codes.shape[0], csr_array(codes.astype(np.float64))
+    mean = np.asarray(wide.sum(axis=0)) / n
     directions = W_dec[candidates].astype(np.float64)
-    energy = (centred**2).sum(0) * (directions**2).sum(1)
+    energy = (np.asarray(wide.multiply(wide).sum(axis=0)) - n * mean**2) * (directions**2).sum(1)
     left = activations.astype(np.float64) - activations.mean(0, dtype=np.float64)
     total = float((left**2).sum())
-    real = _Greedy.of(centred, directions, left)
-    shuffled = _shuffles(centred, directions, left, settings.null_draws, rng)
+    real = _Greedy.of(wide, mean, directions, left)
+    shuffled = _shuffles(wide, mean, directions, left, settings.null_draws, rng)
     in_core, free = np.isin(candidates, core), np.ones(len(candidates), dtype=bool)
     chosen: list[int] = []
     gains: list[float] = []
@@ -93,16 +97,17 @@ def grow_halo(
         gain = 2 * real.inner - energy
         of_core = len(chosen) < len(core)
         column = int(np.where(in_core & free if of_core else free, gain, -np.inf).argmax())
-        null = 0.0 if of_core else _null_gain(shuffled, energy, free, len(left))
+        null = 0.0 if of_core else _null_gain(shuffled, energy, free, n)
         if not of_core and (gain[column] <= null or sum(gains) >= settings.enough * total):
             break
         chosen.append(column)
         gains.append(float(gain[column]))
         nulls.append(null)
         free[column] = False
-        real.take(centred[:, column], directions[column])
+        own, aligned = real.codes[[column]].toarray()[0] - mean[column], directions @ directions[column]
+        real.take(own, aligned)
         for rows, draw in shuffled:
-            draw.take(centred[rows, column], directions[column])
+            draw.take(own[rows], aligned)
     scale = max(total, 1e-300)
     return Membership(
         candidates[chosen].astype(np.int32),
@@ -122,7 +127,8 @@ class _Shuffle(NamedTuple):
 
 
 def _shuffles(
-    codes: Float64[np.ndarray, "sample candidate"],
+    codes: csr_array,
+    mean: Float64[np.ndarray, "candidate"],
     directions: Float64[np.ndarray, "candidate d_model"],
     left: Float64[np.ndarray, "sample d_model"],
     draws: int,
@@ -133,7 +139,7 @@ def _shuffles(
     found = []
     for _ in range(draws):
         rows = rng.choice(n, min(n, NULL_SAMPLE), replace=False)
-        found.append(_Shuffle(rows, _Greedy.of(codes[rng.permutation(rows)], directions, left[rows])))
+        found.append(_Shuffle(rows, _Greedy.of(csr_array(codes[rng.permutation(rows)]), mean, directions, left[rows])))
     return found
 
 

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 MOST_STEPS = 120
 """Steps of the optimiser (L-BFGS) in one fit,"""
 LEAST_GAIN = 1e-6
-"""which ends once a step gains less than this share of the loss."""
+"""which ends once a step gains less than this share of the loss, unless another is asked for."""
 
 
 class Multinomial(NamedTuple):
@@ -39,6 +39,8 @@ def fit_multinomial(
     n_classes: int,
     ridge: float,
     start: Multinomial | None = None,
+    *,
+    least_gain: float = LEAST_GAIN,
 ) -> Multinomial:
     """Maximise the mean log-probability of each sample's own class, less ``ridge / 2`` times the squared weights.
 
@@ -48,6 +50,7 @@ def fit_multinomial(
         n_classes: how many classes there are; one without a sample keeps the probability of half a sample.
         ridge: strength of the penalty.
         start: where the search begins; the class frequencies where it is None.
+        least_gain: share of the loss that a step gains at least, or it is the last one.
     """
     centre = points.mean(0, dtype=np.float64)
     scale = max(float(points.std(dtype=np.float64)), 1e-12)
@@ -77,7 +80,7 @@ def fit_multinomial(
     if start is not None:
         begin = np.concatenate([start.weights, start.bias[None]])
     found = minimize(
-        loss, (begin / unit).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": MOST_STEPS, "ftol": LEAST_GAIN}
+        loss, (begin / unit).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": MOST_STEPS, "ftol": least_gain}
     )
     fitted = found.x.reshape(unit.shape) * unit
     return Multinomial(centre, scale, fitted[:d], fitted[d])

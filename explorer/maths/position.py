@@ -31,6 +31,8 @@ MOST_CLASSES = 160
 """the most frequent ones, at most so many."""
 MOST_FITTED = 6_000
 """Samples that a readout is fitted on."""
+ROUGHLY = 1e-5
+"""Halves are fitted until a step gains less than this share of the loss: they choose a ridge, and are no readout."""
 RIDGES = (0.01, 0.003, 0.001)
 """Penalties among which held-out tokens choose."""
 HALF = 0.5
@@ -222,7 +224,7 @@ class _Half(NamedTuple):
 
     def fit(self, ridge: float, start: Multinomial | None) -> Multinomial:
         """A readout of the half."""
-        return fit_multinomial(self.shown, self.own, len(self.prior), ridge, start)
+        return fit_multinomial(self.shown, self.own, len(self.prior), ridge, start, least_gain=ROUGHLY)
 
     def gains(self, readout: Multinomial) -> Float64[np.ndarray, "ask"]:
         """What a readout says of what the other half is asked, in bits a token, beyond the frequencies."""

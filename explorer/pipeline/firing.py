@@ -52,6 +52,10 @@ class Firing:
         """What fires on some tokens [sample, feature]."""
         return csr_array(self.by_token[tokens])
 
+    def of_on(self, features: Int32[np.ndarray, "atom"], tokens: Int64[np.ndarray, "sample"]) -> csr_array:
+        """Activations of some features on some tokens [sample, atom]."""
+        return csr_array(self.on(tokens)[:, features])
+
 
 def by_feature(shards: Iterable[Codes], n_features: int) -> Firing:
     """Turn codes from tokens to features; entries whose value is 0 do not fire and are dropped.
@@ -174,7 +178,7 @@ def codes_on(
     firing: Firing, features: Int32[np.ndarray, "atom"], tokens: Int64[np.ndarray, "sample"]
 ) -> Float32[np.ndarray, "sample atom"]:
     """Activations of some features on some tokens, dense."""
-    codes: Float32[np.ndarray, "sample atom"] = firing.on(tokens)[:, features].toarray()
+    codes: Float32[np.ndarray, "sample atom"] = firing.of_on(features, tokens).toarray()
     return codes
 
 

@@ -13,7 +13,7 @@ from explorer.maths.position import Position, read_position
 from explorer.maths.search import explained_by_lag
 from explorer.maths.values import Values, breaks_off, name_values
 from explorer.pipeline.contexts import contexts_of
-from explorer.pipeline.firing import Firing, codes_on, core_tokens, halo_candidates
+from explorer.pipeline.firing import Firing, core_tokens, halo_candidates
 from explorer.records import CONTEXT_BEFORE, CURVES, Decoder, Membership, Residuals, Shape, ShapeKind, Tokens
 
 ATOMS_A_VALUE = 3
@@ -150,7 +150,7 @@ class ClusterReader:
         halo = self.settings.halo
         halo = halo.model_copy(update={"max_atoms": max(halo.max_atoms, ATOMS_A_VALUE * n_values)})
         candidates = halo_candidates(self.firing, core, cloud.tokens, halo.least_lift)
-        codes = codes_on(self.firing, candidates, cloud.tokens)
+        codes = self.firing.of_on(candidates, cloud.tokens)
         W_dec = self.decoder.W_dec
         return grow_halo(core, candidates, codes, cloud.activations, W_dec, halo, rng=rng)
 
