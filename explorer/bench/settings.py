@@ -75,6 +75,8 @@ class ScaleSettings(Settings):
     """Tokens, each with the middle one of the numbers of features."""
     points: tuple[PositiveInt, ...] = (1000, 2000, 4000, 8000)
     """Points of a cloud whose shape is fitted."""
+    shapes: int = Field(default=30, ge=0)
+    """Clusters of a whole run, with the most features and tokens, that are built; 0 leaves that run out."""
     dense: int = Field(default=16_384, ge=2)
     """Features at which clustering is held against HDBSCAN on the dense matrix, which takes 8 bytes a pair and more."""
     seed: int = Field(default=0, ge=0)

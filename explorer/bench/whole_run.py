@@ -4,16 +4,15 @@ The codes are those of ``planted_stream``. So that there is something to read, t
 one of the features that fire there, and the decoder lays each group of tiles on a circle.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
+from explorer.bench.cost import timed
 from explorer.config import BuildSettings, EvidenceSettings
 from explorer.maths.clustering import ClusterTree, cluster_tree
 from explorer.maths.cofiring import FiringShard, fire_counts, firing_shard
@@ -35,9 +34,9 @@ D_MODEL: Final = 256
 """Width of the planted residual stream."""
 WARM_UP: Final = (512, 5000)
 """Features and tokens that all is done on first, so that whatever is compiled is."""
+RUN_HEADER: Final = ["stage", "times", "CPU s", "CPU s of all"]
 HUB: Final = 0.6
 """Cosine between a tile's direction and the middle of its group."""
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class RunCost:
         return (draws.resamples, self.resample), (draws.null_draws, self.shuffle)
 
 
-def measure_run(n_features: int, n_tokens: int, n_shapes: int, *, seed: int, progress: Progress) -> RunCost:
+def measure_run(n_features: int, n_tokens: int, *, n_shapes: int, seed: int, progress: Progress) -> RunCost:
     """Plant a bundle and put it through the stages of a build, with the default settings.
 
     The clusters that are built are drawn at random; so many as a large SAE has take longer than a bench may. Nothing
@@ -175,13 +174,6 @@ def run_rows(cost: RunCost) -> list[list[str]]:
         ["all counting", "", "", f"{cost.counting:.0f}"],
         ["all beyond counting", "", "", f"{cost.beyond:.0f}"],
     ]
-
-
-def timed(work: Callable[[], Found]) -> tuple[Found, float]:
-    """Do some work, and tell its CPU seconds."""
-    start = time.process_time()
-    found = work()
-    return found, time.process_time() - start
 
 
 def _clusters(graph: NeighbourGraph, fires: Int64[np.ndarray, "feature"], settings: BuildSettings) -> ClusterTree:
