@@ -238,15 +238,17 @@ def _held_out(sample: _Sample, rng: np.random.Generator) -> _HeldOut:
     half = rng.permutation(n) < n // 2
     shuffles = [rng.permutation(n) for _ in range(SHUFFLES)]
     halves = [_Half.of(sample, train, shuffles) for train in (half, ~half)]
-    best, told = None, np.full(1 + SHUFFLES, -np.inf)
-    readouts: list[Multinomial | None] = [None, None]
+    chosen: _HeldOut | None = None
+    starts: list[Multinomial | None] = [None, None]
     for ridge in RIDGES:
-        readouts = [one.fit(ridge, start) for one, start in zip(halves, readouts, strict=True)]
-        gains = np.mean([one.gains(readout) for one, readout in zip(halves, readouts, strict=True)], axis=0)
-        if best is not None and gains[0] <= told[0]:
+        fitted = [one.fit(ridge, start) for one, start in zip(halves, starts, strict=True)]
+        told = np.mean([one.gains(readout) for one, readout in zip(halves, fitted, strict=True)], axis=0)
+        if chosen is not None and told[0] <= chosen.bits:
             break
-        best, told = (ridge, readouts[0]), gains
-    return _HeldOut(*best, float(told[0]), float((1 + (told[1:] >= told[0]).sum()) / (1 + SHUFFLES)))
+        p = float((1 + (told[1:] >= told[0]).sum()) / (1 + SHUFFLES))
+        chosen, starts = _HeldOut(ridge, fitted[0], float(told[0]), p), [*fitted]
+    assert chosen is not None
+    return chosen
 
 
 def _population(
