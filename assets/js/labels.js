@@ -9,11 +9,12 @@
   }
 
   /* The first free spot of each name, null where there is none.
-     names: [{width, height, spots(width, height): [{left, top, right, bottom}]}]; limit: most names with a spot. */
-  function* spread(names, area, limit = Infinity) {
-    const taken = [];
+     names: [{width, height, spots(width, height): [{left, top, right, bottom}]}]; limit: most names with a spot;
+     taken: boxes where none may lie. */
+  function* spread(names, area, limit = Infinity, taken = []) {
+    const most = limit + taken.length;
     for (const name of names) {
-      const free = taken.length < limit && name.spots(name.width, name.height).find((box) =>
+      const free = taken.length < most && name.spots(name.width, name.height).find((box) =>
         box.left >= 4 && box.top >= 4 && box.right <= area.width - 4 && box.bottom <= area.height - 4 && !taken.some((other) => overlaps(box, other)));
       if (free) taken.push(free);
       yield [name, free || null];

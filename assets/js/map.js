@@ -118,13 +118,19 @@
       if (names.length === LOOKED_AT) break;
     }
     const shown = new Set();
-    for (const [{ cluster }, spot] of mx.labels.spread(names, area, AT_FIRST * (area.width / 700) * Math.max(1, view.zoom ** 2))) {
+    for (const [{ cluster }, spot] of mx.labels.spread(names, area, AT_FIRST * (area.width / 700) * Math.max(1, view.zoom ** 2), tools())) {
       if (!spot) continue;
       shown.add(cluster);
       if (!labels.has(cluster)) labels.set(cluster, label(cluster, layer));
       mx.labels.move(labels.get(cluster), spot);
     }
     for (const [cluster, node] of labels) if (!shown.has(cluster)) { node.remove(); labels.delete(cluster); }
+  }
+
+  /* Where the buttons are, in the map's own pixels. */
+  function tools() {
+    const [box, frame] = [map.box.parentElement.querySelector(".map-tools"), map.box].map((node) => node.getBoundingClientRect());
+    return [mx.labels.box(box.left - frame.left, box.top - frame.top, box.width, box.height)];
   }
 
   function label(cluster, layer) {
@@ -223,5 +229,9 @@
     visit(event.currentTarget.getAttribute("href"));
   }
 
-  mx.map = { open, select, color, noise, light, point, visit, go, pixels: (cluster) => toPixels(...map.points.middle[cluster]), seen: () => map && { ...map.view } };
+  /* For tests: where a feature is drawn, which clusters stand out, what is seen. */
+  const at = (feature) => toPixels(mx.points.x(map.points, feature), mx.points.y(map.points, feature));
+  const outstanding = () => (map && standing() ? [...standing()].sort((a, b) => a - b) : null);
+
+  mx.map = { open, select, color, noise, light, point, visit, go, at, standing: outstanding, view: () => map && { ...map.view } };
 })();

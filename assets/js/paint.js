@@ -51,7 +51,7 @@
     if (by === "rate") return scale(hex, `fires on ${counts[0]}`, `${counts[1]} tokens`, [mx.html("span", {}, "log scale")]);
     const unmeasured = columns.stability.filter((one) => one === null).length;
     if (by === "stability") return scale(hex, "stability 0", "1", unmeasured ? [swatch(hex.grey, `not measured (${unmeasured.toLocaleString("en-US")})`)] : []);
-    return [mx.html("span", {}, "Neighbouring cluster numbers have different colours; grey is noise")];
+    return [mx.html("span", {}, "A colour for each cluster; grey is noise")];
   }
 
   mx.paint = { look, legend };

@@ -2,8 +2,8 @@
 (function () {
   "use strict";
   const mx = (window.mx = window.mx || {});
-  const GAP = 12, NARROWEST = 152, TEXT = 96, ROW = 40, MORE = 2, REST_MS = 90;
-  const COLUMNS = ["Name", "Shape", "Values", "Features", "Regime", "Tokens", "Stability"];
+  const GAP = 12, NARROWEST = 152, TEXT = 96, HEAD = 36, ROW = 52, MORE = 2, REST_MS = 90;
+  const COLUMNS = ["Cluster", "Regime", "Features", "Tokens", "Stability"];
   let wall = null;
 
   const counted = (count, noun) => `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
@@ -16,6 +16,8 @@
     wall = { box, page, columns, ...tiles, look, active: 0, cells: new Map(), watcher: new ResizeObserver(soon) };
     box.className = `wall ${look}`;
     box.setAttribute("role", look === "table" ? "table" : "list");
+    if (look === "table") box.setAttribute("aria-rowcount", wall.order.length + 1);
+    else box.removeAttribute("aria-rowcount");
     box.replaceChildren(...(wall.order.length ? look === "table" ? [head()] : [] : [nothing()]));
     box.onkeydown = walk;
     box.onpointerover = (event) => mx.map.point(clusterAt(event));
@@ -36,7 +38,7 @@
   /* How the cells lie: so many in a row, each so large, below what stands on top. */
   function metrics() {
     const width = wall.box.clientWidth;
-    if (wall.look === "table") return { across: 1, width, height: ROW, step: ROW, top: ROW };
+    if (wall.look === "table") return { across: 1, width, height: ROW, step: ROW, top: HEAD };
     const across = Math.max(2, Math.floor((width + GAP) / (NARROWEST + GAP))), own = (width - GAP * (across - 1)) / across, height = Math.round(own * 0.75) + TEXT;
     return { across, width: own, height, step: height + GAP, top: 0 };
   }
@@ -81,11 +83,16 @@
 
   const link = (cluster, props, children) => mx.html("a", { href: wall.page.base + cluster, onclick: mx.map.go, draggable: "false", ...props }, children);
 
+  /* Its shape, and how many values it holds. */
+  function words(cluster) {
+    const { columns, page } = wall, values = columns.values[cluster];
+    return page.palette.shapes[columns.shape[cluster]] + (values ? ` · ${counted(values, "value")}` : "");
+  }
+
   function tile(at, cluster) {
-    const { columns, fires } = wall, on = (fires || {})[cluster] || 0, label = columns.label[cluster], values = columns.values[cluster];
-    const words = wall.page.palette.shapes[columns.shape[cluster]] + (values ? ` · ${counted(values, "value")}` : "");
-    const text = [mx.html("span", { class: "tile-name", title: label, dir: "auto" }, label), mx.html("span", { class: "tile-words" }, words),
-      mx.html("span", { class: "tile-regime" }, `${counted(columns.features[cluster], "feature")} · ${wall.page.palette.regimes[columns.regime[cluster]]}`)];
+    const { columns, fires, page } = wall, on = fires[cluster] || 0, label = columns.label[cluster];
+    const text = [mx.html("span", { class: "tile-name", title: label, dir: "auto" }, label), mx.html("span", { class: "tile-words" }, words(cluster)),
+      mx.html("span", { class: "tile-regime" }, `${counted(columns.features[cluster], "feature")} · ${page.palette.regimes[columns.regime[cluster]]}`)];
     return mx.html("div", { class: "cell", role: "listitem", "data-at": at, "aria-setsize": wall.order.length, "aria-posinset": at + 1 },
       link(cluster, { class: `tile panel ${on ? "lit" : ""}` }, [picture(cluster), mx.html("div", { class: "tile-text" }, text), on ? mx.html("span", { class: "tile-fires" }, `fires on ${counted(on, "token")}`) : null]));
   }
@@ -93,11 +100,11 @@
   const picture = (cluster) => mx.html("img", { alt: "", width: 160, height: 120, loading: "lazy", decoding: "async", "data-src": `${wall.page.data}/thumbnail/${cluster}.svg` });
 
   function row(at, cluster) {
-    const { columns, fires } = wall, { palette } = wall.page, label = columns.label[cluster], stability = columns.stability[cluster];
-    const texts = [palette.shapes[columns.shape[cluster]], columns.values[cluster] || "–", columns.features[cluster].toLocaleString("en-US"), palette.regimes[columns.regime[cluster]],
-      columns.tokens[cluster].toLocaleString("en-US"), stability === null ? "–" : stability.toFixed(2)];
-    const name = link(cluster, { class: "row-name", title: label }, [picture(cluster), mx.html("bdi", {}, label)]);
-    return mx.html("div", { class: `cell row ${(fires || {})[cluster] ? "lit" : ""}`, role: "row", "data-at": at, "aria-rowindex": at + 2 },
+    const { columns, fires, page } = wall, label = columns.label[cluster], stability = columns.stability[cluster];
+    const texts = [page.palette.regimes[columns.regime[cluster]], columns.features[cluster].toLocaleString("en-US"), columns.tokens[cluster].toLocaleString("en-US"),
+      stability === null ? "–" : stability.toFixed(2)];
+    const name = link(cluster, { class: "row-name", title: label }, [picture(cluster), mx.html("span", {}, [mx.html("bdi", {}, label), mx.html("span", { class: "row-words" }, words(cluster))])]);
+    return mx.html("div", { class: `cell row ${fires[cluster] ? "lit" : ""}`, role: "row", "data-at": at, "aria-rowindex": at + 2 },
       [mx.html("span", { role: "cell" }, name), ...texts.map((text) => mx.html("span", { role: "cell" }, text))]);
   }
 

@@ -44,7 +44,7 @@ def _places(xy: Float32[np.ndarray, "feature xy"]) -> Float[np.ndarray, "feature
     if not np.isfinite(xy).any():
         return np.zeros(xy.shape)
     low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)
-    side = max(float((high - low).max()), np.finfo(np.float32).tiny)
+    side = float((high - low).max()) or 1.0
     return np.asarray(np.nan_to_num(np.rint(_STEPS * ((xy - (low + high) / 2) / side + 0.5))))
 
 
@@ -54,7 +54,7 @@ def _levels(
     """The ends of the scale, and how far each feature is on it, 0 to _LEVELS."""
     counts = np.maximum(fires, 1).astype(np.float64)
     low, high = (float(counts[drawn].min()), float(counts[drawn].max())) if drawn.any() else (1.0, 1.0)
-    share = np.log(counts / low) / max(np.log(high / low), np.finfo(np.float64).tiny)
+    share = np.log(counts / low) / (np.log(high / low) or 1.0)
     return low, high, np.rint(_LEVELS * np.clip(share, 0.0, 1.0))
 
 

@@ -59,7 +59,7 @@ PAINTS: dict[Paint, str] = {
 """What can colour the map."""
 NOISES: dict[NoiseLook, str] = {"shown": "noise shown", "faded": "noise faded", "hidden": "noise hidden"}
 """How features in no cluster can look."""
-WALLS: dict[Wall, str] = {"tiles": "as tiles", "table": "as a table"}
+WALLS: dict[Wall, str] = {"tiles": "tiles", "table": "table"}
 """How clusters can stand beside the map."""
 KEYS = "Arrow keys move it, plus and minus zoom, 0 shows all of it, Escape clears the selection."
 """What a reader of the screen is told of the map."""
