@@ -1,4 +1,4 @@
-"""A run of very many clusters, made in a moment: each has a feature of its own, and links to the files of a planted one."""
+"""A run of very many clusters, made in a moment: each has one feature, and links to the files of a planted cluster."""
 
 import json
 import os
@@ -55,5 +55,12 @@ def _table(features: int) -> FeatureTable:
 
 
 def _cluster(first: dict[str, object], number: int) -> dict[str, object]:
-    own = {"id": number, "features": [number], "halo": [], "feature_order": [number], "n_tokens": 1 + number % 900}
+    own = {
+        "id": number,
+        "features": [number],
+        "halo": [],
+        "feature_order": [number],
+        "n_tokens": 1 + number % 900,
+        "order": [],
+    }
     return {**first, **own, "label": f"cluster number {number}", "shape": SHAPES[number % 4]}

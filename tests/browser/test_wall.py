@@ -1,4 +1,4 @@
-"""The wall: a few tiles in the page however many there are, walked by keys, the same as a table, filtered by the map."""
+"""The wall: few tiles in the page however many there are, walked by keys, and the same as a table; names on the map."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,8 @@ CELLS = "() => document.querySelectorAll('#tiles [data-at]').length"
 PLACES = "() => [...document.querySelectorAll('#tiles [data-at]')].map((cell) => Number(cell.dataset.at))"
 FOCUSED = "() => Number(document.activeElement.closest('[data-at]').dataset.at)"
 IN_SIGHT = """() => { const box = document.activeElement.getBoundingClientRect();
-  return box.top >= document.getElementById('header').getBoundingClientRect().bottom - 1 && box.bottom <= innerHeight + 1; }"""
+  const head = document.getElementById('header').getBoundingClientRect();
+  return box.top >= head.bottom - 1 && box.bottom <= innerHeight + 1; }"""
 
 
 @pytest.fixture(scope="module")
