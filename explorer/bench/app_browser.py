@@ -92,9 +92,7 @@ def browser() -> Iterator["Browser"]:
             launched = started.chromium.launch(executable_path=own, args=list(FLAGS))
         except BrowserError as error:
             told = str(error).strip().splitlines()[0]
-            raise ExplorerError(
-                f"bench app: Chromium does not start ({told}); `playwright install chromium`"
-            ) from error
+            raise ExplorerError(f"bench app: Chromium does not start ({told}): playwright install chromium") from error
         yield launched
         launched.close()
 
