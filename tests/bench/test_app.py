@@ -61,7 +61,7 @@ def test_an_app_that_does_not_start_is_told(tmp_path: Path) -> None:
 
 
 def test_without_a_browser_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_browser.shutil, "which", lambda _: "/nowhere/chromium")
+    monkeypatch.setattr("explorer.bench.app_browser.shutil.which", lambda _: "/nowhere/chromium")
     with pytest.raises(ExplorerError, match=r"^bench app: Chromium does not start .*playwright install chromium$"):
         browser().__enter__()
     monkeypatch.setattr(app_browser, "sync_playwright", None)

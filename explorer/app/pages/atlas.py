@@ -76,9 +76,11 @@ ZOOMS = (("in", "Zoom in"), ("out", "Zoom out"), ("all", "Show all of the map"))
 def _map_side(run: Run, links: Links, view: View) -> Component:
     made = html.Div(provenance(run.manifest, run.digest), className="drawer panel")
     line = [*counted_line(run.manifest, NOISE_WORDS[view.noise]), details("how this was made", [made])]
+    clear = html.Button("Clear selection", id=ids.CLEAR_SELECTION, className="button", hidden=not view.selection)
     head = [
         select(ids.MAP_COLOR, _options(PAINTS), view.paint, "pill"),
         select(ids.MAP_NOISE, _options(NOISES), view.noise, "pill"),
+        clear,
     ]
     return html.Div(
         [
@@ -132,10 +134,8 @@ def _tool(name: str, title: str, **more: str) -> Component:
 
 def _tile_side(run: Run, tiles: list[ClusterSummary], view: View) -> Component:
     count = tile_count(len(tiles), len(run.manifest.clusters))
-    clear = html.Button("Clear selection", id=ids.CLEAR_SELECTION, className="button small", hidden=not view.selection)
     head = [
         html.H1(count, id=ids.TILE_COUNT, **attributes(aria_live="polite")),
-        clear,
         select(ids.SORT, _options(SORTS), view.sort, "pill"),
         select(ids.FILTER_SHAPE, _any("any shape", SHAPES), view.shape or ANY, "pill"),
         select(ids.FILTER_REGIME, _any("any regime", REGIMES), view.regime or ANY, "pill"),
