@@ -36,6 +36,9 @@ COUNTED = """(() => {
   }
 })()"""
 """Counts the bytes that a page sends to the graphics card."""
+BESIDE = ("/thumbnail/", "/feature/", "plotly.min.js", "favicon")
+"""Requests that do not come of moving or colouring the map: pictures, a tooltip, what is loaded while nobody waits,
+and the page's icon, for which Chromium asks whenever the address changes."""
 FRAME = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -72,7 +75,7 @@ class MapCost:
     sent_by_color: int
     """Bytes sent to it when the colours change."""
     asked: int
-    """Requests to the server while the map is dragged, zoomed and recoloured."""
+    """Requests to the server while the map is dragged, zoomed and recoloured, those of BESIDE left out."""
 
 
 @contextmanager
@@ -122,7 +125,7 @@ def map_cost(browser: "Browser", app: ServedApp, run: str, features: int) -> Map
     with _page(browser) as page:
         page.add_init_script(COUNTED)
         page.on("response", _weigh(sizes, ("/points", "/clusters", "/_dash-update-component")))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: asked.append(request.url) if request.url.startswith(app.url) else None)
         spent = _spent(page)
         page.goto(f"{app.url}/run/{run}", wait_until="commit")
         _when(page, USABLE, "1")
@@ -156,7 +159,7 @@ def map_cost(browser: "Browser", app: ServedApp, run: str, features: int) -> Map
         1000 * panned / steps,
         moved - sent,
         painted - moved,
-        sum("/thumbnail/" not in address for address in asked),
+        sum(not any(part in address for part in BESIDE) for address in asked),
     )
 
 
