@@ -187,9 +187,14 @@ def _draw(
     settings: BuildSettings,
     n_features: int,
 ) -> DrawCost:
-    (anew, ends), drawing = timed(lambda: redraw(shard, offsets, np.random.default_rng(settings.seed)))
-    graph, count = timed(lambda: graph_of_codes([anew], ends, n_features, settings.cofiring))
-    _, cluster = timed(lambda: _clusters(graph, fire_counts(*anew, n_features), settings))
+    def draw() -> tuple[list[FiringShard], Int64[np.ndarray, "doc_plus_1"]]:
+        drawn = redraw([shard], offsets, np.random.default_rng(settings.seed))
+        return list(drawn.shards), drawn.doc_offsets
+
+    (anew, ends), drawing = timed(draw)
+    fires = np.sum([fire_counts(*part, n_features) for part in anew], axis=0)
+    graph, count = timed(lambda: graph_of_codes(anew, ends, n_features, settings.cofiring))
+    _, cluster = timed(lambda: _clusters(graph, fires, settings))
     return DrawCost(drawing, count, cluster)
 
 
