@@ -147,16 +147,21 @@ def open_everything(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
 
 
-PLACE_OF = """(index) => {
-  const box = document.querySelector("#map").getBoundingClientRect(), [x, y] = mx.map.at(index);
-  return [box.left + x, box.top + y];
+IN_THE_OPEN = """() => {
+  const box = document.querySelector("#map").getBoundingClientRect(), places = [];
+  for (let feature = 0; feature < 60; feature += 1) {
+    const [x, y] = mx.map.at(feature), over = document.elementFromPoint(box.left + x, box.top + y);
+    if (over && over.matches("#map canvas")) places.push([box.left + x, box.top + y]);
+  }
+  return places;
 }"""
-"""Where a feature is drawn."""
+"""Where features are drawn that no name lies over."""
 
 
 def hover_map(page: Page) -> None:
-    for index in (0, 5):
-        x, y = page.evaluate(PLACE_OF, index)
+    page.wait_for_selector("#map[data-drawn]")
+    places = page.evaluate(IN_THE_OPEN)
+    for x, y in (places[0], places[-1]):
         page.mouse.move(x - 3, y)
         page.mouse.move(x, y)
         page.wait_for_selector("#map-tip:not([hidden]) b")
