@@ -198,12 +198,13 @@ def show(
 
 
 @app.command()
-def check(path: Annotated[Path, typer.Argument(help="Bundle or run.")], as_json: AsJson = False) -> None:
-    """Verify every file of a bundle or a run, and say what is wrong where."""
+def check(path: Annotated[Path, typer.Argument(help="Bundle, run or tour.")], as_json: AsJson = False) -> None:
+    """Verify every file of a bundle, a run or a tour, and say what is wrong where."""
+    from explorer.app.tours.check import check_tour, is_tour
     from explorer.runs.check import check as check_folder
     from explorer.terminal import print_json, print_line
 
-    report = check_folder(path)
+    report = check_tour(path) if is_tour(path) else check_folder(path)
     problems = [str(problem) for problem in report.problems]
     if as_json:
         print_json({"path": str(path), "kind": report.kind, "ok": report.ok, "problems": problems})
@@ -229,6 +230,28 @@ def export(
 
     files = export_run(open_run(run), out, tuple(formats or FORMATS))
     print_json({"export": str(out), "files": sorted(files)}) if as_json else say(f"{out}: {len(files)} files")
+
+
+@app.command()
+def record(
+    tour: Annotated[Path, typer.Argument(help="Folder of a tour, beside the runs that it shows.")],
+    run: Annotated[Path | None, typer.Option(help="Run whose subject a host is started for.")] = None,
+    host_url: Annotated[str | None, typer.Option(help="Address of a steering host that runs already.")] = None,
+    host_token_file: Annotated[Path | None, typer.Option(help="File that holds the host's token.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record the steering results that a tour shows, so that it plays without a host."""
+    from explorer.app.serve import HostAddress, one_host
+    from explorer.app.tours.record import record_tour
+    from explorer.app.tours.tour_file import open_tour
+    from explorer.terminal import print_json, say
+
+    folder = open_tour(tour)
+    with one_host(run, HostAddress.read(host_url, host_token_file)) as client:
+        files = record_tour(folder, client)
+    print_json({"tour": str(tour), "files": [str(file) for file in files]}) if as_json else say(
+        f"{tour}: {len(files)} {'result' if len(files) == 1 else 'results'} recorded"
+    )
 
 
 @app.command()

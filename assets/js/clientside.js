@@ -113,6 +113,10 @@
       const link = new URL(cluster.api.replace(/api$/, "") + kept.path.replace(/^\//, ""), window.location.href).href;
       shareWords(link, await mx.link.copy(link));
     },
+    tour(data) {
+      if (data) mx.tour.render(data);
+      return "yes";
+    },
     replay(data) {
       if (!data) return no();
       mx.cloud.place([]);

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from explorer.app.callbacks import atlas, frame, manifold, steering, text
+from explorer.app.callbacks import atlas, frame, manifold, steering, text, tour
 from explorer.app.edge import build_edge
 from explorer.app.links import PAGE_PATHS, Links
 from explorer.app.pages.page import frame as page_frame
@@ -23,11 +23,11 @@ from explorer.app.site import Site
 from explorer.places import shipped_folder
 from explorer.runs.catalog import Catalog
 
-STYLES = ("tokens", "base", "controls", "shell", "gallery", "atlas", "manifold", "belief", "steer", "text")
+STYLES = ("tokens", "base", "controls", "shell", "gallery", "atlas", "manifold", "belief", "steer", "text", "tour")
 """Style sheets of assets/css, in order."""
 SCRIPTS = (
     "svg", "problems", "link", "ticks", "strips", "bands", "labels", "cloud", "cloud_labels", "map", "text", "stream",
-    "host", "keys", "clientside",
+    "host", "keys", "tour", "clientside",
 )  # fmt: skip
 """Scripts of assets/js, in order; theme.js stands in the head, before the first paint."""
 INDEX = """<!DOCTYPE html>
@@ -86,7 +86,7 @@ def create_app(
     dash_app = _dash(prefix, app_version)
     _add_pages(dash_app)
     dash_app.server.include_router(run_router(catalog))
-    for part in (frame, atlas, manifold, steering, text):
+    for part in (frame, atlas, manifold, steering, text, tour):
         part.register(dash_app, site)
     return build_edge(dash_app, host=host, shares=shares, settings=edge, limits=relay_limits)
 

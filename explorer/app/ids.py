@@ -62,3 +62,6 @@ HOST_STATE = "host-state"
 HOST_POLL = "host-poll"
 REPLAY_STORE = "replay-store"
 STREAMS = "streams"
+
+TOUR = "tour"
+TOUR_STORE = "tour-store"

@@ -4,7 +4,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -102,6 +103,22 @@ def serve_with_local_host(folder: Path, *, steered: str, port: int = 0, as_json:
     signal.signal(signal.SIGTERM, _leave)
     with LocalHost(folder / steered) as host:
         _serve(folder, host, port, "127.0.0.1", (), None, False, _announce(as_json))
+
+
+@contextmanager
+def one_host(run: Path | None, address: HostAddress | None) -> Iterator[SteeringHost]:
+    """A host that runs already, or one that is started for a run and ended again.
+
+    Raises:
+        RequestError: both are named, or neither.
+    """
+    if (run is None) == (address is None):
+        raise RequestError("host", "both or neither", "either --run, or --host-url and --host-token-file")
+    if run is not None:
+        with LocalHost(run) as host:
+            yield host
+    elif address is not None:
+        yield AsyncSteeringClient(address.url, address.token)
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

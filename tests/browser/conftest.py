@@ -19,6 +19,7 @@ from explorer.runs.catalog import scan
 from explorer.runs.run import open_run
 from tests.app.conftest import write_steerable_run
 from tests.app.fake_host import FakeHost
+from tests.app.tour_data import write_tour
 from tests.planted import write_planted_run
 
 FLAGS = [
@@ -63,6 +64,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     broken = write_planted_run(folder / "runs" / "broken")
     (broken / "features.safetensors").write_bytes(b"cut short")
     host = FakeHost(open_run(folder / "runs" / "planted"))
+    write_tour(folder / "runs", host)
     yield from serve_in_thread(folder, host)
 
 
