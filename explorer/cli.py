@@ -218,12 +218,21 @@ def check(path: Annotated[Path, typer.Argument(help="Bundle, run or tour.")], as
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Run.")],
-    out: Annotated[Path, typer.Option(help="Folder of the export.")],
+    run: Annotated[Path, typer.Argument(help="Run, or with --html also a tour.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the export.")] = None,
     formats: Annotated[list[str] | None, typer.Option("--format", help="csv or svg; both if absent.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="One file that opens from disk: a manifold's page, or a tour.")
+    ] = None,
+    cluster: Annotated[int | None, typer.Option(min=0, help="Whose page --html writes.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a run's tables as CSV and its portraits as SVG."""
+    """Write a run's tables as CSV and its portraits as SVG, or one manifold or tour as one HTML file."""
+    if html is not None:
+        _export_html(run, html, cluster, as_json)
+        return
+    if out is None:
+        raise InputError("explorer export", "neither --out nor --html", "a folder, or an HTML file")
     from explorer.runs.export import FORMATS, export_run
     from explorer.runs.run import open_run
     from explorer.terminal import print_json, say
@@ -383,6 +392,22 @@ def bench(
         return
     for table in shown.tables:
         print_table(*table)
+
+
+def _export_html(path: Path, out: Path, cluster: int | None, as_json: bool) -> None:
+    from explorer.app.still.page_file import manifold_file, tour_file
+    from explorer.app.tours.check import is_tour
+    from explorer.app.tours.tour_file import open_tour
+    from explorer.runs.run import open_run
+    from explorer.terminal import print_json, say
+
+    if is_tour(path):
+        size = tour_file(open_tour(path), out)
+    elif cluster is None:
+        raise InputError("--cluster", "nothing", "the number of the manifold that --html shall show")
+    else:
+        size = manifold_file(open_run(path), cluster, out)
+    print_json({"file": str(out), "bytes": size}) if as_json else say(f"{out}: {size / 1e6:.1f} MB")
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """A tour of the planted run with every kind of step, recorded from a host without a model."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -41,5 +42,7 @@ def write_tour(runs: Path, host: FakeHost | None = None, **changes: object) -> T
     folder.root.mkdir(parents=True, exist_ok=True)
     (folder.root / MANIFEST).write_text(json.dumps(tour_dict(**changes)))
     if host is not None:
-        record_tour(folder, host)
+        # A thread of its own: Playwright keeps an event loop running in the tests' thread.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(record_tour, folder, host).result()
     return folder

@@ -69,19 +69,20 @@ def tour_link(tour: TourCard, links: Links) -> Component:
     return dcc.Link("Take the tour", href=links.tour(tour.id), className="button tour-link", title=tour.about)
 
 
-def tour_page(slides: Slides, links: Links) -> Page:
+def tour_page(slides: Slides, links: Links | None) -> Page:
     """The presenter's frame, in which the browser draws one step after another.
 
     Args:
         slides: the tour with everything that it shows.
-        links: addresses.
+        links: addresses; None where there is nowhere to go.
     """
+    home = links.gallery() if links else ""
     body = [
-        dcc.Store(id=ids.TOUR_STORE, data=asdict(slides) | {"home": links.gallery()}),
+        dcc.Store(id=ids.TOUR_STORE, data=asdict(slides) | {"home": home}),
         dcc.Store(id=ids.POSITION_STORE),
         html.Div([html.Div(_stage(), className="stage"), html.Div(className="slide-foot")], id=ids.TOUR),
     ]
-    return Page(slides.title, body, (Crumb("Runs", links.gallery()), Crumb(slides.title)))
+    return Page(slides.title, body, (Crumb("Runs", home), Crumb(slides.title)))
 
 
 def _stage() -> list[Component]:
