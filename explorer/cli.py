@@ -73,22 +73,25 @@ def open_runs(
     allow_host: Annotated[list[str] | None, typer.Option(help="Further names the page may be asked for by.")] = None,
     shares: Annotated[Path | None, typer.Option(help="SQLite file of shared results.")] = None,
     read_only: Annotated[bool, typer.Option(help="Store nothing.")] = False,
+    prefix: Annotated[str, typer.Option(help="Path under which a proxy serves it.")] = "/",
+    allow_frame: Annotated[list[str] | None, typer.Option(help="Origin that may show it in a frame.")] = None,
+    view_only: Annotated[
+        Path | None,
+        typer.Option(help="One run for whoever has the link; the file holds its secret."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve the browser app on a run or a folder of runs."""
-    from explorer.app.serve import HostAddress, serve
+    from explorer.app.serve import HostAddress, Keeping, Place, serve, serve_view_only
 
     host = HostAddress.read(host_url, host_token_file)
-    serve(
-        folder,
-        host=host,
-        port=port,
-        bind=bind,
-        allowed_hosts=tuple(allow_host or ()),
-        shares_path=shares,
-        read_only=read_only,
-        as_json=as_json,
-    )
+    place = Place(port, bind, prefix, tuple(allow_host or ()), tuple(allow_frame or ()))
+    if view_only is None:
+        serve(folder, host=host, place=place, keeping=Keeping(shares, read_only), as_json=as_json)
+    elif host is None:
+        serve_view_only(folder, view_only, place, shares, as_json)
+    else:
+        raise InputError("--view-only", "a steering host", "no host: whoever has the link only looks")
 
 
 @app.command()

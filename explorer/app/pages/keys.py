@@ -11,6 +11,7 @@ KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "Everywhere",
         (("?", "this sheet"), ("/", "to the search"), ("Tab", "to the next control"), ("Esc", "close what is open")),
     ),
+    ("A tour", (("→ Space", "next step"), ("←", "step back"), ("Home End", "first, last"), ("f", "full screen"))),
     ("A path that is steered", (("← →", "move the handle along the path"), ("Home End", "to the path's ends"))),
 )
 """What each key does, by where it does it."""

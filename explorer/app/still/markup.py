@@ -41,7 +41,7 @@ class Markup:
         if isinstance(node, (str, int, float)):
             return escape(str(node))
         if isinstance(node, Component):
-            return self._component(node.to_plotly_json())
+            return self._component(_told(node))
         if isinstance(node, Sequence):
             return "".join(self.write(one) for one in node)
         raise TypeError(f"{type(node).__name__} is no component")
@@ -77,6 +77,11 @@ class Markup:
         return f"<{tag}{told}>" + ("" if tag in VOID else f"{self.write(props.get('children'))}</{tag}>")
 
 
+def _told(node: Component) -> dict[str, Any]:
+    told: dict[str, Any] = node.to_plotly_json()  # type: ignore[no-untyped-call]
+    return told
+
+
 def _attribute(name: str, value: object) -> str:
     if value is None or value is False:
         return ""
@@ -89,6 +94,6 @@ def _hyphenated(name: str) -> str:
 
 def _holds_control(node: object) -> bool:
     if isinstance(node, Component):
-        told = node.to_plotly_json()
+        told = _told(node)
         return told["type"] in NEEDS_SERVER or _holds_control(told["props"].get("children"))
     return isinstance(node, (list, tuple)) and any(_holds_control(one) for one in node)
