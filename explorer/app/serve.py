@@ -144,7 +144,11 @@ def serve_in_background(folder: Path, place: Place) -> str:
     """
     told: Queue[str] = Queue()
     listening = _listen(place.bind, place.port)
-    server = _server(folder, None, place, Keeping(read_only=True), listening, told.put)
+    try:
+        server = _server(folder, None, place, Keeping(read_only=True), listening, told.put)
+    except BaseException:
+        listening.close()
+        raise
     Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True).start()
     return told.get(timeout=_SECONDS_TO_START)
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 
 from explorer.app.factory import create_app
 from explorer.app.security.filter import EdgeSettings
-from explorer.app.security.origins import host_list
+from explorer.app.security.origins import frame_ancestors, host_list
 from explorer.runs.catalog import scan
 from explorer.runs.run import open_run
 from tests.app.conftest import write_steerable_run
@@ -75,12 +75,15 @@ def app(served: App) -> App:
     return served
 
 
-def serve_in_thread(folder: Path, host: FakeHost) -> Iterator[App]:
+def serve_in_thread(
+    folder: Path, host: FakeHost, prefix: str = "/", hosts: tuple[str, ...] = (), frames: tuple[str, ...] = ()
+) -> Iterator[App]:
     """Serve the runs of a folder until the generator is closed."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    edge = EdgeSettings(host_list("127.0.0.1", port))
-    asgi = create_app(scan(folder / "runs"), host=host, shares_path=folder / "shares.sqlite", edge=edge)
+    edge = EdgeSettings(host_list("127.0.0.1", port, hosts), frame_ancestors=frame_ancestors(frames))
+    shares = folder / "shares.sqlite"
+    asgi = create_app(scan(folder / "runs"), host=host, shares_path=shares, edge=edge, prefix=prefix)
     config = uvicorn.Config(asgi, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
