@@ -40,7 +40,10 @@
   const shareWords = (link, done) => mx.tell(done ? "Link copied: " : "Copy this link: ", link);
 
   dash.mx = {
-    title(text) { if (text) document.title = text; },
+    title(text) {
+      if (text) document.title = text;
+      mx.notes.arrive();
+    },
     theme(clicks) { if (clicks) mx.theme.toggle(); },
 
     map(data) { mx.map.render(data); return "yes"; },

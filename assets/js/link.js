@@ -21,7 +21,7 @@
     const text = next.toString();
     const query = text ? `?v=${VERSION}&${text}` : "";
     if (query !== window.location.search) {
-      window.history.replaceState(window.history.state, "", window.location.pathname + query);
+      window.history.replaceState(window.history.state, "", window.location.pathname + query + window.location.hash);
     }
   }
 

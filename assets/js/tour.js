@@ -39,7 +39,9 @@
 
   const problem = (words) => mx.html("p", { class: "notice bad" }, `This step cannot be shown. ${words}`);
 
-  const plain = { firing, numbers: (figure) => numbers(figure.numbers), tiles: (figure) => tiles(figure.tiles), problem: (figure) => problem(figure.problem) };
+  const page = ({ src, title }) => mx.html("iframe", { class: "slide-page", src, title });
+
+  const plain = { page, firing, numbers: (figure) => numbers(figure.numbers), tiles: (figure) => tiles(figure.tiles), problem: (figure) => problem(figure.problem) };
 
   function cloud(slide) {
     const data = tour.clouds[slide.cloud];
@@ -135,8 +137,16 @@
     touch = null;
   }
 
-  function render(data) {
-    [tour, shown] = [data, ""];
+  /* A collection brings its steps in the link: views of this app, each in a frame beside its caption. */
+  async function collected(data) {
+    const told = (await mx.notes.brought())?.collection;
+    if (!told || !told.steps.length) return { ...data, slides: [{ title: "This link brings no collection", text: ["It may be cut short, or made by a newer version."], show: "words", figure: {} }] };
+    const slides = told.steps.map((one) => ({ title: one.title, text: one.text ? [one.text] : [], show: "page", figure: { src: mx.notes.home() + one.link, title: one.title } }));
+    return { ...data, title: told.title, slides };
+  }
+
+  async function render(data) {
+    [tour, shown] = [data.slides.length ? data : await collected(data), ""];
     const asked = Number(new URLSearchParams(window.location.search).get("step")) || 1;
     box().classList.add("presenter");
     box().addEventListener("pointerdown", () => { gliding += 1; });

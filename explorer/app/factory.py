@@ -24,11 +24,13 @@ from explorer.app.site import Site
 from explorer.places import shipped_folder
 from explorer.runs.catalog import Catalog
 
-STYLES = ("tokens", "base", "controls", "shell", "gallery", "atlas", "manifold", "belief", "steer", "text", "tour")
+STYLES = (
+    "tokens", "base", "controls", "shell", "gallery", "atlas", "manifold", "belief", "steer", "text", "tour", "notes",
+)  # fmt: skip
 """Style sheets of assets/css, in order."""
 SCRIPTS = (
     "svg", "problems", "link", "ticks", "strips", "bands", "labels", "cloud", "cloud_labels", "map", "text", "stream",
-    "host", "keys", "tour", "clientside",
+    "host", "keys", "notes", "tour", "clientside",
 )  # fmt: skip
 """Scripts of assets/js, in order; theme.js stands in the head, before the first paint."""
 INDEX = """<!DOCTYPE html>

@@ -63,5 +63,9 @@ HOST_POLL = "host-poll"
 REPLAY_STORE = "replay-store"
 STREAMS = "streams"
 
+NOTES_OPEN = "notes-open"
+NOTES_SHEET = "notes-sheet"
+NOTES_TITLE = "notes-title"
+
 TOUR = "tour"
 TOUR_STORE = "tour-store"

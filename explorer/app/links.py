@@ -47,12 +47,19 @@ class TourRoute:
 
 
 @dataclass(frozen=True)
+class CollectionRoute:
+    """`/collection#keep=...`: a collection of views in the presenter; only the browser sees what follows the "#"."""
+
+
+@dataclass(frozen=True)
 class NoRoute:
     """An address that the app does not have."""
 
 
-Route = GalleryRoute | AtlasRoute | ClusterRoute | SharedRoute | TourRoute | NoRoute
-PagePath = Literal["/", "/run/{run_id}", "/run/{run_id}/cluster/{cluster}", "/s/{share_id}", "/tour/{tour_id}"]
+Route = GalleryRoute | AtlasRoute | ClusterRoute | SharedRoute | TourRoute | CollectionRoute | NoRoute
+PagePath = Literal[
+    "/", "/run/{run_id}", "/run/{run_id}/cluster/{cluster}", "/s/{share_id}", "/tour/{tour_id}", "/collection"
+]
 PAGE_PATHS: tuple[PagePath, ...] = get_args(PagePath)
 """Paths that answer with the app's page."""
 
@@ -112,6 +119,8 @@ class Links:
                 return ClusterRoute(run, int(number))
             case ["s", share]:
                 return SharedRoute(share)
+            case ["collection"]:
+                return CollectionRoute()
             case ["tour", tour]:
                 return TourRoute(tour)
             case _:

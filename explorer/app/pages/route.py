@@ -6,7 +6,7 @@ from pathlib import Path
 
 from explorer.app.choose import choose_tiles
 from explorer.app.figures.cloud import CloudColors, cloud_colors
-from explorer.app.links import AtlasRoute, ClusterRoute, GalleryRoute, Route, SharedRoute, TourRoute
+from explorer.app.links import AtlasRoute, ClusterRoute, CollectionRoute, GalleryRoute, Route, SharedRoute, TourRoute
 from explorer.app.pages.atlas import atlas_page, more_tiles, tile_count
 from explorer.app.pages.gallery import gallery_page
 from explorer.app.pages.manifold import manifold_page, open_cluster
@@ -15,7 +15,7 @@ from explorer.app.pages.page import Page
 from explorer.app.pages.parts import Node
 from explorer.app.pages.shared import shared_page
 from explorer.app.pages.tiles import PAGE_SIZE, tile_grid
-from explorer.app.pages.tour import tour_cards, tour_link, tour_page
+from explorer.app.pages.tour import COLLECTION, tour_cards, tour_link, tour_page
 from explorer.app.site import Site
 from explorer.app.state import View, decode, read_fields
 from explorer.app.tours.slides import make_slides
@@ -47,6 +47,8 @@ def _page(site: Site, route: Route, view: View) -> Page:
             return _manifold(site, site.catalog.run(run), cluster, view)
         case SharedRoute(share):
             return _shared(site, share)
+        case CollectionRoute():
+            return tour_page(COLLECTION, site.links)
         case TourRoute(tour):
             return _tour(site, tour)
         case AtlasRoute(run) | ClusterRoute(run, _):

@@ -20,6 +20,9 @@ from explorer.errors import InputError
 EMPTY = {"data": [], "layout": {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}}
 """A cloud before the first step that shows one."""
 
+COLLECTION = Slides("Collection", (), {})
+"""What the presenter has of a collection: nothing, the browser reads it off the link."""
+
 
 @dataclass(frozen=True)
 class TourCard:
