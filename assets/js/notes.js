@@ -4,6 +4,7 @@
   const mx = (window.mx = window.mx || {});
   const NOTE = "mx-note ", COLLECTION = "mx-collection ";
   const LONGEST = { note: 4000, title: 120, caption: 1000, link: 4000, packed: 12000, file: 400000, steps: 60 };
+  const INSIDE = /^(run|s|tour)\/./;
   const STORED = "Kept in this browser alone, in its local storage: no server sees them. They travel in the links and files that you make here.";
 
   const home = () => document.querySelector(".brand")?.getAttribute("href") || "/";
@@ -23,10 +24,10 @@
 
   /* A view inside this app, relative to where it is served; nothing else can stand in a collection. */
   function isView(link) {
-    if (!isText(link, LONGEST.link) || !/^(run|s|tour)\/[^#]+$/.test(link)) return false;
+    if (!isText(link, LONGEST.link) || !INSIDE.test(link) || link.includes("#")) return false;
     const base = new URL(home(), window.location.href);
     const there = new URL(link, base);
-    return there.origin === base.origin && there.pathname.startsWith(base.pathname);
+    return there.origin === base.origin && there.pathname.startsWith(base.pathname) && INSIDE.test(there.pathname.slice(base.pathname.length));
   }
 
   function checkedNote(note) {
