@@ -330,11 +330,14 @@ def steer(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="relations, concepts, steering, steer, recover, halo, cofire or scale.")],
+    name: Annotated[
+        str, typer.Argument(help="relations, concepts, steering, steer, recover, halo, cofire, scale or app.")
+    ],
     run: Annotated[Path | None, typer.Argument(help="Run of the demo's subject; the cached one if absent.")] = None,
     family: Annotated[list[str] | None, typer.Option(help="recover: planted, zoo or tiles; all if absent.")] = None,
     features: Annotated[
-        list[int] | None, typer.Option(min=64, help="recover, cofire, scale: features of planted sets.")
+        list[int] | None,
+        typer.Option(min=64, help="recover, cofire, scale: features of planted sets; app: of its large run."),
     ] = None,
     k: Annotated[list[int] | None, typer.Option(min=1, help="recover, halo: fires on a sample of the zoo.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="recover, halo, cofire, scale: first seed.")] = None,
@@ -351,9 +354,13 @@ def bench(
     ] = None,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="cofire: threads of ours.")] = None,
     points: Annotated[list[int] | None, typer.Option(min=200, help="scale: points of a cloud.")] = None,
+    shapes: Annotated[int | None, typer.Option(min=0, help="scale: clusters of a whole run; 0 leaves it out.")] = None,
     waypoints: Annotated[int | None, typer.Option(min=2, help="steer: points of a path.")] = None,
     device: Annotated[str | None, typer.Option(help="steer, cofire: torch device.")] = None,
     dtype: Annotated[str | None, typer.Option(help="steer: number format.")] = None,
+    visits: Annotated[int | None, typer.Option(min=1, help="app: visits in the browser.")] = None,
+    viewers: Annotated[int | None, typer.Option(min=1, help="app: simulated viewers.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="app: how long they look around.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure one of the project's claims and print its table."""
@@ -364,7 +371,7 @@ def bench(
 
     chosen: dict[str, object] = {
         "family": family,
-        "features": features,
+        "features": features[0] if features and name == "app" and len(features) == 1 else features,
         "k": k,
         "seed": seed,
         "seeds": seeds,
@@ -373,9 +380,13 @@ def bench(
         "tokens": tokens[0] if tokens and name == "steer" and len(tokens) == 1 else tokens,
         "threads": threads,
         "points": points,
+        "shapes": shapes,
         "waypoints": waypoints,
         "device": device,
         "dtype": dtype,
+        "visits": visits,
+        "viewers": viewers,
+        "seconds": seconds,
     }
     measured = run or shipped_folder("cached_runs") / "almanac"
     given = {option: value for option, value in chosen.items() if value is not None}

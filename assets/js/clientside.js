@@ -46,17 +46,27 @@
     },
     theme(clicks) { if (clicks) mx.theme.toggle(); },
 
-    map(data) { mx.map.render(data); return "yes"; },
-    mapTip(hover, data) {
-      const groups = ["noise", "clustered"];
-      return tip("map", hover, (point) => `${data.data}/map/${groups[point.curveNumber]}/${point.pointNumber}`, (found) => [
-        node("B", { children: found.title }), div(found.where, "muted small"), div(found.tokens, "small"), div(found.fires, "muted small")]);
+    map(data) { if (data) mx.map.open(data); return "yes"; },
+    mapColor(by) {
+      mx.map.color(by);
+      mx.link.set({ by: by === "cluster" ? null : by });
     },
-    async mapClick(click, data) {
-      const point = click && click.points && click.points[0];
-      if (!point || point.curveNumber !== 1) return;
-      const found = await json(`${data.data}/map/clustered/${point.pointNumber}`);
-      if (found && found.cluster >= 0) mx.map.visit(data.base + found.cluster);
+    mapNoise(how, data) {
+      mx.map.noise(how);
+      mx.link.set({ noise: how === "shown" ? null : how });
+      return data.noiseWords[how];
+    },
+    selection(text) {
+      mx.map.select(text);
+      mx.link.set({ sel: text });
+      return !text;
+    },
+    clearSelection(clicks) { return clicks ? "" : no(); },
+    wall(tiles, look, data) {
+      if (!tiles || !data) return no();
+      mx.wall.show(data, tiles, look);
+      mx.link.set({ wall: look === "tiles" ? null : look });
+      return "yes";
     },
     textAsked(clicks, submits, text) { if ((clicks || submits) && text) mx.link.set({ text }); },
     text(found, page) { if (page) mx.text.show(found, page); return "yes"; },

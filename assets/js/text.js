@@ -102,7 +102,7 @@
   function row(one) {
     const href = `${page.base}${one.cluster}?${query()}`;
     const name = one.cluster === page.cluster ? mx.html("b", { class: "try-name" }, one.label)
-      : mx.html("a", { class: "try-name", href, dir: "auto", onclick: (event) => go(event, href) }, one.label);
+      : mx.html("a", { class: "try-name", href, dir: "auto", onclick: mx.map.go }, one.label);
     return mx.html("li", {}, [mx.html("span", { class: "try-dot", "aria-hidden": "true", style: { "--value": page.cluster === null ? one.hue : one.color } }), name,
       mx.html("span", { class: "muted" }, [one.place, one.features].filter(Boolean).join(" · "))]);
   }
@@ -113,19 +113,10 @@
     return next;
   }
 
-  function go(event, href) {
-    if (event.metaKey || event.ctrlKey || event.shiftKey) return;
-    event.preventDefault();
-    mx.map.visit(href);
-  }
-
   /* The map shows the clusters of the chosen token, or of the whole text. */
   function light() {
-    if (!view || !view.lit.x.length) { mx.map.light(null); return; }
-    const wanted = chosen === null ? null : new Set(view.tokens[chosen].firing.map((one) => one.cluster));
-    const shown = view.lit.cluster.map((_, i) => i).filter((i) => !wanted || wanted.has(view.lit.cluster[i]));
-    const only = (name) => shown.map((i) => view.lit[name][i]);
-    mx.map.light({ x: only("x"), y: only("y"), turn: only("turn"), cluster: only("cluster") });
+    if (!view) { mx.map.light(null); return; }
+    mx.map.light(chosen === null ? Object.keys(view.counts).map(Number) : view.tokens[chosen].firing.map((one) => one.cluster));
   }
 
   function marks() {

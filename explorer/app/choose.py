@@ -1,25 +1,29 @@
 """Which tiles a view shows, in which order: pure."""
 
 from collections.abc import Callable
+from typing import get_args
 
+from explorer.app.selection import read_selection
 from explorer.app.state import Sort, View
-from explorer.app.words import counted
-from explorer.records import ClusterSummary
+from explorer.records import ClusterSummary, Regime
 
 SORTS: dict[Sort, str] = {
     "manifold": "manifold-like first",
     "size": "most tokens first",
     "features": "most features first",
+    "regime": "by regime",
     "stability": "most stable first",
     "label": "by name",
 }
 """Orders on offer, in words."""
 WITHOUT_VALUES = 0.5
 """Share of its likeness that counts for a shape along which no value has a place: there is nothing to read on it."""
+_REGIMES = get_args(Regime)
 _KEYS: dict[Sort, Callable[[ClusterSummary], tuple[float | str, ...]]] = {
     "manifold": lambda one: (-likeness(one), one.id),
     "size": lambda one: (-one.n_tokens, one.id),
     "features": lambda one: (-len(one.features) - len(one.halo), one.id),
+    "regime": lambda one: (_REGIMES.index(one.regime), -likeness(one), one.id),
     "stability": lambda one: (-one.scores.get("stability", 0.0), -one.scores.get("persistence", 0.0), one.id),
     "label": lambda one: (one.label.casefold(), one.id),
 }
@@ -41,10 +45,12 @@ def choose_tiles(
         tokens: words of a cluster's features and around its tokens, lower case; asked only where a search
             is not answered by label, values and numbers.
     """
+    selected = read_selection(view.selection)
     kept = [
         one
         for one in clusters
-        if (not view.shape or one.shape == view.shape)
+        if (not selected or one.id in selected)
+        and (not view.shape or one.shape == view.shape)
         and (not view.regime or one.regime == view.regime)
         and matches(one, view.query, tokens)
     ]
@@ -59,13 +65,3 @@ def matches(one: ClusterSummary, query: str, tokens: Callable[[ClusterSummary], 
     text = " ".join([one.label, one.words, one.shape, one.regime, *one.order]).casefold()
     numbers = {str(feature) for feature in (*one.features, *one.halo)} | {f"#{one.id}"}
     return all(word in text or word in numbers or word in tokens(one) for word in words)
-
-
-def tile_words(one: ClusterSummary) -> str:
-    """What stands under a tile's name: its shape, and how many values it holds."""
-    return f"{one.shape} · {counted(len(one.order), 'value')}" if one.order else one.shape
-
-
-def tile_features(one: ClusterSummary) -> str:
-    """The line below: its features, and how they share the shape."""
-    return f"{counted(len(one.features) + len(one.halo), 'feature')} · {one.regime}"

@@ -1,6 +1,7 @@
 """What a search looks through beside names and values: words of a cluster's features, and those around its tokens."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from jaxtyping import Int32
@@ -20,15 +21,15 @@ class ClusterTexts:
     def __init__(self) -> None:
         self._kept: dict[tuple[str, int], str] = {}
 
-    def of(self, run: Run, table: FeatureTable) -> Callable[[ClusterSummary], str]:
-        """A function from a cluster to its text, lower case, one word after another."""
-        vocabulary = run.vocabulary()
+    def of(self, run: Run) -> Callable[[ClusterSummary], str]:
+        """A function from a cluster to its text, lower case, one word after another; it reads what it is asked for."""
+        table, vocabulary = cache(run.features), cache(run.vocabulary)
 
         def text(one: ClusterSummary) -> str:
             key = (run.digest, one.id)
             if key not in self._kept:
-                tokens = core_tokens(table, one) | words_around(run.cluster(one.id).context_ids)
-                self._kept[key] = " ".join(vocabulary.text(token) for token in sorted(tokens)).casefold()
+                tokens = core_tokens(table(), one) | words_around(run.cluster(one.id).context_ids)
+                self._kept[key] = " ".join(vocabulary().text(token) for token in sorted(tokens)).casefold()
             return self._kept[key]
 
         return text

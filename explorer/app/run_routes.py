@@ -1,13 +1,13 @@
-"""Data that a page asks for as it needs it: tile pictures, and what stands behind a hovered point."""
+"""Data that a page asks for as it needs it: the map, tile pictures, and what stands behind a hovered point."""
 
 import hashlib
-from typing import Literal
+import json
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from explorer.app.contexts import read_context
-from explorer.app.figures.atlas_map import map_features
+from explorer.app.figures.atlas_map import cluster_columns, map_points
 from explorer.app.words import count, number, visible
 from explorer.errors import RequestError
 from explorer.records import LEFT_OUT
@@ -22,16 +22,23 @@ def run_router(catalog: Catalog) -> APIRouter:
     @router.get("/{run_id}/thumbnail/{cluster}.svg")
     def thumbnail(run_id: str, cluster: int) -> Response:
         """A tile's picture: static shapes, checked by the reader."""
-        picture = catalog.run(run_id).thumbnail(cluster)
-        etag = f'"{hashlib.sha256(picture.encode()).hexdigest()[:32]}"'
-        return Response(
-            picture, media_type="image/svg+xml", headers={"etag": etag, "cache-control": "private, max-age=300"}
-        )
+        return _kept(catalog.run(run_id).thumbnail(cluster).encode(), "image/svg+xml")
 
-    @router.get("/{run_id}/map/{group}/{index}")
-    def map_point(run_id: str, group: Literal["noise", "clustered"], index: int) -> Response:
+    @router.get("/{run_id}/points")
+    def points(run_id: str) -> Response:
+        """Every feature's place, cluster and firing rate; see ``map_points``."""
+        return _kept(map_points(catalog.run(run_id).features()), "application/octet-stream")
+
+    @router.get("/{run_id}/clusters")
+    def clusters(run_id: str) -> Response:
+        """What the map, the tiles and the table tell of every cluster, column by column."""
+        columns = cluster_columns(catalog.run(run_id).manifest.clusters)
+        return _kept(json.dumps(columns, ensure_ascii=False, separators=(",", ":")).encode(), "application/json")
+
+    @router.get("/{run_id}/feature/{feature}")
+    def feature(run_id: str, feature: int) -> Response:
         """What stands behind one point of the map."""
-        return JSONResponse(feature_words(catalog.run(run_id), group, index))
+        return JSONResponse(feature_words(catalog.run(run_id), feature))
 
     @router.get("/{run_id}/cluster/{cluster}/sample/{index}")
     def sample(run_id: str, cluster: int, index: int) -> Response:
@@ -41,17 +48,21 @@ def run_router(catalog: Catalog) -> APIRouter:
     return router
 
 
-def feature_words(run: Run, group: str, index: int) -> dict[str, str | int]:
+def _kept(content: bytes, media_type: str) -> Response:
+    """Content that a browser may keep for a while."""
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    return Response(content, media_type=media_type, headers={"etag": etag, "cache-control": "private, max-age=300"})
+
+
+def feature_words(run: Run, feature: int) -> dict[str, str | int]:
     """A feature in words.
 
     Raises:
-        RequestError: there is no such point.
+        RequestError: there is no such feature.
     """
+    if not 0 <= feature < run.manifest.n_features:
+        raise RequestError("feature", str(feature), f"0 to {run.manifest.n_features - 1}")
     table, vocabulary = run.features(), run.vocabulary()
-    features = map_features(table, group)
-    if not 0 <= index < len(features):
-        raise RequestError("map point", str(index), f"0 to {len(features) - 1}")
-    feature = int(features[index])
     cluster = int(table.cluster[feature])
     tokens = [visible(vocabulary.text(int(token))).strip() for token in table.top_tokens[feature] if token >= 0]
     where = (

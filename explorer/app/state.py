@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import parse_qsl, quote, urlencode
 
+from explorer.app.selection import read_selection
 from explorer.errors import RequestError
 
 VERSION = "1"
@@ -20,7 +21,10 @@ Place: TypeAlias = str | float
 Theme = Literal["", "dark", "light"]
 ShapeFilter = Literal["", "closed curve", "open curve", "surface", "blob"]
 RegimeFilter = Literal["", "compact capture", "tiling", "dilution", "undetermined"]
-Sort = Literal["manifold", "size", "features", "stability", "label"]
+Sort = Literal["manifold", "size", "features", "regime", "stability", "label"]
+Paint = Literal["cluster", "shape", "regime", "stability", "rate"]
+NoiseLook = Literal["shown", "faded", "hidden"]
+Wall = Literal["tiles", "table"]
 
 MAX_TEXT = 2_000
 """Longest text of one key, in characters."""
@@ -30,6 +34,10 @@ MAX_STEPS = 999
 """Largest number of a tour's step."""
 MAX_STRENGTH = 100.0
 """Largest strength that a link may name; a host's own limit is lower."""
+
+
+MAX_ZOOM = 64.0
+"""The map is not zoomed in further: one step of a feature's place is then about a pixel."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,16 @@ class View:
     """Only clusters of this regime."""
     sort: Sort = "manifold"
     """Order of the tiles."""
+    selection: str = ""
+    """Only these clusters, as ``read_selection`` reads them; "" is all of them."""
+    wall: Wall = "tiles"
+    """Whether clusters stand as tiles or as rows of a table."""
+    paint: Paint = "cluster"
+    """What colours the map."""
+    noise: NoiseLook = "shown"
+    """How features in no cluster look on the map."""
+    place: tuple[float, ...] = ()
+    """Middle of what is seen of the map, x and y in [0, 1], and how far it is zoomed in; or none for all of it."""
     text: str = ""
     """Text that is tried: which clusters fire on it."""
     camera: tuple[float, ...] = ()
@@ -67,7 +85,8 @@ class View:
 
 
 KEYS = {
-    "theme": "theme", "query": "q", "shape": "shape", "regime": "regime", "sort": "sort", "text": "text",
+    "theme": "theme", "query": "q", "shape": "shape", "regime": "regime", "sort": "sort",
+    "selection": "sel", "wall": "wall", "paint": "by", "noise": "noise", "place": "map", "text": "text",
     "camera": "cam", "color": "color", "position": "at", "prompt": "prompt", "start": "from", "end": "to",
     "strength": "strength", "step": "step",
 }  # fmt: skip
@@ -78,6 +97,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "shape": get_args(ShapeFilter),
     "regime": get_args(RegimeFilter),
     "sort": get_args(Sort),
+    "wall": get_args(Wall),
+    "paint": get_args(Paint),
+    "noise": get_args(NoiseLook),
 }
 
 
@@ -155,6 +177,11 @@ def _decode_field(name: str, text: str) -> str | float | tuple[float, ...] | Non
         return _one_of(name, text, _CHOICES[name])
     if name == "camera":
         return _camera(text)
+    if name == "place":
+        return _map_place(text)
+    if name == "selection":
+        read_selection(text)
+        return text
     if name in ("start", "end"):
         return decode_place(text)
     if name == "position":
@@ -180,6 +207,14 @@ def _camera(text: str) -> tuple[float, ...]:
     if len(parts) not in (0, 9):
         raise RequestError("link cam", f"{len(parts)} numbers", "nine: eye, centre and up, three each")
     return tuple(_number("cam", part, -1000.0, 1000.0) for part in parts)
+
+
+def _map_place(text: str) -> tuple[float, ...]:
+    parts = text.split(",") if text else []
+    if len(parts) not in (0, 3):
+        raise RequestError("link map", f"{len(parts)} numbers", "three: x, y and how far it is zoomed in")
+    ends = zip(parts, (1.0, 1.0, MAX_ZOOM), strict=False)
+    return tuple(_number("map", part, 0.0, high) for part, high in ends)
 
 
 def _number(name: str, text: str, low: float, high: float) -> float:

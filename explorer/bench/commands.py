@@ -7,8 +7,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from explorer.bench import cofire, halo, recover, scale, steer
-from explorer.bench.settings import CofireSettings, HaloBenchSettings, RecoverSettings, ScaleSettings
+from explorer.bench import app, cofire, halo, recover, scale, steer
+from explorer.bench.settings import AppBenchSettings, CofireSettings, HaloBenchSettings, RecoverSettings, ScaleSettings
 from explorer.config import Settings
 from explorer.errors import InputError
 from explorer.records import Progress
@@ -63,11 +63,17 @@ def _scale(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
     return Shown(scale.report_values(report), tuple(scale.report_tables(report)), tuple(scale.report_lines(report)))
 
 
+def _app(given: Mapping[str, object], run: Path, progress: Progress) -> Shown:
+    report = app.measure_app(run, AppBenchSettings.model_validate(given), progress=progress)
+    return Shown(app.report_values(report), (app.report_table(report),))
+
+
 SETTLED: Final[Mapping[str, SettledBench]] = {
     "recover": SettledBench(RecoverSettings, _recover, plants=True),
     "halo": SettledBench(HaloBenchSettings, _halo, plants=True),
     "steer": SettledBench(steer.SteerBenchSettings, _steer, plants=False),
     "cofire": SettledBench(CofireSettings, _cofire, plants=True),
+    "app": SettledBench(AppBenchSettings, _app, plants=False),
     "scale": SettledBench(ScaleSettings, _scale, plants=True),
 }
 """All of them."""

@@ -198,7 +198,7 @@ def _grow(
     settings = BuildSettings().halo
     tokens = core_tokens(bench.firing, core, settings.core_share).usual
     candidates = halo_candidates(bench.firing, core, tokens, least_lift)
-    codes = codes_on(bench.firing, candidates, tokens)
+    codes = bench.firing.of_on(candidates, tokens)
     W_dec, read = bench.trained.sae.W_dec.numpy(), bench.trained.samples.points[tokens]
     return grow_halo(core, candidates, codes, read, W_dec, settings, rng=rng).atoms
 

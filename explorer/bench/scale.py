@@ -4,21 +4,22 @@ Counting, clustering and the map are measured in CPU seconds of all threads, on 
 to be read are the exponents. Clustering is held against HDBSCAN on the matrix of all distances besides.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Literal, TypeVar, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
 from jaxtyping import Int64
 from pydantic import JsonValue
 
 from explorer.bench.code_files import write_codes
+from explorer.bench.cost import timed
 from explorer.bench.dense import DenseComparison, compare_with_dense
 from explorer.bench.growth import exponent
 from explorer.bench.settings import ScaleSettings
+from explorer.bench.whole_run import RUN_HEADER, RunCost, measure_run, run_rows
 from explorer.config import BuildSettings
 from explorer.maths.clustering import cluster_graph
 from explorer.maths.cofiring import FiringShard, fire_counts
@@ -36,7 +37,6 @@ STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 WARM_UP: Final = (512, 5000)
 """Features and tokens of the codes that everything is done on first, so that whatever is compiled is."""
 HEADER = ["features", "tokens", *(f"{stage}, CPU s" for stage in STAGES), "clusters"]
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class ScaleReport:
     """CPU seconds of the shape of one noisy ring, by its number of points."""
     dense: DenseComparison | None
     """Clustering beside HDBSCAN on the whole matrix; None where no size has so many features."""
+    whole: RunCost | None
+    """All stages of a run of the largest size; None where no shape was asked for."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,11 @@ def measure_scale(settings: ScaleSettings | None = None, *, progress: Progress =
             dense = compare_with_dense(counted.graph, counted.fires)
         progress("measure", done, len(settings.features))
     points = {n_points: _shape(n_points, settings.seed) for n_points in settings.points}
-    return ScaleReport(tuple(features), tokens, points, dense)
+    whole = None
+    if settings.shapes:
+        largest = max(settings.features)
+        whole = measure_run(largest, most, n_shapes=settings.shapes, seed=settings.seed, progress=progress)
+    return ScaleReport(tuple(features), tokens, points, dense, whole)
 
 
 def exponents(sizes: tuple[SizeCost, ...], along: Literal["features", "tokens"]) -> dict[Stage, float | None]:
@@ -115,7 +121,7 @@ def exponents(sizes: tuple[SizeCost, ...], along: Literal["features", "tokens"])
 
 
 def report_tables(report: ScaleReport) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """Give the tables for people: by features, by tokens, by points."""
+    """Give the tables for people: by features, by tokens, by points, and of a whole run."""
     for along, sizes in (("features", report.by_features), ("tokens", report.by_tokens)):
         rows = [_row(size) for size in sizes]
         fitted = exponents(sizes, "features" if along == "features" else "tokens")
@@ -125,6 +131,9 @@ def report_tables(report: ScaleReport) -> Iterator[tuple[str, list[str], list[li
     fitted_points = exponent([float(n_points) for n_points in report.by_points], list(report.by_points.values()))
     shapes.append(["exponent", _number(fitted_points)])
     yield "The shape of one cloud, a noisy ring, as its points grow", ["points", "CPU s"], shapes
+    if report.whole is not None:
+        size = f"{report.whole.features:,} features and {report.whole.tokens:,} tokens"
+        yield f"A whole run of {size}", RUN_HEADER, run_rows(report.whole)
 
 
 def report_lines(report: ScaleReport) -> list[str]:
@@ -143,8 +152,11 @@ def report_lines(report: ScaleReport) -> list[str]:
 def report_values(report: ScaleReport) -> dict[str, JsonValue]:
     """Give everything unrounded, for programs."""
     ratio = report.dense.ratio if report.dense else None
+    whole = report.whole
+    sums: dict[str, JsonValue] = {"counting": whole.counting, "beyond_counting": whole.beyond} if whole else {}
     return {
         **asdict(report),
+        "whole_run": sums,
         "cpu_ratio_to_dense": ratio,
         "exponents_in_features": {**exponents(report.by_features, "features")},
         "exponents_in_tokens": {**exponents(report.by_tokens, "tokens")},
@@ -154,10 +166,10 @@ def report_values(report: ScaleReport) -> dict[str, JsonValue]:
 def _stages(shard: FiringShard, n_features: int) -> tuple[SizeCost, _Counted]:
     settings = BuildSettings()
     min_fires = settings.cofiring.min_fires
-    counted, count = _timed(lambda: _count(shard, n_features))
-    clustering, cluster = _timed(lambda: cluster_graph(counted.graph, counted.fires, settings.clustering, min_fires))
+    counted, count = timed(lambda: _count(shard, n_features))
+    clustering, cluster = timed(lambda: cluster_graph(counted.graph, counted.fires, settings.clustering, min_fires))
     included = counted.fires >= min_fires
-    _, project = _timed(lambda: project_graph(counted.graph, included, settings.projection, seed=settings.seed))
+    _, project = timed(lambda: project_graph(counted.graph, included, settings.projection, seed=settings.seed))
     cpu: dict[Stage, float] = {"count": count, "cluster": cluster, "map": project}
     n_clusters = int(clustering.label.max(initial=-1)) + 1
     return SizeCost(n_features, len(shard.indptr) - 1, cpu, n_clusters), counted
@@ -184,7 +196,7 @@ def _shape(n_points: int, seed: int) -> float:
     """CPU seconds of one shape; on a ring the nulls are drawn to the end."""
     rng = np.random.default_rng([seed, n_points])
     cloud = circle(n_points, rng).points
-    return _timed(lambda: fit_shape(cloud, rng=rng))[1]
+    return timed(lambda: fit_shape(cloud, rng=rng))[1]
 
 
 def _warm_up(seed: int) -> None:
@@ -193,12 +205,6 @@ def _warm_up(seed: int) -> None:
         files = write_codes(Path(folder), n_features, n_tokens, seed=seed, progress=silent)
         _stages(files.whole(), n_features)
     _shape(200, seed)
-
-
-def _timed(work: Callable[[], Found]) -> tuple[Found, float]:
-    start = time.process_time()
-    found = work()
-    return found, time.process_time() - start
 
 
 def _row(size: SizeCost) -> list[str]:

@@ -75,6 +75,8 @@ class ScaleSettings(Settings):
     """Tokens, each with the middle one of the numbers of features."""
     points: tuple[PositiveInt, ...] = (1000, 2000, 4000, 8000)
     """Points of a cloud whose shape is fitted."""
+    shapes: int = Field(default=30, ge=0)
+    """Clusters of a whole run, with the most features and tokens, that are built; 0 leaves that run out."""
     dense: int = Field(default=16_384, ge=2)
     """Features at which clustering is held against HDBSCAN on the dense matrix, which takes 8 bytes a pair and more."""
     seed: int = Field(default=0, ge=0)
@@ -96,3 +98,22 @@ class HaloBenchSettings(Settings):
     """Zoo and SAE come from this seed and those that follow it."""
     seeds: int = Field(default=1, ge=1)
     """How many seeds."""
+
+
+class AppBenchSettings(Settings):
+    """How often the app is visited, by how many, and on how large a run."""
+
+    visits: int = Field(default=20, ge=1)
+    """Visits in the browser, each in a new profile; the table has their medians."""
+    viewers: int = Field(default=50, ge=1)
+    """Viewers at once."""
+    seconds: float = Field(default=60.0, gt=0.0)
+    """How long they look around."""
+    think: float = Field(default=3.0, ge=0.0)
+    """Seconds between two pages of a viewer, on average."""
+    features: int = Field(default=131_072, ge=1)
+    """Features of the large run, at least."""
+    opened: int = Field(default=200, ge=1)
+    """Tiles of it that are opened."""
+    seed: int = Field(default=0, ge=0)
+    """Decides which."""

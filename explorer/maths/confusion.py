@@ -6,16 +6,19 @@ cluster (what is never mistaken for each other belongs to different things) and,
 Isomap (Tenenbaum, de Silva and Langford 2000) over each value's most frequent confusions lays them on a line or a ring.
 
 An order is claimed where the lag of the values along it explains their distances better than it does for values at
-Gaussian places in a plane, of which an order of the same kind is sought in the same way.
+Gaussian places in a plane, of which an order of the same kind is sought in the same way. That null depends on nothing
+but how many values there are, so that it is drawn once for each number of them, as a table of critical values is.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import lru_cache
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
+from numba import njit
 from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.sparse.csgraph import connected_components, minimum_spanning_tree, shortest_path
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import squareform
 
 from explorer.maths.curve import squared_distances
@@ -47,9 +50,13 @@ IN_ORDER = 0.8
 GAP = 3
 """A ring on which the longest step from value to value is so many times the usual one is open there."""
 DRAWS_A_CLAIM = 2
-"""The null is drawn so often as a multiple of 1 / claim."""
+"""The null has so many draws as a multiple of 1 / claim."""
 TRIALS = 4
 """A line and a ring, of all values and of the largest part of them."""
+BLOCK = 64
+"""Draws of the null that are made at a time: most orders are no claim after a few."""
+NULL_STREAM = 1
+"""First number of the null's seeds; the others are how many values there are, and which block it is."""
 
 
 @dataclass(frozen=True)
@@ -106,15 +113,12 @@ def common_ones(
     return np.asarray(members[prior[members] >= RARE * prior[members].max()])
 
 
-def value_order(
-    posterior: Float[np.ndarray, "sample value"], *, claim: float, rng: np.random.Generator
-) -> ValueOrder | None:
+def value_order(posterior: Float[np.ndarray, "sample value"], *, claim: float) -> ValueOrder | None:
     """Lay the values of one population on a line or a ring by what is mistaken for what.
 
     Args:
         posterior: [sample, value] of the samples of which something is known; rows sum to 1.
         claim: largest p at which an order is claimed.
-        rng: draws the null.
 
     Returns:
         The order, or None where chance would make it. Values that are rare among these samples, or that are mistaken
@@ -134,7 +138,7 @@ def value_order(
             break
         found = max(_layouts(length[np.ix_(part, part)]), key=lambda one: one.explained)
         if found.explained >= IN_ORDER:
-            p = TRIALS * _p_value(found, len(values), claim / TRIALS, rng)
+            p = TRIALS * _p_value(found, len(values), claim / TRIALS)
             return ValueOrder(found.closed, values[found.order], p) if p <= claim else None
     return None
 
@@ -161,26 +165,25 @@ def _partners(n_values: int) -> int:
 
 
 def _partner_graph(length: Float64[np.ndarray, "value value"]) -> Float64[np.ndarray, "value value"]:
-    """Lengths between values of which one is the other's partner, 0 elsewhere."""
-    away = length + np.diag(np.full(len(length), np.inf))
-    nearest = np.argsort(away, axis=1, kind="stable")[:, : _partners(len(length))]
-    graph = np.zeros_like(length)
-    np.put_along_axis(graph, nearest, np.take_along_axis(away, nearest, axis=1), axis=1)
-    return np.asarray(np.maximum(graph, graph.T))
+    """Lengths between values of which one is the other's partner, infinite elsewhere."""
+    graph = np.full_like(length, np.inf)
+    _join_partners(length, _partners(len(length)), graph)
+    return graph
 
 
 def _ways(length: Float64[np.ndarray, "value value"]) -> Float64[np.ndarray, "value value"]:
     """Shortest ways from partner to partner, and over the shortest bridges between what partners leave apart."""
-    bridges = minimum_spanning_tree(length * (1 - np.eye(len(length)))).toarray()
-    graph = np.maximum.reduce([_partner_graph(length), bridges, bridges.T])
-    return np.asarray(shortest_path(graph, directed=False))
+    graph = _partner_graph(length)
+    _join_nearest(length, graph)
+    _shorten(graph)
+    return graph
 
 
 def _parts(
     length: Float64[np.ndarray, "value value"], share: Float64[np.ndarray, "value"]
 ) -> list[Int64[np.ndarray, "joined"]]:
     """All values; then, where partners do not join them all, those of the part on which most samples stand."""
-    _, part = connected_components(_partner_graph(length) > 0)
+    _, part = connected_components(np.isfinite(_partner_graph(length)))
     every, largest = np.arange(len(length)), np.flatnonzero(part == np.bincount(part, weights=share).argmax())
     return [every] if len(largest) == len(every) else [every, largest]
 
@@ -192,33 +195,102 @@ def _layouts(length: Float64[np.ndarray, "value value"]) -> tuple[_Layout, _Layo
     follow each other are hardly ever mistaken for each other is none, but a line from the one to the other.
     """
     way = _ways(length)
-    ring, line = (_laid_out(way, closed=closed) for closed in (True, False))
+    drawn = _scaled(way)
+    angle = np.argsort(np.arctan2(drawn[:, 1], drawn[:, 0]), kind="stable")
+    ring, line = _laid_out(way, angle, True), _laid_out(way, np.argsort(drawn[:, 0], kind="stable"), False)
     step = length[ring.order, np.roll(ring.order, -1)]
     if step.max() <= GAP * np.median(step):
         return ring, line
-    order = np.roll(ring.order, -1 - int(step.argmax()))
-    cut = _Layout(False, order, explained_by_rank(np.argsort(order), way, closed=False))
+    cut = _laid_out(way, np.roll(ring.order, -1 - int(step.argmax())), False)
     return ring._replace(explained=-np.inf), max(line, cut, key=lambda one: one.explained)
 
 
-def _laid_out(distance: Float64[np.ndarray, "value value"], *, closed: bool) -> _Layout:
-    """Classical scaling: the angle in the first two axes, or the first one."""
-    n = len(distance)
-    centring = np.eye(n) - 1 / n
-    size, axes = np.linalg.eigh(-0.5 * centring @ distance**2 @ centring)
-    drawn = axes[:, :-3:-1] * np.sqrt(np.maximum(size[:-3:-1], 0.0))
-    order = np.argsort(np.arctan2(drawn[:, 1], drawn[:, 0]) if closed else drawn[:, 0], kind="stable")
-    return _Layout(closed, order, explained_by_rank(np.argsort(order), distance, closed=closed))
+def _scaled(distance: Float64[np.ndarray, "value value"]) -> Float64[np.ndarray, "value 2"]:
+    """The first two axes of classical scaling."""
+    squared = distance**2
+    inner = -0.5 * (squared - squared.mean(0) - squared.mean(1)[:, None] + squared.mean())
+    size, axes = np.linalg.eigh(inner)
+    return np.asarray(axes[:, :-3:-1] * np.sqrt(np.maximum(size[:-3:-1], 0.0)))
 
 
-def _p_value(found: _Layout, n_values: int, claim: float, rng: np.random.Generator) -> float:
+def _laid_out(way: Float64[np.ndarray, "value value"], order: Int64[np.ndarray, "value"], closed: bool) -> _Layout:
+    return _Layout(closed, order, explained_by_rank(np.argsort(order), way, closed=closed))
+
+
+def _p_value(found: _Layout, n_values: int, claim: float) -> float:
     """Share of draws of values at Gaussian places in a plane whose order explains as much; ends once it is no claim."""
     draws = int(np.ceil(DRAWS_A_CLAIM / claim))
     exceeded = 0
-    for drawn in range(1, draws + 1):
-        points = rng.normal(size=(n_values, 2))
-        ring, line = _layouts(np.sqrt(squared_distances(points, points)))
-        exceeded += (ring if found.closed else line).explained >= found.explained
-        if (1 + exceeded) / (1 + draws) > claim:
-            return (1 + exceeded) / (1 + drawn)
+    for start in range(0, draws, BLOCK):
+        explained = _null(n_values, start // BLOCK)[: draws - start, 0 if found.closed else 1]
+        running = exceeded + np.cumsum(explained >= found.explained)
+        hopeless = np.flatnonzero((1 + running) / (1 + draws) > claim)
+        if len(hopeless):
+            return float((1 + running[hopeless[0]]) / (2 + start + hopeless[0]))
+        exceeded = int(running[-1])
     return (1 + exceeded) / (1 + draws)
+
+
+@lru_cache(maxsize=4096)
+def _null(n_values: int, block: int) -> Float64[np.ndarray, "draw 2"]:
+    """What the best ring and the best line explain of values at Gaussian places in a plane."""
+    rng = np.random.default_rng([NULL_STREAM, n_values, block])
+    explained = np.empty((BLOCK, 2))
+    for draw in range(BLOCK):
+        points = rng.normal(size=(n_values, 2))
+        explained[draw] = [one.explained for one in _layouts(np.sqrt(squared_distances(points, points)))]
+    return explained
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _join_partners(length: np.ndarray, partners: int, graph: np.ndarray) -> None:
+    """Write the lengths to each value's nearest ones, ties to the lower number, both ways."""
+    for one in range(len(length)):
+        near = np.full(partners, -1, dtype=np.int64)
+        for place in range(partners):
+            for other in range(len(length)):
+                taken = other == one
+                for earlier in range(place):
+                    taken |= near[earlier] == other
+                if not taken and (near[place] < 0 or length[one, other] < length[one, near[place]]):
+                    near[place] = other
+            graph[one, near[place]] = graph[near[place], one] = length[one, near[place]]
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _join_nearest(length: np.ndarray, graph: np.ndarray) -> None:
+    """Write the lengths of the minimum spanning tree (Prim 1957)."""
+    n = len(length)
+    away, via = np.full(n, np.inf), np.zeros(n, dtype=np.int64)
+    inside = np.zeros(n, dtype=np.bool_)
+    latest = 0
+    for _ in range(n - 1):
+        inside[latest] = True
+        nearest = -1
+        for other in range(n):
+            if inside[other]:
+                continue
+            if length[latest, other] < away[other]:
+                away[other], via[other] = length[latest, other], latest
+            if nearest < 0 or away[other] < away[nearest]:
+                nearest = other
+        graph[nearest, via[nearest]] = graph[via[nearest], nearest] = away[nearest]
+        latest = nearest
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _shorten(way: np.ndarray) -> None:
+    """Shortest ways between all values, in place (Floyd 1962)."""
+    n = len(way)
+    for one in range(n):
+        way[one, one] = 0.0
+    for middle in range(n):
+        for one in range(n):
+            first = way[one, middle]
+            if first == np.inf:
+                continue
+            for other in range(n):
+                way[one, other] = min(way[one, other], first + way[middle, other])

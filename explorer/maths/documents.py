@@ -73,11 +73,12 @@ def expected_of_pairs(
 
 
 def expected_matrix(fires: DocumentFires, *, threads: int | None = None) -> Float32[np.ndarray, "feature feature"]:
-    """Expected co-fires of all pairs of features; the diagonal means nothing.
+    """Expected co-fires of all pairs of features, each told once, above the diagonal; below it stands 0.
 
     The cost is one addition for every pair of features of every document.
     """
-    rows, columns = fires.by_document, fires.by_document.tocsc()
+    rows = fires.by_document.sorted_indices()
+    columns = rows.tocsc()
     n_features = rows.shape[1]
     expected = np.zeros((n_features, n_features), dtype=np.float32)
 
@@ -129,10 +130,13 @@ def _expect_rows(
     row_fires: np.ndarray,
     expected: np.ndarray,
 ) -> None:
-    """Fill the rows ``low`` to ``high`` of ``expected``: documents by feature, then features by document."""
+    """Fill the rows ``low`` to ``high`` of ``expected`` from the diagonal on: documents by feature, then features by
+    document, which ascend."""
     for number in range(low, high):
         for entry in range(start[number], start[number + 1]):
             own = fires[entry]
             row = document[entry]
-            for place in range(row_start[row], row_start[row + 1]):
+            for place in range(row_start[row + 1] - 1, row_start[row] - 1, -1):
+                if feature[place] < number:
+                    break
                 expected[number, feature[place]] += own * row_fires[place]

@@ -71,6 +71,9 @@ def fit_shape(
     dimension = twonn_dimension(pool)
     if frame.scale <= 0 or len(np.unique(np.round(cloud, 6), axis=0)) < FEWEST:
         return _straight(points, cloud, frame, "blob", 1.0, dimension, settings)
+    if 1 / (1 + settings.null_draws) > claim:
+        # not even a null without any exceedance could support a claim
+        return _straight(points, cloud, frame, "blob", 1.0, dimension, settings)
     thinned = even_sample(pool, THINNED, rng)
     for kind in curves:
         found = _claim_curve(pool, thinned, kind == "closed curve", settings.null_draws, claim, rng)

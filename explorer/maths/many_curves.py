@@ -4,12 +4,13 @@ The search and its null are most of a shape's cost; one batch of small arrays co
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int
+from numba import njit
 
-from explorer.maths.curve import basis, bending, squared_distances
+from explorer.maths.curve import basis, bending
 
 Points = Float[np.ndarray, "sample axis"]
 Curves = Float[np.ndarray, "curve knot axis"]
@@ -35,16 +36,18 @@ class Projections(NamedTuple):
 
 def principal_curves(
     points: Points,
-    starts: Float[np.ndarray, "curve sample"],
-    harmonics: Int[np.ndarray, "curve"],
+    starts: Float[np.ndarray, "start sample"],
+    levels: tuple[int, ...],
     *,
     closed: bool,
     rounds: int,
 ) -> Curves:
-    """Alternate smoothing and projection from each starting coordinate (Hastie and Stuetzle 1989)."""
-    most = int(harmonics.max())
-    penalty = np.array([_penalty(int(own), most, closed) for own in harmonics])
-    curves = _smooth(points, basis(starts.ravel(), most, closed=closed).reshape(*starts.shape, -1), penalty, closed)
+    """Alternate smoothing and projection from each starting coordinate, with so many harmonics as each level has
+    (Hastie and Stuetzle 1989); a level's curves lie together, in the order of the starts."""
+    most = max(levels)
+    penalty = np.array([_penalty(own, most, closed) for own in levels for _ in starts])
+    terms = basis(starts.ravel(), most, closed=closed).reshape(*starts.shape, -1)
+    curves = _smooth(points, np.tile(terms, (len(levels), 1, 1)), penalty, closed)
     for _ in range(rounds):
         # The nearest knot is near enough while the curve still moves.
         terms = _knot_basis(most, closed)[_nearest_knot(points, curves)]
@@ -53,10 +56,25 @@ def principal_curves(
 
 
 def _nearest_knot(points: Points, curves: Curves) -> Int[np.ndarray, "curve sample"]:
-    many, knots, axes = curves.shape
-    apart = squared_distances(points, curves.reshape(-1, axes)).reshape(len(points), many, knots)
-    nearest: Int[np.ndarray, "curve sample"] = apart.argmin(2).T
+    nearest = np.empty((len(curves), len(points)), dtype=np.int64)
+    _find_nearest(points, np.ascontiguousarray(curves.transpose(0, 2, 1)), nearest)
     return nearest
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _find_nearest(points: np.ndarray, curves: np.ndarray, nearest: np.ndarray) -> None:
+    """Fill ``nearest`` [curve, sample]; ``curves`` is [curve, axis, knot], so that one step serves all knots."""
+    squared = np.empty(curves.shape[2])
+    for curve in range(len(curves)):
+        for sample in range(len(points)):
+            squared[:] = 0.0
+            for axis in range(curves.shape[1]):
+                place = points[sample, axis]
+                for knot in range(len(squared)):
+                    apart = curves[curve, axis, knot] - place
+                    squared[knot] += apart * apart
+            nearest[curve, sample] = squared.argmin()
 
 
 def project_many(points: Points, curves: Curves, *, closed: bool) -> Projections:

@@ -7,9 +7,11 @@ feature whose contribution leaves least of the activations' variance is taken ne
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int32
+from jaxtyping import Bool, Float, Float32, Float64, Int32, Int64
+from scipy.sparse import csr_array
 
 from explorer.config import HaloSettings
 from explorer.records import Membership
@@ -19,29 +21,42 @@ NULL_SAMPLE = 2000
 
 
 @dataclass(frozen=True)
-class _Contributions:
-    """What each candidate feature writes on each token, centred."""
+class _Greedy:
+    """What each candidate would take away of the activations, kept up to date as features are chosen.
 
-    codes: Float64[np.ndarray, "sample candidate"]
-    """Activations less their mean over the tokens."""
-    directions: Float64[np.ndarray, "candidate d_model"]
-    """Decoder rows."""
-    energy: Float64[np.ndarray, "candidate"]
-    """Sum of squares of each contribution."""
+    Subtracting the contribution of j changes the inner product of i's contribution with what is left by
+    <z_i, z_j> <d_i, d_j>, so that what is left is never held, and a choice costs one pass over the candidates' fires.
+    """
 
+    codes: csr_array
+    """[candidate, sample] float64, not centred."""
+    mean: Float64[np.ndarray, "candidate"]
+    """What is subtracted of each candidate's codes."""
+    inner: Float64[np.ndarray, "candidate"]
+    """Inner product of each contribution with what is left."""
 
-def _contributions(
-    codes: Float32[np.ndarray, "sample candidate"], directions: Float32[np.ndarray, "candidate d_model"]
-) -> _Contributions:
-    centred = codes.astype(np.float64) - codes.mean(0, dtype=np.float64)
-    wide = directions.astype(np.float64)
-    return _Contributions(centred, wide, (centred**2).sum(0) * (wide**2).sum(1))
+    @classmethod
+    def of(
+        cls,
+        codes: csr_array,
+        mean: Float64[np.ndarray, "candidate"],
+        directions: Float64[np.ndarray, "candidate d_model"],
+        left: Float64[np.ndarray, "sample d_model"],
+    ) -> "_Greedy":
+        """Before anything is chosen; codes are [sample, candidate]."""
+        turned = csr_array(codes.T)
+        inner = ((turned @ left) * directions).sum(1) - mean * (directions @ left.sum(0))
+        return cls(turned, mean, inner)
+
+    def take(self, codes: Float64[np.ndarray, "sample"], aligned: Float64[np.ndarray, "candidate"]) -> None:
+        """Subtract a contribution, given its centred codes and the candidates' inner products with its direction."""
+        self.inner[:] -= (self.codes @ codes - self.mean * codes.sum()) * aligned
 
 
 def grow_halo(
     core: Int32[np.ndarray, "core"],
     candidates: Int32[np.ndarray, "candidate"],
-    codes: Float32[np.ndarray, "sample candidate"],
+    codes: csr_array,
     activations: Float32[np.ndarray, "sample d_model"],
     W_dec: Float32[np.ndarray, "feature d_model"],
     settings: HaloSettings,
@@ -56,7 +71,7 @@ def grow_halo(
     Args:
         core: HDBSCAN's members.
         candidates: features that fire on these tokens, the core among them.
-        codes: their activations on the cluster's tokens.
+        codes: [sample, candidate], their activations on the cluster's tokens.
         activations: what the SAE reads there (or its reconstruction, where activations are not stored).
         W_dec: the SAE's decoder.
         settings: stop rule.
@@ -66,29 +81,33 @@ def grow_halo(
     Returns:
         Atoms with gains as shares of the activations' variance.
     """
-    parts = _contributions(codes, W_dec[candidates])
+    n, wide = codes.shape[0], csr_array(codes.astype(np.float64))
+    mean = np.asarray(wide.sum(axis=0)) / n
+    directions = W_dec[candidates].astype(np.float64)
+    energy = (np.asarray(wide.multiply(wide).sum(axis=0)) - n * mean**2) * (directions**2).sum(1)
     left = activations.astype(np.float64) - activations.mean(0, dtype=np.float64)
     total = float((left**2).sum())
-    place = {int(feature): column for column, feature in enumerate(candidates)}
-    core_columns = [place[int(feature)] for feature in core]
+    real = _Greedy.of(wide, mean, directions, left)
+    shuffled = _shuffles(wide, mean, directions, left, settings.null_draws, rng)
+    in_core, free = np.isin(candidates, core), np.ones(len(candidates), dtype=bool)
     chosen: list[int] = []
     gains: list[float] = []
     nulls: list[float] = []
-    free = np.ones(len(candidates), dtype=bool)
-    alignment = left @ parts.directions.T
     while free.any() and len(chosen) < max(settings.max_atoms, len(core)):
-        gain = 2 * np.einsum("sc,sc->c", parts.codes, alignment) - parts.energy
-        in_core = len(chosen) < len(core)
-        allowed = np.isin(np.arange(len(free)), core_columns) & free if in_core else free
-        column = int(np.where(allowed, gain, -np.inf).argmax())
-        null = 0.0 if in_core else _null_gain(parts, alignment, free, settings.null_draws, rng)
-        if not in_core and (gain[column] <= null or sum(gains) >= settings.enough * total):
+        gain = 2 * real.inner - energy
+        of_core = len(chosen) < len(core)
+        column = int(np.where(in_core & free if of_core else free, gain, -np.inf).argmax())
+        null = 0.0 if of_core else _null_gain(shuffled, energy, free, n)
+        if not of_core and (gain[column] <= null or sum(gains) >= settings.enough * total):
             break
         chosen.append(column)
         gains.append(float(gain[column]))
         nulls.append(null)
         free[column] = False
-        alignment -= np.outer(parts.codes[:, column], parts.directions @ parts.directions[column])
+        own, aligned = real.codes[[column]].toarray()[0] - mean[column], directions @ directions[column]
+        real.take(own, aligned)
+        for rows, draw in shuffled:
+            draw.take(own[rows], aligned)
     scale = max(total, 1e-300)
     return Membership(
         candidates[chosen].astype(np.int32),
@@ -98,21 +117,39 @@ def grow_halo(
     )
 
 
-def _null_gain(
-    parts: _Contributions,
-    alignment: Float64[np.ndarray, "sample candidate"],
-    free: np.ndarray,
+class _Shuffle(NamedTuple):
+    """Codes of some tokens dealt out to each other, all candidates' together."""
+
+    rows: Int64[np.ndarray, "some"]
+    """The tokens, whose own codes and activations are what is left."""
+    greedy: _Greedy
+    """With the codes of other tokens."""
+
+
+def _shuffles(
+    codes: csr_array,
+    mean: Float64[np.ndarray, "candidate"],
+    directions: Float64[np.ndarray, "candidate d_model"],
+    left: Float64[np.ndarray, "sample d_model"],
     draws: int,
     rng: np.random.Generator,
-) -> float:
-    """Best gain of any free candidate once the codes are shuffled over the tokens."""
-    n = len(alignment)
-    some = rng.choice(n, NULL_SAMPLE, replace=False) if n > NULL_SAMPLE else np.arange(n)
-    codes, aligned = parts.codes[some], alignment[some]
-    worst = 0.0
+) -> list[_Shuffle]:
+    """The null's draws, each of at most NULL_SAMPLE tokens; they stay the same for every choice."""
+    n = len(left)
+    found = []
     for _ in range(draws):
-        inner = np.einsum("sc,sc->c", codes[rng.permutation(len(some))], aligned) * (n / len(some))
-        gain = inner**2 / np.maximum(parts.energy, 1e-300)
+        rows = rng.choice(n, min(n, NULL_SAMPLE), replace=False)
+        found.append(_Shuffle(rows, _Greedy.of(csr_array(codes[rng.permutation(rows)]), mean, directions, left[rows])))
+    return found
+
+
+def _null_gain(
+    shuffles: list[_Shuffle], energy: Float64[np.ndarray, "candidate"], free: Bool[np.ndarray, "candidate"], n: int
+) -> float:
+    """Best gain, with its best coefficient, of any free candidate in any of the draws."""
+    worst = 0.0
+    for rows, draw in shuffles:
+        gain = (draw.inner * (n / len(rows))) ** 2 / np.maximum(energy, 1e-300)
         worst = max(worst, float(gain[free].max(initial=0.0)))
     return worst
 

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 MOST_STEPS = 120
 """Steps of the optimiser (L-BFGS) in one fit,"""
 LEAST_GAIN = 1e-6
-"""which ends once a step gains less than this share of the loss."""
+"""which ends once a step gains less than this share of the loss, unless another is asked for."""
 
 
 class Multinomial(NamedTuple):
@@ -39,6 +39,8 @@ def fit_multinomial(
     n_classes: int,
     ridge: float,
     start: Multinomial | None = None,
+    *,
+    least_gain: float = LEAST_GAIN,
 ) -> Multinomial:
     """Maximise the mean log-probability of each sample's own class, less ``ridge / 2`` times the squared weights.
 
@@ -48,6 +50,7 @@ def fit_multinomial(
         n_classes: how many classes there are; one without a sample keeps the probability of half a sample.
         ridge: strength of the penalty.
         start: where the search begins; the class frequencies where it is None.
+        least_gain: share of the loss that a step gains at least, or it is the last one.
     """
     centre = points.mean(0, dtype=np.float64)
     scale = max(float(points.std(dtype=np.float64)), 1e-12)
@@ -55,24 +58,29 @@ def fit_multinomial(
     (n, d), rows = scaled.shape, np.arange(len(own))
     frequency = np.maximum(np.bincount(own, minlength=n_classes), 0.5) / n
     unit = _units(scaled, frequency, ridge)
+    turned = np.ascontiguousarray(scaled.T)
 
     def loss(flat: Float64[np.ndarray, "parameter"]) -> tuple[float, Float64[np.ndarray, "parameter"]]:
         weights, bias = np.split(flat.reshape(unit.shape) * unit, [d])
-        log_odds = scaled @ weights.astype(np.float32) + bias.astype(np.float32)
-        log_odds -= log_odds.max(axis=1, keepdims=True)
-        left = np.exp(log_odds)
-        total = left.sum(axis=1, keepdims=True)
-        told = float((log_odds[rows, own] - np.log(total[:, 0])).mean(dtype=np.float64))
+        # samples lie next to each other: sums and largest values over the classes then go through memory in order
+        left = weights.T.astype(np.float32) @ turned
+        left += bias.T.astype(np.float32)
+        left -= left.max(axis=0)
+        told = left[own, rows]
+        np.exp(left, out=left)
+        total = left.sum(axis=0)
+        told -= np.log(total)
         left /= total
-        left[rows, own] -= 1.0
-        slope = np.concatenate([scaled.T @ left / n + ridge * weights, left.mean(axis=0, dtype=np.float64)[None]])
-        return 0.5 * ridge * float((weights**2).sum()) - told, (slope * unit).ravel()
+        left[own, rows] -= 1.0
+        slope = np.concatenate([turned @ left.T / n + ridge * weights, left.mean(axis=1, dtype=np.float64)[None]])
+        loss = 0.5 * ridge * float((weights**2).sum()) - float(told.mean(dtype=np.float64))
+        return loss, (slope * unit).ravel()
 
     begin = np.concatenate([np.zeros((d, n_classes)), np.log(frequency)[None]])
     if start is not None:
         begin = np.concatenate([start.weights, start.bias[None]])
     found = minimize(
-        loss, (begin / unit).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": MOST_STEPS, "ftol": LEAST_GAIN}
+        loss, (begin / unit).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": MOST_STEPS, "ftol": least_gain}
     )
     fitted = found.x.reshape(unit.shape) * unit
     return Multinomial(centre, scale, fitted[:d], fitted[d])

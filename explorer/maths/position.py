@@ -31,6 +31,8 @@ MOST_CLASSES = 160
 """the most frequent ones, at most so many."""
 MOST_FITTED = 6_000
 """Samples that a readout is fitted on."""
+ROUGHLY = 1e-5
+"""Halves are fitted until a step gains less than this share of the loss: they choose a ridge, and are no readout."""
 RIDGES = (0.01, 0.003, 0.001)
 """Penalties among which held-out tokens choose."""
 HALF = 0.5
@@ -122,8 +124,13 @@ class _HeldOut(NamedTuple):
     """How well readouts of halves tell each other's tokens."""
 
     ridge: float
+    """That which tells most."""
+    readout: Multinomial
+    """A half's, under this ridge."""
     bits: float
+    """What it tells of the other half."""
     p_value: float
+    """Share of draws with shuffled tokens that tell at least as much."""
 
 
 def read_position(
@@ -149,9 +156,9 @@ def read_position(
     if sample is None:
         return _untold(coordinates)
     held_out = _held_out(sample, rng)
-    readout = fit_multinomial(sample.coordinates, sample.own, len(sample.prior), held_out.ridge)
+    readout = fit_multinomial(sample.coordinates, sample.own, len(sample.prior), held_out.ridge, held_out.readout)
     posterior = np.exp(readout.log_posterior(coordinates))
-    population, order = _population(posterior, readout, sample, claim, rng)
+    population, order = _population(posterior, readout, sample, claim)
     known = population.known
     placed = None if order is None else _placed(population, sample.ids, order)
     if placed is not None and (near := known & _near(population, placed)).sum() >= FEWEST_KNOWN:
@@ -193,26 +200,55 @@ def _sample(
     )
 
 
+class _Half(NamedTuple):
+    """One half of the samples to fit on, and what the other is asked."""
+
+    shown: Float64[np.ndarray, "train axis"]
+    own: Int64[np.ndarray, "train"]
+    held_out: Float64[np.ndarray, "test axis"]
+    asked: Int64[np.ndarray, "ask test"]
+    """The other half's own tokens, then what shuffles make of them."""
+    prior: Float64[np.ndarray, "token_class"]
+    """Log frequencies of the half's tokens."""
+
+    @classmethod
+    def of(
+        cls, sample: _Sample, train: Bool[np.ndarray, "fitted"], shuffles: list[Int64[np.ndarray, "fitted"]]
+    ) -> "_Half":
+        """Cut the samples in two."""
+        own, asked = sample.own[train], sample.own[~train]
+        drawn = [asked[np.argsort(shuffle[~train], kind="stable")] for shuffle in shuffles]
+        count = np.maximum(np.bincount(own, minlength=len(sample.prior)), 0.5)
+        points = sample.coordinates
+        return cls(points[train], own, points[~train], np.stack([asked, *drawn]), np.log(count / len(own)))
+
+    def fit(self, ridge: float, start: Multinomial | None) -> Multinomial:
+        """A readout of the half."""
+        return fit_multinomial(self.shown, self.own, len(self.prior), ridge, start, least_gain=ROUGHLY)
+
+    def gains(self, readout: Multinomial) -> Float64[np.ndarray, "ask"]:
+        """What a readout says of what the other half is asked, in bits a token, beyond the frequencies."""
+        gain = (readout.log_posterior(self.held_out) - self.prior) / np.log(2)
+        return np.asarray(gain[np.arange(len(gain)), self.asked].mean(axis=1))
+
+
 def _held_out(sample: _Sample, rng: np.random.Generator) -> _HeldOut:
-    """Fit on each half, ask the other; the ridge that tells most, what it tells in bits, and its p-value."""
-    n, n_classes = len(sample.own), len(sample.prior)
+    """Fit on each half, ask the other, under one ridge after the other for as long as weaker ones tell more."""
+    n = len(sample.own)
     half = rng.permutation(n) < n // 2
     shuffles = [rng.permutation(n) for _ in range(SHUFFLES)]
-    gains = np.zeros((len(RIDGES), 1 + SHUFFLES))
-    for train in (half, ~half):
-        start: Multinomial | None = None
-        shown, asked = sample.own[train], sample.own[~train]
-        prior = np.log(np.maximum(np.bincount(shown, minlength=n_classes), 0.5) / len(shown))
-        rows = np.arange(len(asked))
-        for row, ridge in enumerate(RIDGES):
-            start = fit_multinomial(sample.coordinates[train], shown, n_classes, ridge, start)
-            gain = start.log_posterior(sample.coordinates[~train]) - prior
-            drawn = [asked[np.argsort(shuffle[~train], kind="stable")] for shuffle in shuffles]
-            gains[row] += [float(gain[rows, classes].mean()) for classes in (asked, *drawn)]
-    gains /= 2 * np.log(2)
-    best = int(gains[:, 0].argmax())
-    observed = float(gains[best, 0])
-    return _HeldOut(RIDGES[best], observed, float((1 + (gains[best, 1:] >= observed).sum()) / (1 + SHUFFLES)))
+    halves = [_Half.of(sample, train, shuffles) for train in (half, ~half)]
+    chosen: _HeldOut | None = None
+    starts: list[Multinomial | None] = [None, None]
+    for ridge in RIDGES:
+        fitted = [one.fit(ridge, start) for one, start in zip(halves, starts, strict=True)]
+        told = np.mean([one.gains(readout) for one, readout in zip(halves, fitted, strict=True)], axis=0)
+        if chosen is not None and told[0] <= chosen.bits:
+            break
+        p = float((1 + (told[1:] >= told[0]).sum()) / (1 + SHUFFLES))
+        chosen, starts = _HeldOut(ridge, fitted[0], float(told[0]), p), [*fitted]
+    assert chosen is not None
+    return chosen
 
 
 def _population(
@@ -220,7 +256,6 @@ def _population(
     readout: Multinomial,
     sample: _Sample,
     claim: float,
-    rng: np.random.Generator,
 ) -> tuple[_Population, ValueOrder | None]:
     """The largest population whose tokens lie in an order, cut down to these; else the largest, or all tokens as one.
 
@@ -232,7 +267,7 @@ def _population(
     parts.append(common if len(common) > 1 else every)
     found = [_told(posterior[:, kept], kept, sample.prior) for kept in parts]
     for one in found:
-        order = value_order(one.posterior[one.known], claim=claim / len(found), rng=rng)
+        order = value_order(one.posterior[one.known], claim=claim / len(found))
         if order is not None:
             kept = one.kept[order.values]
             return _told(posterior[:, kept], kept, sample.prior), order

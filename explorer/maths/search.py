@@ -115,8 +115,7 @@ class _Levels(NamedTuple):
 def _best_of_levels(train: Points, test: Points, starts: Float[np.ndarray, "start sample"], closed: bool) -> _Levels:
     """For each level, the curve from that start which explains the held-out points best."""
     n_starts = len(starts)
-    harmonics = np.repeat(LEVELS, n_starts)
-    curves = principal_curves(train, np.tile(starts, (len(LEVELS), 1)), harmonics, closed=closed, rounds=ROUNDS)
+    curves = principal_curves(train, starts, LEVELS, closed=closed, rounds=ROUNDS)
     spread = max(float(((test - test.mean(0)) ** 2).sum()), 1e-300)
     scores = 1.0 - project_many(test, curves, closed=closed).squared.sum(1).reshape(len(LEVELS), n_starts) / spread
     best = scores.argmax(1)

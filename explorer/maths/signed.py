@@ -22,11 +22,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int, Int32, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int, Int32, Int64, UInt32
+from scipy.sparse import csr_array
 from scipy.special import ndtri
 
 from explorer.maths.cofiring import FiringShard, cofire_counts, cofiring_graph_of_shards
 from explorer.maths.documents import DocumentFires, document_fires, expected_matrix, expected_of_pairs
+from explorer.maths.links import alikeness, linked_pairs, shared_only
 from explorer.records import NeighbourGraph
 
 FALSE_LINKS: Final = 0.1
@@ -99,39 +101,36 @@ def signed_graph(
     z = -float(ndtri(FALSE_LINKS / len(included)))
     meeting = _beyond_topic(meeting, documents, fires, int(doc_offsets[-1]), z)
     often = included[np.argsort(-fires[included], kind="stable")][:MOST_OFTEN]
-    together = cofire_counts(shards, often, n_features, threads=threads).astype(np.float32)
+    together = cofire_counts(shards, often, n_features, threads=threads)
     expected = expected_matrix(documents.of_features(often), threads=threads)
     return _merge(meeting, often, standing_out(together, expected, z))
 
 
 def standing_out(
-    together: Float32[np.ndarray, "feature feature"], expected: Float32[np.ndarray, "feature feature"], z: float
-) -> Float32[np.ndarray, "feature feature"]:
+    together: UInt32[np.ndarray, "feature feature"], expected: Float32[np.ndarray, "feature feature"], z: float
+) -> csr_array:
     """Score the pairs that stand out from all others.
 
     Args:
-        together: tokens on which both features fire; the diagonal is not read.
-        expected: what chance within documents would give.
+        together: tokens on which both features fire; read above the diagonal.
+        expected: what chance within documents would give; read there too.
         z: standard normal quantile of the confidence bounds.
 
     Returns:
-        Scores in [0, 1], symmetric, with a diagonal of 0.
+        [feature, feature] float32: scores in (0, 1], symmetric, and nothing on the diagonal.
     """
     null = background(together, expected)
     if null.centre == 0.0:
-        return np.zeros_like(together)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        more = 1.0 - expected * np.float32(null.high) / lower_bound(together, z)
-        less = 1.0 - upper_bound(together, z) / (expected * np.float32(null.low))
-    links = np.maximum(np.nan_to_num(more, neginf=0.0), np.nan_to_num(less, neginf=0.0)).clip(0.0, 1.0)
-    np.fill_diagonal(links, 0.0)
-    linked = (links > 0).astype(np.float32)
-    links *= linked @ linked > 0
-    return np.asarray(np.sqrt(links * _alikeness(links)))
+        return csr_array(np.zeros_like(expected))
+    counts = np.arange(int(together.max(initial=0)) + 1, dtype=np.float32)
+    bounds = lower_bound(counts, z), upper_bound(counts, z)
+    links = shared_only(linked_pairs(together, expected, *bounds, (null.low, null.high)))
+    links.data = np.sqrt(links.data * alikeness(links))
+    return links
 
 
 def background(
-    together: Float32[np.ndarray, "feature feature"], expected: Float32[np.ndarray, "feature feature"]
+    together: UInt32[np.ndarray, "feature feature"], expected: Float32[np.ndarray, "feature feature"]
 ) -> Background:
     """Read the empirical null off the pairs with at least EXPECTED expected co-fires; arguments as in standing_out."""
     fair = np.triu(expected >= EXPECTED, 1)
@@ -160,13 +159,6 @@ def upper_bound(count: Float[np.ndarray, "*pair"], z: float) -> Float[np.ndarray
     return np.asarray(m * (1.0 - 1.0 / (9.0 * m) + z / (3.0 * np.sqrt(m))) ** 3).astype(count.dtype)
 
 
-def _alikeness(links: Float32[np.ndarray, "feature feature"]) -> Float32[np.ndarray, "feature feature"]:
-    """Cosine between the features' rows, each with a 1 for the feature itself."""
-    rows = links + np.eye(len(links), dtype=np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows @ rows.T)
-
-
 def _beyond_topic(
     graph: NeighbourGraph, documents: DocumentFires, fires: Int64[np.ndarray, "feature"], n_tokens: int, z: float
 ) -> NeighbourGraph:
@@ -193,15 +185,15 @@ def npmi_count(
 def _merge(
     meeting: NeighbourGraph,
     often: Int64[np.ndarray, "kept"],
-    links: Float32[np.ndarray, "kept kept"],
+    links: csr_array,
 ) -> NeighbourGraph:
     """Join two graphs: the larger score of each pair, the best partners of each feature, ties to the lower number."""
     n_features, neighbours = meeting.neighbour.shape
-    low, high = np.nonzero(links)
+    low, high = links.nonzero()
     row, place = np.nonzero(meeting.neighbour >= 0)
     feature = np.concatenate([row, often[low]])
     partner = np.concatenate([meeting.neighbour[row, place].astype(np.int64), often[high]])
-    score = np.concatenate([meeting.score[row, place], links[low, high]])
+    score = np.concatenate([meeting.score[row, place], links.data])
     order = np.lexsort((-score, partner, feature))
     feature, partner, score = feature[order], partner[order], score[order]
     first = _firsts(feature * n_features + partner)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 
 from explorer.maths.regime import Cofires
 from explorer.records import Codes, FeatureTable
@@ -21,78 +21,63 @@ CANDIDATE_SHARE = 0.002
 
 @dataclass(frozen=True)
 class Firing:
-    """Sparse activations, CSC: for each feature the tokens on which it fires, ascending."""
+    """Sparse activations, > 0 all of them, twice: as they stand in the text, and gathered feature by feature."""
 
-    offsets: Int64[np.ndarray, "feature_plus_1"]
-    """Where each feature's entries begin."""
-    tokens: Int64[np.ndarray, "nnz"]
-    """Token of each entry."""
-    values: Float32[np.ndarray, "nnz"]
-    """Activation of each entry, > 0."""
-    n_tokens: int
-    """Number of tokens."""
+    by_token: csr_array
+    """[token, feature] float32."""
+    by_feature: csc_array
+    """The same, the tokens of each feature ascending."""
+
+    @property
+    def n_tokens(self) -> int:
+        """Number of tokens."""
+        return int(self.by_token.shape[0])
 
     @property
     def n_features(self) -> int:
         """Number of features."""
-        return len(self.offsets) - 1
+        return int(self.by_token.shape[1])
 
     @property
     def counts(self) -> Int64[np.ndarray, "feature"]:
         """On how many tokens each feature fires."""
-        return np.diff(self.offsets)
+        return np.diff(self.by_feature.indptr).astype(np.int64)
 
     def of(self, feature: int) -> tuple[Int64[np.ndarray, "fires"], Float32[np.ndarray, "fires"]]:
         """Tokens on which a feature fires, and its activations there."""
-        entries = slice(int(self.offsets[feature]), int(self.offsets[feature + 1]))
-        return self.tokens[entries], self.values[entries]
+        entries = slice(int(self.by_feature.indptr[feature]), int(self.by_feature.indptr[feature + 1]))
+        return self.by_feature.indices[entries].astype(np.int64), self.by_feature.data[entries]
 
-    def on(self, feature: int, tokens: Int64[np.ndarray, "sample"]) -> Float32[np.ndarray, "sample"]:
-        """A feature's activation on given tokens, 0 where it does not fire."""
-        where, values = self.of(feature)
-        if not len(where):
-            return np.zeros(len(tokens), np.float32)
-        place = np.minimum(np.searchsorted(where, tokens), len(where) - 1)
-        return np.where(where[place] == tokens, values[place], np.float32(0))
+    def on(self, tokens: Int64[np.ndarray, "sample"]) -> csr_array:
+        """What fires on some tokens [sample, feature]."""
+        return csr_array(self.by_token[tokens])
+
+    def of_on(self, features: Int32[np.ndarray, "atom"], tokens: Int64[np.ndarray, "sample"]) -> csr_array:
+        """Activations of some features on some tokens [sample, atom]."""
+        return csr_array(self.on(tokens)[:, features])
 
 
 def by_feature(shards: Iterable[Codes], n_features: int) -> Firing:
     """Turn codes from tokens to features; entries whose value is 0 do not fire and are dropped.
 
-    Beside the result, 12 bytes an entry, only one shard stands in memory at a time.
+    The result takes 16 bytes an entry, and nothing larger stands beside it.
 
     Args:
-        shards: consecutive tokens, in order; gone through twice.
+        shards: consecutive tokens, in order; gone through once.
         n_features: number of features, whether or not they fire.
     """
-    counts, n_tokens = np.zeros(n_features, dtype=np.int64), 0
+    features, values, held = [], [], [np.zeros(1, dtype=np.int64)]
     for codes in shards:
-        counts += np.bincount(codes.features[codes.values > 0], minlength=n_features)
-        n_tokens += codes.n_tokens
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    tokens, values = np.empty(offsets[-1], dtype=np.int64), np.empty(offsets[-1], dtype=np.float32)
-    free, first = offsets[:-1].copy(), 0
-    for codes in shards:
-        _place(codes, first, free, tokens, values)
-        first += codes.n_tokens
-    return Firing(offsets, tokens, values, n_tokens)
-
-
-def _place(
-    codes: Codes,
-    first: int,
-    free: Int64[np.ndarray, "feature"],
-    tokens: Int64[np.ndarray, "nnz"],
-    values: Float32[np.ndarray, "nnz"],
-) -> None:
-    """Write one shard, whose tokens count from ``first``, to each feature's next free places, and move these on."""
-    fires = np.flatnonzero(codes.values > 0)
-    order = fires[np.argsort(codes.features[fires], kind="stable")]
-    held = np.bincount(codes.features[fires], minlength=len(free))
-    place = np.arange(len(order)) + np.repeat(free - (np.cumsum(held) - held), held)
-    tokens[place] = np.repeat(np.arange(first, first + codes.n_tokens), np.diff(codes.indptr))[order]
-    values[place] = codes.values[order]
-    free += held
+        fires = codes.values > 0
+        running = np.concatenate([[0], np.cumsum(fires, dtype=np.int64)])
+        features.append(codes.features[fires].astype(np.int32))
+        values.append(codes.values[fires].astype(np.float32))
+        held.append(np.diff(running[codes.indptr]))
+    offsets = np.cumsum(np.concatenate(held))
+    empty = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
+    entries = np.concatenate([empty[1], *values]), np.concatenate([empty[0], *features]), offsets
+    table = csr_array(entries, shape=(len(offsets) - 1, n_features))
+    return Firing(table, csc_array(table.tocsc()))
 
 
 class CoreTokens(NamedTuple):
@@ -180,11 +165,7 @@ def halo_candidates(
 
 def fires_on(firing: Firing, tokens: Int64[np.ndarray, "sample"]) -> Int64[np.ndarray, "feature"]:
     """On how many of some tokens each feature fires."""
-    inside = np.zeros(firing.n_tokens, dtype=bool)
-    inside[tokens] = True
-    running = np.concatenate([[0], np.cumsum(inside[firing.tokens])])
-    counts: Int64[np.ndarray, "feature"] = running[firing.offsets[1:]] - running[firing.offsets[:-1]]
-    return counts
+    return np.bincount(firing.on(tokens).indices, minlength=firing.n_features).astype(np.int64)
 
 
 def _alike(one: Int64[np.ndarray, "token_of_core"], other: Int64[np.ndarray, "token_of_core"]) -> float:
@@ -197,7 +178,8 @@ def codes_on(
     firing: Firing, features: Int32[np.ndarray, "atom"], tokens: Int64[np.ndarray, "sample"]
 ) -> Float32[np.ndarray, "sample atom"]:
     """Activations of some features on some tokens, dense."""
-    return np.stack([firing.on(int(feature), tokens) for feature in features], axis=1)
+    codes: Float32[np.ndarray, "sample atom"] = firing.of_on(features, tokens).toarray()
+    return codes
 
 
 def feature_table(
@@ -209,9 +191,10 @@ def feature_table(
     top: int = 5,
 ) -> FeatureTable:
     """What the map shows of every feature."""
-    counts = firing.counts
-    sums = np.add.reduceat(np.append(firing.values, np.float32(0)), firing.offsets[:-1]) * (counts > 0)
-    largest = np.maximum.reduceat(np.append(firing.values, np.float32(0)), firing.offsets[:-1]) * (counts > 0)
+    counts, starts = firing.counts, firing.by_feature.indptr[:-1]
+    values = np.append(firing.by_feature.data, np.float32(0))
+    sums = np.add.reduceat(values, starts) * (counts > 0)
+    largest = np.maximum.reduceat(values, starts) * (counts > 0)
     tokens = np.full((firing.n_features, top), -1, np.int32)
     for feature in np.flatnonzero(counts):
         where, values = firing.of(int(feature))

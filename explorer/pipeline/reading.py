@@ -13,7 +13,7 @@ from explorer.maths.position import Position, read_position
 from explorer.maths.search import explained_by_lag
 from explorer.maths.values import Values, breaks_off, name_values
 from explorer.pipeline.contexts import contexts_of
-from explorer.pipeline.firing import Firing, codes_on, core_tokens, fires_on, halo_candidates
+from explorer.pipeline.firing import Firing, core_tokens, halo_candidates
 from explorer.records import CONTEXT_BEFORE, CURVES, Decoder, Membership, Residuals, Shape, ShapeKind, Tokens
 
 ATOMS_A_VALUE = 3
@@ -131,7 +131,9 @@ class ClusterReader:
         """Those of the tokens whose activation is stored, or None where these are too few to tell a shape."""
         if self.residuals is None:
             return None
-        stored = tokens[np.isin(tokens, self.residuals.token_index, assume_unique=True)]
+        index = self.residuals.token_index
+        place = np.minimum(np.searchsorted(index, tokens), max(len(index) - 1, 0))
+        stored = tokens[index[place] == tokens] if len(index) else tokens[:0]
         return stored if len(stored) >= FEWEST_STORED else None
 
     def _residual(self, tokens: Int64[np.ndarray, "sample"]) -> Float32[np.ndarray, "sample d_model"]:
@@ -140,9 +142,7 @@ class ClusterReader:
 
     def _reconstructed(self, tokens: Int64[np.ndarray, "sample"]) -> Float32[np.ndarray, "sample d_model"]:
         """What the SAE makes of its codes, which stands in for activations that are not stored."""
-        features = np.flatnonzero(fires_on(self.firing, tokens)).astype(np.int32)
-        codes = codes_on(self.firing, features, tokens)
-        return np.asarray(codes @ self.decoder.W_dec[features] + self.decoder.b_dec)
+        return np.asarray(self.firing.on(tokens) @ self.decoder.W_dec + self.decoder.b_dec)
 
     def _membership(
         self, core: Int32[np.ndarray, "core"], cloud: Cloud, rng: np.random.Generator, n_values: int = 0
@@ -150,7 +150,7 @@ class ClusterReader:
         halo = self.settings.halo
         halo = halo.model_copy(update={"max_atoms": max(halo.max_atoms, ATOMS_A_VALUE * n_values)})
         candidates = halo_candidates(self.firing, core, cloud.tokens, halo.least_lift)
-        codes = codes_on(self.firing, candidates, cloud.tokens)
+        codes = self.firing.of_on(candidates, cloud.tokens)
         W_dec = self.decoder.W_dec
         return grow_halo(core, candidates, codes, cloud.activations, W_dec, halo, rng=rng)
 

@@ -1,7 +1,10 @@
 """Reads runs: what a build made of a bundle, checked before it is believed. cached_runs/FORMAT.md specifies them."""
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TypeVar, cast
 
 from explorer.errors import RunError
 from explorer.records import (
@@ -30,15 +33,34 @@ from explorer.runs.manifest import (
     thumbnail_file,
 )
 from explorer.runs.manifest import TREE as TREE_FILE
+from explorer.runs.safetensors_io import SafetensorsFile
 from explorer.runs.thumbnail import MAX_THUMBNAIL, check_thumbnail
 from explorer.runs.tree_file import check_tree
+
+Table = TypeVar("Table", FeatureTable, CondensedTree, Vocabulary)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A table and the file that it was read from."""
+
+    identity: tuple[int, int, int, int]
+    table: FeatureTable | CondensedTree | Vocabulary
+
+
+def _frozen(table: Table) -> Table:
+    """The table, shared from now on: nobody writes into its arrays."""
+    for field in fields(table):
+        getattr(table, field.name).setflags(write=False)
+    return table
 
 
 class Run:
     """An open run; `open_run` has checked its manifest, its list of files and the headers of its tables.
 
     Every read checks the file's hash (once, and again when it has changed), its header, and what the format says of
-    its numbers. Nothing is cached but the manifest. Every fault is a RunError that names the file.
+    its numbers. The tables of the whole run are kept, to be read alone, until their file changes; clusters are not.
+    Every fault is a RunError that names the file.
     """
 
     def __init__(self, path: Path, manifest: RunManifest, digest: str) -> None:
@@ -50,6 +72,7 @@ class Run:
         """SHA-256 of run.json, which holds the hash of every file: one name for the whole contents."""
         self.folder = ClosedFolder(path, manifest.sha256, RunError)
         self._n_vocabulary: int | None = None
+        self._kept: dict[str, _Kept] = {}
 
     def check_headers(self) -> None:
         """Hold the headers of the run's tables against the manifest; raises RunError before anything is allocated."""
@@ -68,12 +91,23 @@ class Run:
                 self._n_vocabulary = bind_axes(opened, VOCABULARY)["vocab"]
         return self._n_vocabulary
 
+    def _table(self, name: str, read: Callable[[SafetensorsFile], Table]) -> Table:
+        """What a file holds: as it was read before, while it is the same file, or read and checked now."""
+        with self.folder.tensors(name) as opened:
+            kept, identity = self._kept.get(name), opened.file.identity
+            if kept is None or kept.identity != identity:
+                kept = self._kept[name] = _Kept(identity, _frozen(read(opened)))
+        return cast("Table", kept.table)
+
     def features(self) -> FeatureTable:
         """What the map shows of every feature."""
-        with self.folder.tensors("features.safetensors") as opened:
+
+        def read(opened: SafetensorsFile) -> FeatureTable:
             table = FeatureTable(**read_arrays(opened, FEATURES, feature=self.manifest.n_features))
             check_features(opened.fail, table, self.manifest, self._vocabulary_size())
-        return table
+            return table
+
+        return self._table("features.safetensors", read)
 
     def graph(self) -> NeighbourGraph:
         """The first neighbours of every feature."""
@@ -84,19 +118,23 @@ class Run:
 
     def tree(self) -> CondensedTree | None:
         """The condensed tree that the clusters were cut from; None where the run has none."""
-        if TREE_FILE not in self.folder:
-            return None
-        with self.folder.tensors(TREE_FILE) as opened:
+
+        def read(opened: SafetensorsFile) -> CondensedTree:
             tree = CondensedTree(**read_arrays(opened, TREE))
             check_tree(opened.fail, tree, self.manifest)
-        return tree
+            return tree
+
+        return self._table(TREE_FILE, read) if TREE_FILE in self.folder else None
 
     def vocabulary(self) -> Vocabulary:
         """Text of every token id."""
-        with self.folder.tensors("vocabulary.safetensors") as opened:
+
+        def read(opened: SafetensorsFile) -> Vocabulary:
             vocabulary = Vocabulary(**read_arrays(opened, VOCABULARY, vocab=self._vocabulary_size()))
             check_vocabulary(opened.fail, vocabulary, MAX_COUNT)
-        return vocabulary
+            return vocabulary
+
+        return self._table("vocabulary.safetensors", read)
 
     def summary(self, number: int) -> ClusterSummary:
         """What the manifest says of one cluster; raises RunError where there is no such cluster."""

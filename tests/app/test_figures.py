@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from explorer.app.figures.atlas_map import map_features, map_figure, map_labels
 from explorer.app.figures.bands import BandsView, bands_view
 from explorer.app.figures.cloud import (
     CURVE,
@@ -134,33 +133,6 @@ def test_a_feature_colours_the_cloud_by_its_activation(run: Run) -> None:
     np.testing.assert_array_equal(colors.numbers, geometry.codes[:, 3].astype(np.float32))
     fallback = cloud_colors(run.summary(RING), geometry, "feature-999999")
     np.testing.assert_array_equal(fallback.numbers, geometry.coordinate)
-
-
-def test_the_map_draws_each_feature_once_and_leaves_out_what_has_no_place(run: Run) -> None:
-    table = run.features()
-    noise, clustered = map_features(table, "noise"), map_features(table, "clustered")
-    assert len(noise) == run.manifest.n_noise
-    assert len(clustered) == run.manifest.n_clustered
-    assert not set(noise.tolist()) & set(clustered.tolist())
-    figure = map_figure(table)
-    assert [len(trace.x) for trace in figure.data] == [len(noise), len(clustered), 0]
-    assert figure.data[0].marker.color == GREY
-
-
-def test_the_map_costs_at_most_twelve_bytes_a_feature(run: Run) -> None:
-    traces = map_figure(run.features()).to_plotly_json()["data"]
-    parts = [part for trace in traces for part in (trace["x"], trace["y"], trace["marker"]["color"])]
-    arrays = [part for part in parts if isinstance(part, dict)]
-    assert sum(len(base64.b64decode(part["bdata"])) for part in arrays) <= 12 * run.manifest.n_features
-    assert {part["dtype"] for part in arrays} == {"f4"}
-
-
-def test_names_on_the_map_lie_amid_their_cluster(run: Run) -> None:
-    table = run.features()
-    for label in map_labels(table, run.manifest.clusters):
-        xy = table.xy[list(run.summary(int(label["cluster"])).features)]
-        assert xy[:, 0].min() <= label["x"] <= xy[:, 0].max()
-        assert xy[:, 1].min() <= label["y"] <= xy[:, 1].max()
 
 
 def test_tiles_come_in_the_order_of_the_ring_and_know_where_they_fire(run: Run) -> None:

@@ -4,14 +4,13 @@ import asyncio
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from dash._utils import to_json
 
 from explorer.app import ids
-from explorer.app.figures.text import FAR, TextView, lit_features, text_view
+from explorer.app.figures.text import FAR, TextView, text_view
 from explorer.app.links import Links
-from explorer.app.pages.route import page_at, run_at, tiles_at
+from explorer.app.pages.route import page_at, run_at
 from explorer.app.relay import SteeringHost
 from explorer.app.shares import ShareStore
 from explorer.app.site import Site
@@ -93,20 +92,6 @@ def test_nothing_fires(run: Run) -> None:
     view = view_of(run, "it rained")
     assert view.summary == "No cluster fires on this text."
     assert view.counts == {}
-    assert view.lit.x == ()
-
-
-def test_the_core_of_each_cluster_that_fires_lights_up(run: Run) -> None:
-    lit = view_of(run, "Monday").lit
-    assert lit.feature == run.summary(0).features
-    assert set(lit.cluster) == {0}
-    xy = run.features().xy[list(lit.feature)]
-    assert np.allclose(np.stack([lit.x, lit.y], axis=1), xy, atol=1e-4)
-
-
-def test_features_without_a_place_light_nothing(run: Run) -> None:
-    nowhere = np.full((run.manifest.n_features, 2), np.nan, np.float32)
-    assert lit_features(nowhere, [run.summary(0)]).x == ()
 
 
 def test_one_question_brings_everything(runs_folder: Path, run: Run, tmp_path: Path) -> None:
@@ -156,19 +141,6 @@ def test_an_answer_about_other_clusters_is_not_drawn(runs_folder: Path, run: Run
     assert "does not fit this run" in answer.problem
     with pytest.raises(RunError):
         text_view(run, "x", reply_of(EncodedToken(text="x", special=False, firing=()), 99))
-
-
-def test_tiles_that_fire_come_first_with_their_count(runs_folder: Path, tmp_path: Path) -> None:
-    site = site_of(runs_folder, tmp_path)
-    plain = tiles_at(site, "/run/planted", {}, 0)
-    part = tiles_at(site, "/run/planted", {}, 0, {"1": 3})
-    assert part.count == "2 clusters, 1 fires"
-    assert [one.href for one in part.tiles] == ["/run/planted/cluster/1", "/run/planted/cluster/0"]  # type: ignore[union-attr]
-    assert [one.href for one in plain.tiles] == ["/run/planted/cluster/0", "/run/planted/cluster/1"]  # type: ignore[union-attr]
-    assert "fires on 3 tokens" in to_json(part.tiles[0])
-    assert "fires on" not in to_json(part.tiles[1])
-    assert tiles_at(site, "/run/planted", {"shape": "closed curve"}, 0, {"1": 3}).count == "1 of 2 clusters"
-    assert tiles_at(site, "/run/planted", {}, 0, {"x": 1, "-1": 2, "99": 3}).count == plain.count
 
 
 @pytest.mark.parametrize("path", ["/run/planted", "/run/planted/cluster/0"])

@@ -12,8 +12,9 @@ from explorer.bench.cost import Arrays, Cost, Work
 from explorer.bench.growth import exponent
 from explorer.bench.scale import STAGES, exponents, measure_scale, report_lines, report_tables, report_values
 from explorer.bench.settings import ScaleSettings
+from explorer.bench.whole_run import run_rows
 
-TINY = ScaleSettings(features=(128, 256), tokens=(1500, 3000), points=(200, 400), dense=256)
+TINY = ScaleSettings(features=(128, 256), tokens=(1500, 3000), points=(200, 400), shapes=2, dense=256)
 
 
 def in_this_process(prepare: Callable[..., Work], *inputs: object) -> tuple[Cost, Arrays]:
@@ -25,6 +26,7 @@ def in_this_process(prepare: Callable[..., Work], *inputs: object) -> tuple[Cost
 def report() -> bench.ScaleReport:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "WARM_UP", (128, 500))
+        patch.setattr("explorer.bench.whole_run.WARM_UP", (256, 3000))
         patch.setattr("explorer.bench.dense.measure", in_this_process)
         patch.setattr(bench, "fit_shape", lambda cloud, rng: np.linalg.svd(cloud + rng.standard_normal()))
         return measure_scale(TINY)
@@ -49,9 +51,10 @@ def test_clusters_are_those_of_the_whole_matrix(report: bench.ScaleReport) -> No
 
 
 def test_tables_and_values_tell_the_same(report: bench.ScaleReport) -> None:
-    by_features, by_tokens, by_points = report_tables(report)
-    for _, header, rows in (by_features, by_tokens, by_points):
+    by_features, by_tokens, by_points, whole = report_tables(report)
+    for _, header, rows in (by_features, by_tokens, by_points, whole):
         assert {len(row) for row in rows} == {len(header)}
+    for _, _, rows in (by_features, by_tokens, by_points):
         assert rows[-1][0] == "exponent"
     values = report_values(report)
     assert len(by_features[2]) == len(report.by_features) + 1
@@ -60,7 +63,7 @@ def test_tables_and_values_tell_the_same(report: bench.ScaleReport) -> None:
 
 
 def test_without_its_size_the_matrix_is_not_run_and_one_line_says_so() -> None:
-    report = bench.ScaleReport((), (), {}, None)
+    report = bench.ScaleReport((), (), {}, None, None)
     assert report_lines(report)[0].startswith("not run: HDBSCAN on the whole matrix")
 
 
@@ -69,3 +72,15 @@ def test_an_exponent_is_that_of_the_power_law() -> None:
     assert exponent(sizes, 3.0 * sizes**1.5) == pytest.approx(1.5)
     assert exponent([100.0], [1.0]) is None
     assert exponent([100.0, 100.0], [1.0, 2.0]) is None
+
+
+def test_a_whole_run_is_the_sum_of_its_stages(report: bench.ScaleReport) -> None:
+    whole = report.whole
+    assert whole is not None
+    assert (whole.features, whole.tokens, len(whole.shapes)) == (256, 3000, 2)
+    assert whole.clusters > 2
+    total = whole.counting + whole.beyond
+    rows = run_rows(whole)
+    assert sum(float(row[3]) for row in rows[:-2]) == pytest.approx(total, rel=0.02, abs=0.5)
+    assert [float(row[3]) for row in rows[-2:]] == pytest.approx([whole.counting, whole.beyond], abs=0.5)
+    assert json.loads(json.dumps(report_values(report)))["whole_run"]["beyond_counting"] == whole.beyond

@@ -148,11 +148,10 @@ def open_everything(page: Page) -> None:
 
 
 PLACE_OF = """(index) => {
-  const plot = document.querySelector("#map .js-plotly-plot"), layout = plot._fullLayout, trace = plot._fullData[1];
-  const box = plot.getBoundingClientRect(), {xaxis, yaxis} = layout;
-  return [box.left + xaxis._offset + xaxis.l2p(trace.x[index]), box.top + yaxis._offset + yaxis.l2p(trace.y[index])];
+  const box = document.querySelector("#map").getBoundingClientRect(), [x, y] = mx.map.at(index);
+  return [box.left + x, box.top + y];
 }"""
-"""Where a point of the map's second trace is drawn."""
+"""Where a feature is drawn."""
 
 
 def hover_map(page: Page) -> None:
@@ -160,7 +159,7 @@ def hover_map(page: Page) -> None:
         x, y = page.evaluate(PLACE_OF, index)
         page.mouse.move(x - 3, y)
         page.mouse.move(x, y)
-        page.wait_for_selector(".tip b", state="attached")
+        page.wait_for_selector("#map-tip:not([hidden]) b")
         page.mouse.move(5, 5)
 
 

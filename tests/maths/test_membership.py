@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from explorer.config import HaloSettings
 from explorer.maths.membership import cluster_subspace, grow_halo
@@ -43,7 +44,7 @@ def _grow(planted: Planted, activations: np.ndarray, settings: HaloSettings = SE
     found = grow_halo(
         np.array([0, 1], np.int32),
         np.arange(24, dtype=np.int32),
-        planted.codes,
+        csr_array(planted.codes),
         activations,
         planted.W_dec,
         settings,
@@ -93,3 +94,14 @@ def test_the_subspace_keeps_what_varies_inside_the_span(planted: Planted) -> Non
     assert space.share.sum() > 0.97
     rebuilt = space.coordinates(planted.activations) @ space.basis
     assert ((centred - rebuilt) ** 2).sum() < 0.03 * (centred**2).sum()
+
+
+def test_gains_are_those_of_contributions_that_are_subtracted_one_by_one(planted: Planted) -> None:
+    _, found = _grow(planted, planted.activations)
+    left = planted.activations.astype(np.float64) - planted.activations.mean(0, dtype=np.float64)
+    total = (left**2).sum()
+    for atom, gain in zip(found.atoms, found.gain, strict=True):
+        before = (left**2).sum()
+        code = planted.codes[:, atom].astype(np.float64)
+        left -= np.outer(code - code.mean(), planted.W_dec[atom])
+        assert gain == pytest.approx((before - (left**2).sum()) / total, abs=1e-5)

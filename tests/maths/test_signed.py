@@ -55,7 +55,7 @@ def slow_graph(fires: np.ndarray, doc_offsets: np.ndarray, min_count: int) -> np
     expected = chance(fires, doc_offsets)
     count = np.diag(together)
     z = float(norm.isf(FALSE_LINKS / (count > 0).sum()))
-    null = background(together.astype(np.float32), expected.astype(np.float32))
+    null = background(together.astype(np.uint32), expected.astype(np.float32))
     low, high = (null.centre * math.exp(sign * BEYOND * null.spread) for sign in (-1, 1))
     links = np.array(
         [
@@ -165,24 +165,50 @@ def test_in_a_language_of_fixed_phrases_silence_tells_nothing() -> None:
 
 def test_a_pair_that_stands_out_alone_has_no_score() -> None:
     expected = np.full((30, 30), 40.0, dtype=np.float32)
-    together = np.random.default_rng(7).poisson(40.0, (30, 30)).astype(np.float32)
-    together = np.triu(together, 1) + np.triu(together, 1).T
-    together[0, 1] = together[1, 0] = 0.0
-    assert not standing_out(together, expected, Z).any()
-    together[0, 2] = together[2, 0] = together[1, 2] = together[2, 1] = 200.0
-    links = standing_out(together, expected, Z)
+    together = np.random.default_rng(7).poisson(40.0, (30, 30)).astype(np.uint32)
+    together[0, 1] = 0
+    assert not standing_out(together, expected, Z).nnz
+    together[0, 2] = together[1, 2] = 200
+    links = standing_out(together, expected, Z).toarray()
     assert set(zip(*(axis.tolist() for axis in np.nonzero(links)), strict=True)) == {
         (0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)
     }  # fmt: skip
     np.testing.assert_array_equal(links, links.T)
 
 
+def plainly_standing_out(together: np.ndarray, expected: np.ndarray, z: float) -> np.ndarray:
+    """The same with whole matrices: every pair scored, and products over all features."""
+    null = background(together, expected)
+    counts = together.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        more = 1.0 - expected * null.high / lower_bound(counts, z)
+        less = 1.0 - upper_bound(counts, z) / (expected * null.low)
+    links = np.triu(np.maximum(np.nan_to_num(more, neginf=0.0), np.nan_to_num(less, neginf=0.0)).clip(0.0), 1)
+    links += links.T
+    linked = (links > 0).astype(np.float64)
+    links *= linked @ linked > 0
+    rows = links + np.eye(len(links))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(np.sqrt(links * (rows @ rows.T)))
+
+
+@pytest.mark.parametrize("spread", [0.05, 0.6])
+def test_few_and_many_links_are_scored_as_whole_matrices_score_them(spread: float) -> None:
+    rng = np.random.default_rng(9)
+    expected = rng.uniform(5.0, 400.0, (120, 120)).astype(np.float32)
+    together = rng.poisson(expected * np.exp(spread * rng.standard_normal(expected.shape))).astype(np.uint32)
+    together[:12, :12] *= 4
+    links = standing_out(together, expected, Z)
+    assert links.nnz > 100
+    np.testing.assert_allclose(links.toarray(), plainly_standing_out(together, expected, Z), rtol=1e-4, atol=1e-5)
+
+
 def test_background_is_what_is_usual() -> None:
     rng = np.random.default_rng(8)
     expected = np.full((80, 80), 200.0, dtype=np.float32)
     usual = 0.7 * np.exp(0.2 * rng.standard_normal((80, 80)))
-    together = rng.poisson(expected * usual).astype(np.float32)
-    together[:16, :16] = 0.0
+    together = rng.poisson(expected * usual).astype(np.uint32)
+    together[:16, :16] = 0
     null = background(together, expected)
     assert null.centre == pytest.approx(0.7, rel=0.05)
     assert null.spread == pytest.approx(0.2, rel=0.2)

@@ -16,28 +16,30 @@ def register(app: Dash, site: Site) -> None:
 
     @app.callback(
         Output(ids.TILE_COUNT, "children"),
-        Output(ids.TILES, "children"),
-        Output(ids.MORE_TILES, "children"),
-        Output(ids.MORE_TILES, "hidden"),
+        Output(ids.TILES_STORE, "data"),
         Input(ids.SEARCH_STORE, "data"),
         Input(ids.SORT, "value"),
         Input(ids.FILTER_SHAPE, "value"),
         Input(ids.FILTER_REGIME, "value"),
-        Input(ids.MORE_TILES, "n_clicks"),
+        Input(ids.SELECTION, "data"),
         Input(ids.TRY_COUNTS, "data"),
         State(ids.URL, "pathname"),
         prevent_initial_call=True,
     )
     def show_tiles(
-        query: str, sort: str, shape: str, regime: str, more: int, fires: dict[str, int], path: str
-    ) -> tuple[Any, ...]:
-        chosen = {"query": query or "", "sort": sort, "shape": shape, "regime": regime}
-        page = tiles_at(site, path, {key: value for key, value in chosen.items() if value != ANY}, more or 0, fires)
-        return page.count, page.tiles, page.more, not page.more
+        query: str, sort: str, shape: str, regime: str, selection: str, fires: dict[str, int], path: str
+    ) -> tuple[str, dict[str, Any]]:
+        chosen = {"query": query or "", "sort": sort, "shape": shape, "regime": regime, "selection": selection or ""}
+        part = tiles_at(site, path, {key: value for key, value in chosen.items() if value != ANY}, fires)
+        return part.count, part.wall
 
     filters = (Input(one, "value") for one in (ids.SORT, ids.FILTER_SHAPE, ids.FILTER_REGIME))
     in_browser(app, "filters", Input(ids.SEARCH_STORE, "data"), *filters)
+    page = State(ids.MAP_STORE, "data")
     in_browser(app, "map", Output(ids.MAP_LABELS, "data-ready"), Input(ids.MAP_STORE, "data"), initially=True)
-    tip = (Output(ids.MAP_TIP, name) for name in ("show", "bbox", "children"))
-    in_browser(app, "mapTip", *tip, Input(ids.MAP, "hoverData"), State(ids.MAP_STORE, "data"))
-    in_browser(app, "mapClick", Input(ids.MAP, "clickData"), State(ids.MAP_STORE, "data"))
+    in_browser(app, "mapColor", Input(ids.MAP_COLOR, "value"))
+    in_browser(app, "mapNoise", Output(ids.NOISE_WORD, "children"), Input(ids.MAP_NOISE, "value"), page)
+    in_browser(app, "selection", Output(ids.CLEAR_SELECTION, "hidden"), Input(ids.SELECTION, "data"))
+    in_browser(app, "clearSelection", Output(ids.SELECTION, "data"), Input(ids.CLEAR_SELECTION, "n_clicks"))
+    wall = (Input(ids.TILES_STORE, "data"), Input(ids.WALL_LOOK, "value"), page)
+    in_browser(app, "wall", Output(ids.TILES, "data-ready"), *wall, initially=True)

@@ -1,82 +1,92 @@
-"""The map of features: noise under clusters under what a text lights up, a dozen bytes a feature before compression."""
+"""What the map draws: eight bytes a feature, which are sent once, and a column of each thing told of the clusters."""
+
+from typing import Any, get_args
 
 import numpy as np
-import plotly.graph_objects as go
-from jaxtyping import Bool, Int64
+from jaxtyping import Float, Float32, Int64
 
 from explorer.app.choose import likeness
-from explorer.app.figures.colors import GREY, cluster_turns, cyclic_scale
-from explorer.records import ClusterSummary, FeatureTable
+from explorer.app.figures.colors import CATEGORIES, GREY, cyclic_ramp, sequential_ramp
+from explorer.records import LEFT_OUT, ClusterSummary, FeatureTable, Regime, ShapeKind
 
-GROUPS = ("noise", "clustered")
-"""The traces, in drawing order: a point's place in its trace is its place in ``map_features``."""
-
-
-def map_features(table: FeatureTable, group: str) -> Int64[np.ndarray, "feature"]:
-    """Numbers of the features that one trace draws, ascending."""
-    drawn = np.isfinite(table.xy).all(axis=1)
-    wanted: Bool[np.ndarray, "feature"] = table.cluster >= 0 if group == "clustered" else table.cluster < 0
-    return np.flatnonzero(drawn & wanted).astype(np.int64)
-
-
-def map_figure(table: FeatureTable) -> go.Figure:
-    """Draw every feature that has a place: colour is its cluster, grey is noise."""
-    noise, clustered = (map_features(table, group) for group in GROUPS)
-    size = 7.0 if len(clustered) < 3_000 else 4.0
-    return go.Figure(
-        data=[
-            _trace(table, noise, {"size": size * 0.7, "color": GREY, "opacity": 0.4}),
-            _trace(
-                table,
-                clustered,
-                {
-                    "size": size, "opacity": 0.92, "colorscale": cyclic_scale(), "cmin": 0, "cmax": 1,
-                    "color": cluster_turns(table.cluster[clustered]).astype(np.float32),
-                },
-            ),
-            _lit(size),
-        ],
-        layout=_layout(),
-    )  # fmt: skip
+SHAPES: tuple[str, ...] = get_args(ShapeKind)
+"""Shapes, as a cluster's row numbers them."""
+REGIMES: tuple[str, ...] = get_args(Regime)
+"""Regimes, as a cluster's row numbers them."""
+NOT_DRAWN = 0xFFFFFF
+"""Stands in place of a cluster where a feature was left out and has no place."""
+_STEPS = 65_535
+_LEVELS = 255
 
 
-def _lit(size: float) -> go.Scattergl:
-    """The features that a tried text lights up: empty until assets/js/map.js fills it."""
-    marker = {"size": size * 1.3, "opacity": 1, "colorscale": cyclic_scale(), "cmin": 0, "cmax": 1, "color": []}
-    return go.Scattergl(x=[], y=[], mode="markers", hoverinfo="skip", showlegend=False, marker=marker)
+def map_points(table: FeatureTable) -> bytes:
+    """Every feature's place, cluster and firing rate, little-endian, in the order of the features.
+
+    Two float32 come first, the smallest and the largest number of tokens on which a drawn feature fires; then x and y
+    of each feature as uint16, in 65,535ths of the map's longer side, and last a uint32 a feature: its cluster + 1 in
+    the lower three bytes (0 is noise, NOT_DRAWN left out), and in the highest how often it fires, on a log scale
+    between those two.
+    """
+    drawn = table.cluster != LEFT_OUT
+    low, high, level = _levels(table.fires, drawn)
+    cluster = np.where(drawn, table.cluster + 1, NOT_DRAWN).astype(np.uint32)
+    place = _places(np.where(drawn[:, None], table.xy, np.nan))
+    ends = np.array([low, high], dtype="<f4")
+    return (
+        ends.tobytes()
+        + place.astype("<u2").tobytes()
+        + (cluster | level.astype(np.uint32) << 24).astype("<u4").tobytes()
+    )
 
 
-def map_labels(table: FeatureTable, clusters: tuple[ClusterSummary, ...]) -> list[dict[str, float | str]]:
-    """Where each cluster's name belongs, the most manifold-like first: the page drops those that would overlap."""
-    order = sorted(clusters, key=lambda one: -likeness(one))
-    return [label for one in order if (label := _label(table, one)) is not None]
+def _places(xy: Float32[np.ndarray, "feature xy"]) -> Float[np.ndarray, "feature xy"]:
+    """Places on a square of _STEPS a side, centred; 0 where there is none."""
+    if not np.isfinite(xy).any():
+        return np.zeros(xy.shape)
+    low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)
+    side = float((high - low).max()) or 1.0
+    return np.asarray(np.nan_to_num(np.rint(_STEPS * ((xy - (low + high) / 2) / side + 0.5))))
 
 
-def _label(table: FeatureTable, one: ClusterSummary) -> dict[str, float | str] | None:
-    xy = table.xy[list(one.features)]
-    xy = xy[np.isfinite(xy).all(axis=1)]
-    if not len(xy):
-        return None
-    x, y = np.median(xy, axis=0)
-    return {"cluster": one.id, "text": one.label, "x": round(float(x), 4), "y": round(float(y), 4)}
+def _levels(
+    fires: Int64[np.ndarray, "feature"], drawn: np.ndarray
+) -> tuple[float, float, Float[np.ndarray, "feature"]]:
+    """The ends of the scale, and how far each feature is on it, 0 to _LEVELS."""
+    counts = np.maximum(fires, 1).astype(np.float64)
+    low, high = (float(counts[drawn].min()), float(counts[drawn].max())) if drawn.any() else (1.0, 1.0)
+    share = np.log(counts / low) / (np.log(high / low) or 1.0)
+    return low, high, np.rint(_LEVELS * np.clip(share, 0.0, 1.0))
 
 
-def _trace(table: FeatureTable, features: Int64[np.ndarray, "feature"], marker: dict[str, object]) -> go.Scattergl:
-    return go.Scattergl(
-        x=table.xy[features, 0].astype(np.float32), y=table.xy[features, 1].astype(np.float32),
-        mode="markers", hoverinfo="none", showlegend=False, marker=marker,
-    )  # fmt: skip
+def cluster_columns(clusters: tuple[ClusterSummary, ...]) -> dict[str, list[Any]]:
+    """What tiles, table, names and colours need of every cluster, a column each.
 
-
-def _layout() -> dict[str, object]:
-    axis = {"visible": False, "showgrid": False, "zeroline": False}
+    ``rank`` is the place among all by likeness to a manifold; ``stability`` is None where it was not measured.
+    """
+    rank = np.argsort(sorted(range(len(clusters)), key=lambda at: -likeness(clusters[at])))
     return {
-        "margin": {"l": 16, "r": 16, "t": 16, "b": 16},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "xaxis": axis,
-        "yaxis": {**axis, "scaleanchor": "x"},
-        "dragmode": "pan",
-        "hoverdistance": 12,
-        "uirevision": "map",
+        "label": [one.label for one in clusters],
+        "shape": [SHAPES.index(one.shape) for one in clusters],
+        "regime": [REGIMES.index(one.regime) for one in clusters],
+        "values": [len(one.order) for one in clusters],
+        "features": [len(one.features) + len(one.halo) for one in clusters],
+        "tokens": [one.n_tokens for one in clusters],
+        "stability": [_rounded(one.scores.get("stability")) for one in clusters],
+        "rank": rank.tolist(),
     }
+
+
+def map_palette() -> dict[str, Any]:
+    """The colours that the browser paints with: turns, shares, classes, and grey."""
+    return {
+        "cyclic": cyclic_ramp(),
+        "sequential": sequential_ramp(),
+        "categories": list(CATEGORIES),
+        "grey": GREY,
+        "shapes": list(SHAPES),
+        "regimes": list(REGIMES),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -9,6 +9,8 @@ from explorer.palette import NOISE_GREY, cyclic_rgb, hex_colors, sequential_rgb
 
 GREY = NOISE_GREY
 """Noise, and whatever has no position."""
+CATEGORIES = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7")
+"""Classes without an order, told apart by colour-blind people too: Okabe and Ito (2008), "Color universal design"."""
 GOLDEN = 0.6180339887
 """Neighbouring cluster numbers are this many turns of hue apart, so they differ."""
 
@@ -30,13 +32,25 @@ def cluster_turns(cluster: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
     return (np.asarray(cluster, dtype=np.float64) * GOLDEN) % 1.0
 
 
-def cyclic_scale(steps: int = 24) -> list[list[float | str]]:
+def cyclic_ramp(steps: int = 24) -> list[str]:
+    """Colours over one turn at even steps, both ends with it."""
+    return hex_colors(cyclic_rgb(np.linspace(0.0, 1.0, steps + 1)))
+
+
+def sequential_ramp(steps: int = 16) -> list[str]:
+    """Colours over an open curve at even steps, both ends with it."""
+    return hex_colors(sequential_rgb(np.linspace(0.0, 1.0, steps + 1)))
+
+
+def cyclic_scale() -> list[list[float | str]]:
     """Plotly colour scale over one turn."""
-    at = np.linspace(0.0, 1.0, steps + 1)
-    return [[float(x), color] for x, color in zip(at, hex_colors(cyclic_rgb(at)), strict=True)]
+    return _scale(cyclic_ramp())
 
 
-def sequential_scale(steps: int = 16) -> list[list[float | str]]:
+def sequential_scale() -> list[list[float | str]]:
     """Plotly colour scale over an open curve."""
-    at = np.linspace(0.0, 1.0, steps + 1)
-    return [[float(x), color] for x, color in zip(at, hex_colors(sequential_rgb(at)), strict=True)]
+    return _scale(sequential_ramp())
+
+
+def _scale(ramp: list[str]) -> list[list[float | str]]:
+    return [[at / (len(ramp) - 1), color] for at, color in enumerate(ramp)]

@@ -1,10 +1,9 @@
-"""A text that was tried: its tokens, the clusters that fire on each, and what lights up on the map. In words."""
+"""A text that was tried: its tokens, and the clusters that fire on each, which light up on the map. In words."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
 
 from explorer.app.choose import likeness
 from explorer.app.figures.colors import GREY, cluster_turns, position_colors
@@ -55,22 +54,6 @@ class TextToken:
 
 
 @dataclass(frozen=True)
-class LitFeatures:
-    """Core features of the clusters that fire somewhere, for the map."""
-
-    x: tuple[float, ...]
-    """Place on the map."""
-    y: tuple[float, ...]
-    """Place on the map."""
-    turn: tuple[float, ...]
-    """Hue of the cluster, in turns, as on the map."""
-    cluster: tuple[int, ...]
-    """Cluster number."""
-    feature: tuple[int, ...]
-    """Feature number."""
-
-
-@dataclass(frozen=True)
 class TextView:
     """Everything that the page draws of a text."""
 
@@ -84,8 +67,6 @@ class TextView:
     """The text, token by token."""
     counts: dict[str, int]
     """On how many tokens each cluster fires, by its number; keys are text, as in JSON."""
-    lit: LitFeatures
-    """What lights up on the map."""
 
 
 def text_view(run: Run, text: str, reply: EncodeReply) -> TextView:
@@ -103,21 +84,6 @@ def text_view(run: Run, text: str, reply: EncodeReply) -> TextView:
         summary=_summary(len(reply.clusters)),
         tokens=tuple(token(one) for one in reply.tokens),
         counts={str(one.cluster): one.tokens for one in reply.clusters},
-        lit=lit_features(run.features().xy, list(summaries.values())),
-    )
-
-
-def lit_features(xy: Float32[np.ndarray, "feature xy"], clusters: list[ClusterSummary]) -> LitFeatures:
-    """The core features of some clusters, as far as they have a place on the map."""
-    drawn = np.isfinite(xy).all(axis=1)
-    pairs = [(feature, one.id) for one in clusters for feature in one.features if drawn[feature]]
-    turns = cluster_turns(np.array([cluster for _, cluster in pairs], dtype=np.float64))
-    return LitFeatures(
-        x=tuple(round(float(xy[feature, 0]), 4) for feature, _ in pairs),
-        y=tuple(round(float(xy[feature, 1]), 4) for feature, _ in pairs),
-        turn=tuple(round(float(turn), 4) for turn in turns),
-        cluster=tuple(cluster for _, cluster in pairs),
-        feature=tuple(feature for feature, _ in pairs),
     )
 
 

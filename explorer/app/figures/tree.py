@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from jaxtyping import Int64
 
 from explorer.app.figures.colors import cluster_turns
 from explorer.palette import cyclic_rgb, hex_colors
@@ -81,28 +82,36 @@ class _Groups:
         return int(self.tree.parent.min())
 
     @cached_property
-    def row_of(self) -> dict[int, int]:
-        """Row in which a feature or group leaves its parent."""
-        return {child: row for row, child in enumerate(self.tree.child.tolist())}
+    def row_of(self) -> Int64[np.ndarray, "node"]:
+        """Row in which each feature or group leaves its parent; -1 for the root, and for what is not in the tree."""
+        rows = np.full(int(max(self.tree.child.max(), self.tree.parent.max())) + 1, -1, dtype=np.int64)
+        rows[self.tree.child] = np.arange(len(self.tree.child))
+        return rows
 
     @cached_property
-    def rows_of(self) -> dict[int, list[int]]:
-        """Rows in which something leaves a group."""
-        order = np.argsort(self.tree.parent, kind="stable")
-        group, start = np.unique(self.tree.parent[order], return_index=True)
-        parts = np.split(order, start[1:])
-        return {int(one): rows.tolist() for one, rows in zip(group, parts, strict=True)}
+    def _rows_of(self) -> dict[int, list[int]]:
+        return {}
+
+    def rows_of(self, group: int) -> list[int]:
+        """Rows in which something leaves a group: looked for only where they are asked, as a tree has many groups."""
+        if group not in self._rows_of:
+            self._rows_of[group] = np.flatnonzero(self.tree.parent == group).tolist()
+        return self._rows_of[group]
+
+    def is_group(self, child: int) -> bool:
+        """Whether a child is a group: these count from the root on."""
+        return child >= self.root
 
     def parent(self, child: int) -> int:
         return int(self.tree.parent[self.row_of[child]])
 
     def size(self, group: int) -> int:
-        return int(sum(self.tree.size[self.rows_of[group]]))
+        return int(self.tree.size[self.rows_of(group)].sum())
 
     def begin(self, group: int) -> float:
         """Density at which a group begins."""
-        row = self.row_of.get(group)
-        return float(self.tree.density.min() if row is None else self.tree.density[row])
+        row = int(self.row_of[group])
+        return float(self.tree.density.min() if row < 0 else self.tree.density[row])
 
     def above(self, child: int) -> list[int]:
         """Groups that a feature or group lies in, the nearest first."""
@@ -175,7 +184,7 @@ def _in_order(groups: _Groups, top: int, way: set[int]) -> Iterator[tuple[int, b
     while waiting:
         row, begins = waiting.pop()
         child = int(groups.tree.child[row])
-        if child in groups.rows_of:
+        if groups.is_group(child):
             waiting += _parts(groups, child, way)
         else:
             yield row, begins
@@ -183,9 +192,9 @@ def _in_order(groups: _Groups, top: int, way: set[int]) -> Iterator[tuple[int, b
 
 def _parts(groups: _Groups, group: int, way: set[int]) -> list[tuple[int, bool]]:
     """Rows in which something leaves a group, the first to be drawn last, and whether a block begins with each."""
-    tree, rows = groups.tree, groups.rows_of[group]
-    inner = [row for row in rows if int(tree.child[row]) in groups.rows_of]
-    leavers = [row for row in rows if int(tree.child[row]) not in groups.rows_of]
+    tree, rows = groups.tree, groups.rows_of(group)
+    inner = [row for row in rows if groups.is_group(int(tree.child[row]))]
+    leavers = [row for row in rows if not groups.is_group(int(tree.child[row]))]
     inner.sort(key=lambda row: (int(tree.child[row]) not in way, -int(tree.size[row]), row))
     leavers.sort(key=lambda row: (-float(tree.density[row]), int(tree.child[row])))
     parts = [*((row, False) for row in inner), *((row, place == 0) for place, row in enumerate(leavers))]

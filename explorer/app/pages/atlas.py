@@ -1,5 +1,6 @@
 """One run: the map of its features beside the grid of its tiles."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from dash import dcc, html
@@ -7,32 +8,26 @@ from dash.development.base_component import Component
 
 from explorer.app import ids
 from explorer.app.choose import SORTS
-from explorer.app.figures.atlas_map import map_figure, map_labels
+from explorer.app.figures.atlas_map import REGIMES, SHAPES, map_palette
 from explorer.app.links import Links
 from explorer.app.pages.page import Crumb, Page
 from explorer.app.pages.parts import Node, attributes, details, select
-from explorer.app.pages.provenance import counted_line, provenance
+from explorer.app.pages.provenance import NOISE_WORDS, counted_line, provenance
 from explorer.app.pages.share_button import share_view_button
-from explorer.app.pages.tiles import PAGE_SIZE, tile_grid
+from explorer.app.pages.tiles import tile_count, wall_data
 from explorer.app.pages.try_text import try_panel
-from explorer.app.state import View
+from explorer.app.state import NoiseLook, Paint, View, Wall
 from explorer.app.suggest import suggest_text
-from explorer.app.words import counted
-from explorer.records import ClusterSummary, FeatureTable
+from explorer.records import ClusterSummary
 from explorer.runs.run import Run
 
-SHAPES = ("closed curve", "open curve", "surface", "blob")
-REGIMES = ("compact capture", "tiling", "dilution", "undetermined")
 
-
-def atlas_page(
-    run: Run, table: FeatureTable, tiles: list[ClusterSummary], links: Links, view: View, has_host: bool
-) -> Page:
+def atlas_page(run: Run, tiles: list[ClusterSummary], links: Links, view: View, has_host: bool) -> Page:
     """The atlas of a run, with the tiles that the view asks for."""
     title = run.manifest.title
     body = [
         try_panel(run, links, view.text or suggest_text(run), has_host),
-        html.Div([_map_side(run, table, links), _tile_side(run, tiles, links, view)], className="atlas"),
+        html.Div([_map_side(run, links, view), _tile_side(run, tiles, view)], className="atlas"),
     ]
     crumbs = (Crumb("Runs", links.gallery()), Crumb(title))
     return Page(f"{title} · Manifold Explorer", body, crumbs, [search_box(view.query), share_view_button(True)])
@@ -54,61 +49,109 @@ def search_box(query: str) -> Component:
     return html.Div([box, key, dcc.Store(id=ids.SEARCH_STORE, data=query)], className="search", role="search")
 
 
-def tile_count(shown: int, total: int, firing: int = 0) -> str:
-    """How many of how many tiles are there, and how many of them fire on a tried text."""
-    there = counted(total, "cluster") if shown == total else f"{shown} of {counted(total, 'cluster')}"
-    return f"{there}, {firing} {'fires' if firing == 1 else 'fire'}" if firing else there
+PAINTS: dict[Paint, str] = {
+    "cluster": "colour: cluster",
+    "shape": "colour: shape",
+    "regime": "colour: regime",
+    "stability": "colour: stability",
+    "rate": "colour: firing rate",
+}
+"""What can colour the map."""
+NOISES: dict[NoiseLook, str] = {"shown": "noise shown", "faded": "noise faded", "hidden": "noise hidden"}
+"""How features in no cluster can look."""
+WALLS: dict[Wall, str] = {"tiles": "tiles", "table": "table"}
+"""How clusters can stand beside the map."""
+KEYS = "Arrow keys move it, plus and minus zoom, 0 shows all of it, Escape clears the selection."
+"""What a reader of the screen is told of the map."""
+TOOLS = (
+    ("pan", "Drag moves the map"),
+    ("lasso", "Drag draws a lasso: clusters with a feature inside are selected"),
+    ("box", "Drag draws a box: clusters with a feature inside are selected"),
+)
+"""What a drag on the map does."""
+ZOOMS = (("in", "Zoom in"), ("out", "Zoom out"), ("all", "Show all of the map"))
+"""What the buttons beside them do."""
 
 
-def more_tiles(shown: int, total: int) -> list[Node]:
-    """The button for further tiles, where there are any."""
-    return [f"{shown} of {total} shown · ", html.Span("show more")] if total > shown else []
-
-
-MAP_CONFIG: Any = {"displayModeBar": False, "scrollZoom": True, "doubleClick": "reset", "responsive": True}
-"""Plotly's own buttons stay away; the wheel zooms, a double click shows everything."""
-
-
-def _map_side(run: Run, table: FeatureTable, links: Links) -> Component:
+def _map_side(run: Run, links: Links, view: View) -> Component:
     made = html.Div(provenance(run.manifest, run.digest), className="drawer panel")
-    line = [*counted_line(run.manifest), details("how this was made", [made])]
-    return html.Div([_map(run, table, links), html.Div(line, className="counted small")], className="map-side")
-
-
-def _map(run: Run, table: FeatureTable, links: Links) -> Component:
-    labels = map_labels(table, run.manifest.clusters)
-    data = {"labels": labels, "base": links.clusters(run.id), "data": links.data(run.id)}
-    figure = map_figure(table)
+    line = [*counted_line(run.manifest, NOISE_WORDS[view.noise]), details("how this was made", [made])]
+    clear = html.Button("Clear selection", id=ids.CLEAR_SELECTION, className="button", hidden=not view.selection)
+    head = [
+        select(ids.MAP_COLOR, _options(PAINTS), view.paint, "pill"),
+        select(ids.MAP_NOISE, _options(NOISES), view.noise, "pill"),
+        clear,
+    ]
     return html.Div(
         [
-            dcc.Graph(id=ids.MAP, figure=figure, responsive=True, clear_on_unhover=True, config=MAP_CONFIG),
-            html.Div(id=ids.MAP_LABELS),
-            dcc.Tooltip(id=ids.MAP_TIP, direction="top", className="tip"),
-            dcc.Store(id=ids.MAP_STORE, data=data),
+            html.Div(head, className="map-head"),
+            _map(run, links, view),
+            html.Div(id=ids.MAP_LEGEND, className="map-legend small muted"),
+            html.Div(line, className="counted small"),
         ],
-        className="map-box panel",
-        role="figure",
-        **attributes(aria_label="Map of features, coloured by cluster; the tiles list the same clusters"),
+        className="map-side",
     )
 
 
-def _tile_side(run: Run, tiles: list[ClusterSummary], links: Links, view: View) -> Component:
-    total, shown = len(run.manifest.clusters), min(PAGE_SIZE, len(tiles))
-    sorts = [{"label": words, "value": key} for key, words in SORTS.items()]
+def _map(run: Run, links: Links, view: View) -> Component:
+    data = {
+        "base": links.clusters(run.id),
+        "data": links.data(run.id),
+        "digest": run.digest[:16],
+        "palette": map_palette(),
+        "paint": view.paint,
+        "noise": view.noise,
+        "noiseWords": NOISE_WORDS,
+        "place": list(view.place),
+    }
+    label = f"Map of features; the tiles list the same clusters. {KEYS}"
+    attach = attributes(aria_label=label, aria_roledescription="map")
+    return html.Div(
+        [
+            html.Div(id=ids.MAP, className="map", role="application", tabIndex="0", **attach),
+            html.Div(id=ids.MAP_LABELS),
+            html.Div(_tools(), className="map-tools"),
+            html.Div(id=ids.MAP_TIP, className="tip map-tip", hidden=True, role="tooltip"),
+            dcc.Store(id=ids.MAP_STORE, data=data),
+            dcc.Store(id=ids.SELECTION, data=view.selection),
+        ],
+        className="map-box panel",
+    )
+
+
+def _tools() -> list[Node]:
+    taken = [_tool(name, title, aria_pressed=str(name == "pan").lower()) for name, title in TOOLS]
+    zooms = [_tool(name, title) for name, title in ZOOMS]
+    return [
+        html.Div(taken, role="group", **attributes(aria_label="What a drag does")),
+        html.Div(zooms, role="group", **attributes(aria_label="Zoom")),
+    ]
+
+
+def _tool(name: str, title: str, **more: str) -> Component:
+    return html.Button(title=title, type="button", **attributes(data_tool=name, aria_label=title, **more))
+
+
+def _tile_side(run: Run, tiles: list[ClusterSummary], view: View) -> Component:
+    count = tile_count(len(tiles), len(run.manifest.clusters))
     head = [
-        html.H1(tile_count(len(tiles), total), id=ids.TILE_COUNT, **attributes(aria_live="polite")),
-        select(ids.SORT, sorts, view.sort, "pill"),
+        html.H1(count, id=ids.TILE_COUNT, **attributes(aria_live="polite")),
+        select(ids.SORT, _options(SORTS), view.sort, "pill"),
         select(ids.FILTER_SHAPE, _any("any shape", SHAPES), view.shape or ANY, "pill"),
         select(ids.FILTER_REGIME, _any("any regime", REGIMES), view.regime or ANY, "pill"),
+        select(ids.WALL_LOOK, _options(WALLS), view.wall, "pill"),
     ]
-    more = more_tiles(shown, len(tiles))
     return html.Div(
         [
             html.Div(head, className="tiles-head"),
-            html.Div(tile_grid(run.id, tiles, links, shown), id=ids.TILES, className="tiles"),
-            html.Div(html.Button(more, id=ids.MORE_TILES, className="button", hidden=not more), className="tiles-more"),
+            html.Div(id=ids.TILES, className="wall", **attributes(aria_label="Clusters")),
+            dcc.Store(id=ids.TILES_STORE, data=wall_data(tiles)),
         ]
     )
+
+
+def _options(words: Mapping[Any, str]) -> list[dict[str, str]]:
+    return [{"label": text, "value": value} for value, text in words.items()]
 
 
 ANY = "any"

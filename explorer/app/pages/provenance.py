@@ -3,7 +3,9 @@
 from dash import html
 from dash.development.base_component import Component
 
+from explorer.app import ids
 from explorer.app.pages.parts import Node, key_values
+from explorer.app.state import NoiseLook
 from explorer.app.words import count, counted, number
 from explorer.runs.manifest import RunManifest
 
@@ -21,13 +23,18 @@ def provenance(manifest: RunManifest, digest: str) -> Component:
     return html.Div([key_values(_origin(manifest, digest)), *more], className="provenance scroll", tabIndex="0")
 
 
-def counted_line(manifest: RunManifest) -> list[Node]:
+NOISE_WORDS: dict[NoiseLook, str] = {"shown": "shown grey", "faded": "shown faintly", "hidden": "hidden"}
+"""How the noise of a map is told."""
+
+
+def counted_line(manifest: RunManifest, noise: str) -> list[Node]:
     """What is on the map, what is grey and what is not there."""
     inside = f"{count(manifest.n_clustered)} of {count(manifest.n_features)} features"
     clusters = f"{inside} in {counted(len(manifest.clusters), 'cluster')}"
     rare = f"{counted(manifest.n_left_out, 'feature')} too rare to score left out"
     chance = f" · {told}" if (told := chance_line(manifest)) else ""
-    return [f"{clusters} · {count(manifest.n_noise)} noise, shown grey · {rare}{chance} · "]
+    grey = html.Span(noise, id=ids.NOISE_WORD)
+    return [f"{clusters}; {count(manifest.n_noise)} noise, ", grey, f" · {rare}{chance} · "]
 
 
 def chance_line(manifest: RunManifest) -> str:

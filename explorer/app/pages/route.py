@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from explorer.app.choose import choose_tiles
 from explorer.app.figures.cloud import CloudColors, cloud_colors
 from explorer.app.links import AtlasRoute, ClusterRoute, CollectionRoute, GalleryRoute, Route, SharedRoute, TourRoute
-from explorer.app.pages.atlas import atlas_page, more_tiles, tile_count
+from explorer.app.pages.atlas import atlas_page
 from explorer.app.pages.gallery import gallery_page
 from explorer.app.pages.manifold import manifold_page, open_cluster
 from explorer.app.pages.messages import broken, link_notice, not_found
 from explorer.app.pages.page import Page
-from explorer.app.pages.parts import Node
 from explorer.app.pages.shared import shared_page
-from explorer.app.pages.tiles import PAGE_SIZE, tile_grid
+from explorer.app.pages.tiles import tile_count, wall_data
 from explorer.app.pages.tour import COLLECTION, tour_cards, tour_link, tour_page
 from explorer.app.site import Site
 from explorer.app.state import View, decode, read_fields
@@ -77,9 +77,8 @@ def without_folder(reason: str, root: Path) -> str:
 
 
 def _atlas(site: Site, run: Run, view: View) -> Page:
-    table = run.features()
-    tiles = choose_tiles(run.manifest.clusters, view, site.texts.of(run, table))
-    page = atlas_page(run, table, tiles, site.links, view, _steerable(site, run))
+    tiles = choose_tiles(run.manifest.clusters, view, site.texts.of(run))
+    page = atlas_page(run, tiles, site.links, view, _steerable(site, run))
     tours = [tour_link(tour, site.links) for tour in tour_cards(site.catalog.root) if run.id in tour.runs]
     return replace(page, actions=[*tours, *page.actions])
 
@@ -126,37 +125,26 @@ class TilesPart:
 
     count: str
     """How many of how many."""
-    tiles: list[Node]
-    """The grid's children."""
-    more: list[Node]
-    """What the button for further tiles says; nothing where there are none."""
+    wall: dict[str, Any]
+    """What the wall shows; see ``wall_data``."""
 
 
-def tiles_at(
-    site: Site, path: str, chosen: dict[str, str], pages_more: int, fires: Mapping[str, int] | None = None
-) -> TilesPart:
+def tiles_at(site: Site, path: str, chosen: dict[str, str], fires: Mapping[str, int] | None = None) -> TilesPart:
     """The tiles of the atlas at an address, under other filters.
 
     Args:
         site: the app's resources.
         path: the address.
         chosen: fields of the view that differ from its defaults.
-        pages_more: how often further tiles were asked for.
         fires: on how many tokens of a tried text each cluster fires, by its number; these come first.
 
     Raises:
         RequestError: a filter that does not exist, or no atlas at that address.
     """
     run, view = _atlas_run(site, path), read_fields(chosen)
-    table = run.features()
-    counts = {one.id: (fires or {}).get(str(one.id), 0) for one in run.manifest.clusters}
-    tiles = sorted(
-        choose_tiles(run.manifest.clusters, view, site.texts.of(run, table)), key=lambda one: not counts[one.id]
-    )
-    shown = min(len(tiles), PAGE_SIZE * (1 + pages_more))
-    grid = tile_grid(run.id, tiles, site.links, shown, counts)
-    firing = sum(counts[one.id] > 0 for one in tiles)
-    return TilesPart(tile_count(len(tiles), len(run.manifest.clusters), firing), grid, more_tiles(shown, len(tiles)))
+    tiles = choose_tiles(run.manifest.clusters, view, site.texts.of(run))
+    wall = wall_data(tiles, fires)
+    return TilesPart(tile_count(len(tiles), len(run.manifest.clusters), len(wall["fires"])), wall)
 
 
 def colors_at(site: Site, path: str, by: str) -> CloudColors:

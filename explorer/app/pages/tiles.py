@@ -1,52 +1,24 @@
-"""Tiles: a cluster's portrait, its name and what it is in words."""
+"""What the wall of tiles is told: which clusters it shows, in which order; assets/js/wall.js draws those in sight."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
-from explorer.app.choose import tile_features, tile_words
-from explorer.app.links import Links
-from explorer.app.pages.parts import Node
 from explorer.app.words import counted
 from explorer.records import ClusterSummary
 
-PAGE_SIZE = 120
-"""Tiles shown before one asks for more."""
+
+def wall_data(tiles: list[ClusterSummary], fires: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """Numbers of the clusters of a view in its order, those that fire on a tried text first.
+
+    Args:
+        tiles: the clusters that the view shows, in its order.
+        fires: on how many tokens of a tried text each cluster fires, by its number.
+    """
+    firing = {str(one.id): count for one in tiles if (count := (fires or {}).get(str(one.id), 0))}
+    return {"order": [one.id for one in sorted(tiles, key=lambda one: str(one.id) not in firing)], "fires": firing}
 
 
-def tile_grid(
-    run: str, tiles: list[ClusterSummary], links: Links, shown: int, fires: Mapping[int, int] | None = None
-) -> list[Node]:
-    """The tiles of a view, the first ``shown`` of them, with the tokens of a tried text that each fires on."""
-    if not tiles:
-        return [
-            html.Div(
-                [html.H2("No cluster matches"), html.P("Try fewer words, another shape or any regime.")],
-                className="empty",
-                style={"gridColumn": "1 / -1"},
-            )
-        ]
-    return [tile(run, one, links, (fires or {}).get(one.id, 0)) for one in tiles[:shown]]
-
-
-def tile(run: str, one: ClusterSummary, links: Links, fires: int = 0) -> Component:
-    """One tile; its picture is a small static SVG that the build drew."""
-    badge = [html.Span(f"fires on {counted(fires, 'token')}", className="tile-fires")] if fires else []
-    return dcc.Link(
-        [
-            html.Img(src=links.thumbnail(run, one.id), alt="", width=160, height=120),
-            html.Div(
-                [
-                    *badge,
-                    html.Span(one.label, className="tile-name", title=one.label),
-                    html.Span(tile_words(one), className="tile-words"),
-                    html.Span(tile_features(one), className="tile-regime"),
-                ],
-                className="tile-text",
-            ),
-        ],
-        href=links.cluster(run, one.id),
-        className="tile panel lit" if fires else "tile panel",
-        title=one.words,
-    )
+def tile_count(shown: int, total: int, firing: int = 0) -> str:
+    """How many of how many clusters are there, and how many of them fire on a tried text."""
+    there = counted(total, "cluster") if shown == total else f"{shown:,} of {counted(total, 'cluster')}"
+    return f"{there}, {firing} {'fires' if firing == 1 else 'fire'}" if firing else there

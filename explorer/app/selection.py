@@ -1,0 +1,48 @@
+"""A set of clusters in a link: numbers and ranges, "3-7,12", or bits where there are too many of these to be read."""
+
+import base64
+import binascii
+import re
+
+from explorer.errors import RequestError
+
+LONGEST = 4_000
+"""Characters of a selection: bits of 24,000 clusters."""
+_RANGES = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*", re.ASCII)
+_BITS = re.compile(r"~[A-Za-z0-9_-]+", re.ASCII)
+
+
+def read_selection(text: str) -> frozenset[int]:
+    """Read a set of cluster numbers; assets/js/selection.js writes it. "" is the empty one.
+
+    Args:
+        text: "3-7,12"; or "~" and, base64url without padding, one bit a cluster, the first in the lowest bit of the
+            first byte.
+
+    Raises:
+        RequestError: text of neither form, or a range that runs backwards.
+    """
+    wanted = 'clusters such as "3-7,12", or "~" and their bits in base64url'
+    if not text:
+        return frozenset()
+    if len(text) > LONGEST:
+        raise RequestError("link sel", f"{len(text)} characters", f"at most {LONGEST}")
+    if _BITS.fullmatch(text):
+        return frozenset(_set_bits(text[1:], wanted))
+    if not _RANGES.fullmatch(text):
+        raise RequestError("link sel", repr(text[:40]), wanted)
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if int(last or first) < int(first):
+            raise RequestError("link sel", repr(part), "a range that rises")
+        found.update(range(int(first), int(last or first) + 1))
+    return frozenset(found)
+
+
+def _set_bits(text: str, wanted: str) -> list[int]:
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError) as error:
+        raise RequestError("link sel", repr(text[:40]), wanted) from error
+    return [8 * at + bit for at, byte in enumerate(data) for bit in range(8) if byte >> bit & 1]

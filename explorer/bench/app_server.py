@@ -1,0 +1,83 @@
+"""The app as its users start it, for a bench: a process of its own, whose CPU time can be read, and its callbacks."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from explorer.errors import ExplorerError
+
+_SECONDS_TO_END = 15
+
+
+@dataclass(frozen=True)
+class ServedApp:
+    """An app that listens."""
+
+    url: str
+    """Its address, without a slash at the end."""
+    process: int
+    """Its process."""
+
+    def cpu(self) -> float:
+        """Seconds of CPU that its threads have taken, to the nanosecond."""
+        total = 0
+        for task in Path(f"/proc/{self.process}/task").iterdir():
+            total += int((task / "schedstat").read_text().split()[0])
+        return total / 1e9
+
+
+@contextmanager
+def served_app(runs: Path) -> Iterator[ServedApp]:
+    """Serve a folder of runs, or a run, on a free port until the block ends.
+
+    Raises:
+        ExplorerError: it ended before it listened.
+    """
+    command = [sys.executable, "-m", "explorer.cli", "open", str(runs), "--port", "0", "--read-only", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        told = ""
+        while not told.rstrip().endswith("}"):
+            line = process.stdout.readline()
+            if not line:
+                raise ExplorerError(f"explorer open {runs} ended with {process.wait()} before it listened")
+            told += line
+        try:
+            yield ServedApp(json.loads(told)["url"].rstrip("/"), process.pid)
+        finally:
+            process.terminate()
+            try:
+                process.wait(_SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def opening(client: httpx.Client, url: str) -> tuple[str, dict[str, object]]:
+    """Address and body of the callback that opens a page; its first input's value is the page's path.
+
+    Raises:
+        ExplorerError: the app has no such callback.
+    """
+    for entry in client.get(f"{url}/_dash-dependencies").json():
+        inputs = [one["id"] for one in entry["inputs"]]
+        if inputs == ["url"] and "page.children" in entry["output"]:
+            names = [part.split(".") for part in entry["output"].strip(".").split("...")]
+            return f"{url}/_dash-update-component", {
+                "output": entry["output"],
+                "outputs": [{"id": name, "property": kind} for name, kind in names],
+                "changedPropIds": ["url.pathname"],
+                "inputs": [{"id": "url", "property": "pathname", "value": "/"}],
+                "state": [{"id": one["id"], "property": one["property"], "value": ""} for one in entry["state"]],
+            }
+    raise ExplorerError(f"{url} has no callback that opens a page")
+
+
+def at_path(body: dict[str, object], path: str) -> dict[str, object]:
+    """The same body for another page."""
+    return {**body, "inputs": [{"id": "url", "property": "pathname", "value": path}]}

@@ -1,0 +1,66 @@
+"""A run of very many clusters, made in a moment: each has one feature, and links to the files of a planted cluster."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from explorer.records import FeatureTable, NeighbourGraph
+from explorer.runs.geometry_file import table_arrays
+from explorer.runs.manifest import TREE, cluster_file, thumbnail_file
+from explorer.runs.safetensors_write import write_safetensors
+from tests.app.conftest import write_steerable_run
+
+SHAPES = ("closed curve", "open curve", "surface", "blob")
+
+
+def write_many_clusters(path: Path, clusters: int) -> Path:
+    """Write it; the map, the wall and the pictures can be looked at, a single cluster cannot."""
+    write_steerable_run(path)
+    manifest = path / "run.json"
+    told = json.loads(manifest.read_text())
+    files = told["sha256"]
+    (path / TREE).unlink()
+    del files[TREE]
+    files["features.safetensors"] = write_safetensors(path / "features.safetensors", table_arrays(_table(clusters)))
+    graph = NeighbourGraph(np.full((clusters, 1), -1, np.int32), np.zeros((clusters, 1), np.float32))
+    files["graph.safetensors"] = write_safetensors(path / "graph.safetensors", graph._asdict())
+    (first, *_) = told["clusters"]
+    told["clusters"] = [_cluster(first, number) for number in range(clusters)]
+    for number in range(1, clusters):
+        for name in (cluster_file, thumbnail_file):
+            if number == 1:
+                (path / name(number)).unlink()
+            os.link(path / name(0), path / name(number))
+            files[name(number)] = files[name(0)]
+    told["n_features"] = told["n_clustered"] = clusters
+    told["n_noise"] = told["n_left_out"] = 0
+    told["sae"]["n_features"] = told["subject"]["sae"]["n_features"] = clusters
+    manifest.write_text(json.dumps(told))
+    return path
+
+
+def _table(features: int) -> FeatureTable:
+    rng = np.random.default_rng(0)
+    return FeatureTable(
+        xy=rng.normal(0, 1, (features, 2)).astype(np.float32),
+        cluster=np.arange(features, dtype=np.int32),
+        membership=np.ones(features, np.float32),
+        fires=rng.integers(1, 1000, features),
+        mean_activation=np.ones(features, np.float32),
+        max_activation=np.ones(features, np.float32),
+        top_tokens=np.zeros((features, 1), np.int32),
+    )
+
+
+def _cluster(first: dict[str, object], number: int) -> dict[str, object]:
+    own = {
+        "id": number,
+        "features": [number],
+        "halo": [],
+        "feature_order": [number],
+        "n_tokens": 1 + number % 900,
+        "order": [],
+    }
+    return {**first, **own, "label": f"cluster number {number}", "shape": SHAPES[number % 4]}

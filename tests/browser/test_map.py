@@ -1,0 +1,181 @@
+"""The map: moved and coloured without the server; lasso, box and clicks lead to clusters; noise is counted."""
+
+import random
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from explorer.app.selection import read_selection
+from explorer.bench.app_browser import COUNTED
+from tests.browser.conftest import App, Watch, keep
+
+pytestmark = pytest.mark.browser
+
+MOVES = "() => mx.map.view()"
+FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def open_map(page: Page, app: App, query: str = "") -> tuple[float, float]:
+    """Open the atlas; gives the middle of the map on the screen."""
+    page.goto(f"{app.url}/run/planted{query}")
+    page.wait_for_selector("#map[data-drawn]")
+    page.wait_for_selector("a.tile")
+    box = page.locator("#map").bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def place_of(page: Page, feature: int) -> tuple[float, float]:
+    box = page.locator("#map").bounding_box()
+    assert box is not None
+    x, y = page.evaluate("(feature) => mx.map.at(feature)", feature)
+    return box["x"] + x, box["y"] + y
+
+
+def drag(page: Page, points: list[tuple[float, float]]) -> None:
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=4)
+    page.mouse.up()
+
+
+def around(page: Page, features: range) -> list[tuple[float, float]]:
+    """A box around some features, a little larger."""
+    xs, ys = zip(*(place_of(page, feature) for feature in features), strict=True)
+    left, top, right, bottom = min(xs) - 6, min(ys) - 6, max(xs) + 6, max(ys) + 6
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+
+
+def test_moving_and_colouring_ask_no_server_and_send_no_point_again(page: Page, app: App, watch: Watch) -> None:
+    page.add_init_script(COUNTED)
+    x, y = open_map(page, app)
+    features = app.host.run.manifest.n_features
+    sent = page.evaluate("sentToCard")
+    assert sent >= 8 * features, "the points were sent once"
+    before, asked = page.evaluate(MOVES), len(watch.requests)
+
+    drag(page, [(x, y), (x + 80, y + 40)])
+    page.mouse.wheel(0, -240)
+    page.evaluate(FRAME)
+    after = page.evaluate(MOVES)
+    assert after["zoom"] > before["zoom"]
+    assert after["u"] < before["u"]
+    assert page.evaluate("sentToCard") == sent
+    page.wait_for_function("() => location.search.includes('map=')")
+
+    for by, legend in (
+        ("shape", "closed curve (1)open curve (1)"),
+        ("regime", "tiling (2)"),
+        ("stability", "stability 01"),
+        ("rate", "tokenslog scale"),
+    ):
+        sent = page.evaluate("sentToCard")
+        page.evaluate(f"() => dash_clientside.set_props('map-color', {{value: '{by}'}})")
+        expect(page.locator("#map-legend")).to_contain_text(legend)
+        page.wait_for_function(f"() => location.search.includes('by={by}')")
+        assert page.evaluate("sentToCard") - sent < 6_000, "a colour for each cluster and level, and no point"
+    asked_again = [address for address in watch.requests[asked:] if "/_dash-update" in address or "/api/" in address]
+    assert [address for address in asked_again if "/thumbnail/" not in address] == []
+
+    seen = page.evaluate(MOVES)
+    page.reload()
+    page.wait_for_selector("#map[data-drawn]")
+    again = page.evaluate(MOVES)
+    assert all(abs(seen[key] - again[key]) < 0.01 for key in ("u", "v", "zoom")), "a link opens at the same place"
+    expect(page.locator("#map-legend")).to_contain_text("tokens")
+    page.locator("#map").focus()
+    page.keyboard.press("0")
+    page.wait_for_function("() => !location.search.includes('map=')")
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("() => location.search.includes('map=')")
+    assert watch.problems == []
+
+
+def test_lasso_and_box_select_clusters_for_tiles_and_link(page: Page, app: App, watch: Watch) -> None:
+    open_map(page, app)
+    first = app.host.run.summary(0).features
+    page.locator("[data-tool=lasso]").click()
+    corners = around(page, range(first[0], first[-1] + 1))
+    drag(page, [*corners, corners[0]])
+    expect(page.locator("#tile-count")).to_have_text("1 of 2 clusters")
+    page.wait_for_function("() => location.search.includes('sel=0')")
+    assert page.evaluate("() => mx.map.standing()") == [0]
+    keep(page, "atlas-selection-dark")
+    page.reload()
+    expect(page.locator("#tile-count")).to_have_text("1 of 2 clusters")
+    page.wait_for_selector("#map[data-drawn]")
+    assert page.evaluate("() => mx.map.standing()") == [0]
+    page.click("#clear-selection")
+    expect(page.locator("#tile-count")).to_have_text("2 clusters")
+    expect(page.locator("#clear-selection")).to_be_hidden()
+    page.wait_for_function("() => !location.search.includes('sel=')")
+
+    page.locator("[data-tool=box]").click()
+    second = app.host.run.summary(1).features
+    corners = around(page, range(second[0], second[-1] + 1))
+    drag(page, [corners[0], corners[2]])
+    page.wait_for_function("() => location.search.includes('sel=1')")
+    expect(page.locator("#tile-count")).to_have_text("1 of 2 clusters")
+    page.locator("#map").focus()
+    page.keyboard.press("Escape")
+    expect(page.locator("#tile-count")).to_have_text("2 clusters")
+    assert watch.problems == []
+
+
+def test_selections_are_written_as_the_server_reads_them(page: Page, app: App) -> None:
+    open_map(page, app)
+    draw = random.Random(0)
+    sets = [
+        [],
+        [0],
+        [3, 4, 5, 9],
+        list(range(5000)),
+        *(sorted(draw.sample(range(9000), n)) for n in (2, 40, 900, 4000)),
+    ]
+    for clusters in sets:
+        text = page.evaluate("(clusters) => mx.selection.write(new Set(clusters))", clusters)
+        assert len(text) <= 1_600
+        assert read_selection(text) == set(clusters)
+        assert sorted(page.evaluate("(text) => [...mx.selection.read(text)]", text)) == clusters
+
+
+def test_points_tell_what_they_are_and_lead_to_their_cluster(page: Page, app: App, watch: Watch) -> None:
+    open_map(page, app)
+    noise = next(f for f, cluster in enumerate(app.host.run.features().cluster) if cluster == -1)
+    page.mouse.move(*place_of(page, noise))
+    expect(page.locator("#map-tip")).to_contain_text("noise: in no cluster")
+    expect(page.locator("#noise-word")).to_have_text("shown grey")
+    page.evaluate("() => dash_clientside.set_props('map-noise', {value: 'hidden'})")
+    expect(page.locator("#noise-word")).to_have_text("hidden")
+    expect(page.locator(".counted")).to_contain_text(f"{app.host.run.manifest.n_noise} noise, hidden")
+    page.mouse.move(5, 5)
+    expect(page.locator("#map-tip")).to_be_hidden()
+    page.mouse.move(*place_of(page, noise))
+    page.evaluate(FRAME)
+    expect(page.locator("#map-tip")).to_be_hidden()
+    assert "noise=hidden" in page.url
+
+    x, y = place_of(page, app.host.run.summary(1).features[3])
+    page.mouse.move(x, y)
+    expect(page.locator("#map-tip")).to_contain_text(app.host.run.summary(1).label)
+    page.mouse.click(x, y)
+    page.wait_for_selector("#cloud canvas")
+    assert "/cluster/1" in page.url
+    page.go_back()
+    page.wait_for_selector("#map[data-drawn]")
+    assert "noise=hidden" in page.url
+    page.hover("a.tile >> nth=0")
+    page.wait_for_function("() => String(mx.map.standing()) === '0'")
+    assert watch.problems == []
+
+
+def test_without_webgl_the_tiles_are_still_there(page: Page, app: App) -> None:
+    page.add_init_script(
+        "const get = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext = "
+        "function (kind, ...rest) { return kind === 'webgl2' ? null : get.call(this, kind, ...rest); }"
+    )
+    page.goto(f"{app.url}/run/planted")
+    expect(page.locator("#map")).to_contain_text("needs WebGL 2")
+    expect(page.locator("a.tile")).to_have_count(2)
