@@ -40,7 +40,7 @@ class Markup:
             return ""
         if isinstance(node, (str, int, float)):
             return escape(str(node))
-        if isinstance(node, Component):
+        if isinstance(node, (Component, dict)):
             return self._component(_told(node))
         if isinstance(node, Sequence):
             return "".join(self.write(one) for one in node)
@@ -77,7 +77,10 @@ class Markup:
         return f"<{tag}{told}>" + ("" if tag in VOID else f"{self.write(props.get('children'))}</{tag}>")
 
 
-def _told(node: Component) -> dict[str, Any]:
+def _told(node: Component | dict[str, Any]) -> dict[str, Any]:
+    """A component's type, namespace and properties; pages also send them as such a record."""
+    if isinstance(node, dict):
+        return node
     told: dict[str, Any] = node.to_plotly_json()  # type: ignore[no-untyped-call]
     return told
 
@@ -93,7 +96,7 @@ def _hyphenated(name: str) -> str:
 
 
 def _holds_control(node: object) -> bool:
-    if isinstance(node, Component):
+    if isinstance(node, (Component, dict)):
         told = _told(node)
         return told["type"] in NEEDS_SERVER or _holds_control(told["props"].get("children"))
     return isinstance(node, (list, tuple)) and any(_holds_control(one) for one in node)
