@@ -73,22 +73,25 @@ def open_runs(
     allow_host: Annotated[list[str] | None, typer.Option(help="Further names the page may be asked for by.")] = None,
     shares: Annotated[Path | None, typer.Option(help="SQLite file of shared results.")] = None,
     read_only: Annotated[bool, typer.Option(help="Store nothing.")] = False,
+    prefix: Annotated[str, typer.Option(help="Path under which a proxy serves it.")] = "/",
+    allow_frame: Annotated[list[str] | None, typer.Option(help="Origin that may show it in a frame.")] = None,
+    view_only: Annotated[
+        Path | None,
+        typer.Option(help="One run for whoever has the link; the file holds its secret."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve the browser app on a run or a folder of runs."""
-    from explorer.app.serve import HostAddress, serve
+    from explorer.app.serve import HostAddress, Keeping, Place, serve, serve_view_only
 
     host = HostAddress.read(host_url, host_token_file)
-    serve(
-        folder,
-        host=host,
-        port=port,
-        bind=bind,
-        allowed_hosts=tuple(allow_host or ()),
-        shares_path=shares,
-        read_only=read_only,
-        as_json=as_json,
-    )
+    place = Place(port, bind, prefix, tuple(allow_host or ()), tuple(allow_frame or ()))
+    if view_only is None:
+        serve(folder, host=host, place=place, keeping=Keeping(shares, read_only), as_json=as_json)
+    elif host is None:
+        serve_view_only(folder, view_only, place, shares, as_json)
+    else:
+        raise InputError("--view-only", "a steering host", "no host: whoever has the link only looks")
 
 
 @app.command()
@@ -198,12 +201,13 @@ def show(
 
 
 @app.command()
-def check(path: Annotated[Path, typer.Argument(help="Bundle or run.")], as_json: AsJson = False) -> None:
-    """Verify every file of a bundle or a run, and say what is wrong where."""
+def check(path: Annotated[Path, typer.Argument(help="Bundle, run or tour.")], as_json: AsJson = False) -> None:
+    """Verify every file of a bundle, a run or a tour, and say what is wrong where."""
+    from explorer.app.tours.check import check_tour, is_tour
     from explorer.runs.check import check as check_folder
     from explorer.terminal import print_json, print_line
 
-    report = check_folder(path)
+    report = check_tour(path) if is_tour(path) else check_folder(path)
     problems = [str(problem) for problem in report.problems]
     if as_json:
         print_json({"path": str(path), "kind": report.kind, "ok": report.ok, "problems": problems})
@@ -217,18 +221,49 @@ def check(path: Annotated[Path, typer.Argument(help="Bundle or run.")], as_json:
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Run.")],
-    out: Annotated[Path, typer.Option(help="Folder of the export.")],
+    run: Annotated[Path, typer.Argument(help="Run, or with --html also a tour.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the export.")] = None,
     formats: Annotated[list[str] | None, typer.Option("--format", help="csv or svg; both if absent.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="One file that opens from disk: a manifold's page, or a tour.")
+    ] = None,
+    cluster: Annotated[int | None, typer.Option(min=0, help="Whose page --html writes.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a run's tables as CSV and its portraits as SVG."""
+    """Write a run's tables as CSV and its portraits as SVG, or one manifold or tour as one HTML file."""
+    if html is not None:
+        _export_html(run, html, cluster, as_json)
+        return
+    if out is None:
+        raise InputError("explorer export", "neither --out nor --html", "a folder, or an HTML file")
     from explorer.runs.export import FORMATS, export_run
     from explorer.runs.run import open_run
     from explorer.terminal import print_json, say
 
     files = export_run(open_run(run), out, tuple(formats or FORMATS))
     print_json({"export": str(out), "files": sorted(files)}) if as_json else say(f"{out}: {len(files)} files")
+
+
+@app.command()
+def record(
+    tour: Annotated[Path, typer.Argument(help="Folder of a tour, beside the runs that it shows.")],
+    run: Annotated[Path | None, typer.Option(help="Run whose subject a host is started for.")] = None,
+    host_url: Annotated[str | None, typer.Option(help="Address of a steering host that runs already.")] = None,
+    host_token_file: Annotated[Path | None, typer.Option(help="File that holds the host's token.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record the steering results that a tour shows, so that it plays without a host."""
+    from explorer.app.serve import HostAddress, one_host
+    from explorer.app.tours.record import record_tour
+    from explorer.app.tours.tour_file import open_tour
+    from explorer.terminal import print_json, say
+
+    folder = open_tour(tour)
+    with one_host(run, HostAddress.read(host_url, host_token_file)) as client:
+        files = record_tour(folder, client)
+    print_json({"tour": str(tour), "files": [str(file) for file in files]}) if as_json else say(
+        f"{tour}: {len(files)} {'result' if len(files) == 1 else 'results'} recorded"
+    )
 
 
 @app.command()
@@ -371,6 +406,22 @@ def bench(
         return
     for table in shown.tables:
         print_table(*table)
+
+
+def _export_html(path: Path, out: Path, cluster: int | None, as_json: bool) -> None:
+    from explorer.app.still.page_file import manifold_file, tour_file
+    from explorer.app.tours.check import is_tour
+    from explorer.app.tours.tour_file import open_tour
+    from explorer.runs.run import open_run
+    from explorer.terminal import print_json, say
+
+    if is_tour(path):
+        size = tour_file(open_tour(path), out)
+    elif cluster is None:
+        raise InputError("--cluster", "nothing", "the number of the manifold that --html shall show")
+    else:
+        size = manifold_file(open_run(path), cluster, out)
+    print_json({"file": str(out), "bytes": size}) if as_json else say(f"{out}: {size / 1e6:.1f} MB")
 
 
 def main() -> None:

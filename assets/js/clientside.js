@@ -40,7 +40,10 @@
   const shareWords = (link, done) => mx.tell(done ? "Link copied: " : "Copy this link: ", link);
 
   dash.mx = {
-    title(text) { if (text) document.title = text; },
+    title(text) {
+      if (text) document.title = text;
+      mx.notes.arrive();
+    },
     theme(clicks) { if (clicks) mx.theme.toggle(); },
 
     map(data) { if (data) mx.map.open(data); return "yes"; },
@@ -122,6 +125,10 @@
       if (!reply.ok) { mx.tell(kept.message); return; }
       const link = new URL(cluster.api.replace(/api$/, "") + kept.path.replace(/^\//, ""), window.location.href).href;
       shareWords(link, await mx.link.copy(link));
+    },
+    tour(data) {
+      if (data) mx.tour.render(data);
+      return "yes";
     },
     replay(data) {
       if (!data) return no();

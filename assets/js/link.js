@@ -3,7 +3,7 @@
   "use strict";
   const mx = (window.mx = window.mx || {});
   const VERSION = "1";
-  const ORDER = ["theme", "q", "shape", "regime", "sort", "sel", "wall", "by", "noise", "map", "text", "cam", "color", "at", "prompt", "from", "to", "strength"];
+  const ORDER = ["theme", "q", "shape", "regime", "sort", "sel", "wall", "by", "noise", "map", "text", "cam", "color", "at", "prompt", "from", "to", "strength", "step"];
 
   function number(value) {
     return String(Math.round(value * 1e4) / 1e4);
@@ -21,7 +21,7 @@
     const text = next.toString();
     const query = text ? `?v=${VERSION}&${text}` : "";
     if (query !== window.location.search) {
-      window.history.replaceState(window.history.state, "", window.location.pathname + query);
+      window.history.replaceState(window.history.state, "", window.location.pathname + query + window.location.hash);
     }
   }
 

@@ -11,23 +11,27 @@ from fastapi.responses import HTMLResponse
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from explorer.app.callbacks import atlas, frame, manifold, steering, text
+from explorer.app.callbacks import atlas, frame, manifold, steering, text, tour
 from explorer.app.edge import build_edge
 from explorer.app.links import PAGE_PATHS, Links
 from explorer.app.pages.page import frame as page_frame
 from explorer.app.relay import RelayLimits, SteeringHost
 from explorer.app.run_routes import run_router
 from explorer.app.security.filter import EdgeSettings
+from explorer.app.security.prefix import UnderPrefix
 from explorer.app.shares import ShareStore
 from explorer.app.site import Site
 from explorer.places import shipped_folder
 from explorer.runs.catalog import Catalog
 
-STYLES = ("tokens", "base", "controls", "shell", "gallery", "atlas", "manifold", "belief", "steer", "text")
+STYLES = (
+    "tokens", "base", "controls", "shell", "gallery", "atlas", "manifold", "belief", "steer", "text", "tour", "notes",
+)  # fmt: skip
 """Style sheets of assets/css, in order."""
 SCRIPTS = (
     "svg", "problems", "link", "ticks", "strips", "bands", "labels", "cloud", "cloud_labels", "selection", "points",
-    "scatter", "paint", "run_data", "map_input", "warm", "map", "wall", "text", "stream", "host", "keys", "clientside",
+    "scatter", "paint", "run_data", "map_input", "warm", "map", "wall", "text", "stream", "host", "keys", "notes",
+    "tour", "clientside",
 )  # fmt: skip
 """Scripts of assets/js, in order; theme.js stands in the head, before the first paint."""
 INDEX = """<!DOCTYPE html>
@@ -69,6 +73,7 @@ def create_app(
     edge: EdgeSettings,
     prefix: str = "/",
     relay_limits: RelayLimits | None = None,
+    view_only: bool = False,
 ) -> ASGIApp:
     """Build the app; serve the result with one worker.
 
@@ -79,16 +84,18 @@ def create_app(
         edge: what the front filter lets through; ``edge.read_only`` stores nothing.
         prefix: path under which a proxy serves the app, with a slash at both ends.
         relay_limits: bounds of the relay.
+        view_only: answer under ``prefix`` alone, and give no stored result of another run than the catalog's one.
     """
     app_version = version("manifold-explorer")
-    shares = ShareStore(shares_path, app_version, read_only=edge.read_only)
+    shares = ShareStore(shares_path, app_version, edge.read_only, only_of=catalog.entries[0].id if view_only else None)
     site = Site(catalog, host, shares, Links(prefix))
     dash_app = _dash(prefix, app_version)
     _add_pages(dash_app)
     dash_app.server.include_router(run_router(catalog))
-    for part in (frame, atlas, manifold, steering, text):
+    for part in (frame, atlas, manifold, steering, text, tour):
         part.register(dash_app, site)
-    return build_edge(dash_app, host=host, shares=shares, settings=edge, limits=relay_limits)
+    whole = build_edge(dash_app, host=host, shares=shares, settings=edge, limits=relay_limits)
+    return whole if prefix == "/" else UnderPrefix(whole, prefix, only=view_only)
 
 
 def _dash(prefix: str, app_version: str) -> Dash:

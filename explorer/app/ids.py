@@ -70,3 +70,10 @@ HOST_STATE = "host-state"
 HOST_POLL = "host-poll"
 REPLAY_STORE = "replay-store"
 STREAMS = "streams"
+
+NOTES_OPEN = "notes-open"
+NOTES_SHEET = "notes-sheet"
+NOTES_TITLE = "notes-title"
+
+TOUR = "tour"
+TOUR_STORE = "tour-store"

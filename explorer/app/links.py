@@ -1,7 +1,7 @@
 """Addresses inside the app, under whatever path a proxy serves it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import quote, unquote
 
 from explorer.app.state import View, encode
@@ -39,13 +39,28 @@ class SharedRoute:
 
 
 @dataclass(frozen=True)
+class TourRoute:
+    """`/tour/<id>`: one tour in the presenter."""
+
+    tour: str
+    """Name of its folder."""
+
+
+@dataclass(frozen=True)
+class CollectionRoute:
+    """`/collection#keep=...`: a collection of views in the presenter; only the browser sees what follows the "#"."""
+
+
+@dataclass(frozen=True)
 class NoRoute:
     """An address that the app does not have."""
 
 
-Route = GalleryRoute | AtlasRoute | ClusterRoute | SharedRoute | NoRoute
-PagePath = Literal["/", "/run/{run_id}", "/run/{run_id}/cluster/{cluster}", "/s/{share_id}"]
-PAGE_PATHS: tuple[PagePath, ...] = ("/", "/run/{run_id}", "/run/{run_id}/cluster/{cluster}", "/s/{share_id}")
+Route = GalleryRoute | AtlasRoute | ClusterRoute | SharedRoute | TourRoute | CollectionRoute | NoRoute
+PagePath = Literal[
+    "/", "/run/{run_id}", "/run/{run_id}/cluster/{cluster}", "/s/{share_id}", "/tour/{tour_id}", "/collection"
+]
+PAGE_PATHS: tuple[PagePath, ...] = get_args(PagePath)
 """Paths that answer with the app's page."""
 
 
@@ -88,6 +103,10 @@ class Links:
         """Address of a stored result."""
         return f"{self.prefix}s/{share}"
 
+    def tour(self, tour: str) -> str:
+        """Address of a tour."""
+        return f"{self.prefix}tour/{quote(tour, safe='')}"
+
     def read(self, path: str | None) -> Route:
         """Tell which page an address names."""
         inside = (path or "/").removeprefix(self.prefix.rstrip("/"))
@@ -100,5 +119,9 @@ class Links:
                 return ClusterRoute(run, int(number))
             case ["s", share]:
                 return SharedRoute(share)
+            case ["collection"]:
+                return CollectionRoute()
+            case ["tour", tour]:
+                return TourRoute(tour)
             case _:
                 return NoRoute()

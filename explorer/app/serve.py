@@ -4,9 +4,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 from types import FrameType
 from urllib.parse import urlsplit
 
@@ -16,16 +19,20 @@ from explorer.app.factory import create_app
 from explorer.app.local_host import LocalHost
 from explorer.app.relay import SteeringHost
 from explorer.app.security.filter import EdgeSettings
-from explorer.app.security.origins import host_list
+from explorer.app.security.origins import frame_ancestors, host_list
+from explorer.app.security.prefix import read_prefix
 from explorer.errors import ExplorerError, RequestError
 from explorer.runs.catalog import scan
+from explorer.runs.run import open_run
 from explorer.steering.client import AsyncSteeringClient
+from explorer.steering.token_file import read_token
 from explorer.terminal import print_json, say
 
 LONGEST_TOKEN = 4096
 """Bytes of a token file that are read."""
 _BACKLOG = 128
 _SHUTDOWN_SECONDS = 3
+_SECONDS_TO_START = 30
 
 
 @dataclass(frozen=True)
@@ -54,15 +61,40 @@ class HostAddress:
         return cls(url, _token(token_file))
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the app answers, and to whom."""
+
+    port: int = 8050
+    """0 takes a free one."""
+    bind: str = "127.0.0.1"
+    """Address to listen on."""
+    prefix: str = "/"
+    """Path under which a proxy serves it, with a slash at both ends; "{port}" stands for the port."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Further names that the page may be asked for by."""
+    frames: tuple[str, ...] = ()
+    """Origins that may show it in a frame."""
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What the app stores and gives."""
+
+    shares: Path | None = None
+    """SQLite file of shared results; None takes the user's own."""
+    read_only: bool = False
+    """Store nothing."""
+    view_only: bool = False
+    """One run under the place's prefix alone, and nothing besides it."""
+
+
 def serve(
     folder: Path,
     *,
     host: HostAddress | None = None,
-    port: int = 8050,
-    bind: str = "127.0.0.1",
-    allowed_hosts: tuple[str, ...] = (),
-    shares_path: Path | None = None,
-    read_only: bool = False,
+    place: Place | None = None,
+    keeping: Keeping | None = None,
     as_json: bool = False,
 ) -> None:
     """Serve the runs of a folder until interrupted; prints its address once it listens.
@@ -70,20 +102,55 @@ def serve(
     Args:
         folder: a run, or a folder of runs.
         host: the steering host, or None.
-        port: 0 takes a free one.
-        bind: address to listen on.
-        allowed_hosts: further names that the page may be asked for by.
-        shares_path: SQLite file of shared results; None takes the user's own.
-        read_only: store nothing.
+        place: where it answers.
+        keeping: what it stores.
         as_json: print {"url": ...} in place of a line.
 
     Raises:
         RunError: the folder is none.
-        RequestError: a name that is no host name.
+        RequestError: a name that is no host name, a path or an origin that is none.
         ExplorerError: the address cannot be listened on.
     """
     client = None if host is None else AsyncSteeringClient(host.url, host.token)
-    _serve(folder, client, port, bind, allowed_hosts, shares_path, read_only, _announce(as_json))
+    _serve(folder, client, place or Place(), keeping or Keeping(), _announce(as_json))
+
+
+def serve_view_only(
+    folder: Path, secret: Path, place: Place, shares: Path | None = None, as_json: bool = False
+) -> None:
+    """Serve one run to whoever has the link, and nothing else to anybody: no other run, no steering, no storing.
+
+    Args:
+        folder: the run.
+        secret: file with the part of the link that cannot be guessed; made, readable by its owner only, if missing.
+        place: where it answers.
+        shares: SQLite file of shared results; those of this run open.
+        as_json: print {"url": ...} in place of a line.
+
+    Raises:
+        RunError: the folder is no run.
+        RequestError, ExplorerError: as in ``serve``.
+    """
+    open_run(folder)
+    hidden = replace(place, prefix=f"{read_prefix(place.prefix)}view/{read_token(secret)}/")
+    _serve(folder, None, hidden, Keeping(shares, read_only=True, view_only=True), _announce(as_json))
+
+
+def serve_in_background(folder: Path, place: Place) -> str:
+    """Serve the runs of a folder, read-only, in a thread that ends with the program; gives the address.
+
+    Raises:
+        RunError, RequestError, ExplorerError: as in ``serve``.
+    """
+    told: Queue[str] = Queue()
+    listening = _listen(place.bind, place.port)
+    try:
+        server = _server(folder, None, place, Keeping(read_only=True), listening, told.put)
+    except BaseException:
+        listening.close()
+        raise
+    Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True).start()
+    return told.get(timeout=_SECONDS_TO_START)
 
 
 def serve_with_local_host(folder: Path, *, steered: str, port: int = 0, as_json: bool = False) -> None:
@@ -101,7 +168,23 @@ def serve_with_local_host(folder: Path, *, steered: str, port: int = 0, as_json:
     # uvicorn gives a signal that ended it back to the process, which would end here without ending the host.
     signal.signal(signal.SIGTERM, _leave)
     with LocalHost(folder / steered) as host:
-        _serve(folder, host, port, "127.0.0.1", (), None, False, _announce(as_json))
+        _serve(folder, host, Place(port), Keeping(), _announce(as_json))
+
+
+@contextmanager
+def one_host(run: Path | None, address: HostAddress | None) -> Iterator[SteeringHost]:
+    """A host that runs already, or one that is started for a run and ended again.
+
+    Raises:
+        RequestError: both are named, or neither.
+    """
+    if (run is None) == (address is None):
+        raise RequestError("host", "both or neither", "either --run, or --host-url and --host-token-file")
+    if run is not None:
+        with LocalHost(run) as host:
+            yield host
+    elif address is not None:
+        yield AsyncSteeringClient(address.url, address.token)
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
@@ -116,33 +199,48 @@ def default_shares() -> Path:
 
 
 def _serve(
+    folder: Path, host: SteeringHost | None, place: Place, keeping: Keeping, announce: Callable[[str], None]
+) -> None:
+    with _listen(place.bind, place.port) as listening:
+        _server(folder, host, place, keeping, listening, announce).run(sockets=[listening])
+
+
+def _server(
     folder: Path,
     host: SteeringHost | None,
-    port: int,
-    bind: str,
-    allowed_hosts: tuple[str, ...],
-    shares_path: Path | None,
-    read_only: bool,
+    place: Place,
+    keeping: Keeping,
+    listening: socket.socket,
     announce: Callable[[str], None],
-) -> None:
+) -> uvicorn.Server:
     catalog = scan(folder)
-    shares = shares_path or default_shares()
-    if not read_only:
+    shares = keeping.shares or default_shares()
+    if not keeping.read_only:
         shares.parent.mkdir(parents=True, exist_ok=True)
-    with _listen(bind, port) as listening:
-        own_port = int(listening.getsockname()[1])
-        edge = EdgeSettings(host_list(bind, own_port, allowed_hosts), read_only=read_only)
-        app = create_app(catalog, host=host, shares_path=shares, edge=edge)
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            lifespan="on",
-            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-        )
-        name = f"[{bind}]" if ":" in bind else bind
-        _Announcing(config, lambda: announce(f"http://{name}:{own_port}/")).run(sockets=[listening])
+    port = int(listening.getsockname()[1])
+    prefix = read_prefix(place.prefix.replace("{port}", str(port)))
+    app = create_app(
+        catalog,
+        host=host,
+        shares_path=shares,
+        edge=EdgeSettings(
+            host_list(place.bind, port, place.allowed_hosts),
+            read_only=keeping.read_only,
+            frame_ancestors=frame_ancestors(place.frames),
+        ),
+        prefix=prefix,
+        view_only=keeping.view_only,
+    )
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
+    name = f"[{place.bind}]" if ":" in place.bind else place.bind
+    return _Announcing(config, lambda: announce(f"http://{name}:{port}{prefix}"))
 
 
 def _announce(as_json: bool) -> Callable[[str], None]:

@@ -145,15 +145,22 @@ class ShareStore:
         app_version: written into each share.
         read_only: refuse to store.
         limits: how much is kept.
+        only_of: run whose shares are given; None gives those of every run.
     """
 
     def __init__(
-        self, path: Path, app_version: str, read_only: bool = False, limits: ShareLimits | None = None
+        self,
+        path: Path,
+        app_version: str,
+        read_only: bool = False,
+        limits: ShareLimits | None = None,
+        only_of: str | None = None,
     ) -> None:
         self.path = path
         self.app_version = app_version
         self.read_only = read_only
         self.limits = limits or ShareLimits()
+        self.only_of = only_of
 
     def put(self, result: SharedResult) -> str:
         """Store a result for good; gives its id, 22 url-safe characters.
@@ -179,7 +186,7 @@ class ShareStore:
         return share_id
 
     def get(self, share_id: str) -> Share | None:
-        """Read a share; None where there is none of that id.
+        """Read a share; None where there is none of that id, or of that run.
 
         Raises:
             RequestError: a newer version of the app made it.
@@ -190,7 +197,9 @@ class ShareStore:
         with self._connection(write=False) as connection:
             query = "SELECT format_version, sha256, payload FROM share WHERE id = ? AND size <= ?"
             row = connection.execute(query, (share_id, self.limits.max_bytes)).fetchone()
-        return None if row is None else self._read(*row)
+        share = None if row is None else self._read(*row)
+        other = share is not None and self.only_of not in (None, share.result.behaviour.run)
+        return None if other else share
 
     def _read(self, version: int, sha256: str, payload: bytes) -> Share:
         reader = READERS.get(version)

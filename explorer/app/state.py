@@ -30,6 +30,8 @@ MAX_TEXT = 2_000
 """Longest text of one key, in characters."""
 MAX_TRIED = 500
 """Longest text that is tried, in characters."""
+MAX_STEPS = 999
+"""Largest number of a tour's step."""
 MAX_STRENGTH = 100.0
 """Largest strength that a link may name; a host's own limit is lower."""
 
@@ -78,13 +80,15 @@ class View:
     """Where the path ends; None lets the page choose."""
     strength: float = 1.0
     """Multiple of the whole move."""
+    step: int = 1
+    """Step of a tour, from 1."""
 
 
 KEYS = {
     "theme": "theme", "query": "q", "shape": "shape", "regime": "regime", "sort": "sort",
     "selection": "sel", "wall": "wall", "paint": "by", "noise": "noise", "place": "map", "text": "text",
     "camera": "cam", "color": "color", "position": "at", "prompt": "prompt", "start": "from", "end": "to",
-    "strength": "strength",
+    "strength": "strength", "step": "step",
 }  # fmt: skip
 """Key in the link of each field of a view."""
 _FIELDS = {key: name for name, key in KEYS.items()}
@@ -186,6 +190,8 @@ def _decode_field(name: str, text: str) -> str | float | tuple[float, ...] | Non
         return _number(name, text, -MAX_STRENGTH, MAX_STRENGTH)
     if name == "color":
         return _color(text)
+    if name == "step":
+        return int(_number(name, text, 1, MAX_STEPS))
     return _short(name, text, MAX_TRIED if name == "text" else MAX_TEXT)
 
 

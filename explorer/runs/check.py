@@ -14,6 +14,9 @@ from explorer.runs.check_run import run_problems
 from explorer.runs.files import file_name
 from explorer.runs.run import load_run
 
+Kind = Literal["bundle", "run", "tour"]
+"""What can be checked."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -36,7 +39,7 @@ class CheckReport:
 
     path: str
     """What was checked."""
-    kind: Literal["bundle", "run"]
+    kind: Kind
     """What it is."""
     n_files: int
     """How many files its manifest lists, itself included; 0 where the manifest cannot be read."""
@@ -71,18 +74,19 @@ def _check_bundle(root: Path) -> CheckReport:
     try:
         bundle = load_bundle(root)
     except InputError as fault:
-        return _report(root, "bundle", 0, [fault])
-    return _report(root, "bundle", len(bundle.sha256) + 1, bundle_problems(bundle))
+        return problem_report(root, "bundle", 0, [fault])
+    return problem_report(root, "bundle", len(bundle.sha256) + 1, bundle_problems(bundle))
 
 
 def _check_run(root: Path) -> CheckReport:
     try:
         run = load_run(root)
     except InputError as fault:
-        return _report(root, "run", 0, [fault])
-    return _report(root, "run", len(run.manifest.sha256) + 1, run_problems(run))
+        return problem_report(root, "run", 0, [fault])
+    return problem_report(root, "run", len(run.manifest.sha256) + 1, run_problems(run))
 
 
-def _report(root: Path, kind: Literal["bundle", "run"], n_files: int, faults: Iterable[InputError]) -> CheckReport:
+def problem_report(root: Path, kind: Kind, n_files: int, faults: Iterable[InputError]) -> CheckReport:
+    """Gather faults into a report, each once."""
     problems = dict.fromkeys(Problem(fault.where, fault.found, fault.wanted) for fault in faults)
     return CheckReport(str(root), kind, n_files, tuple(problems))

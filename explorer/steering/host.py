@@ -1,8 +1,6 @@
 """Starts a steering host."""
 
 import json
-import os
-import secrets
 import socket
 import sys
 from pathlib import Path
@@ -10,16 +8,16 @@ from pathlib import Path
 import uvicorn
 
 from explorer.config import SteeringLimits
-from explorer.errors import ExplorerError, RequestError
+from explorer.errors import ExplorerError
 from explorer.steering.answers import Answers
 from explorer.steering.engine import fitting_threads
 from explorer.steering.headless import steer_headless
-from explorer.steering.server import SHORTEST_TOKEN, create_app
+from explorer.steering.server import create_app
 from explorer.steering.subject import open_engine
+from explorer.steering.token_file import read_token
 
-__all__ = ["read_token", "serve", "steer_headless"]
+__all__ = ["serve", "steer_headless"]
 
-_LONGEST_TOKEN = 4096
 _SHUTDOWN_SECONDS = 5
 
 
@@ -66,36 +64,6 @@ def serve(
         )  # fmt: skip
         with fitting_threads(engine.subject):
             _Announcing(config, _address(bind, listening), as_json=as_json).run(sockets=[listening])
-
-
-def read_token(path: Path) -> str:
-    """The token that a file holds; a missing file is made with a new one.
-
-    Raises:
-        RequestError: the file cannot be read or made, or what it holds is no token.
-    """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _stored_token(path)
-    except OSError as error:
-        raise RequestError(str(path), error.strerror or "an error", "a place for a token file") from error
-    token = secrets.token_urlsafe(32)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(token + "\n")
-    return token
-
-
-def _stored_token(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            token = file.read(_LONGEST_TOKEN).strip().decode("ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(str(path), type(error).__name__, "a file that holds a token") from error
-    if len(token) < SHORTEST_TOKEN or not token.isprintable() or " " in token:
-        wanted = f"a token of at least {SHORTEST_TOKEN} characters, without spaces"
-        raise RequestError(str(path), f"{len(token)} characters", wanted)
-    return token
 
 
 def _listen(bind: str, port: int) -> socket.socket:

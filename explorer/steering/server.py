@@ -32,13 +32,12 @@ from explorer.steering.protocol import (
 )
 from explorer.steering.refusal import Refusal
 from explorer.steering.stream import ClientGone, EventStream, or_gone
+from explorer.steering.token_file import SHORTEST_TOKEN
 from explorer.steering.worker import Item, Job, Worker
 
 LOG = logging.getLogger("explorer.host")
 Event = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
 
-SHORTEST_TOKEN = 16
-"""Fewest characters of a token."""
 _GONE = 499
 _INTERNAL = "the host failed on this request; its log says more"
 _HTTP_CODES: dict[int, ErrorCode] = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}

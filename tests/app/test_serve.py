@@ -13,7 +13,7 @@ from typing import IO
 import pytest
 
 from explorer.app.local_host import LocalHost
-from explorer.app.serve import HostAddress, default_shares, serve
+from explorer.app.serve import HostAddress, Keeping, Place, default_shares, serve
 from explorer.errors import ExplorerError, HostUnreachable, RequestError, RunError
 
 
@@ -53,12 +53,12 @@ def test_shares_lie_with_the_user_and_never_in_a_run(monkeypatch: pytest.MonkeyP
 
 def test_a_folder_that_is_none_is_refused_before_anything_listens(tmp_path: Path) -> None:
     with pytest.raises(RunError):
-        serve(tmp_path / "absent", port=0, shares_path=tmp_path / "s.sqlite")
+        serve(tmp_path / "absent", place=Place(0), keeping=Keeping(tmp_path / "s.sqlite"))
 
 
 def test_an_address_that_cannot_be_listened_on_is_told(runs_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ExplorerError, match="cannot listen"):
-        serve(runs_folder, port=0, bind="192.0.2.1", shares_path=tmp_path / "s.sqlite")
+        serve(runs_folder, place=Place(0, "192.0.2.1"), keeping=Keeping(tmp_path / "s.sqlite"))
 
 
 async def _ask(host: LocalHost) -> None:

@@ -14,11 +14,12 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 
 from explorer.app.factory import create_app
 from explorer.app.security.filter import EdgeSettings
-from explorer.app.security.origins import host_list
+from explorer.app.security.origins import frame_ancestors, host_list
 from explorer.runs.catalog import scan
 from explorer.runs.run import open_run
 from tests.app.conftest import write_steerable_run
 from tests.app.fake_host import FakeHost
+from tests.app.tour_data import write_tour
 from tests.planted import write_planted_run
 
 FLAGS = [
@@ -63,6 +64,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     broken = write_planted_run(folder / "runs" / "broken")
     (broken / "features.safetensors").write_bytes(b"cut short")
     host = FakeHost(open_run(folder / "runs" / "planted"))
+    write_tour(folder / "runs", host)
     yield from serve_in_thread(folder, host)
 
 
@@ -73,12 +75,15 @@ def app(served: App) -> App:
     return served
 
 
-def serve_in_thread(folder: Path, host: FakeHost) -> Iterator[App]:
+def serve_in_thread(
+    folder: Path, host: FakeHost, prefix: str = "/", hosts: tuple[str, ...] = (), frames: tuple[str, ...] = ()
+) -> Iterator[App]:
     """Serve the runs of a folder until the generator is closed."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    edge = EdgeSettings(host_list("127.0.0.1", port))
-    asgi = create_app(scan(folder / "runs"), host=host, shares_path=folder / "shares.sqlite", edge=edge)
+    edge = EdgeSettings(host_list("127.0.0.1", port, hosts), frame_ancestors=frame_ancestors(frames))
+    shares = folder / "shares.sqlite"
+    asgi = create_app(scan(folder / "runs"), host=host, shares_path=shares, edge=edge, prefix=prefix)
     config = uvicorn.Config(asgi, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

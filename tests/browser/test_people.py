@@ -28,11 +28,21 @@ def ready(selector: str) -> Callable[[Page], None]:
     return lambda page: page.wait_for_selector(selector) and None
 
 
+def noted(page: Page) -> None:
+    page.wait_for_selector("#strips .strip")
+    page.click("#notes-open")
+    page.get_by_label("Name of a new collection").fill("Rings")
+    page.click("text=New collection")
+    page.click("text=Add this view")
+
+
 VIEWS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "gallery": ("/?v=1", ready("a.run-card")),
     "atlas": ("/run/planted?v=1", ready("#map canvas")),
     "nothing found": ("/run/planted?v=1&q=nowhere", ready(".empty")),
     "manifold": ("/run/planted/cluster/0?v=1", steered),
+    "tour": ("/tour/days?v=1&step=5", ready("#bands .arm")),
+    "notes": ("/run/planted/cluster/0?v=1", noted),
     "missing": ("/nowhere?v=1", ready(".empty")),
 }
 

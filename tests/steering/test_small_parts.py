@@ -13,11 +13,11 @@ from explorer.errors import RequestError
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.engine import Engine
 from explorer.steering.guard import allowed_hosts, nesting
-from explorer.steering.host import read_token
 from explorer.steering.natural import CONTEXTS_PER_VALUE, context_text, mean_place, prepare
 from explorer.steering.protocol import BehaviourRequest, ReadoutValue, TokenEvent, event_from_json, event_to_sse
 from explorer.steering.readout import Readout, custom_readout
 from explorer.steering.text import TextStream
+from explorer.steering.token_file import read_token
 from tests.steering.fake import asked
 
 WORDS = {"a": [1], " a": [2], "b": [3], " b": [3], "c d": [4, 5], " c d": [6, 5], "c e": [4, 7], " c e": [6, 7]}

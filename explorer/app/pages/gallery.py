@@ -1,6 +1,7 @@
 """The gallery of runs; one that cannot be read stands there with its reason."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -9,6 +10,7 @@ from explorer.app.choose import likeness
 from explorer.app.links import Links
 from explorer.app.pages.page import Crumb, Page
 from explorer.app.pages.parts import Node
+from explorer.app.pages.tour import TourCard, tour_card
 from explorer.app.words import count, counted, short_id
 from explorer.records import ClusterSummary, ShapeKind
 from explorer.runs.manifest import RunManifest
@@ -23,17 +25,25 @@ STEPS = (
 """What one does here."""
 
 
-def gallery_page(runs: list[tuple[str, RunManifest]], broken: list[tuple[str, str]], links: Links) -> Page:
+def gallery_page(
+    runs: list[tuple[str, RunManifest]], broken: list[tuple[str, str]], links: Links, tours: Sequence[TourCard] = ()
+) -> Page:
     """All runs of the catalog.
 
     Args:
         runs: id and manifest of each run that can be read.
         broken: name and reason of each that cannot.
         links: addresses.
+        tours: tours through them.
     """
     cards: list[Node] = [_card(run, manifest, links) for run, manifest in runs]
     cards += [_broken_card(name, reason) for name, reason in broken]
-    body: list[Node] = [_intro(), html.Div(cards, className="runs") if cards else _no_runs(), _steps()]
+    body: list[Node] = [
+        _intro(),
+        *(tour_card(tour, links) for tour in tours),
+        html.Div(cards, className="runs") if cards else _no_runs(),
+        _steps(),
+    ]
     return Page("Runs · Manifold Explorer", body, (Crumb("Runs"),))
 
 

@@ -11,6 +11,7 @@ KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "Everywhere",
         (("?", "this sheet"), ("/", "to the search"), ("Tab", "to the next control"), ("Esc", "close what is open")),
     ),
+    ("A tour", (("→ Space", "next step"), ("←", "step back"), ("Home End", "first, last"), ("f", "full screen"))),
     ("The map", (("← → ↑ ↓", "move it"), ("+ −", "zoom"), ("0", "all of it"), ("Esc", "clear the selection"))),
     ("The tiles", (("← → ↑ ↓", "to the next tile"), ("PgUp PgDn Home End", "further"), ("Enter", "open it"))),
     ("A path that is steered", (("← →", "move the handle along the path"), ("Home End", "to the path's ends"))),

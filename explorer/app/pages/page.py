@@ -8,6 +8,7 @@ from dash.development.base_component import Component
 
 from explorer.app import ids
 from explorer.app.pages.keys import keys_sheet
+from explorer.app.pages.notes import notes_button, notes_sheet
 from explorer.app.pages.parts import Node, attributes
 
 
@@ -45,6 +46,7 @@ def frame() -> Component:
             html.Header(id=ids.HEADER, children=header(Page("", []), "/")),
             html.Main(id=ids.PAGE, tabIndex="-1", children=waiting()),
             keys_sheet(),
+            notes_sheet(),
             html.Div(id=ids.TOAST, className="toast", role="status", **attributes(aria_live="polite")),
         ]
     )
@@ -59,6 +61,7 @@ def header(page: Page, home: str) -> list[Node]:
                 html.Nav(_crumbs(page.crumbs), className="crumbs", **attributes(aria_label="Where you are")),
                 html.Div(className="header-space"),
                 *page.actions,
+                notes_button(),
                 html.Button(
                     "?",
                     id=ids.KEYS_OPEN,

@@ -1,13 +1,13 @@
 """From an address to a page; what is wrong with the address or the run is said in words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from explorer.app.choose import choose_tiles
 from explorer.app.figures.cloud import CloudColors, cloud_colors
-from explorer.app.links import AtlasRoute, ClusterRoute, GalleryRoute, Route, SharedRoute
+from explorer.app.links import AtlasRoute, ClusterRoute, CollectionRoute, GalleryRoute, Route, SharedRoute, TourRoute
 from explorer.app.pages.atlas import atlas_page
 from explorer.app.pages.gallery import gallery_page
 from explorer.app.pages.manifold import manifold_page, open_cluster
@@ -15,8 +15,11 @@ from explorer.app.pages.messages import broken, link_notice, not_found
 from explorer.app.pages.page import Page
 from explorer.app.pages.shared import shared_page
 from explorer.app.pages.tiles import tile_count, wall_data
+from explorer.app.pages.tour import COLLECTION, tour_cards, tour_link, tour_page
 from explorer.app.site import Site
 from explorer.app.state import View, decode, read_fields
+from explorer.app.tours.slides import make_slides
+from explorer.app.tours.tour_file import tour_folders
 from explorer.errors import InputError, RequestError
 from explorer.runs.run import Run
 
@@ -44,6 +47,10 @@ def _page(site: Site, route: Route, view: View) -> Page:
             return _manifold(site, site.catalog.run(run), cluster, view)
         case SharedRoute(share):
             return _shared(site, share)
+        case CollectionRoute():
+            return tour_page(COLLECTION, site.links)
+        case TourRoute(tour):
+            return _tour(site, tour)
         case AtlasRoute(run) | ClusterRoute(run, _):
             return not_found(site.links, f"There is no run called “{run[:80]}” here.")
         case _:
@@ -61,7 +68,7 @@ def _gallery(site: Site) -> Page:
         for entry in site.catalog.entries
         if not isinstance(entry, Run)
     ]
-    return gallery_page(whole, broken_runs, site.links)
+    return gallery_page(whole, broken_runs, site.links, tour_cards(site.catalog.root))
 
 
 def without_folder(reason: str, root: Path) -> str:
@@ -71,7 +78,9 @@ def without_folder(reason: str, root: Path) -> str:
 
 def _atlas(site: Site, run: Run, view: View) -> Page:
     tiles = choose_tiles(run.manifest.clusters, view, site.texts.of(run))
-    return atlas_page(run, tiles, site.links, view, _steerable(site, run))
+    page = atlas_page(run, tiles, site.links, view, _steerable(site, run))
+    tours = [tour_link(tour, site.links) for tour in tour_cards(site.catalog.root) if run.id in tour.runs]
+    return replace(page, actions=[*tours, *page.actions])
 
 
 def _manifold(site: Site, run: Run, cluster: int, view: View) -> Page:
@@ -95,6 +104,19 @@ def _shared(site: Site, share_id: str) -> Page:
     subject = run.manifest.subject
     same = subject is not None and subject.fingerprint == behaviour.fingerprint
     return shared_page(share, run if same else None, site.links)
+
+
+def _tour(site: Site, tour_id: str) -> Page:
+    folder = next((one for one in tour_folders(site.catalog.root) if one.id == tour_id), None)
+    if folder is None:
+        return not_found(site.links, f"There is no tour called “{tour_id[:80]}” here.")
+    slides = make_slides(
+        folder,
+        site.catalog,
+        lambda run, summary: site.links.cluster(run.id, summary.id),
+        lambda run, summary: site.links.thumbnail(run.id, summary.id),
+    )
+    return tour_page(slides, site.links)
 
 
 @dataclass(frozen=True)

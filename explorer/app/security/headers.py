@@ -44,6 +44,7 @@ def page_policy(hashes: Sequence[str], frame_ancestors: str) -> str:
         "img-src": "'self' data: blob:",
         "font-src": "'self'",
         "connect-src": "'self'",
+        "frame-src": "'self'",
         "manifest-src": "'self'",
         "object-src": "'none'",
         "base-uri": "'none'",

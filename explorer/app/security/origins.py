@@ -14,6 +14,7 @@ from explorer.errors import RequestError
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([0-9]{1,5}))?")
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)(:([0-9]{1,5}|\*))?")
 _OWN_SITES = frozenset({"same-origin", "none"})
 _DEFAULT_PORT = {"http": 80, "https": 443}
 
@@ -47,6 +48,21 @@ class HostList:
         """Whether a request with this Host header is for this app."""
         port = authority.port if authority.port is not None else _DEFAULT_PORT.get(scheme)
         return not self.names.isdisjoint({Authority(authority.name, port), Authority(authority.name, None)})
+
+
+def frame_ancestors(origins: Iterable[str]) -> str:
+    """Who may show the app in a frame, as CSP sources: itself, and the origins that are named.
+
+    Raises:
+        RequestError: one that is no origin; "*" in place of the port stands for every port.
+    """
+    named = list(origins)
+    for origin in named:
+        if not _ORIGIN.fullmatch(origin):
+            raise RequestError(
+                "--allow-frame", repr(origin), "an origin such as https://notes.example or http://localhost:*"
+            )
+    return " ".join(("'self'", *named))
 
 
 def is_loopback(bind: str) -> bool:

@@ -1,0 +1,126 @@
+"""One manifold as a page that nobody serves: its cloud, its words and numbers, its strips, and all of it as tables."""
+
+from dataclasses import asdict
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from explorer.app import ids
+from explorer.app.contexts import read_context
+from explorer.app.figures.cloud import cloud_colors
+from explorer.app.figures.strips import strips_view
+from explorer.app.pages.belief import belief_panel
+from explorer.app.pages.cloud import cloud_graph, color_options, curve_data
+from explorer.app.pages.manifold import OpenCluster, open_cluster
+from explorer.app.pages.numbers import number_rows, numbers_block
+from explorer.app.pages.page import Page
+from explorer.app.pages.parts import Node, attributes, details, table
+from explorer.app.pages.provenance import provenance
+from explorer.app.state import View
+from explorer.app.words import REGIMES, count, number, percent, sentence, visible
+from explorer.runs.run import Run
+
+EXAMPLES = 3
+"""Contexts of each feature."""
+STILL_STORE = "still-manifold"
+"""What the page's script draws from."""
+CHOOSE = "still-color"
+"""The choice of colours."""
+
+
+def manifold_still(run: Run, cluster: int) -> Page:
+    """The page of one cluster.
+
+    Raises:
+        RunError: the run is broken, or has no such cluster.
+    """
+    opened = open_cluster(run, cluster)
+    summary = opened.summary
+    body: list[Node] = [
+        dcc.Store(id=STILL_STORE, data=_data(opened)),
+        html.Div([_cloud(opened), _facts(opened)], className="manifold"),
+        html.Div([_features(opened), _belief(opened), _made(run)], className="below"),
+    ]
+    return Page(f"{summary.label} · {run.manifest.title}", body)
+
+
+def _data(opened: OpenCluster) -> dict[str, object]:
+    summary, geometry = opened.summary, opened.geometry
+    chosen = [option["value"] for option in color_options(summary, geometry)]
+    colors = {value: asdict(cloud_colors(summary, geometry, value)) for value in chosen}
+    return {"shape": curve_data(summary, geometry), "strips": asdict(strips_view(summary, geometry)), "colors": colors}
+
+
+def _cloud(opened: OpenCluster) -> Component:
+    summary, geometry = opened.summary, opened.geometry
+    options = [html.Option(option["label"], value=option["value"]) for option in color_options(summary, geometry)]
+    bar = [
+        html.Span("colour by"),
+        html.Select(options, id=CHOOSE, className="field", **attributes(aria_label="colour by")),
+    ]
+    foot = [
+        html.Span(f"{count(len(geometry.points))} of {count(summary.n_tokens)} activations shown"),
+        html.Span(f"three axes explain {percent(float(geometry.axis_share.sum()))}"),
+        html.Span("drag to turn, wheel to zoom"),
+    ]
+    return html.Div(
+        [
+            html.Div(bar, className="cloud-bar"),
+            cloud_graph(summary, geometry, View()),
+            html.Div(foot, className="cloud-foot"),
+        ],
+        className="cloud-box panel",
+    )
+
+
+def _facts(opened: OpenCluster) -> Component:
+    summary, geometry = opened.summary, opened.geometry
+    halo = len(geometry.atoms) - geometry.n_core
+    tags = (summary.shape, summary.regime, f"{count(geometry.n_core)} core + {count(halo)} halo features")
+    values = [
+        (visible(name), f"{float(at):.3f}", count(int(tokens)))
+        for name, at, tokens in zip(summary.order, geometry.value_coordinate, geometry.value_count, strict=True)
+    ]
+    named = [details("values in their order", [table(("value", "position", "tokens"), values)])] if values else []
+    return html.Div(
+        [
+            html.H1(summary.label),
+            html.P(sentence(summary.words), className="words"),
+            html.Div([html.Span(tag, className="tag", title=REGIMES.get(tag, "")) for tag in tags], className="tags"),
+            numbers_block(number_rows(summary, geometry)),
+            html.Div([html.H3("Where each feature fires"), html.Div(id=ids.STRIPS, className="strips")]),
+            *named,
+        ],
+        className="facts",
+    )
+
+
+def _features(opened: OpenCluster) -> Component:
+    rows = [
+        (
+            f"{strip.role} {strip.feature}",
+            strip.peak if strip.varies else "everywhere alike",
+            number(strip.strongest),
+            " · ".join(_examples(opened, strip.feature)),
+        )
+        for strip in strips_view(opened.summary, opened.geometry).strips
+    ]
+    head = ("feature", "fires most at", "mean activation there", "strongest tokens in their context")
+    return html.Section([html.H2("Features"), table(head, rows)], className="panel")
+
+
+def _examples(opened: OpenCluster, feature: int) -> list[str]:
+    geometry = opened.geometry
+    atom = geometry.atoms.tolist().index(feature)
+    fires = geometry.example_activation[atom] > 0
+    contexts = (read_context(opened.vocabulary, window) for window in geometry.example_ids[atom][fires][:EXAMPLES])
+    return [f"{context.before}[{context.token.strip()}]{context.after}" for context in contexts]
+
+
+def _belief(opened: OpenCluster) -> Component:
+    run = opened.run
+    return belief_panel(opened.summary, run.manifest.evidence, run.tree(), run.features())
+
+
+def _made(run: Run) -> Component:
+    return html.Section([html.H2("How this was made"), provenance(run.manifest, run.digest)], className="panel")

@@ -1,0 +1,102 @@
+"""Dash components as plain HTML text, for pages that open from disk: every text escaped, nothing that asks a server."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from dash.development.base_component import Component
+
+VOID = frozenset({"br", "col", "hr", "img", "input", "wbr"})
+"""Elements without an end tag."""
+RENAMED = {"className": "class", "htmlFor": "for"}
+"""Properties whose attribute has another name; the others are the same in lower case."""
+NOT_ATTRIBUTES = frozenset({"children", "key", "n_clicks", "n_clicks_timestamp", "disable_n_clicks", "style", "href"})
+"""Properties that are written elsewhere, or only mean something to Dash."""
+NEEDS_SERVER = frozenset(
+    {"Button", "Form", "Iframe", "Script", "Tooltip", "Dropdown", "Input", "Textarea", "RadioItems"}
+)
+"""Components that ask a server, or run something: left out, with the label around them."""
+IMAGE = "data:image/"
+"""Beginning of the only addresses that a page from disk may load."""
+
+
+@dataclass
+class Markup:
+    """Writes components, and gathers what scripts need."""
+
+    figures: dict[str, Any] = field(default_factory=dict)
+    """Figure and configuration of each graph, by its id."""
+    stores: dict[str, Any] = field(default_factory=dict)
+    """Data of each store, by its id."""
+
+    def write(self, node: object) -> str:
+        """One component, text or number, or a list of them, as HTML.
+
+        Raises:
+            TypeError: a component that this module does not know.
+        """
+        if node is None or isinstance(node, bool):
+            return ""
+        if isinstance(node, (str, int, float)):
+            return escape(str(node))
+        if isinstance(node, (Component, dict)):
+            return self._component(_told(node))
+        if isinstance(node, Sequence):
+            return "".join(self.write(one) for one in node)
+        raise TypeError(f"{type(node).__name__} is no component")
+
+    def _component(self, told: Mapping[str, Any]) -> str:
+        kind, props = str(told["type"]), told["props"]
+        if kind in NEEDS_SERVER:
+            return ""
+        if told["namespace"] == "dash_html_components":
+            if kind == "Label" and _holds_control(props.get("children")):
+                return ""
+            return self._element(kind.lower(), props)
+        match kind:
+            case "Store":
+                self.stores[props["id"]] = props.get("data")
+                return ""
+            case "Graph":
+                self.figures[props["id"]] = {"figure": props["figure"], "config": props.get("config", {})}
+                return f'<div id="{escape(props["id"])}"><div class="plot"></div></div>'
+            case "Link":
+                return self._element("span", props)
+        raise TypeError(f"no way to write a {kind} into a page from disk")
+
+    def _element(self, tag: str, props: Mapping[str, Any]) -> str:
+        given = {RENAMED.get(name, name.lower()): value for name, value in props.items() if name not in NOT_ATTRIBUTES}
+        if not str(given.get("src", IMAGE)).startswith(IMAGE):
+            del given["src"]
+        if str(props.get("href", "")).startswith("#"):
+            given["href"] = props["href"]
+        if props.get("style"):
+            given["style"] = "; ".join(f"{_hyphenated(name)}: {value}" for name, value in props["style"].items())
+        told = "".join(_attribute(name, value) for name, value in given.items())
+        return f"<{tag}{told}>" + ("" if tag in VOID else f"{self.write(props.get('children'))}</{tag}>")
+
+
+def _told(node: Component | dict[str, Any]) -> dict[str, Any]:
+    """A component's type, namespace and properties; pages also send them as such a record."""
+    if isinstance(node, dict):
+        return node
+    told: dict[str, Any] = node.to_plotly_json()  # type: ignore[no-untyped-call]
+    return told
+
+
+def _attribute(name: str, value: object) -> str:
+    if value is None or value is False:
+        return ""
+    return f" {name}" if value is True else f' {name}="{escape(str(value))}"'
+
+
+def _hyphenated(name: str) -> str:
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _holds_control(node: object) -> bool:
+    if isinstance(node, (Component, dict)):
+        told = _told(node)
+        return told["type"] in NEEDS_SERVER or _holds_control(told["props"].get("children"))
+    return isinstance(node, (list, tuple)) and any(_holds_control(one) for one in node)

@@ -1,0 +1,129 @@
+"""One self-contained HTML file out of a page: it opens from disk, asks nobody, is drawn by the app's own scripts."""
+
+import base64
+import re
+from collections.abc import Sequence
+from html import escape
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from plotly.io.json import to_json_plotly
+
+from explorer.app.pages.page import Page
+from explorer.app.pages.tour import tour_page
+from explorer.app.security.headers import script_hash
+from explorer.app.still.manifold import manifold_still
+from explorer.app.still.markup import Markup
+from explorer.app.tours.slides import make_slides
+from explorer.app.tours.tour_file import TourFolder
+from explorer.places import shipped_folder
+from explorer.records import ClusterSummary
+from explorer.runs.atomic import write_bytes
+from explorer.runs.catalog import scan
+from explorer.runs.run import Run
+
+STYLES = ("tokens", "base", "controls", "shell", "manifold", "belief", "steer", "tour", "still")
+"""Style sheets of assets/css that a page from disk needs, in order."""
+SCRIPTS = ("still", "svg", "ticks", "strips", "bands", "labels", "cloud", "cloud_labels", "stream", "tour")
+"""Scripts of assets/js, in order; the first stands in for Dash and for the address bar."""
+_BREAKS_OUT = re.compile(r"</(script|style)|<!--", re.IGNORECASE)
+
+
+def manifold_file(run: Run, cluster: int, out: Path) -> int:
+    """Write one manifold as an HTML file; gives its size in bytes.
+
+    Raises:
+        RunError: the run is broken, or has no such cluster.
+        ExplorerError: the file cannot be written.
+    """
+    return _write(out, manifold_still(run, cluster))
+
+
+def tour_file(folder: TourFolder, out: Path) -> int:
+    """Write a whole tour, its recorded results and everything that it shows, as an HTML file; gives its size in bytes.
+
+    Raises:
+        InputError: the tour breaks its format.
+        ExplorerError: the file cannot be written.
+    """
+    slides = make_slides(folder, scan(folder.root.parent.parent), page=None, portrait=_inside)
+    return _write(out, tour_page(slides, None))
+
+
+def page_text(page: Page) -> str:
+    """The file's text.
+
+    Its policy lets only its own scripts run, each named by its hash, and lets nothing be loaded from anywhere.
+    """
+    markup = Markup()
+    body = markup.write(page.body)
+    scripts = [_plotly(), *(_asset("js", name) for name in SCRIPTS), "window.mx.still.start();"]
+    scripts = [_contained(script) for script in scripts]
+    theme = _contained(_asset("js", "theme"))
+    data = _data({"figures": markup.figures, "stores": markup.stores})
+    style = _contained("\n".join(_asset("css", name) for name in STYLES))
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{escape(_policy([theme, *scripts]))}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f'<meta name="generator" content="Manifold Explorer {escape(version("manifold-explorer"))}">',
+            f"<title>{escape(page.title)}</title>",
+            f"<style>{style}</style>",
+            f"<script>{theme}</script>",
+            "</head>",
+            f'<body class="still"><main id="page">{body}</main>',
+            f'<script type="application/json" id="still-data">{data}</script>',
+            *(f"<script>{script}</script>" for script in scripts),
+            "</body>",
+            "</html>",
+            "",
+        ]
+    )
+
+
+def _write(out: Path, page: Page) -> int:
+    data = page_text(page).encode("utf-8")
+    write_bytes(out, data)
+    return len(data)
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    hashes = " ".join(script_hash(script) for script in scripts)
+    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:"
+
+
+def _asset(kind: str, name: str) -> str:
+    return (shipped_folder("assets") / kind / f"{name}.{kind}").read_text(encoding="utf-8")
+
+
+def _plotly() -> str:
+    return files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
+
+
+def _contained(source: str) -> str:
+    """A script or a style sheet as it may stand inside its element.
+
+    Raises:
+        ValueError: it holds what would end the element early.
+    """
+    source = source.replace("\r\n", "\n")
+    if _BREAKS_OUT.search(source):
+        raise ValueError("a script or a style sheet that cannot stand inside a page")
+    return source
+
+
+def _data(values: dict[str, Any]) -> str:
+    """JSON that cannot end its element, whatever texts it holds."""
+    return str(to_json_plotly(values)).replace("<", "\\u003c")
+
+
+def _inside(run: Run, summary: ClusterSummary) -> str:
+    """A portrait as an address that holds the picture itself."""
+    picture = base64.b64encode(run.thumbnail(summary.id).encode("utf-8")).decode("ascii")
+    return f"data:image/svg+xml;base64,{picture}"

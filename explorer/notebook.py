@@ -1,0 +1,74 @@
+"""The explorer inside a notebook: ``explorer.notebook.show(run)`` starts a server on this machine and frames it."""
+
+import sys
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import urljoin
+
+from explorer.app.links import Links
+from explorer.app.serve import Place, serve_in_background
+from explorer.app.state import View, read_fields
+from explorer.runs.run import open_run
+
+LOCAL_FRAMES = ("http://localhost:*", "http://127.0.0.1:*", "https://localhost:*")
+"""Who may show it in a frame if nobody says otherwise: notebooks on this machine."""
+
+
+def show(
+    run: Path | str,
+    cluster: int | None = None,
+    *,
+    height: int = 760,
+    theme: str = "",
+    prefix: str = "/",
+    frames: tuple[str, ...] = LOCAL_FRAMES,
+    allowed_hosts: tuple[str, ...] = (),
+) -> str:
+    """Show a run, or one of its manifolds, below the cell; gives the address.
+
+    The server listens on a free port of this machine's loopback, reads only, has no steering host, serves every
+    later call for the same run, and ends with the notebook's process. Where the browser runs on another machine, name
+    the path of a proxy: ``prefix="/proxy/{port}/"`` with jupyter-server-proxy, and the notebook's own host name under
+    ``allowed_hosts``.
+
+    Args:
+        run: the run's folder.
+        cluster: number of a manifold; None shows the run's map.
+        height: of the frame, in pixels.
+        theme: "dark" or "light"; "" follows the viewer's system.
+        prefix: path under which a proxy serves it; "{port}" stands for the port.
+        frames: origins that may show it in a frame.
+        allowed_hosts: further names that the page may be asked for by.
+
+    Raises:
+        RunError: the folder is no run, or it has no such cluster.
+        RequestError: a theme, prefix, origin or name that is none.
+    """
+    opened = open_run(run)
+    view: View = read_fields({"theme": theme})
+    if cluster is not None:
+        opened.summary(cluster)
+    base = _served(Path(run).resolve(), prefix, frames, allowed_hosts)
+    links = Links("")
+    page = links.atlas(opened.id, view) if cluster is None else links.cluster(opened.id, cluster, view)
+    address = urljoin(base, page)
+    _display(address, height)
+    return address
+
+
+@cache
+def _served(run: Path, prefix: str, frames: tuple[str, ...], allowed_hosts: tuple[str, ...]) -> str:
+    """The base address of the one server for a run; behind a proxy, its path alone."""
+    place = Place(0, prefix=prefix, allowed_hosts=allowed_hosts, frames=frames)
+    base = serve_in_background(run, place)
+    return base if prefix == "/" else "/" + base.split("/", 3)[3]
+
+
+def _display(address: str, height: int) -> None:
+    try:
+        notebook = import_module("IPython.display")
+    except ModuleNotFoundError:
+        print(f"IPython is not installed, so there is no frame; open {address} in a browser.", file=sys.stderr)
+        return
+    notebook.display(notebook.IFrame(address, width="100%", height=height))

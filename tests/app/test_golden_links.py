@@ -1,0 +1,44 @@
+"""Links that earlier versions made open today: to the page that they named, in the view that they named."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from explorer.app.links import Links
+from explorer.app.pages.route import page_at
+from explorer.app.shares import ShareStore
+from explorer.app.site import Site
+from explorer.app.state import KEYS, View, decode
+from explorer.runs.catalog import scan
+from explorer.runs.run import open_run
+from tests.app.conftest import write_steerable_run
+from tests.app.fake_host import FakeHost
+from tests.app.tour_data import write_tour
+
+LINKS: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data" / "golden" / "links.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    runs = tmp_path_factory.mktemp("golden")
+    run = open_run(write_steerable_run(runs / "planted"))
+    write_tour(runs, FakeHost(run))
+    return Site(scan(runs), None, ShareStore(runs / "s.sqlite", "test"), Links())
+
+
+@pytest.mark.parametrize("link", LINKS, ids=lambda link: f"{link['path']}{link['query'][:30]}")
+def test_a_link_of_an_earlier_version_opens(site: Site, link: dict[str, Any]) -> None:
+    wanted = {name: tuple(value) if isinstance(value, list) else value for name, value in link["view"].items()}
+    assert asdict(decode(link["query"])) == asdict(replace(View(), **wanted))
+    page = page_at(site, link["path"], link["query"])
+    assert page.title not in ("Not found", "This run cannot be opened")
+    assert "could not be read" not in str(page.body)
+
+
+def test_no_key_that_a_link_had_has_gone() -> None:
+    """A key that is new comes here together with a link of the version that brings it."""
+    named = {name for link in LINKS for name in link["view"]}
+    assert named <= set(KEYS)

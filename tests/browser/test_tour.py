@@ -1,0 +1,109 @@
+"""The presenter in a browser: stepped by keys, dots and swipes, with nothing asked of anybody on the way."""
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, watched
+from tests.browser.test_pages import CONTRAST
+from tests.browser.test_story import questions
+
+pytestmark = pytest.mark.browser
+DRAWN = {
+    "Words": ".slide-text p",
+    "Firing": ".firing-cell",
+    "Strips": "#strips .strip",
+    "Cloud": "#cloud canvas",
+    "Bands": "#bands .arm",
+    "Texts": "#streams .said",
+    "Numbers": ".slide-value",
+    "Tiles": ".slide-tiles img",
+}
+"""Each step with what it shows."""
+STEPS = list(DRAWN)
+KEYS = ("/", "?", "Enter", "Escape", "a", "Backspace", "Delete", "F2", "End", "ArrowDown", "ArrowRight")
+"""What somebody may hit."""
+SWIPE = """([from, to]) => {
+  const node = document.querySelector(".slide-text");
+  const touch = (x) => new Touch({ identifier: 1, target: node, clientX: x, clientY: 300 });
+  const send = (name, touches, x) =>
+    node.dispatchEvent(new TouchEvent(name, { bubbles: true, touches, changedTouches: [touch(x)] }));
+  send("touchstart", [touch(from)], from);
+  send("touchend", [], to);
+}"""
+
+
+def heading(page: Page, title: str) -> None:
+    expect(page.locator(".slide-text h1")).to_have_text(title, timeout=PATIENCE_MS)
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def test_a_tour_is_found_stepped_and_left_and_asks_nothing(page: Page, app: App, watch: Watch) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(app.url)
+    page.click("a.tour-card")
+    heading(page, "Words")
+    for title in STEPS[1:]:
+        press(page, "ArrowRight")
+        heading(page, title)
+        page.wait_for_selector(DRAWN[title])
+        keep(page, f"tour-{title.lower()}-dark-1440")
+    assert "step=8" in page.url
+
+    page.context.set_offline(True)
+    asked = questions(watch)
+    press(page, *KEYS)
+    heading(page, "Tiles")
+    press(page, "Home", " ", "PageDown", "PageDown", "PageUp")
+    heading(page, "Strips")
+    page.click('.dot-step[title="Bands"]')
+    heading(page, "Bands")
+    expect(page.locator("#bands .arm")).to_have_count(2)
+    assert questions(watch) == asked, "a tour goes on when the server is gone"
+    page.context.set_offline(False)
+
+    press(page, "f")
+    page.wait_for_function("() => document.fullscreenElement !== null")
+    press(page, "f")
+    page.wait_for_function("() => document.fullscreenElement === null")
+    page.click("text=Leave")
+    page.wait_for_selector("a.run-card")
+    assert app.host.asked == 0
+    assert watch.problems == []
+
+
+def test_the_recorded_handle_walks_by_itself_until_it_is_taken(page: Page, app: App, watch: Watch) -> None:
+    page.goto(f"{app.url}/tour/days?v=1&step=5")
+    left = "() => parseFloat(document.querySelector('.bands-handle')?.style.left)"
+    page.wait_for_function(f"() => ({left})() > 1")
+    slider = page.locator("#position")
+    slider.dispatch_event("pointerdown")
+    slider.fill("700")
+    press(page, "ArrowRight")
+    assert page.evaluate(left) == pytest.approx(70.5)
+    heading(page, "Bands")
+    assert watch.problems == []
+
+
+def test_it_is_readable_on_a_phone_and_follows_a_finger(browser: Browser, app: App, watch: Watch) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, reduced_motion="reduce")
+    page = watched(context, watch)
+    page.goto(f"{app.url}/tour/days?v=1&step=2")
+    for title in STEPS[2:]:
+        page.wait_for_selector(".slide-text h1")
+        page.evaluate(SWIPE, [300, 100])
+        heading(page, title)
+        for theme in ("dark", "light"):
+            page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
+            assert page.evaluate(CONTRAST) == []
+            keep(page, f"tour-{title.lower()}-{theme}-390")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.evaluate(SWIPE, [200, 170])
+    heading(page, "Tiles")
+    page.evaluate(SWIPE, [100, 300])
+    heading(page, "Numbers")
+    context.close()
+    assert watch.problems == []
