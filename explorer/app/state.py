@@ -78,13 +78,17 @@ class View:
     """Where the path ends; None lets the page choose."""
     strength: float = 1.0
     """Multiple of the whole move."""
+    readout: str = ""
+    """Readout classes as they are edited, one a line; "" is the cluster's own."""
+    phrases: str = ""
+    """Phrases that are watched along the path, one a line; "" is the page's own."""
 
 
 KEYS = {
     "theme": "theme", "query": "q", "shape": "shape", "regime": "regime", "sort": "sort",
     "selection": "sel", "wall": "wall", "paint": "by", "noise": "noise", "place": "map", "text": "text",
     "camera": "cam", "color": "color", "position": "at", "prompt": "prompt", "start": "from", "end": "to",
-    "strength": "strength",
+    "strength": "strength", "readout": "values", "phrases": "phrases",
 }  # fmt: skip
 """Key in the link of each field of a view."""
 _FIELDS = {key: name for name, key in KEYS.items()}
