@@ -65,6 +65,8 @@ class FakeHost:
         self.asked = 0
         self.streams = 0
         self.cut_after: int | None = None
+        self.values: list[tuple[str, tuple[str, ...]]] = []
+        """Readout classes of the last behaviour that was asked for with some."""
 
     async def subject(self) -> SubjectReply:
         self._check()
@@ -90,6 +92,7 @@ class FakeHost:
         if request.fingerprint != self._fingerprint():
             raise HostMismatch(f"the host holds {self._fingerprint()}, the run needs {request.fingerprint}")
         self.asked += 1
+        self.values = [(value.name, value.spellings) for value in request.values or ()]
         return self._reply(request)
 
     async def check(self, request: CheckRequest) -> CheckReply:
