@@ -202,7 +202,7 @@ def _spread_table(told: AcrossPrompts, *, adjacent: bool) -> SpreadTable:
 def _adjacent_words(told: AcrossPrompts) -> str:
     energy: dict[Arm, float] = {arm.arm: arm.e_bc.mean for arm in told.arms}
     curve, chord = energy["manifold"], energy["chord"]
-    rest = f"E {number(chord)} on the chord, {number(curve)} on the curve."
+    rest = f"E {chord:.2f} on the chord, {curve:.2f} on the curve."
     if chord <= curve:
         return f"To the next value the straight chord is as good as the curve, or better: {rest}"
     return f"To the next value curve and chord are close neighbours: {rest}"
