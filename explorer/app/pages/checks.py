@@ -112,5 +112,5 @@ def _readout(view: View, readout: str, has_host: bool) -> list[Node]:
 
 def _lines(name: str, text: str, title: str) -> Component:
     rows = min(max(text.count("\n") + 1, 4), 12)
-    return dcc.Textarea(id=name, value=text, rows=rows, maxLength=MAX_TEXT, className="field lines", title=title,
-                        spellCheck=False)  # fmt: skip
+    area = dcc.Textarea(id=name, value=text, rows=rows, maxLength=MAX_TEXT, className="field lines", spellCheck=False)
+    return html.Label([html.Span(title, className="sr"), area])
