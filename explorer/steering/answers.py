@@ -143,7 +143,7 @@ class Answers:
             off_manifold=dict(zip(names, off.tolist(), strict=True)),
             prompt_tokens=planned.prompt.tokens,
         )
-        said: dict[Row, list[int]] = {name: [] for name in names}
+        said: dict[Row, list[TokenEvent]] = {name: [] for name in names}
         for event in write(
             engine.steps(prefix, rows, every_token=request.where == "generated"),
             names,
@@ -155,7 +155,7 @@ class Answers:
             rng=np.random.default_rng(request.seed),
         ):
             if isinstance(event, TokenEvent):
-                said[event.row].append(event.token_id)
+                said[event.row].append(event)
             yield (
                 event
                 if not isinstance(event, DoneEvent)

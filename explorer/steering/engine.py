@@ -7,6 +7,7 @@ and the last prompts as the unsteered model read them: a drag asks about the sam
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -200,11 +201,11 @@ class Engine:
         states, logprob = scored.residual.cpu(), scored.logprob.cpu().numpy()
         if not (bool(torch.isfinite(states).all()) and np.isfinite(logprob).all()):
             raise overflow()
+        fires = self._fires(torch.cat([states[row, : len(text)] for row, text in enumerate(distinct)]))
         read = {
-            text: ReadBack(states[row, : len(text)].numpy(), logprob[row, : len(text)],
-                           list(self._fires(states[row, : len(text)])))
+            text: ReadBack(states[row, : len(text)].numpy(), logprob[row, : len(text)], list(islice(fires, len(text))))
             for row, text in enumerate(distinct)
-        }  # fmt: skip
+        }
         return [read[tuple(text)] for text in texts]
 
     def read_states(self, texts: list[list[int]]) -> Float[np.ndarray, "text d_model"]:
