@@ -305,12 +305,14 @@ def steer(
     max_tokens: Annotated[int, typer.Option(min=0)] = 0,
     arms: Annotated[str, typer.Option(help="Separated by commas.")] = "manifold,linear,chord",
     seed: int = 0,
+    swept: Annotated[bool, typer.Option("--sweep", help="Try every strength at every position.")] = False,
+    phrase: Annotated[list[str] | None, typer.Option(help="Text to watch along the path; may be repeated.")] = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
     """Steer once, every arm, without a browser; without --to, average over all pairs that are not adjacent."""
     from explorer.steering.headless import steer_headless
-    from explorer.steering.report import steering_rows
+    from explorer.steering.report import steering_tables
     from explorer.terminal import print_json, print_table
 
     result = steer_headless(
@@ -323,9 +325,15 @@ def steer(
         max_tokens=max_tokens,
         arms=tuple(arms.split(",")),
         seed=seed,
+        swept=swept,
+        phrases=tuple(phrase or ()),
         device=device,
     )
-    print_json(result) if as_json else print_table(*steering_rows(result))
+    if as_json:
+        print_json(result)
+        return
+    for table in steering_tables(result):
+        print_table(*table)
 
 
 @app.command()

@@ -145,6 +145,12 @@ class SteeringLimits(Settings):
     """Most points of a path."""
     max_strength: float = Field(default=4.0, gt=0.0)
     """Largest strength, in multiples of the whole move."""
+    max_rows: int = Field(default=2048, ge=1)
+    """Most rows of a sweep: strengths times positions times arms."""
+    max_phrases: int = Field(default=8, ge=1)
+    """Most phrases that are read along a path."""
+    max_phrase_tokens: int = Field(default=24, ge=1)
+    """Longest of them."""
     running: int = Field(default=4, ge=1)
     """Requests served at a time."""
     queued: int = Field(default=16, ge=0)

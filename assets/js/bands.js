@@ -122,7 +122,8 @@
     if (!box) return;
     view = data;
     if (!data) return;
-    box.replaceChildren(slider(), mx.html("div", { class: "arms", onpointerdown: drag }, data.arms.map(column)));
+    box.replaceChildren(mx.html("div", { class: "sliders" }, [slider(), mx.meter.row(data)]),
+      mx.html("div", { class: "arms", onpointerdown: drag }, data.arms.map(column)));
     move(typeof at === "number" ? at : position, false);
   }
 
@@ -136,5 +137,5 @@
     mx.cloud.erase();
   }
 
-  mx.bands = { render, clear, move, listen: (callback) => listeners.push(callback), position: () => position, view: () => view };
+  mx.bands = { render, clear, move, picture, listen: (callback) => listeners.push(callback), position: () => position, view: () => view };
 })();

@@ -102,24 +102,33 @@
     steerFields(prompt, from, to, strength) {
       mx.link.set({ prompt, from: from === "~" ? null : from, to, strength: Number(strength) === 1 ? null : strength });
     },
+    checkFields(phrases, readout, own) {
+      mx.link.set({ phrases: phrases === own.phrases ? null : phrases, values: readout === own.readout ? null : readout });
+    },
+    ownReadout(clicks, own) { return clicks ? own.readout : no(); },
     bands(data, position) {
       const verdict = document.getElementById("steer-verdict");
       mx.stream.stop();
+      mx.checks.clear();
       if (!data) { mx.bands.clear(); mx.host.again(); return [true, true, ""]; }
       mx.bands.render(data.view, position);
+      mx.realised.render(data.view);
       mx.cloud.path(data.view);
       if (verdict) verdict.className = `verdict ${data.view.moves === false ? "bad" : ""}`;
       return [false, false, data.view.verdict];
     },
+    check(data, steer) { mx.checks.answer("check", data, steer); },
+    sweep(data, steer) { mx.checks.answer("sweep", data, steer); },
+    phrases(data, steer) { mx.checks.answer("phrases", data, steer); },
     generate(clicks, steer, cluster) {
       if (!clicks || !steer || !cluster) return;
       const { waypoints, random_repeats, values, ...same } = steer.request;
       mx.stream.start(cluster.api, { ...same, position: mx.bands.position(), max_tokens: 24, where: "last_prompt" });
     },
     stop(clicks) { if (clicks) mx.stream.stop("Stopped."); },
-    async shareResult(clicks, steer, stream, cluster) {
+    async shareResult(clicks, steer, stream, cluster, ...asked) {
       if (!clicks || !steer) return;
-      const body = { view: window.location.search, label: cluster.label, behaviour_request: steer.request, behaviour: steer.reply, ...(stream || {}) };
+      const body = { view: window.location.search, label: cluster.label, behaviour_request: steer.request, behaviour: steer.reply, ...(stream || {}), ...mx.checks.kept(asked, steer) };
       const reply = await fetch(`${cluster.api}/share`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
       const kept = await reply.json();
       if (!reply.ok) { mx.tell(kept.message); return; }
@@ -136,7 +145,9 @@
       if (data.shape) mx.cloud.use(data.shape);
       mx.bands.render(data.view, data.position);
       mx.cloud.path(data.view);
-      mx.stream.replay(data.view.prompt, data.texts);
+      mx.realised.render(data.view);
+      mx.checks.replay(data.checks);
+      mx.stream.replay(data.view.prompt, data.texts, data.done, data.requested);
       return "yes";
     },
   };

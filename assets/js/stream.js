@@ -29,6 +29,7 @@
       one.querySelector(".prompt").textContent = prompt;
       one.querySelector(".said").textContent = "";
       one.querySelector(".end").textContent = "";
+      one.querySelector(".read-back").replaceChildren();
     }
   }
 
@@ -43,8 +44,17 @@
       if (said) said.textContent = event.text;
       if (end) end.textContent = ENDS[event.finish] + (event.row === "baseline" ? "" : ` · steered at ${event.hook_fired} ${event.hook_fired === 1 ? "token" : "tokens"}`);
     }
-    if (event.type === "done") finish("");
+    if (event.type === "done") {
+      result.done = event;
+      readBack(event, result.start.coordinate);
+      finish("");
+    }
     if (event.type === "error") finish(event.message, true);
+  }
+
+  /* What the unsteered model makes of each text, beside what was asked for. */
+  function readBack(done, requested) {
+    for (const [row, written] of Object.entries(done.written)) part(row, "read-back")?.replaceChildren(mx.realised.text(written, row === "baseline" ? null : requested));
   }
 
   function finish(words, failed) {
@@ -62,7 +72,7 @@
     running(true);
     say("asking the host…");
     props("stream-store", { data: null });
-    result = { steer_request: request, start: null, texts: [] };
+    result = { steer_request: request, start: null, texts: [], done: null };
     let ticket;
     try {
       const reply = await fetch(`${api}/steer`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request) });
@@ -87,11 +97,12 @@
     finish(words ?? "Stopped.");
   }
 
-  function replay(prompt, texts) {
+  function replay(prompt, texts, done, requested) {
     clear(prompt);
     for (const one of document.querySelectorAll("#streams .stream")) one.hidden = !texts.some((text) => text.row === one.dataset.row);
     result = { start: null, texts: [] };
     for (const text of texts) take({ type: "row_done", ...text });
+    if (done) readBack(done, requested);
   }
 
   mx.stream = { start, stop, replay, running: () => source !== null };

@@ -20,6 +20,8 @@
   mx.html = (name, attributes, children) => fill(document.createElement(name), attributes, children);
   mx.svg = (name, attributes, children) => fill(document.createElementNS(SVG, name), attributes, children);
   mx.percent = (share) => (share >= 0.995 ? ">99 %" : share < 0.005 ? "<1 %" : `${Math.round(share * 100)} %`);
+  /* A share of something counted: none is none. */
+  mx.share = (share) => (share === 0 ? "0 %" : mx.percent(share));
   mx.whenThere = function (find, then) {
     const found = find();
     if (found) return then(found);

@@ -11,6 +11,14 @@ from types import TracebackType
 
 from explorer.app.relay import Event
 from explorer.errors import HostUnreachable
+from explorer.steering.checks_protocol import (
+    CheckReply,
+    CheckRequest,
+    PhrasesReply,
+    PhrasesRequest,
+    SweepReply,
+    SweepRequest,
+)
 from explorer.steering.client import AsyncSteeringClient
 from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.protocol import BehaviourReply, BehaviourRequest, SteerRequest, SubjectReply
@@ -67,6 +75,18 @@ class LocalHost:
     async def encode(self, request: EncodeRequest) -> EncodeReply:
         """Which clusters fire on each token of a text."""
         return await self._there().encode(request)
+
+    async def check(self, request: CheckRequest) -> CheckReply:
+        """The controls of a path, and the same move from other prompts."""
+        return await self._there().check(request)
+
+    async def sweep(self, request: SweepRequest) -> SweepReply:
+        """Every strength at every position of a path."""
+        return await self._there().sweep(request)
+
+    async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
+        """How likely some phrases are along a path."""
+        return await self._there().phrases(request)
 
     async def steer(self, request: SteerRequest) -> AsyncGenerator[Event, None]:
         """Text, token by token."""

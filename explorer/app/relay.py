@@ -5,8 +5,8 @@ A generation takes two requests. ``POST /api/steer`` checks the request and answ
 Referer), a lost connection never starts a second generation by itself, and tabs cannot reach each other's streams.
 Each event is one unnamed message of JSON with its ``type``: a named event "error" would be mixed up in the browser with
 EventSource's own error event. The page closes its EventSource at ``done`` or ``error``.
-What is known of the host is ``GET /api/host``. Behaviour along a path is an ordinary Dash callback, one request and one
-answer, and has no route of its own.
+What is known of the host is ``GET /api/host``. Behaviour along a path, its controls, sweeps and phrases are ordinary
+Dash callbacks, one request and one answer each, and have no routes of their own.
 """
 
 import asyncio
@@ -25,6 +25,14 @@ from explorer.app.event_stream import EventStream, StreamLimits
 from explorer.app.security.answers import Refusal, host_code
 from explorer.app.words import short_id
 from explorer.errors import HostError, HostMismatch, HostUnreachable
+from explorer.steering.checks_protocol import (
+    CheckReply,
+    CheckRequest,
+    PhrasesReply,
+    PhrasesRequest,
+    SweepReply,
+    SweepRequest,
+)
 from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.protocol import (
     BehaviourReply,
@@ -61,6 +69,15 @@ class SteeringHost(Protocol):
 
     async def encode(self, request: EncodeRequest) -> EncodeReply:
         """Which clusters fire on each token of a text."""
+
+    async def check(self, request: CheckRequest) -> CheckReply:
+        """The controls of a path, and the same move from other prompts."""
+
+    async def sweep(self, request: SweepRequest) -> SweepReply:
+        """Every strength at every position of a path."""
+
+    async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
+        """How likely some phrases are along a path."""
 
     def steer(self, request: SteerRequest) -> AsyncIterator[Event]:
         """Text, token by token; closing the iterator ends the request at the host."""

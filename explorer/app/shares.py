@@ -20,17 +20,19 @@ from pydantic import Field, ValidationError, model_validator
 
 from explorer.app.state import decode
 from explorer.errors import InputError, RequestError
+from explorer.steering.checks_protocol import CheckReply, PhrasesReply, SweepReply
 from explorer.steering.protocol import (
     ArmBehaviour,
     BehaviourReply,
     BehaviourRequest,
+    DoneEvent,
     RowDoneEvent,
     StartEvent,
     SteerRequest,
     Wire,
 )
 
-FORMAT_VERSION: Literal[1] = 1
+FORMAT_VERSION: Literal[2] = 2
 """Raised when a stored share changes its meaning; ``READERS`` keeps the older ones."""
 SCHEMA_VERSION = 1
 """``user_version`` of the SQLite file."""
@@ -65,16 +67,26 @@ class SharedResult(Wire):
     """How the generation began."""
     texts: tuple[RowDoneEvent, ...] = Field(default=(), max_length=16)
     """The generated columns."""
+    done: DoneEvent | None = None
+    """How the generation ended, with its texts as the unsteered model reads them; from version 2 on, here and below."""
+    check: CheckReply | None = None
+    """Its controls, where they were asked for."""
+    sweep: SweepReply | None = None
+    """Its dose sweep, likewise."""
+    phrases: PhrasesReply | None = None
+    """The phrases that were watched, likewise."""
 
     @model_validator(mode="after")
     def _belongs_together(self) -> "SharedResult":
-        asked, got = self.behaviour_request, self.behaviour
-        if (asked.run, asked.cluster, asked.fingerprint) != (got.run, got.cluster, got.fingerprint):
-            raise ValueError("request and reply name different runs, clusters or subjects")
-        for arm in got.arms:
-            _check_lengths(arm, len(got.values) + 1)
-        if len(got.baseline) != len(got.values) + 1 or len(got.value_coordinate) != len(got.values):
-            raise ValueError("the reply's values and probabilities differ in length")
+        asked, controls = self.behaviour_request, self.check.controls if self.check else None
+        replies = [reply for reply in (self.behaviour, controls) if reply is not None]
+        for got in (*replies, self.sweep, self.phrases):
+            if got and (asked.run, asked.cluster, asked.fingerprint) != (got.run, got.cluster, got.fingerprint):
+                raise ValueError("request and reply name different runs, clusters or subjects")
+        for reply in replies:
+            _check_reply(reply)
+        if self.sweep:
+            _check_sweep(self.sweep)
         if self.texts:
             self._check_texts()
         return self
@@ -92,6 +104,24 @@ class SharedResult(Wire):
             raise ValueError("a steered column's hook never fired: its text is not steered")
 
 
+def _check_reply(reply: BehaviourReply) -> None:
+    for arm in reply.arms:
+        _check_lengths(arm, len(reply.values) + 1)
+    if len(reply.baseline) != len(reply.values) + 1 or len(reply.value_coordinate) != len(reply.values):
+        raise ValueError("the reply's values and probabilities differ in length")
+    rows = reply.meter.off_manifold if reply.meter else ()
+    if reply.meter and (len(rows), set(map(len, rows))) != (len(reply.meter.positions), {len(reply.meter.strengths)}):
+        raise ValueError("the meter is no positions by strengths")
+
+
+def _check_sweep(sweep: SweepReply) -> None:
+    shape = (len(sweep.strengths), {len(sweep.positions)})
+    for arm in sweep.arms:
+        for grid in (arm.p_target, arm.off_manifold, arm.kl, arm.top):
+            if (len(grid), set(map(len, grid))) != shape:
+                raise ValueError(f"arm {arm.arm}: its grid is no strengths by positions")
+
+
 def _check_lengths(arm: ArmBehaviour, classes: int) -> None:
     n = len(arm.probabilities)
     lengths = {
@@ -99,7 +129,7 @@ def _check_lengths(arm: ArmBehaviour, classes: int) -> None:
         len(arm.off_manifold),
         len(arm.kl),
         n,
-        n if arm.coordinate is None else len(arm.coordinate),
+        *(len(part) for part in (arm.coordinate, arm.state_coordinate, arm.answer_coordinate) if part is not None),
     }
     if lengths != {n} or any(len(row) != classes for row in arm.probabilities):
         raise ValueError(f"arm {arm.arm}: its waypoints or classes differ in length")
@@ -108,7 +138,7 @@ def _check_lengths(arm: ArmBehaviour, classes: int) -> None:
 class Share(Wire):
     """One stored result."""
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[1, 2] = FORMAT_VERSION
     """Of this record."""
     app_version: Annotated[str, Field(max_length=100)]
     """Version of the app that stored it."""
@@ -119,7 +149,7 @@ class Share(Wire):
 
 
 Reader = Callable[[bytes], Share]
-READERS: Mapping[int, Reader] = {1: Share.model_validate_json}
+READERS: Mapping[int, Reader] = dict.fromkeys((1, 2), Share.model_validate_json)
 """How a row of each format version is read."""
 
 

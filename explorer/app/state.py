@@ -82,6 +82,10 @@ class View:
     """Multiple of the whole move."""
     step: int = 1
     """Step of a tour, from 1."""
+    readout: str = ""
+    """Readout classes as they are edited, one a line; "" is the cluster's own."""
+    phrases: str = ""
+    """Phrases that are watched along the path, one a line; "" is the page's own."""
 
 
 KEYS = {
@@ -89,6 +93,7 @@ KEYS = {
     "selection": "sel", "wall": "wall", "paint": "by", "noise": "noise", "place": "map", "text": "text",
     "camera": "cam", "color": "color", "position": "at", "prompt": "prompt", "start": "from", "end": "to",
     "strength": "strength", "step": "step",
+    "strength": "strength", "readout": "values", "phrases": "phrases",
 }  # fmt: skip
 """Key in the link of each field of a view."""
 _FIELDS = {key: name for name, key in KEYS.items()}

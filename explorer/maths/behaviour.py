@@ -8,7 +8,7 @@ arXiv 2605.05115; methods.md section 3). Reach, and the verdict on controls, are
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from scipy.interpolate import CubicSpline
 
 from explorer.maths.steering import Path
@@ -30,12 +30,24 @@ class BehaviourManifold:
     """First coordinate of the curve."""
     stop: float
     """Last coordinate of the curve."""
+    closed: bool
+    """Whether the coordinate is cyclic with period 1."""
     dense: Float[np.ndarray, "sample behaviour"]
     """sqrt of the distribution at 1,000 equally spaced coordinates."""
 
     def at(self, u: Float[np.ndarray, "*sample"]) -> Float[np.ndarray, "*sample behaviour"]:
         """sqrt of the distribution at each coordinate."""
         return _roots(self.base, self.tangent, u)
+
+
+@dataclass(frozen=True)
+class NearestBehaviour:
+    """The natural behaviour that is nearest to each of some behaviours."""
+
+    coordinate: Float[np.ndarray, "point"]
+    """Its intrinsic coordinate; on a closed curve in [0, 1)."""
+    distance: Float[np.ndarray, "point"]
+    """-log sum_i sqrt(p_i q_i), in nats."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +58,15 @@ class Shift:
     """Largest change from the baseline on the arm's way."""
     control_mean: float
     """Mean change over the random directions."""
+    control_sd: float | None
+    """Standard deviation of the change over the random directions; None for a single one."""
     control_max: float
     """Largest change over the random directions."""
+
+    @property
+    def over_spread(self) -> float | None:
+        """The shift less the controls' mean, in standard deviations of the controls; None where they do not spread."""
+        return (self.shift - self.control_mean) / self.control_sd if self.control_sd else None
 
 
 def fit_behaviour_manifold(
@@ -75,15 +94,15 @@ def fit_behaviour_manifold(
     else:
         spline = CubicSpline(at, tangents, bc_type="natural")
     start, stop = float(at[0]), float(at[0] + 1.0 if closed else at[-1])
-    return BehaviourManifold(base, spline, start, stop, _roots(base, spline, np.linspace(start, stop, _SAMPLES)))
+    return BehaviourManifold(
+        base, spline, start, stop, closed, _roots(base, spline, np.linspace(start, stop, _SAMPLES))
+    )
 
 
-def bhattacharyya_distance(
-    manifold: BehaviourManifold, behaviour: Float[np.ndarray, "point behaviour"]
-) -> Float[np.ndarray, "point"]:
-    """min over q on the manifold of -log sum_i sqrt(p_i q_i), for each p; in nats.
+def nearest_behaviour(manifold: BehaviourManifold, behaviour: Float[np.ndarray, "point behaviour"]) -> NearestBehaviour:
+    """For each p the q on the manifold with the smallest -log sum_i sqrt(p_i q_i).
 
-    The minimum over 1,000 points of the curve is refined between the best one's neighbours.
+    The best of 1,000 points of the curve is refined between its neighbours.
     """
     roots = np.sqrt(np.clip(behaviour, 0.0, None))
     grid = np.linspace(manifold.start, manifold.stop, _SAMPLES)
@@ -91,13 +110,17 @@ def bhattacharyya_distance(
     best = grid[np.einsum("pb,sb->ps", roots, manifold.dense).argmax(axis=1)]
     width = grid[1] - grid[0]
     fine = np.clip(best[:, None] + np.linspace(-width, width, _REFINED), manifold.start, manifold.stop)
-    affinity = np.einsum("pb,psb->ps", roots, manifold.at(fine)).max(axis=1)
-    return np.asarray(-np.log(np.clip(affinity, np.finfo(np.float64).tiny, 1.0)))
+    affinity = np.einsum("pb,psb->ps", roots, manifold.at(fine))
+    chosen = affinity.argmax(axis=1)[:, None]
+    coordinate = np.take_along_axis(fine, chosen, axis=1)[:, 0]
+    closest = np.take_along_axis(affinity, chosen, axis=1)[:, 0]
+    distance = -np.log(np.clip(closest, np.finfo(np.float64).tiny, 1.0))
+    return NearestBehaviour(coordinate % 1.0 if manifold.closed else coordinate, distance)
 
 
 def energy(manifold: BehaviourManifold, behaviour: Float[np.ndarray, "waypoint behaviour"]) -> float:
     """E_BC: the Bhattacharyya distance to the behaviour manifold, summed over a path's waypoints (arXiv 2605.05115)."""
-    return float(bhattacharyya_distance(manifold, behaviour).sum())
+    return float(nearest_behaviour(manifold, behaviour).distance.sum())
 
 
 def arc_length(points: Float[np.ndarray, "waypoint axis"]) -> float:
@@ -115,6 +138,40 @@ def isometry(first: Float[np.ndarray, "pair"], second: Float[np.ndarray, "pair"]
     if len(first) < 3 or np.ptp(first) < 1e-9 or np.ptp(second) < 1e-9:
         return None
     return float(np.clip(np.corrcoef(first, second)[0, 1], -1.0, 1.0))
+
+
+def path_isometry(
+    moved: Float[np.ndarray, "waypoint axis"],
+    behaviour: Float[np.ndarray, "waypoint behaviour"],
+    stops: Int64[np.ndarray, "stop"],
+) -> float | None:
+    """Isometry of one path: Pearson's r over all pairs of its stops, of the way between them in both spaces.
+
+    Args:
+        moved: the state, or what is added to it, at each waypoint.
+        behaviour: the answers there.
+        stops: waypoints of the values that the path passes, ascending.
+    """
+    steps = np.linalg.norm(np.diff(moved, axis=0), axis=1)
+    turns = np.linalg.norm(np.diff(np.sqrt(np.clip(behaviour, 0.0, None)), axis=0), axis=1) / np.sqrt(2.0)
+    passed = [np.concatenate([[0.0], np.cumsum(lengths)])[stops] for lengths in (steps, turns)]
+    first, second = np.triu_indices(len(stops), 1)
+    return isometry(*(way[second] - way[first] for way in passed))
+
+
+def stops_of(path: Path, coordinate: Float[np.ndarray, "value"]) -> Int64[np.ndarray, "stop"]:
+    """Waypoints nearest to the values that a path passes, its own two ends among them, ascending.
+
+    Args:
+        path: the path.
+        coordinate: place of each value; NaN for one that has none.
+    """
+    ahead = (coordinate[np.isfinite(coordinate)] - path.u[0]) * np.sign(path.away)
+    if path.closed:
+        ahead = ahead % 1.0
+    share = ahead[(ahead > 0) & (ahead < abs(path.away))] / max(abs(path.away), np.finfo(np.float64).tiny)
+    last = len(path.u) - 1
+    return np.unique(np.concatenate([[0, last], np.rint(share * last)]).astype(np.int64))
 
 
 def values_between(
@@ -143,7 +200,8 @@ def target_shift(
 ) -> Shift:
     """Compare the change of p(target) along an arm with its change under random directions."""
     changes = np.abs(controls - baseline)
-    return Shift(float(np.abs(along - baseline).max()), float(changes.mean()), float(changes.max()))
+    spread = float(changes.std(ddof=1)) if len(changes) > 1 else None
+    return Shift(float(np.abs(along - baseline).max()), float(changes.mean()), spread, float(changes.max()))
 
 
 def _roots(

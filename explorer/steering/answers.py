@@ -1,7 +1,6 @@
 """Answers a host's requests: checks them against the subject, plans the moves, runs them, measures."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TypeAlias
 
@@ -9,13 +8,22 @@ import numpy as np
 from jaxtyping import Float
 
 from explorer.errors import RequestError
-from explorer.maths.steering import Path
+from explorer.steering.checks import across_prompts, read_phrases, sweep
+from explorer.steering.checks_protocol import (
+    CONTROL_ARMS,
+    CheckReply,
+    CheckRequest,
+    PhrasesReply,
+    PhrasesRequest,
+    SweepReply,
+    SweepRequest,
+)
 from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.encoding import Encoder
-from explorer.steering.engine import Engine, Prompt
-from explorer.steering.measure import Aim, aim_of, arm_behaviour, effect_of
-from explorer.steering.moves import Move, controls, moves, off_curve, own_place, path_from, place_of
-from explorer.steering.natural import Prepared
+from explorer.steering.engine import Engine
+from explorer.steering.measure import arm_behaviour, effect_of, meter_of
+from explorer.steering.moves import controls, off_curve, own_place
+from explorer.steering.planning import Plan, check_readout, check_waypoints, plan, top_tokens
 from explorer.steering.protocol import (
     ARMS,
     PROTOCOL_VERSION,
@@ -31,9 +39,8 @@ from explorer.steering.protocol import (
     SteerRequest,
     SubjectReply,
     TokenEvent,
-    TopToken,
 )
-from explorer.steering.readout import Readout, custom_readout
+from explorer.steering.read_back import read_back
 from explorer.steering.writing import write
 
 Event: TypeAlias = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
@@ -42,17 +49,6 @@ CONTROLS = 8
 """Random directions that the manifold arm is held against."""
 PATH_POINTS = 50
 """Waypoints of the path that generation picks its one place from."""
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A request as the subject understands it."""
-
-    prepared: Prepared
-    readout: Readout
-    prompt: Prompt
-    path: Path
-    arms: list[Move]
 
 
 class Answers:
@@ -89,14 +85,34 @@ class Answers:
             Refusal: another subject or run, or logits that are not finite.
             HookNotFired: the edit did not happen.
         """
-        if request.waypoints > self.engine.limits.max_waypoints:
-            raise RequestError("waypoints", str(request.waypoints), f"at most {self.engine.limits.max_waypoints}")
+        check_waypoints(self.engine, request.waypoints)
         t = np.linspace(0.0, 1.0, request.waypoints)
-        plan = self._plan(request, t, room=0, random_repeats=request.random_repeats)
-        chance = controls(plan.prepared.manifold, plan.prompt.prefix.residual, plan.path, seed=request.seed,
+        planned = plan(self.engine, request, t, request.arms, strength=request.strength, values=request.values,
+                       random_repeats=request.random_repeats)  # fmt: skip
+        check_readout(planned.readout)
+        chance = controls(planned.prepared.manifold, planned.prompt.prefix.residual, planned.path, seed=request.seed,
                           strength=request.strength, count=CONTROLS)  # fmt: skip
-        p = self.engine.next_probabilities(plan.prompt.prefix, [*(move.displacement for move in plan.arms), chance])
-        return self._reply(request, plan, p[0], p[1:-1], p[-1])
+        moved = [*(move.displacement for move in planned.arms), chance]
+        p = self.engine.next_probabilities(planned.prompt.prefix, moved)
+        return self._reply(request, planned, p[0], p[1:-1], p[-1])
+
+    def check(self, request: CheckRequest) -> CheckReply:
+        """The controls of a path, and the same move from other prompts.
+
+        Raises:
+            RequestError, Refusal, HookNotFired: as in behaviour.
+        """
+        asked = request.model_dump(exclude={"prompts"}) | {"arms": CONTROL_ARMS}
+        reply = self.behaviour(BehaviourRequest.model_validate(asked))
+        return CheckReply(controls=reply, **across_prompts(self.engine, request)._asdict())
+
+    def sweep(self, request: SweepRequest) -> SweepReply:
+        """Every strength at every position of a path; raises as ``checks.sweep``."""
+        return sweep(self.engine, request)
+
+    def phrases(self, request: PhrasesRequest) -> PhrasesReply:
+        """How likely some phrases are along a path; raises as ``checks.read_phrases``."""
+        return read_phrases(self.engine, request)
 
     def encode(self, request: EncodeRequest) -> EncodeReply:
         """For each token of a text the clusters that fire there; raises as Encoder.encode."""
@@ -114,76 +130,54 @@ class Answers:
         at = round(request.position * (PATH_POINTS - 1))
         t = np.linspace(0.0, 1.0, PATH_POINTS)
         t[at] = request.position
-        plan = self._plan(request, t, room=1, random_repeats=1)
-        prefix, manifold = plan.prompt.prefix, plan.prepared.manifold
-        names: tuple[Row, ...] = ("baseline", *(move.arm for move in plan.arms))
-        rows = np.stack([np.zeros(len(prefix.residual)), *(move.displacement[at] for move in plan.arms)])
-        off = off_curve(manifold, prefix.residual, rows) / plan.prepared.spread
+        planned = plan(engine, request, t, request.arms, strength=request.strength, room=1)
+        prefix, prepared = planned.prompt.prefix, planned.prepared
+        names: tuple[Row, ...] = ("baseline", *(move.arm for move in planned.arms))
+        rows = np.stack([np.zeros(len(prefix.residual)), *(move.displacement[at] for move in planned.arms)])
+        off = off_curve(prepared.manifold, prefix.residual, rows) / prepared.spread
         yield StartEvent(
             fingerprint=engine.subject.fingerprint,
             rows=names,
-            own_coordinate=own_place(manifold, prefix.residual)[0],
-            coordinate=float(plan.path.u[at]),
+            own_coordinate=own_place(prepared.manifold, prefix.residual)[0],
+            coordinate=float(planned.path.u[at]),
             off_manifold=dict(zip(names, off.tolist(), strict=True)),
-            prompt_tokens=plan.prompt.tokens,
+            prompt_tokens=planned.prompt.tokens,
         )
-        yield from write(
+        said: dict[Row, list[TokenEvent]] = {name: [] for name in names}
+        for event in write(
             engine.steps(prefix, rows, every_token=request.where == "generated"),
             names,
             engine.decode,
-            plan.prompt.token_ids,
+            planned.prompt.token_ids,
             engine.ends,
-            max_tokens=min(request.max_tokens, engine.subject.loaded.max_context - len(plan.prompt.token_ids)),
+            max_tokens=min(request.max_tokens, engine.subject.loaded.max_context - len(planned.prompt.token_ids)),
             temperature=request.temperature,
             rng=np.random.default_rng(request.seed),
-        )
-
-    def _plan(
-        self,
-        request: BehaviourRequest | SteerRequest,
-        t: Float[np.ndarray, "waypoint"],
-        *,
-        room: int,
-        random_repeats: int,
-    ) -> _Plan:
-        self.engine.served(request.run, request.fingerprint)
-        largest = self.engine.limits.max_strength
-        if abs(request.strength) > largest:
-            raise RequestError("strength", f"{request.strength:g}", f"from -{largest:g} to {largest:g}")
-        prepared = self.engine.prepared(request.run, request.cluster)
-        readout = self._readout(request, prepared)
-        start = None if request.start is None else place_of(request.start, "start", prepared)
-        end = place_of(request.end, "end", prepared)
-        prompt = self.engine.read(request.prompt, room=room)
-        residual = prompt.prefix.residual
-        path = path_from(prepared.manifold, residual, start, end, t)
-        arms = moves(prepared.manifold, residual, path, request.arms, seed=request.seed, strength=request.strength,
-                     random_repeats=random_repeats)  # fmt: skip
-        return _Plan(prepared, readout, prompt, path, arms)
-
-    def _readout(self, request: BehaviourRequest | SteerRequest, prepared: Prepared) -> Readout:
-        if isinstance(request, SteerRequest):
-            return prepared.readout
-        if request.values is not None:
-            return custom_readout(request.values, prepared.readout, self.engine.tokenize)
-        if not prepared.readout.names:
-            raise RequestError("values", "none, and the cluster names none", "readout values")
-        return prepared.readout
+        ):
+            if isinstance(event, TokenEvent):
+                said[event.row].append(event)
+            yield (
+                event
+                if not isinstance(event, DoneEvent)
+                else event.model_copy(update={"written": read_back(engine, self._encoder, request, planned, said)})
+            )
 
     def _reply(
         self,
         request: BehaviourRequest,
-        plan: _Plan,
+        planned: Plan,
         baseline: Float[np.ndarray, "one vocab"],
         along: list[Float[np.ndarray, "waypoint vocab"]],
         chance: Float[np.ndarray, "control vocab"],
     ) -> BehaviourReply:
-        prepared, readout, path, residual = plan.prepared, plan.readout, plan.path, plan.prompt.prefix.residual
-        aim = aim_of(readout, path, request.end, closed=prepared.closed)
+        prepared, readout, path, aim = planned.prepared, planned.readout, planned.path, planned.aim
+        residual = planned.prompt.prefix.residual
         own, off = own_place(prepared.manifold, residual)
         measured = tuple(
-            arm_behaviour(prepared, readout, residual, path, aim, move, p, baseline[0], self._tops(request.run, p))
-            for move, p in zip(plan.arms, along, strict=True)
+            arm_behaviour(
+                prepared, readout, residual, path, aim, move, p, baseline[0], top_tokens(self.engine, request.run, p)
+            )
+            for move, p in zip(planned.arms, along, strict=True)
         )
         return BehaviourReply(
             fingerprint=self.engine.subject.fingerprint,
@@ -200,30 +194,22 @@ class Answers:
             strength=request.strength,
             seed=request.seed,
             baseline=tuple(readout.probabilities(baseline)[0].tolist()),
-            baseline_top=self._tops(request.run, baseline)[0],
+            baseline_top=top_tokens(self.engine, request.run, baseline)[0],
             arms=measured,
-            effect=_effect(plan, aim, baseline, along, chance),
-            prompt_tokens=plan.prompt.tokens,
-        )
-
-    def _tops(self, run: str, p: Float[np.ndarray, "row vocab"]) -> tuple[TopToken, ...]:
-        """Likeliest next token of each row."""
-        texts, best = self.engine.vocabulary(run), p.argmax(axis=1).tolist()
-        return tuple(
-            TopToken(text=texts.text(token) if token < len(texts) else "", probability=min(float(row[token]), 1.0))
-            for token, row in zip(best, p, strict=True)
+            effect=_effect(planned, baseline, along, chance),
+            prompt_tokens=planned.prompt.tokens,
+            meter=meter_of(prepared, residual, path, self.engine.limits.max_strength),
         )
 
 
 def _effect(
-    plan: _Plan,
-    aim: Aim,
+    planned: Plan,
     baseline: Float[np.ndarray, "one vocab"],
     along: list[Float[np.ndarray, "waypoint vocab"]],
     chance: Float[np.ndarray, "control vocab"],
 ) -> Effect | None:
-    read = plan.readout.probabilities
-    for move, p in zip(plan.arms, along, strict=True):
+    read = planned.readout.probabilities
+    for move, p in zip(planned.arms, along, strict=True):
         if move.arm == "manifold":
-            return effect_of(aim, read(baseline)[0], read(p), read(chance))
+            return effect_of(planned.aim, read(baseline)[0], read(p), read(chance))
     return None

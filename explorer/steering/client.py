@@ -16,6 +16,14 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from explorer.errors import HookNotFired, HostMismatch, HostRefused, HostUnreachable
+from explorer.steering.checks_protocol import (
+    CheckReply,
+    CheckRequest,
+    PhrasesReply,
+    PhrasesRequest,
+    SweepReply,
+    SweepRequest,
+)
 from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.protocol import (
     PROTOCOL_VERSION,
@@ -38,6 +46,7 @@ Reply = TypeVar("Reply", bound=BaseModel)
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Longest silence of a host that is believed; connecting must be quick."""
 _SUBJECT, _BEHAVIOUR, _STEER, _ENCODE = "/v1/subject", "/v1/behaviour", "/v1/steer", "/v1/encode"
+_CHECK, _SWEEP, _PHRASES = "/v1/check", "/v1/sweep", "/v1/phrases"
 _LONGEST_LINE = 1 << 20
 _SHOWN = 200
 
@@ -95,6 +104,18 @@ class SteeringClient:
             HostUnreachable, HostRefused, HostMismatch: as in ``behaviour``.
         """
         return self._post(_ENCODE, request, EncodeReply)
+
+    def check(self, request: CheckRequest) -> CheckReply:
+        """The controls of a path, and the same move from other prompts; raises as ``behaviour``."""
+        return self._post(_CHECK, request, CheckReply)
+
+    def sweep(self, request: SweepRequest) -> SweepReply:
+        """Every strength at every position of a path; raises as ``behaviour``."""
+        return self._post(_SWEEP, request, SweepReply)
+
+    def phrases(self, request: PhrasesRequest) -> PhrasesReply:
+        """How likely some phrases are along a path; raises as ``behaviour``."""
+        return self._post(_PHRASES, request, PhrasesReply)
 
     def _post(self, path: str, request: BaseModel, kind: type[Reply]) -> Reply:
         with _told(self.base_url):
@@ -162,6 +183,18 @@ class AsyncSteeringClient:
     async def encode(self, request: EncodeRequest) -> EncodeReply:
         """Which clusters fire on each token of a text; raises as SteeringClient.encode."""
         return await self._post(_ENCODE, request, EncodeReply)
+
+    async def check(self, request: CheckRequest) -> CheckReply:
+        """The controls of a path, and the same move from other prompts; raises as SteeringClient.behaviour."""
+        return await self._post(_CHECK, request, CheckReply)
+
+    async def sweep(self, request: SweepRequest) -> SweepReply:
+        """Every strength at every position of a path; raises as SteeringClient.behaviour."""
+        return await self._post(_SWEEP, request, SweepReply)
+
+    async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
+        """How likely some phrases are along a path; raises as SteeringClient.behaviour."""
+        return await self._post(_PHRASES, request, PhrasesReply)
 
     async def _post(self, path: str, request: BaseModel, kind: type[Reply]) -> Reply:
         with _told(self.base_url):

@@ -101,6 +101,17 @@ class Encoder:
             ),
         )
 
+    def own_tokens(self, run: Run, cluster: int, features: Sequence[Int64[np.ndarray, "fires"]]) -> frozenset[int]:
+        """Numbers of the tokens on which a cluster fires, by the run's own rule.
+
+        Args:
+            run: the run.
+            cluster: cluster number.
+            features: for each token the features that fire on it.
+        """
+        fired = core_firing(features, cluster_of(run)).get(cluster, {})
+        return frozenset(self._found(run, cluster, fired).at)
+
     def _found(self, run: Run, cluster: int, fired: dict[int, list[int]]) -> Found:
         key = (run.id, cluster)
         if key not in self._rules:

@@ -7,6 +7,7 @@ and the last prompts as the unsteered model read them: a drag asks about the sam
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from explorer.lm.activations import added_token_ids
 from explorer.lm.load import LoadedModel
 from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_every, read_last, read_prefix
 from explorer.lm.sae import Sae
+from explorer.lm.score import read_scored
 from explorer.records import SubjectInfo, Vocabulary
 from explorer.runs.run import Run
 from explorer.steering.natural import Prepared, prepare
@@ -73,6 +75,18 @@ class Encoded:
     """The activation at [layer, hook], float32."""
     features: list[Int64[np.ndarray, "fires"]]
     """Features that fire on each token, ascending; none is told of special tokens."""
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """A generated text as the unsteered model reads it."""
+
+    residual: Float[np.ndarray, "token d_model"]
+    """The activation at [layer, hook] at each of its tokens, float32."""
+    logprob: Float[np.ndarray, "token"]
+    """Log-probability of each after what stands before it."""
+    features: list[Int64[np.ndarray, "fires"]]
+    """Features that fire on each, ascending."""
 
 
 class Engine:
@@ -171,6 +185,29 @@ class Engine:
         fires = [np.empty(0, np.int64) if skip else one for skip, one in zip(special, self._fires(states), strict=True)]
         return Encoded(token_texts(self.decode, ids), special, states.numpy(), fires)
 
+    def read_back(self, prompt: list[int], texts: Sequence[Sequence[int]]) -> list[ReadBack]:
+        """Read what was written after a prompt, unsteered, in one forward pass; equal texts are read once.
+
+        Raises:
+            Refusal: an activation or a log-probability is not finite.
+        """
+        distinct = list(dict.fromkeys(map(tuple, texts)))
+        longest = max(map(len, distinct), default=0)
+        if not longest:
+            empty = ReadBack(np.empty((0, self.subject.loaded.d_model), np.float32), np.empty(0, np.float32), [])
+            return [empty for _ in texts]
+        rows = [[*prompt, *text, *[0] * (longest - len(text))] for text in distinct]
+        scored = read_scored(self.subject.place, torch.tensor(rows, device=self.subject.loaded.device), longest)
+        states, logprob = scored.residual.cpu(), scored.logprob.cpu().numpy()
+        if not (bool(torch.isfinite(states).all()) and np.isfinite(logprob).all()):
+            raise overflow()
+        fires = self._fires(torch.cat([states[row, : len(text)] for row, text in enumerate(distinct)]))
+        read = {
+            text: ReadBack(states[row, : len(text)].numpy(), logprob[row, : len(text)], list(islice(fires, len(text))))
+            for row, text in enumerate(distinct)
+        }
+        return [read[tuple(text)] for text in texts]
+
     def read_states(self, texts: list[list[int]]) -> Float[np.ndarray, "text d_model"]:
         """Activation at the last token of each text, unsteered."""
         place, device = self.subject.place, self.subject.loaded.device
@@ -218,6 +255,13 @@ class Engine:
         """Write on from a prompt, one displaced row each; ``every_token`` moves each token that is fed back too."""
         decoder = Decoder(self.subject.place, prefix, self._tensor(displacement), every_token=every_token)
         return EngineSteps(decoder, self.subject.loaded.device)
+
+    def phrase(self, prompt: str, phrase: str) -> list[int]:
+        """Token ids of a phrase as it stands after a prompt, parted from it by a space."""
+        parted = phrase if phrase[:1].isspace() or prompt[-1:].isspace() else f" {phrase}"
+        before: list[int] = self.subject.loaded.tokenizer(prompt)["input_ids"]
+        whole: list[int] = self.subject.loaded.tokenizer(prompt + parted)["input_ids"]
+        return whole[len(before) :] if whole[: len(before)] == before else self.tokenize(parted)
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Token ids as text, special tokens included."""

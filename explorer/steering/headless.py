@@ -2,19 +2,39 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, cast, get_args
+from typing import NamedTuple, TypeVar, cast, get_args
 
 from pydantic import JsonValue, ValidationError
 
 from explorer.errors import RequestError
 from explorer.steering.answers import Answers
+from explorer.steering.checks_protocol import CheckRequest, PhrasesRequest, SweepRequest
 from explorer.steering.engine import Engine, fitting_threads
 from explorer.steering.pairs import PairSettings, all_pairs
-from explorer.steering.protocol import Arm, BehaviourRequest, RowDoneEvent, SteerRequest
+from explorer.steering.protocol import Arm, BehaviourRequest, DoneEvent, PathRequest, RowDoneEvent, SteerRequest
 from explorer.steering.subject import open_engine
-from explorer.steering.tables import move_table, pairs_table
+from explorer.steering.tables import check_table, move_table, pairs_table
 
-Request = TypeVar("Request", BehaviourRequest, SteerRequest)
+Request = TypeVar("Request", bound=PathRequest)
+SWEPT_STRENGTHS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
+"""Doses of a sweep, both signs."""
+SWEPT_POSITIONS = tuple(step / 10 for step in range(11))
+"""Shares of the path of a sweep."""
+
+
+class MoveOptions(NamedTuple):
+    """What is measured of one move beyond its behaviour."""
+
+    waypoints: int
+    """Points of each path."""
+    max_tokens: int
+    """Text to write after each prompt; 0 writes none."""
+    contexts: int
+    """Stored contexts of the first value that the move is repeated from."""
+    swept: bool
+    """Whether strengths are swept."""
+    phrases: tuple[str, ...]
+    """Phrases that are read along the path."""
 
 
 def steer_headless(
@@ -30,6 +50,8 @@ def steer_headless(
     seed: int = 0,
     waypoints: int = 50,
     prompts_per_value: int = 8,
+    swept: bool = False,
+    phrases: Sequence[str] = (),
     device: str = "cpu",
     dtype: str = "float32",
     model: str | None = None,
@@ -51,7 +73,9 @@ def steer_headless(
         arms: which arms.
         seed: decides random directions, shuffled orders and draws.
         waypoints: points of each path.
-        prompts_per_value: stored contexts of each value, for all pairs.
+        prompts_per_value: stored contexts of each value, for all pairs; of the first value, for a move.
+        swept: for a move, whether every strength of SWEPT_STRENGTHS is tried at every position of SWEPT_POSITIONS.
+        phrases: for a move, texts whose log-probability is read along the path.
         device: torch device.
         dtype: number format.
         model: the language model, where it is not at the place that the run names.
@@ -62,15 +86,19 @@ def steer_headless(
         ``waypoints``; ``e_bc``: {arm: {mean, se}}, se over prompts or over pairs, None for one; ``reach``: {arm:
         {p_target, visited}}; ``moves_model``; ``hook_fired``: {arm: count}. For a move also ``start``, ``end``,
         ``probabilities``: {arm: [waypoint][value and other]} as the mean over prompts, ``results``: one
-        BehaviourReply a prompt, ``prompts`` and ``texts``. For all pairs also ``n_pairs``, ``n_trials``,
-        ``pairs`` and ``isometry``: {arm: r}.
+        BehaviourReply a prompt, ``prompts``, ``texts`` with what the unsteered model makes of each, ``isometry``,
+        ``other``, ``kl`` and ``off_manifold``: {arm: number} as means over prompts, of the largest value on the way but
+        for the first; one entry a prompt in ``realised``: {arm: [{requested, state, answer}]}, ``effect``,
+        ``across_prompts`` and ``adjacent`` (None where the contexts do not allow them); ``controls``: the same numbers
+        of the control arms; and, where asked, ``sweep`` and ``phrases``: one reply a prompt. For all pairs also
+        ``n_pairs``, ``n_trials``, ``pairs`` and ``isometry``: {arm: r}.
 
     Raises:
         RequestError: a name, number or arm that the cluster or the limits do not allow.
         RunError, SubjectError, HostMismatch: as in ``open_engine``.
     """
     chosen = _arms(arms)
-    _check_move(prompts, start, end)
+    _check_move(prompts, start, end, bool(swept or phrases))
     engine = open_engine(run_path, device=device, dtype=dtype, model=model, sae=sae)
     run = next(iter(engine.runs))
     with fitting_threads(engine.subject):
@@ -90,20 +118,35 @@ def steer_headless(
             "arms": chosen,
             "seed": seed,
         }
-        return told | _move(Answers(engine), asked, prompts, waypoints, max_tokens)
+        options = MoveOptions(waypoints, max_tokens, prompts_per_value, swept, tuple(phrases))
+        return told | _move(Answers(engine), asked, prompts, options)
 
 
 def _move(
-    answers: Answers, asked: Mapping[str, object], prompts: Sequence[str], waypoints: int, max_tokens: int
+    answers: Answers, asked: Mapping[str, object], prompts: Sequence[str], options: MoveOptions
 ) -> dict[str, JsonValue]:
-    """One move on every prompt, and the text that follows where any is wanted."""
-    behaviour = {**asked, "waypoints": waypoints}
-    replies = [answers.behaviour(_checked(BehaviourRequest, behaviour | {"prompt": prompt})) for prompt in prompts]
-    steer = {**asked, "max_tokens": max_tokens}
-    texts: list[JsonValue] = [
-        _texts(answers, _checked(SteerRequest, steer | {"prompt": prompt})) for prompt in prompts if max_tokens
-    ]
-    return move_table(replies) | {"prompts": list(prompts), "texts": texts}
+    """One move on every prompt with its controls, and what else was asked for."""
+    each = [{**asked, "prompt": prompt} for prompt in prompts]
+    path = [{key: value for key, value in one.items() if key != "arms"} for one in each]
+    waypoints, still = {"waypoints": options.waypoints}, {"strength"}
+    replies = [answers.behaviour(_checked(BehaviourRequest, one | waypoints)) for one in each]
+    contexts = {"prompts": options.contexts}
+    checks = [answers.check(_checked(CheckRequest, one | waypoints | contexts)) for one in path]
+    told = move_table(replies) | check_table(checks) | {"prompts": list(prompts)}
+    written = [one | {"max_tokens": options.max_tokens} for one in each if options.max_tokens]
+    told["texts"] = [_texts(answers, _checked(SteerRequest, one)) for one in written]
+    if options.swept:
+        largest = answers.engine.limits.max_strength
+        grid = {
+            "strengths": tuple(dose for dose in SWEPT_STRENGTHS if abs(dose) <= largest),
+            "positions": SWEPT_POSITIONS,
+        }
+        doses = [{key: value for key, value in one.items() if key not in still} | grid for one in path]
+        told["sweep"] = [answers.sweep(_checked(SweepRequest, one)).model_dump(mode="json") for one in doses]
+    if options.phrases:
+        monitored = [_checked(PhrasesRequest, one | {"phrases": options.phrases}) for one in each]
+        told["phrases"] = [answers.phrases(one).model_dump(mode="json") for one in monitored]
+    return told
 
 
 def _about(engine: Engine, run: str, cluster: int) -> dict[str, JsonValue]:
@@ -119,11 +162,19 @@ def _about(engine: Engine, run: str, cluster: int) -> dict[str, JsonValue]:
 
 
 def _texts(answers: Answers, request: SteerRequest) -> dict[str, JsonValue]:
-    done = [event for event in answers.generate(request) if isinstance(event, RowDoneEvent)]
-    rows: dict[str, JsonValue] = {
-        event.row: {"text": event.text, "finish": event.finish, "hook_fired": event.hook_fired} for event in done
-    }
+    rows: dict[str, JsonValue] = {}
+    ended: list[RowDoneEvent] = []
+    for event in answers.generate(request):
+        if isinstance(event, RowDoneEvent):
+            ended.append(event)
+        if isinstance(event, DoneEvent):
+            rows = {one.row: _row(one, event) for one in ended}
     return {"prompt": request.prompt, "rows": rows}
+
+
+def _row(ended: RowDoneEvent, done: DoneEvent) -> dict[str, JsonValue]:
+    told: dict[str, JsonValue] = ended.model_dump(mode="json", exclude={"type", "row"})
+    return told | done.written[ended.row].model_dump(mode="json")
 
 
 def _arms(arms: Sequence[str]) -> tuple[Arm, ...]:
@@ -133,9 +184,10 @@ def _arms(arms: Sequence[str]) -> tuple[Arm, ...]:
     return cast(tuple[Arm, ...], tuple(dict.fromkeys(arms)))
 
 
-def _check_move(prompts: Sequence[str], start: str | float | None, end: str | float | None) -> None:
-    if end is None and (start is not None or prompts):
-        raise RequestError("--to", "nothing", "a value or a coordinate; without --prompt and --from, all pairs")
+def _check_move(prompts: Sequence[str], start: str | float | None, end: str | float | None, tested: bool) -> None:
+    if end is None and (start is not None or prompts or tested):
+        wanted = "a value or a coordinate; all pairs take no --prompt, --from, --sweep or --phrase"
+        raise RequestError("--to", "nothing", wanted)
     if end is not None and not prompts:
         raise RequestError("--prompt", "nothing", "a text whose last token is steered")
 

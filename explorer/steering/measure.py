@@ -5,14 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from explorer.maths.behaviour import energy, target_shift, values_between, visited_share
-from explorer.maths.steering import Path
-from explorer.steering.moves import Move, off_curve
+from explorer.maths.behaviour import (
+    nearest_behaviour,
+    path_isometry,
+    stops_of,
+    target_shift,
+    values_between,
+    visited_share,
+)
+from explorer.maths.steering import Path, coordinates, nearest_on_curve
+from explorer.steering.moves import Move, off_at_strengths, own_place
 from explorer.steering.natural import Prepared
-from explorer.steering.protocol import MOVES_AT_LEAST, ArmBehaviour, Effect, Reach, TopToken
+from explorer.steering.protocol import MOVES_AT_LEAST, SAFE_DISTANCE, ArmBehaviour, Effect, Meter, Reach, TopToken
 from explorer.steering.readout import Readout
 
 _CONTROL_FACTOR = 2.0
+_METER_STRENGTHS = 33
+_METER_POSITIONS = 11
 _LEAST_P = 1e-30
 
 
@@ -39,8 +48,7 @@ def reach_of(
     """p(target) at the path's end, and the share of the values between that become the likeliest on the way."""
     if aim.target is None or aim.start is None:
         return None
-    on_curve = np.array([np.nan if at is None else at for at in readout.coordinate])
-    between = values_between(path, on_curve, aim.start, aim.target)
+    between = values_between(path, _places(readout), aim.start, aim.target)
     return Reach(
         target=readout.names[aim.target],
         p_target=float(behaviour[-1, aim.target]),
@@ -64,12 +72,20 @@ def effect_of(
         control_max=found.control_max,
         controls=len(chance),
         moves_model=moves_model(found.shift, found.control_max),
+        control_sd=found.control_sd,
+        over_spread=found.over_spread,
+        distinguishable=distinguishable(found.shift, found.control_max),
     )
 
 
 def moves_model(shift: float, control: float) -> bool:
     """Whether a change of p(target) is worth the name, and no chance direction's largest change comes near it."""
-    return shift >= MOVES_AT_LEAST and shift > _CONTROL_FACTOR * control
+    return shift >= MOVES_AT_LEAST and distinguishable(shift, control)
+
+
+def distinguishable(shift: float, control: float) -> bool:
+    """Whether no chance direction's largest change of p(target) comes near a change."""
+    return shift > _CONTROL_FACTOR * control
 
 
 def divergence(p: Float[np.ndarray, "row vocab"], base: Float[np.ndarray, "vocab"]) -> Float[np.ndarray, "row"]:
@@ -91,16 +107,43 @@ def arm_behaviour(
 ) -> ArmBehaviour:
     """Everything that a reply says of one arm."""
     behaviour = readout.probabilities(p)
-    own_classes = readout is prepared.readout and prepared.natural is not None
+    natural = prepared.natural if readout is prepared.readout else None
+    answers = None if natural is None else nearest_behaviour(natural, behaviour)
+    state = nearest_on_curve(prepared.manifold, coordinates(prepared.manifold, residual + move.displacement))
     return ArmBehaviour(
         arm=move.arm,
         repeat=move.repeat,
         coordinate=tuple(path.u.tolist()) if move.arm == "manifold" else None,
         probabilities=tuple(map(tuple, behaviour.tolist())),
         top=top,
-        off_manifold=tuple((off_curve(prepared.manifold, residual, move.displacement) / prepared.spread).tolist()),
+        off_manifold=tuple((state.distance / prepared.spread).tolist()),
         kl=tuple(divergence(p, baseline).tolist()),
-        e_bc=energy(prepared.natural, behaviour) if own_classes and prepared.natural else None,
+        e_bc=None if answers is None else float(answers.distance.sum()),
         reach=reach_of(readout, aim, path, behaviour),
         hook_fired=len(p),
+        state_coordinate=tuple(state.coordinate.tolist()),
+        answer_coordinate=None if answers is None else tuple(answers.coordinate.tolist()),
+        isometry=path_isometry(move.displacement, behaviour, stops_of(path, _places(readout))),
     )
+
+
+def meter_of(prepared: Prepared, residual: Float[np.ndarray, "d_model"], path: Path, largest: float) -> Meter:
+    """Distance from the curve at every strength up to the largest, both ways, at some positions of a path."""
+    strengths = np.linspace(-largest, largest, _METER_STRENGTHS)
+    at = np.unique(np.linspace(0, len(path.t) - 1, _METER_POSITIONS).round().astype(np.int64))
+    off = off_at_strengths(prepared.manifold, residual, path, strengths, at) / prepared.spread
+    return Meter(
+        strengths=tuple(strengths.tolist()),
+        positions=tuple(path.t[at].tolist()),
+        off_manifold=tuple(map(tuple, off.tolist())),
+        safe=safe_distance(prepared, residual),
+    )
+
+
+def safe_distance(prepared: Prepared, residual: Float[np.ndarray, "d_model"]) -> float:
+    """Distance from the curve, in usual ones, up to which a move of this state is called safe."""
+    return max(SAFE_DISTANCE, own_place(prepared.manifold, residual)[1] / prepared.spread)
+
+
+def _places(readout: Readout) -> Float[np.ndarray, "value"]:
+    return np.array([np.nan if at is None else at for at in readout.coordinate])

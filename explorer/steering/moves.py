@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
 from explorer.errors import RequestError
 from explorer.maths.steering import Manifold, Path, coordinates, displacements, nearest_on_curve, waypoints
@@ -98,6 +98,22 @@ def controls(
     longest = int(np.linalg.norm(along, axis=1).argmax())
     streams = [np.random.default_rng([seed, _CONTROL_STREAM, number]) for number in range(count)]
     return np.stack([displacements(manifold, residual, path, "random", rng, strength)[longest] for rng in streams])
+
+
+def off_at_strengths(
+    manifold: Manifold,
+    residual: Float[np.ndarray, "d_model"],
+    path: Path,
+    strengths: Float[np.ndarray, "strength"],
+    at: Int64[np.ndarray, "position"],
+) -> Float[np.ndarray, "position strength"]:
+    """Distance from the curve to which the manifold arm brings a state with each strength, at some waypoints.
+
+    Nothing is run for it: the move is known before the model is asked.
+    """
+    along = displacements(manifold, residual, path, "manifold", np.random.default_rng(0))[at]
+    moved = (strengths[None, :, None] * along[:, None, :]).reshape(-1, len(residual))
+    return off_curve(manifold, residual, moved).reshape(len(at), len(strengths))
 
 
 def off_curve(

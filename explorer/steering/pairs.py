@@ -109,15 +109,23 @@ def all_pairs(
     for first in seen:
         ends = [end for start, end in pairs if start == first and known[start] and known[end]]
         for text in prepared.typical(first, settings.prompts_per_value):
-            prefix = engine.read_ids(text)
-            trials += _from_context(engine, steered, prefix, first, ends, settings)
+            trials += from_context(engine, steered, engine.read_ids(text), first, ends, settings)
     return trials
 
 
-def _from_context(
+def from_context(
     engine: Engine, prepared: Prepared, prefix: Prefix, start: int, ends: list[int], settings: PairSettings
 ) -> list[Trial]:
-    """Every arm to every end, from one context, in as few batches as their rows allow."""
+    """Try every arm to every end, from one context, in as few batches as their rows allow.
+
+    Args:
+        engine: holds the subject.
+        prepared: the cluster; it has a behaviour manifold.
+        prefix: the context, read.
+        start: the value that it is for.
+        ends: values to go to.
+        settings: arms, waypoints, strength and seed.
+    """
     per_end = len(settings.arms) * settings.waypoints + _CONTROLS
     step = max(1, _MOST_ROWS // per_end)
     parts = (ends[first : first + step] for first in range(0, len(ends), step))

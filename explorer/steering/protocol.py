@@ -48,6 +48,10 @@ Share: TypeAlias = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
 Count: TypeAlias = Annotated[int, Field(strict=True, ge=0)]
 Place: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)] | Share
 """A value's name, or an intrinsic coordinate in [0, 1]."""
+Strength: TypeAlias = Annotated[float, Field(strict=True, ge=-100.0, le=100.0)]
+"""Multiple of a whole move."""
+Distance: TypeAlias = Annotated[float, Field(ge=0.0)]
+"""From the curve, in units of the cluster's own spread around it; 1 is usual."""
 
 ARMS: tuple[Arm, ...] = ("manifold", "linear", "chord", "random", "shuffled", "flipped")
 DEFAULT_ARMS: tuple[Arm, ...] = ("manifold", "linear", "chord")
@@ -68,8 +72,12 @@ class ReadoutValue(Wire):
     """Texts whose first token counts as this value, each as it stands in running text, word-initial space included."""
 
 
-class BehaviourRequest(Wire):
-    """Ask what the next token would be at every waypoint of a path, under every arm."""
+ReadoutValues: TypeAlias = Annotated[tuple[ReadoutValue, ...], Field(min_length=1, max_length=256)]
+"""Readout classes; "other" is what none of them counts."""
+
+
+class PathRequest(Wire):
+    """What every question about a path names."""
 
     run: str = Field(min_length=1, max_length=200)
     """Which of the host's runs: an id from ``SubjectReply.runs``."""
@@ -83,7 +91,14 @@ class BehaviourRequest(Wire):
     """Where the path begins: a value, a coordinate, or None for the prompt's own place."""
     end: Place
     """Where the path ends."""
-    strength: Annotated[float, Field(strict=True, ge=-100.0, le=100.0)] = 1.0
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
+    """Decides the random directions, the shuffled order and the sampling."""
+
+
+class BehaviourRequest(PathRequest):
+    """Ask what the next token would be at every waypoint of a path, under every arm."""
+
+    strength: Strength = 1.0
     """Multiple of the whole move; 0 is the unsteered model. The host's own limit holds too."""
     waypoints: Annotated[int, Field(strict=True, ge=2, le=1024)] = 50
     """Points of the path, both ends included."""
@@ -91,25 +106,17 @@ class BehaviourRequest(Wire):
     """Which arms, each once."""
     random_repeats: Annotated[int, Field(strict=True, ge=1, le=8)] = 1
     """Directions of the random arm; each comes back as an arm of its own."""
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
-    """Decides the random directions, the shuffled order and the sampling."""
-    values: tuple[ReadoutValue, ...] | None = Field(default=None, min_length=1, max_length=256)
+    values: ReadoutValues | None = None
     """Readout classes; None takes the cluster's own values."""
 
 
-class SteerRequest(Wire):
+class SteerRequest(PathRequest):
     """Ask for text, one column for each arm, streamed token by token."""
 
-    run: str = Field(min_length=1, max_length=200)
-    """As in BehaviourRequest, here and below."""
-    fingerprint: str = Field(min_length=1, max_length=200)
-    cluster: Count
-    prompt: str = Field(min_length=1, max_length=20_000)
-    start: Place | None = None
-    end: Place
-    strength: Annotated[float, Field(strict=True, ge=-100.0, le=100.0)] = 1.0
+    strength: Strength = 1.0
+    """As in BehaviourRequest."""
     arms: tuple[Arm, ...] = Field(default=DEFAULT_ARMS, min_length=1, max_length=len(ARMS))
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
+    """Which arms, each once."""
     position: Share = 1.0
     """Which point of the path is applied: 0 its start, 1 its end."""
     where: Where = "last_prompt"
@@ -205,10 +212,18 @@ class Effect(Wire):
     """How many random directions."""
     moves_model: bool
     """The shift is at least MOVES_AT_LEAST and more than twice the largest control."""
+    control_sd: Share | None = None
+    """Standard deviation of that change over the random directions."""
+    over_spread: Finite | None = None
+    """Shift minus control_mean, in units of control_sd; None where the controls do not spread."""
+    distinguishable: bool | None = None
+    """Whether the shift is more than twice the largest control; None in results that are older than this field."""
 
 
 MOVES_AT_LEAST = 0.1
 """Smallest change of p(target) that counts as moving the model."""
+SAFE_DISTANCE = 2.0
+"""In usual distances: a state further from the curve than this is one that the model hardly meets."""
 
 
 class ArmBehaviour(Wire):
@@ -235,6 +250,27 @@ class ArmBehaviour(Wire):
     """How far behaviour moved; None where no readout value belongs to the path's end."""
     hook_fired: Annotated[int, Field(ge=1)]
     """Rows in which the edit was applied; a reply where it was not is never sent."""
+    state_coordinate: tuple[Share, ...] | None = None
+    """Realised: the curve's point nearest to the moved state. None in results that are older than this field, here and
+    below."""
+    answer_coordinate: tuple[Share, ...] | None = None
+    """Realised: where on the behaviour manifold the nearest natural answer lies; None where there is no manifold."""
+    isometry: Annotated[float, Field(ge=-1.0, le=1.0)] | None = None
+    """Pearson's r, over all pairs of values that the path passes, of the way between them in activation space and in
+    behaviour space; None where it passes fewer than three."""
+
+
+class Meter(Wire):
+    """How far from the curve the manifold arm would bring the state at any strength, before anything is generated."""
+
+    strengths: tuple[Finite, ...]
+    """From the least to the largest that the host takes."""
+    positions: tuple[Share, ...]
+    """Shares of the path."""
+    off_manifold: tuple[tuple[Distance, ...], ...]
+    """For each position, for each strength."""
+    safe: Distance
+    """Distance up to which a strength counts as safe: SAFE_DISTANCE, or the prompt's own where that is more."""
 
 
 class BehaviourReply(Wire):
@@ -276,6 +312,8 @@ class BehaviourReply(Wire):
     """Verdict on the manifold arm; None where no readout value belongs to the path's end."""
     prompt_tokens: tuple[PromptToken, ...]
     """The prompt as the model reads it."""
+    meter: Meter | None = None
+    """Distance from the curve at other strengths; None in results that are older than this field."""
 
 
 class ErrorBody(Wire):
@@ -337,6 +375,30 @@ class RowDoneEvent(Wire):
     """Tokens at which the edit was applied; 0 for the baseline only."""
 
 
+class WrittenToken(Wire):
+    """One token of a generated text, as the unsteered model reads it."""
+
+    text: str
+    """What it adds to the text."""
+    coordinate: Share
+    """Realised: the curve's point nearest to its state."""
+    off_manifold: Distance
+    """Distance from there."""
+    fires: bool
+    """Whether the cluster fires on it; elsewhere its place says little."""
+
+
+class Written(Wire):
+    """A generated text, run through the unsteered model."""
+
+    tokens: tuple[WrittenToken, ...]
+    """Token by token."""
+    perplexity: Annotated[float, Field(ge=1.0)] | None
+    """Under the unsteered model, after the same prompt; None for an empty text."""
+    repeated: Share | None
+    """Share of its runs of three tokens that stood in it before; None for a text of fewer than three."""
+
+
 class DoneEvent(Wire):
     """Last event of a stream that succeeded."""
 
@@ -347,6 +409,8 @@ class DoneEvent(Wire):
     """For each column."""
     tokens: Count
     """Tokens generated, all columns together."""
+    written: dict[Row, Written] = Field(default_factory=dict)
+    """Each column's text as the unsteered model reads it."""
 
 
 class ErrorEvent(Wire):

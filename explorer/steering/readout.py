@@ -70,7 +70,8 @@ def custom_readout(values: Sequence[ReadoutValue], own: Readout, tokenize: Token
     for value in values:
         whole = [ids[0] for ids in map(tokenize, value.spellings) if len(ids) == 1]
         classes.append((value.name, whole, [] if whole else _first_tokens(value.spellings, tokenize)))
-    places = {name: at for name, at in zip(own.names, own.coordinate, strict=True) if at is not None}
+    known = {name.strip(): at for name, at in zip(own.names, own.coordinate, strict=True) if at is not None}
+    places = {name: known[name.strip()] for name in names if name.strip() in known}
     readout = _readout(classes, places)
     empty = [name for name, ids in zip(readout.names, readout.token_ids, strict=True) if not ids]
     if empty:

@@ -13,6 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
 from explorer.errors import ExplorerError, HookNotFired, InputError, RequestError
+from explorer.steering.checks_protocol import (
+    CheckReply,
+    CheckRequest,
+    PhrasesReply,
+    PhrasesRequest,
+    SweepReply,
+    SweepRequest,
+)
 from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.guard import Failures, Guard, allowed_hosts, error_response
 from explorer.steering.metrics import MEDIA_TYPE, CountAnswers, Metrics
@@ -56,6 +64,15 @@ class Answering(Protocol):
 
     def encode(self, request: EncodeRequest) -> EncodeReply:
         """For each token of a text the clusters that fire there."""
+
+    def check(self, request: CheckRequest) -> CheckReply:
+        """The controls of a path, and the same move from other prompts."""
+
+    def sweep(self, request: SweepRequest) -> SweepReply:
+        """Every strength at every position of a path."""
+
+    def phrases(self, request: PhrasesRequest) -> PhrasesReply:
+        """How likely some phrases are along a path."""
 
     def generate(self, request: SteerRequest) -> Iterator[Event]:
         """Text, token by token."""
@@ -131,6 +148,21 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
     async def encode(request: EncodeRequest, http: Request) -> Response:
         """Which clusters fire on each token of a text, and where on their curves it lies."""
         return await _once(worker, lambda: answers.encode(request), http)
+
+    @app.post("/v1/check", response_model=CheckReply)
+    async def check(request: CheckRequest, http: Request) -> Response:
+        """The controls of a path, and the same move from other prompts."""
+        return await _once(worker, lambda: answers.check(request), http)
+
+    @app.post("/v1/sweep", response_model=SweepReply)
+    async def sweep(request: SweepRequest, http: Request) -> Response:
+        """Every strength at every position of a path, from one batch."""
+        return await _once(worker, lambda: answers.sweep(request), http)
+
+    @app.post("/v1/phrases", response_model=PhrasesReply)
+    async def phrases(request: PhrasesRequest, http: Request) -> Response:
+        """How likely some phrases are after the prompt, unsteered and along a path."""
+        return await _once(worker, lambda: answers.phrases(request), http)
 
     @app.post("/v1/steer", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
     async def steer(request: SteerRequest, http: Request) -> Response:

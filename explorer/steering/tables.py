@@ -6,9 +6,10 @@ from statistics import fmean, stdev
 import numpy as np
 from pydantic import JsonValue
 
+from explorer.steering.checks_protocol import CheckReply
 from explorer.steering.measure import moves_model
 from explorer.steering.pairs import Trial, arm_isometry
-from explorer.steering.protocol import Arm, BehaviourReply
+from explorer.steering.protocol import Arm, ArmBehaviour, BehaviourReply
 
 
 def pairs_table(trials: list[Trial], names: Sequence[str]) -> dict[str, JsonValue]:
@@ -69,12 +70,36 @@ def move_table(replies: list[BehaviourReply]) -> dict[str, JsonValue]:
         "moves_model": all(reply.effect.moves_model for reply in replies if reply.effect)
         if any(reply.effect for reply in replies)
         else None,
+        "isometry": {arm: _mean_known([found.isometry for found in by_arm[arm]]) for arm in arms},
+        "other": {arm: fmean(max(row[-1] for row in found.probabilities) for found in by_arm[arm]) for arm in arms},
+        "kl": {arm: fmean(max(found.kl) for found in by_arm[arm]) for arm in arms},
+        "off_manifold": {arm: fmean(max(found.off_manifold) for found in by_arm[arm]) for arm in arms},
+        "realised": {arm: [_realised(found) for found in by_arm[arm]] for arm in arms},
+        "effect": [reply.effect.model_dump(mode="json") if reply.effect else None for reply in replies],
         "hook_fired": {arm: sum(found.hook_fired for found in by_arm[arm]) for arm in arms},
         "probabilities": {
             arm: np.mean([found.probabilities for found in by_arm[arm]], axis=0).tolist() for arm in arms
         },
         "results": [reply.model_dump(mode="json") for reply in replies],
     }
+
+
+def check_table(checks: list[CheckReply]) -> dict[str, JsonValue]:
+    """The controls of one move over its prompts, the same move from other prompts, and to the next value."""
+    controls = move_table([check.controls for check in checks])
+    told = ("e_bc", "reach", "isometry", "other", "kl", "off_manifold", "realised")
+    return {
+        "controls": {key: controls[key] for key in told},
+        "across_prompts": [check.across.model_dump(mode="json") if check.across else None for check in checks],
+        "adjacent": [check.adjacent.model_dump(mode="json") if check.adjacent else None for check in checks],
+    }
+
+
+def _realised(found: ArmBehaviour) -> dict[str, JsonValue]:
+    """Where an arm asked the state to be, where it came to lie, and where the answer lies; waypoint by waypoint."""
+    parts = (found.coordinate, found.state_coordinate, found.answer_coordinate)
+    names = ("requested", "state", "answer")
+    return {name: None if part is None else list(part) for name, part in zip(names, parts, strict=True)}
 
 
 def _moves_model(along: list[Trial]) -> bool | None:

@@ -8,6 +8,21 @@ import numpy as np
 from explorer.config import SteeringLimits
 from explorer.errors import HostMismatch, HostUnreachable
 from explorer.runs.run import Run
+from explorer.steering.checks_protocol import (
+    CONTROL_ARMS,
+    AcrossPrompts,
+    ArmSpread,
+    CheckReply,
+    CheckRequest,
+    Phrase,
+    PhraseArm,
+    PhrasesReply,
+    PhrasesRequest,
+    Spread,
+    SweepArm,
+    SweepReply,
+    SweepRequest,
+)
 from explorer.steering.encode_protocol import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
 from explorer.steering.protocol import (
     PROTOCOL_VERSION,
@@ -17,6 +32,7 @@ from explorer.steering.protocol import (
     BehaviourRequest,
     DoneEvent,
     Effect,
+    Meter,
     Place,
     PromptToken,
     Reach,
@@ -28,6 +44,8 @@ from explorer.steering.protocol import (
     SubjectReply,
     TokenEvent,
     TopToken,
+    Written,
+    WrittenToken,
 )
 
 OWN = 0.02
@@ -47,6 +65,8 @@ class FakeHost:
         self.asked = 0
         self.streams = 0
         self.cut_after: int | None = None
+        self.values: list[tuple[str, tuple[str, ...]]] = []
+        """Readout classes of the last behaviour that was asked for with some."""
 
     async def subject(self) -> SubjectReply:
         self._check()
@@ -72,7 +92,48 @@ class FakeHost:
         if request.fingerprint != self._fingerprint():
             raise HostMismatch(f"the host holds {self._fingerprint()}, the run needs {request.fingerprint}")
         self.asked += 1
+        self.values = [(value.name, value.spellings) for value in request.values or ()]
         return self._reply(request)
+
+    async def check(self, request: CheckRequest) -> CheckReply:
+        asked = request.model_dump(exclude={"prompts"}) | {"arms": CONTROL_ARMS}
+        controls = await self.behaviour(BehaviourRequest.model_validate(asked))
+        return CheckReply(
+            controls=controls,
+            across=_across(controls.values[0], controls.values[-1], 0.05, 0.83),
+            adjacent=_across(controls.values[0], controls.values[1], 0.03, 0.02),
+        )
+
+    async def sweep(self, request: SweepRequest) -> SweepReply:
+        self._check()
+        self.asked += 1
+        doses = np.clip(np.array(request.strengths), 0, 1)[:, None] * np.array(request.positions)
+        top = tuple(tuple(TopToken(text=f" {p:.1f}", probability=0.5) for p in row) for row in doses)
+        grid = tuple(map(tuple, doses.tolist()))
+        off = tuple(tuple(abs(dose) for _ in request.positions) for dose in request.strengths)
+        return SweepReply(
+            fingerprint=self._fingerprint(),
+            run=request.run,
+            cluster=request.cluster,
+            target=str(request.end),
+            strengths=request.strengths,
+            positions=request.positions,
+            baseline=0.0,
+            safe=2.0,
+            arms=tuple(SweepArm(arm=arm, p_target=grid, off_manifold=off, kl=grid, top=top) for arm in request.arms),
+        )
+
+    async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
+        self._check()
+        self.asked += 1
+        along = tuple(-10.0 - step for step in range(request.waypoints))
+        arms = tuple(PhraseArm(arm=arm, logprob=along) for arm in request.arms)
+        return PhrasesReply(
+            fingerprint=self._fingerprint(),
+            run=request.run,
+            cluster=request.cluster,
+            phrases=tuple(Phrase(text=one, read=one, tokens=3, baseline=-10.0, arms=arms) for one in request.phrases),
+        )
 
     async def encode(self, request: EncodeRequest) -> EncodeReply:
         self._check()
@@ -129,7 +190,23 @@ class FakeHost:
             hook_fired={row: 0 if row == "baseline" else 1 for row in rows},
             finish=dict.fromkeys(rows, "length"),
             tokens=8 * len(rows),
+            written={row: self._written(request.cluster, said[row]) for row in rows},
         )
+
+    def _written(self, cluster: int, said: str) -> Written:
+        """Each value that was said lies at its place; the last one far from the curve."""
+        names, coordinates, _ = self._values(cluster)
+        words = said.split()
+        tokens = tuple(
+            WrittenToken(
+                text=f" {word}",
+                coordinate=float(coordinates[names.index(word)]) if word in names else 0.0,
+                off_manifold=3.0 if at == len(words) - 1 else 1.0,
+                fires=word in names,
+            )
+            for at, word in enumerate(words)
+        )
+        return Written(tokens=tokens, perplexity=1.5, repeated=0.25)
 
     def _check(self) -> None:
         if not self.alive:
@@ -158,11 +235,16 @@ class FakeHost:
         steps = np.linspace(0, 1, request.waypoints) * request.strength * (1.0 if self.moves else 0.0)
         along = start + length * steps
         target = int(np.argmin(_gap(coordinates, np.array(end), closed)))
-        arms = tuple(self._arm(arm, along, steps, coordinates, closed, names, target) for arm in request.arms)
+        arms = tuple(
+            self._arm(arm, along, steps, coordinates, closed, names, target).model_copy(update={"repeat": repeat})
+            for arm in request.arms
+            for repeat in range(request.random_repeats if arm == "random" else 1)
+        )
         baseline = _answers(np.array([OWN]), coordinates, closed)[0]
         effect = Effect(
-            shift=0.95 if self.moves else 0.01, control_mean=0.02, control_max=0.05, controls=4, moves_model=self.moves
-        )
+            shift=0.95 if self.moves else 0.01, control_mean=0.02, control_max=0.05, controls=4, moves_model=self.moves,
+            control_sd=0.01, over_spread=93.0 if self.moves else -1.0, distinguishable=self.moves,
+        )  # fmt: skip
         return BehaviourReply(
             fingerprint=self._fingerprint(),
             run=request.run,
@@ -182,6 +264,12 @@ class FakeHost:
             arms=arms,
             effect=effect,
             prompt_tokens=_tokens(request.prompt),
+            meter=Meter(
+                strengths=(-4.0, -2.0, 0.0, 2.0, 4.0),
+                positions=(0.0, 1.0),
+                off_manifold=((1.0,) * 5, (9.0, 5.0, 1.0, 1.5, 6.0)),
+                safe=2.0,
+            ),
         )
 
     def _arm(
@@ -211,7 +299,7 @@ class FakeHost:
             top=tuple(
                 TopToken(text=names[i], probability=min(float(row[i]), 1.0)) for i, row in zip(best, rows, strict=True)
             ),
-            off_manifold=tuple(float(x) for x in (1 + 2 * np.sin(np.pi * steps) * (arm != "manifold"))),
+            off_manifold=tuple(float(x) for x in (1 + 2 * np.abs(np.sin(np.pi * steps)) * (arm != "manifold"))),
             kl=tuple(0.0 for _ in steps),
             e_bc=0.05 if arm == "manifold" else 0.83,
             reach=Reach(
@@ -220,7 +308,18 @@ class FakeHost:
                 visited=1.0 if arm == "manifold" else 0.5,
             ),
             hook_fired=len(steps),
+            state_coordinate=tuple(float(u % 1.0 if closed else np.clip(u, 0, 1)) for u in along),
+            answer_coordinate=tuple(float(coordinates[at]) for at in best),
+            isometry=0.99 if arm == "manifold" else 0.5,
         )
+
+
+def _across(start: str, end: str, curve: float, straight: float) -> AcrossPrompts:
+    def told(arm: Arm, energy: float) -> ArmSpread:
+        return ArmSpread(arm=arm, e_bc=Spread(mean=energy, sd=0.01), p_target=Spread(mean=0.9, sd=0.02), visited=1.0)
+
+    arms = (told("manifold", curve), told("linear", straight), told("chord", straight))
+    return AcrossPrompts(start=start, end=end, prompts=8, arms=arms)
 
 
 def _gap(coordinates: np.ndarray, at: np.ndarray, closed: bool) -> np.ndarray:

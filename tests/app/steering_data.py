@@ -5,16 +5,30 @@ from typing import Any
 from hypothesis import strategies as st
 
 from explorer.app.shares import SharedResult
+from explorer.steering.checks_protocol import (
+    AcrossPrompts,
+    ArmSpread,
+    CheckReply,
+    Phrase,
+    PhraseArm,
+    PhrasesReply,
+    Spread,
+    SweepArm,
+    SweepReply,
+)
 from explorer.steering.protocol import (
     ArmBehaviour,
     BehaviourReply,
     BehaviourRequest,
+    DoneEvent,
     PromptToken,
     Reach,
     RowDoneEvent,
     StartEvent,
     SteerRequest,
     TopToken,
+    Written,
+    WrittenToken,
 )
 
 FINGERPRINT = "sha256:" + "ab" * 32
@@ -107,6 +121,31 @@ def shared(**changes: Any) -> SharedResult:
         ),
     }
     return SharedResult(**(fields | changes))
+
+
+def checks() -> dict[str, Any]:
+    """What puts the same result to the test."""
+    path = {"fingerprint": FINGERPRINT, "run": "almanac", "cluster": 3}
+    spread = Spread(mean=0.5, sd=0.1)
+    arms = tuple(
+        ArmSpread(arm=one, e_bc=spread, p_target=spread, visited=None) for one in ("manifold", "linear", "chord")
+    )
+    across = AcrossPrompts(start="Monday", end="Thursday", prompts=8, arms=arms)
+    token = WrittenToken(text=" Monday", coordinate=0.5, off_manifold=1.0, fires=True)
+    grid, top = ((0.1, 0.2), (0.3, 0.4)), TopToken(text=" Monday", probability=0.5)
+    sweep = SweepArm(arm="manifold", p_target=grid, off_manifold=grid, kl=grid, top=((top, top), (top, top)))
+    phrase = Phrase(text="a <b>test", read="a test", tokens=2, baseline=-3.0, arms=(
+        PhraseArm(arm="manifold", logprob=(-3.0, -2.0)),))  # fmt: skip
+    return {
+        "done": DoneEvent(
+            hook_fired={"baseline": 0, "manifold": 1}, finish={"baseline": "length", "manifold": "end"}, tokens=2,
+            written={"manifold": Written(tokens=(token,), perplexity=2.0, repeated=None)},
+        ),
+        "check": CheckReply(controls=reply(), across=across, adjacent=across),
+        "sweep": SweepReply(target="Thursday", strengths=(0.0, 1.0), positions=(0.0, 1.0), baseline=0.1, safe=2.0,
+                            arms=(sweep,), **path),
+        "phrases": PhrasesReply(phrases=(phrase,), **path),
+    }  # fmt: skip
 
 
 @st.composite

@@ -13,14 +13,16 @@ import pytest
 from dash._utils import to_json
 
 from explorer.app import ids
-from explorer.app.ask import ask_host
+from explorer.app.ask import Fields, HostAnswer, ask_check, ask_host, ask_phrases, ask_sweep
 from explorer.app.callbacks import atlas, browser, frame, manifold, steering, text, tour
 from explorer.app.choose import SORTS, choose_tiles, matches
 from explorer.app.cluster_texts import NEAR, ClusterTexts, words_around
 from explorer.app.contexts import prompt_of, read_context
 from explorer.app.links import AtlasRoute, ClusterRoute, GalleryRoute, Links, NoRoute, SharedRoute
+from explorer.app.pages.checks import PHRASES
 from explorer.app.pages.parts import Node
 from explorer.app.pages.route import TilesPart, page_at, tiles_at
+from explorer.app.readout_text import proposed_readout
 from explorer.app.relay import SteeringHost
 from explorer.app.shares import SharedResult, ShareStore
 from explorer.app.site import Site
@@ -101,6 +103,18 @@ def test_a_link_sets_up_the_controls(site: Site) -> None:
     assert values[ids.STEER_FROM] == "Monday"
     assert values[ids.STEER_TO] == "Thursday"
     assert values[ids.STEER_STRENGTH] == 2
+
+
+def test_phrases_and_readout_stand_in_their_fields(site: Site, run: Run) -> None:
+    def fields(query: str) -> list[object]:
+        body = json.loads(shown(site, "/run/planted/cluster/0", query))
+        values = {one["props"]["id"]: one["props"]["value"] for one in components(body, "Textarea")}  # type: ignore[index]
+        return [values[ids.PHRASES], values[ids.READOUT]]
+
+    own = proposed_readout(run.summary(0), run.cluster(0), run.vocabulary())
+    assert own.split("\n") == list(run.summary(0).order)
+    assert fields("") == ["\n".join(PHRASES), own]
+    assert fields("?v=1&phrases=hello%0Athere&values=Monday%20%3D%20Mon") == ["hello\nthere", "Monday = Mon"]
 
 
 def test_a_link_with_a_camera_turns_the_cloud(site: Site) -> None:
@@ -241,24 +255,80 @@ def test_a_context_marks_the_drawn_token(run: Run) -> None:
     assert context.token == visible(vocabulary.text(int(geometry.context_ids[0, CONTEXT_BEFORE])))
 
 
-def ask(site: Site, **fields: object) -> object:
-    asked = {
-        "path": "/run/planted/cluster/0",
-        "prompt": "it rained on",
-        "start": "~",
-        "end": "Friday",
-        "strength": 1.0,
-        **fields,
-    }
-    return asyncio.run(ask_host(site, **asked))  # type: ignore[arg-type]
+def ask(site: Site, path: str = "/run/planted/cluster/0", question: str = "bands", **fields: object) -> HostAnswer:
+    asked = {"prompt": "it rained on", "start": "~", "end": "Friday", "strength": 1.0, "readout": None, **fields}
+    phrases = asked.pop("phrases", "this is a test")
+    stands = Fields(**asked)  # type: ignore[arg-type]
+    if question == "phrases":
+        return asyncio.run(ask_phrases(site, path, stands, phrases))  # type: ignore[arg-type]
+    ask_one = {"bands": ask_host, "check": ask_check, "sweep": ask_sweep}[question]
+    return asyncio.run(ask_one(site, path, stands))
 
 
 def test_one_request_brings_the_whole_path(runs_folder: Path, run: Run, tmp_path: Path) -> None:
     host = FakeHost(run)
     answer = ask(site_of(runs_folder, tmp_path / "s.sqlite", host))
     assert host.asked == 1
-    assert answer.problem == ""  # type: ignore[attr-defined]
-    assert [arm["arm"] for arm in answer.data["view"]["arms"]] == ["manifold", "linear", "chord"]  # type: ignore[attr-defined]
+    assert answer.problem == ""
+    assert answer.data is not None
+    assert [arm["arm"] for arm in answer.data["view"]["arms"]] == ["manifold", "linear", "chord"]
+    json.dumps(answer.data)
+
+
+def test_each_check_is_one_question_about_what_stands_in_the_fields(
+    runs_folder: Path, run: Run, tmp_path: Path
+) -> None:
+    host = FakeHost(run)
+    here = site_of(runs_folder, tmp_path / "s.sqlite", host)
+    for times, question in enumerate(("check", "sweep", "phrases"), 1):
+        answer = ask(here, question=question, start="Monday", strength=2.0, phrases="one\n\n two \none")
+        assert answer.problem == ""
+        assert answer.data is not None
+        assert host.asked == times
+        sent = answer.data["request"]
+        assert (sent["prompt"], sent["start"], sent["end"]) == ("it rained on", "Monday", "Friday")
+        assert sent.get("strength") == (None if question == "sweep" else 2.0)
+        json.dumps(answer.data)
+        if question == "phrases":
+            assert sent["phrases"] == ["one", "two"]
+
+
+def test_a_readout_is_sent_only_where_it_was_edited(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+    here = site_of(runs_folder, tmp_path / "s.sqlite", FakeHost(run))
+    own = proposed_readout(run.summary(0), run.cluster(0), run.vocabulary())
+    for readout in (None, "", " \n", own, own.replace("\n", " \n\n")):
+        data = ask(here, readout=readout).data
+        assert data is not None
+        assert data["request"]["values"] is None
+    data = ask(here, readout="day = Monday | Tuesday").data
+    assert data is not None
+    spelled = ["Monday", " Monday", "Tuesday", " Tuesday"]
+    assert data["request"]["values"] == [{"name": "day", "spellings": spelled}]
+
+
+@pytest.mark.parametrize("question", ["check", "sweep", "phrases"])
+@pytest.mark.parametrize(
+    "fields", [{"prompt": ""}, {"end": None}, {"readout": "a = " + " | ".join("bcdefghij")}, {"path": "/run/planted"}]
+)
+def test_a_check_that_cannot_be_asked_never_reaches_the_host(
+    runs_folder: Path, run: Run, tmp_path: Path, question: str, fields: dict[str, str]
+) -> None:
+    host = FakeHost(run)
+    answer = ask(site_of(runs_folder, tmp_path / "s.sqlite", host), question=question, **fields)  # type: ignore[arg-type]
+    assert answer.data is None
+    assert answer.problem
+    assert host.asked == 0
+
+
+@pytest.mark.parametrize("phrases", [None, "", "\n \n", "x" * 3000, "x" * 300, "\n".join(map(str, range(65)))])
+def test_phrases_that_are_none_or_too_many_are_refused_here(
+    runs_folder: Path, run: Run, tmp_path: Path, phrases: str | None
+) -> None:
+    host = FakeHost(run)
+    answer = ask(site_of(runs_folder, tmp_path / "s.sqlite", host), question="phrases", phrases=phrases)
+    assert answer.data is None
+    assert answer.problem.startswith("phrases")
+    assert host.asked == 0
 
 
 @pytest.mark.parametrize(
@@ -278,8 +348,8 @@ def test_what_cannot_be_asked_never_reaches_the_host(
 ) -> None:
     host = FakeHost(run)
     answer = ask(site_of(runs_folder, tmp_path / "s.sqlite", host), **fields)
-    assert answer.data is None  # type: ignore[attr-defined]
-    assert answer.problem  # type: ignore[attr-defined]
+    assert answer.data is None
+    assert answer.problem
     assert host.asked == 0
 
 
@@ -287,20 +357,32 @@ def test_a_host_that_is_gone_is_told_without_its_address(runs_folder: Path, run:
     host = FakeHost(run)
     host.alive = False
     answer = ask(site_of(runs_folder, tmp_path / "s.sqlite", host))
-    assert answer.data is None  # type: ignore[attr-defined]
-    assert "does not answer" in answer.problem  # type: ignore[attr-defined]
-    assert "127.0.0.1" not in answer.problem  # type: ignore[attr-defined]
+    assert answer.data is None
+    assert "does not answer" in answer.problem
+    assert "127.0.0.1" not in answer.problem
 
 
 def test_a_stored_result_is_replayed_without_host_and_without_run(runs_folder: Path, run: Run, tmp_path: Path) -> None:
     here = site_of(runs_folder, tmp_path / "s.sqlite", FakeHost(run))
-    data = ask(here).data  # type: ignore[attr-defined]
+    data = ask(here).data
+    assert data is not None
     kept = SharedResult(view="?v=1&at=0.25", label="days", behaviour_request=data["request"], behaviour=data["reply"])
     share = here.shares.put(kept)
     alone = Site(scan(runs_folder), None, here.shares, here.links)
     page = shown(alone, f"/s/{share}")
     assert "A stored result" in page
     assert '"position":0.25' in page
+    checked = {
+        name: found.data["reply"]
+        for name in ("check", "sweep", "phrases")
+        if (found := ask(here, question=name)).data is not None
+    }
+    tested = here.shares.put(SharedResult.model_validate(kept.model_dump() | checked))
+    again = shown(alone, f"/s/{tested}")
+    for name in (ids.CHECK_RESULT, ids.SWEEP_RESULT, ids.PHRASES_RESULT):
+        assert f'"id":"{name}"' in again
+        assert f'"id":"{name}"' not in page
+    assert "Stands out" in again
     elsewhere = tmp_path / "empty"
     elsewhere.mkdir()
     assert "A stored result" in shown(Site(scan(elsewhere), None, here.shares, here.links), f"/s/{share}")

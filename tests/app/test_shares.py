@@ -24,9 +24,9 @@ from explorer.app.share_routes import share_router
 from explorer.app.shares import READERS, SharedResult, ShareLimits, ShareStore
 from explorer.errors import InputError, RequestError
 from tests.app.edge_app import ask, post, settings
-from tests.app.steering_data import FINGERPRINT, reply, request, results, shared, start_event, steer_request
+from tests.app.steering_data import FINGERPRINT, checks, reply, request, results, shared, start_event, steer_request
 
-GOLDEN = Path(__file__).parent / "data" / "share-v1.json"
+GOLDEN = {version: Path(__file__).parent / "data" / f"share-v{version}.json" for version in (1, 2)}
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_what_was_stored_comes_back(module_store: ShareStore, result: SharedResu
     share = module_store.get(module_store.put(result))
     assert share is not None
     assert share.result == result
-    assert (share.format_version, share.app_version) == (1, "0.1.0")
+    assert (share.format_version, share.app_version) == (2, "0.1.0")
 
 
 def test_routes_keep_and_replay(store: ShareStore) -> None:
@@ -328,8 +328,8 @@ def plant(store: ShareStore, payload: bytes, version: int = 1) -> str:
 
 
 def test_a_newer_row_says_so(store: ShareStore) -> None:
-    share_id = plant(store, b"{}", version=2)
-    with pytest.raises(RequestError, match="format version 2, wanted 1: a newer app made it"):
+    share_id = plant(store, b"{}", version=3)
+    with pytest.raises(RequestError, match="format version 3, wanted 1, 2: a newer app made it"):
         store.get(share_id)
     response = ask(served(store), "GET", f"/api/share/{share_id}")
     assert (response.status_code, response.json()["code"]) == (400, "invalid")
@@ -351,10 +351,37 @@ def test_a_row_that_breaks_its_format(store: ShareStore) -> None:
         store.get(share_id)
 
 
-def test_every_released_format_is_still_read(store: ShareStore) -> None:
-    assert set(READERS) == {1}, "a new format version needs its own golden row beside this one"
-    share = store.get(plant(store, GOLDEN.read_bytes()))
+@pytest.mark.parametrize("version", READERS)
+def test_every_released_format_is_still_read(store: ShareStore, version: int) -> None:
+    assert set(READERS) == set(GOLDEN), "a new format version needs its own golden row beside these"
+    share = store.get(plant(store, GOLDEN[version].read_bytes(), version))
     assert share is not None
+    assert share.format_version == version
     assert share.result.behaviour_request == request(prompt="Today is <b>")
     assert share.result.behaviour.fingerprint == FINGERPRINT
     assert [text.text for text in share.result.texts] == [" Monday.", " Thursday <b>"]
+    told = (share.result.done, share.result.check, share.result.sweep, share.result.phrases)
+    assert [part is not None for part in told] == [version > 1] * 4
+
+
+def broken_checks() -> list[SharedResult]:
+    """Results whose checks do not belong to them, or do not fit together."""
+    whole = shared(**checks())
+    sweep, check = whole.sweep, whole.check
+    assert sweep is not None
+    assert check is not None
+    (arm,) = sweep.arms
+    short = arm.model_copy(update={"kl": arm.kl[:1]})
+    strange = check.controls.model_copy(update={"baseline": (1.0,)})
+    return [
+        whole.model_copy(update={"sweep": sweep.model_copy(update={"cluster": 9})}),
+        whole.model_copy(update={"sweep": sweep.model_copy(update={"arms": (short,)})}),
+        whole.model_copy(update={"check": check.model_copy(update={"controls": strange})}),
+    ]
+
+
+def test_checks_that_do_not_belong_to_a_result_are_refused() -> None:
+    SharedResult.model_validate(shared(**checks()).model_dump())
+    for broken in broken_checks():
+        with pytest.raises(ValidationError):
+            SharedResult.model_validate(broken.model_dump())

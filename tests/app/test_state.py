@@ -30,6 +30,8 @@ views = st.builds(
     start=place,
     end=place,
     strength=st.floats(-100, 100),
+    readout=text,
+    phrases=text,
 )
 
 
@@ -96,6 +98,8 @@ def test_a_link_is_short_and_readable() -> None:
         "?q=" + "a" * 2001,
         "?to=" + "a" * 201,
         "?text=" + "a" * 501,
+        "?values=" + "a" * 2001,
+        "?phrases=" + "a" * 2001,
     ],
 )
 def test_what_is_no_view_is_refused(query: str) -> None:

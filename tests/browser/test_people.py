@@ -24,6 +24,15 @@ def steered(page: Page) -> None:
     page.wait_for_selector("#bands .arm")
 
 
+def checked(page: Page) -> None:
+    """Everything that puts a result to the test is unfolded and asked."""
+    steered(page)
+    page.evaluate("document.querySelectorAll('#checks > details').forEach((one) => { one.open = true; })")
+    for name in ("check", "sweep", "phrases"):
+        page.click(f"#{name}-run")
+        page.wait_for_selector(f"#{name}-result > *")
+
+
 def ready(selector: str) -> Callable[[Page], None]:
     return lambda page: page.wait_for_selector(selector) and None
 
@@ -40,7 +49,7 @@ VIEWS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "gallery": ("/?v=1", ready("a.run-card")),
     "atlas": ("/run/planted?v=1", ready("#map canvas")),
     "nothing found": ("/run/planted?v=1&q=nowhere", ready(".empty")),
-    "manifold": ("/run/planted/cluster/0?v=1", steered),
+    "manifold": ("/run/planted/cluster/0?v=1", checked),
     "tour": ("/tour/days?v=1&step=5", ready("#bands .arm")),
     "notes": ("/run/planted/cluster/0?v=1", noted),
     "missing": ("/nowhere?v=1", ready(".empty")),

@@ -12,16 +12,26 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from explorer.app import ids
 from explorer.errors import HostRefused
 from explorer.runs.run import open_run
+from explorer.steering.checks_protocol import (
+    CheckReply,
+    CheckRequest,
+    PhrasesReply,
+    PhrasesRequest,
+    SweepReply,
+    SweepRequest,
+)
 from explorer.steering.encode_protocol import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
 from explorer.steering.protocol import (
     BehaviourReply,
     BehaviourRequest,
+    DoneEvent,
     PromptToken,
     RowDoneEvent,
     SteerRequest,
     SubjectReply,
     TokenEvent,
     TopToken,
+    Written,
 )
 from tests.app.fake_host import FakeHost
 from tests.browser.conftest import PATIENCE_MS, serve_in_thread
@@ -62,6 +72,36 @@ class HostileHost:
         top = TopToken(text=self.attacks.take(), probability=0.5)
         return reply.model_copy(update={"prompt_tokens": tokens, "arms": arms, "baseline_top": top})
 
+    async def check(self, request: CheckRequest) -> CheckReply:
+        reply = await self.hosts[request.run].check(request)
+        across = [
+            told.model_copy(update={"start": self.attacks.take(), "end": self.attacks.take()})
+            for told in (reply.across, reply.adjacent)
+            if told
+        ]
+        return reply.model_copy(update=dict(zip(("across", "adjacent"), across, strict=True)))
+
+    async def sweep(self, request: SweepRequest) -> SweepReply:
+        reply = await self.hosts[request.run].sweep(request)
+        arms = tuple(
+            arm.model_copy(
+                update={
+                    "top": tuple(
+                        tuple(TopToken(text=self.attacks.take(), probability=0.5) for _ in row) for row in arm.top
+                    )
+                }
+            )
+            for arm in reply.arms
+        )
+        return reply.model_copy(update={"arms": arms, "target": self.attacks.take()})
+
+    async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
+        reply = await self.hosts[request.run].phrases(request)
+        told = tuple(
+            one.model_copy(update={"text": self.attacks.take(), "read": self.attacks.take()}) for one in reply.phrases
+        )
+        return reply.model_copy(update={"phrases": told})
+
     async def encode(self, request: EncodeRequest) -> EncodeReply:
         if request.text == "refuse":
             raise HostRefused(self.attacks.take())
@@ -78,8 +118,18 @@ class HostileHost:
         async for event in self.hosts[request.run].steer(request):
             if isinstance(event, (TokenEvent, RowDoneEvent)):
                 yield event.model_copy(update={"text": self.attacks.take()})
+            elif isinstance(event, DoneEvent):
+                yield event.model_copy(
+                    update={"written": {row: self._attacked(event.written[row]) for row in event.written}}
+                )
             else:
                 yield event
+
+    def _attacked(self, written: Written) -> Written:
+        tokens = tuple(
+            token.model_copy(update={"text": self.attacks.take(), "fires": True}) for token in written.tokens
+        )
+        return written.model_copy(update={"tokens": tokens})
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +262,11 @@ def steer(page: Page, address: str, run: str) -> str:
     page.wait_for_selector(f"#{ids.GENERATE}:not([disabled])")
     page.click(f"#{ids.GENERATE}")
     page.wait_for_selector("#streams .end:not(:empty)")
+    page.wait_for_selector("#streams .read-back:not(:empty)")
+    page.evaluate("() => document.querySelectorAll('#checks details').forEach((part) => { part.open = true; })")
+    for check in ("check", "sweep", "phrases"):
+        page.click(f"#{check}-run")
+        page.wait_for_selector(f"#{check}-result > *")
     page.wait_for_selector(f"#{ids.SHARE_RESULT}:not([disabled])")
     with page.expect_response("**/api/share") as kept:
         page.click(f"#{ids.SHARE_RESULT}")

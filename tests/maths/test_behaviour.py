@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from explorer.maths.behaviour import (
-    bhattacharyya_distance,
     energy,
     fit_behaviour_manifold,
     hellinger_length,
     isometry,
+    nearest_behaviour,
+    path_isometry,
+    stops_of,
     target_shift,
     values_between,
     visited_share,
@@ -60,9 +62,9 @@ def test_the_paper_double_gives_its_energies(classes: int, along_curve: float, a
 def test_natural_behaviour_has_no_energy_and_a_foreign_class_has() -> None:
     values = np.hstack([np.eye(5) * 0.9 + 0.02, np.zeros((5, 1))])
     natural = fit_behaviour_manifold(values, np.linspace(0, 1, 5), closed=False)
-    assert bhattacharyya_distance(natural, values) == pytest.approx(np.zeros(5), abs=1e-6)
+    assert nearest_behaviour(natural, values).distance == pytest.approx(np.zeros(5), abs=1e-6)
     foreign = np.array([[0, 0, 0, 0, 0, 1.0]])
-    assert bhattacharyya_distance(natural, foreign)[0] > 5
+    assert nearest_behaviour(natural, foreign).distance[0] > 5
 
 
 def test_a_mixture_of_two_far_values_is_off_the_behaviour_manifold() -> None:
@@ -70,7 +72,7 @@ def test_a_mixture_of_two_far_values_is_off_the_behaviour_manifold() -> None:
     behaviours = softmax_of_distance(manifold, manifold.value_residual)
     natural = fit_behaviour_manifold(behaviours, manifold.value_coordinate, closed=True)
     near, far = (behaviours[0] + behaviours[1]) / 2, (behaviours[0] + behaviours[3]) / 2
-    distances = bhattacharyya_distance(natural, np.stack([near, far]))
+    distances = nearest_behaviour(natural, np.stack([near, far])).distance
     assert distances[1] > 5 * distances[0]
 
 
@@ -78,7 +80,7 @@ def test_values_at_one_place_are_merged_and_too_few_are_refused() -> None:
     values = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1]])
     natural = fit_behaviour_manifold(values, np.array([0.0, 0.0, 1.0]), closed=False)
     merged = np.array([[0.7, 0.2, 0.1]])
-    assert bhattacharyya_distance(natural, merged)[0] == pytest.approx(0, abs=1e-9)
+    assert nearest_behaviour(natural, merged).distance[0] == pytest.approx(0, abs=1e-9)
     with pytest.raises(ValueError, match="2 places on a closed curve"):
         fit_behaviour_manifold(values, np.array([0.0, 0.0, 1.0]), closed=True)
 
@@ -88,7 +90,7 @@ def test_the_refined_minimum_is_the_minimum_of_a_dense_search() -> None:
     natural = fit_behaviour_manifold(values, np.linspace(0, 1, 5), closed=False)
     asked = np.random.default_rng(1).dirichlet(np.ones(6), 20)
     dense = (np.sqrt(asked) @ natural.at(np.linspace(0, 1, 200_001)).T).max(axis=1)
-    assert bhattacharyya_distance(natural, asked) == pytest.approx(-np.log(dense), abs=1e-7)
+    assert nearest_behaviour(natural, asked).distance == pytest.approx(-np.log(dense), abs=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +125,45 @@ def test_a_value_is_visited_only_where_it_beats_other_too() -> None:
 def test_shift_is_held_against_the_controls() -> None:
     shift = target_shift(0.1, np.array([0.1, 0.5, 0.9]), np.array([0.05, 0.2]))
     assert (shift.shift, shift.control_mean, shift.control_max) == pytest.approx((0.8, 0.075, 0.1))
+    assert shift.control_sd == pytest.approx(np.std([0.05, 0.1], ddof=1))
+    assert shift.over_spread == pytest.approx((0.8 - 0.075) / np.std([0.05, 0.1], ddof=1))
+    assert target_shift(0.1, np.array([0.9]), np.array([0.2, 0.2])).over_spread is None
+    assert target_shift(0.1, np.array([0.9]), np.array([0.2])).control_sd is None
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_natural_behaviour_is_found_where_it_lies(closed: bool) -> None:
+    at = np.arange(5) / 5
+    values = np.eye(5) * 0.8 + 0.04
+    natural = fit_behaviour_manifold(values, at, closed=closed)
+    between = np.array([0.1, 0.33, 0.77])
+    found = nearest_behaviour(natural, natural.at(between) ** 2)
+    assert found.coordinate == pytest.approx(between, abs=1e-3)
+    assert found.distance == pytest.approx(np.zeros(3), abs=1e-6)
+    assert nearest_behaviour(natural, values).coordinate == pytest.approx(at, abs=1e-3)
+
+
+def test_stops_are_the_values_that_a_path_passes() -> None:
+    places = np.append(np.arange(7) / 7, np.nan)
+    path = waypoints(5 / 7, 1 / 7, np.linspace(0, 1, 31), closed=True, anchored=True)
+    assert stops_of(path, places).tolist() == [0, 10, 20, 30]
+    back = waypoints(0.75, 0.25, np.linspace(0, 1, 11), closed=False, anchored=True)
+    assert stops_of(back, np.array([0.0, 0.5, 1.0])).tolist() == [0, 5, 10]
+    still = waypoints(0.5, 0.5, np.linspace(0, 1, 11), closed=False, anchored=True)
+    assert stops_of(still, np.array([0.0, 0.5, 1.0])).tolist() == [0, 10]
+
+
+def test_a_path_is_isometric_where_answers_turn_as_the_state_moves() -> None:
+    angle = np.linspace(0, np.pi / 2, 31)
+    turning = np.stack([np.cos(angle), np.sin(angle)], axis=1) ** 2
+    stops = np.array([0, 10, 20, 30])
+    even = np.stack([angle, angle], axis=1)
+    assert path_isometry(even, turning, stops) == pytest.approx(1)
+    jump = np.repeat(turning[[0, -1]], [20, 11], axis=0)
+    late = path_isometry(even, jump, stops)
+    assert late is not None
+    assert late < 0.9
+    assert path_isometry(even, turning, stops[[0, -1]]) is None
 
 
 def test_isometry_and_lengths() -> None:

@@ -11,6 +11,17 @@ from fastapi import FastAPI
 
 from explorer.config import SteeringLimits
 from explorer.errors import HookNotFired
+from explorer.steering.checks_protocol import (
+    CheckReply,
+    CheckRequest,
+    Phrase,
+    PhraseArm,
+    PhrasesReply,
+    PhrasesRequest,
+    SweepArm,
+    SweepReply,
+    SweepRequest,
+)
 from explorer.steering.encode_protocol import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
 from explorer.steering.protocol import (
     ARMS,
@@ -84,6 +95,29 @@ class FakeAnswers:
             tokens=(EncodedToken(text=request.text, special=False, firing=(firing,)),),
             clusters=(FiredCluster(cluster=0, core=2, needed=1, tokens=1),),
         )  # fmt: skip
+
+    def check(self, request: CheckRequest) -> CheckReply:
+        asked = request.model_dump(exclude={"prompts"}) | {"arms": ("manifold", "flipped")}
+        return CheckReply(controls=self.behaviour(BehaviourRequest.model_validate(asked)), across=None, adjacent=None)
+
+    def sweep(self, request: SweepRequest) -> SweepReply:
+        self.touched += 1
+        self._fail(request.prompt)
+        row = (0.5,) * len(request.positions)
+        top = (TopToken(text=" Monday", probability=0.5),) * len(request.positions)
+        grid, tops = (row,) * len(request.strengths), (top,) * len(request.strengths)
+        arms = tuple(SweepArm(arm=arm, p_target=grid, off_manifold=grid, kl=grid, top=tops) for arm in request.arms)
+        return SweepReply(
+            fingerprint=FINGERPRINT, run=request.run, cluster=request.cluster, target="Monday",
+            strengths=request.strengths, positions=request.positions, baseline=0.5, safe=2.0, arms=arms,
+        )  # fmt: skip
+
+    def phrases(self, request: PhrasesRequest) -> PhrasesReply:
+        self.touched += 1
+        self._fail(request.prompt)
+        along = tuple(PhraseArm(arm=arm, logprob=(-1.0,) * request.waypoints) for arm in request.arms)
+        read = tuple(Phrase(text=text, read=text, tokens=1, baseline=-1.0, arms=along) for text in request.phrases)
+        return PhrasesReply(fingerprint=FINGERPRINT, run=request.run, cluster=request.cluster, phrases=read)
 
     def generate(self, request: SteerRequest) -> Iterator[Event]:
         self.touched += 1

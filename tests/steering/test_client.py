@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, HostUnreachable
+from explorer.steering.checks_protocol import CheckRequest, PhrasesRequest, SweepRequest
 from explorer.steering.client import AsyncSteeringClient, SteeringClient
 from explorer.steering.encode_protocol import EncodeRequest
 from explorer.steering.protocol import BehaviourRequest, DoneEvent, SteerRequest, TokenEvent, event_to_sse
@@ -17,6 +18,9 @@ TOKEN_EVENT = TokenEvent(row="baseline", index=0, text="ü", token_id=1, logprob
 DONE = DoneEvent(hook_fired={}, finish={}, tokens=1)
 STEER = SteerRequest.model_validate(asked(max_tokens=3))
 BEHAVIOUR = BehaviourRequest.model_validate(asked())
+CHECK = CheckRequest.model_validate(asked())
+SWEEP = SweepRequest.model_validate(asked(strengths=[1.0], positions=[0.0, 1.0]))
+PHRASES = PhrasesRequest.model_validate(asked(phrases=["this is a test"]))
 ENCODE = EncodeRequest.model_validate(asked_of_text())
 
 
@@ -34,6 +38,9 @@ def test_both_clients_speak_to_a_host() -> None:
             assert (await there.subject()).model == "fake"
             assert (await there.behaviour(BEHAVIOUR)).values == ("Monday",)
             assert (await there.encode(ENCODE)).clusters[0].tokens == 1
+            assert (await there.check(CHECK)).across is None
+            assert (await there.sweep(SWEEP)).target == "Monday"
+            assert (await there.phrases(PHRASES)).phrases[0].text == "this is a test"
             return [event.type async for event in there.steer(STEER)]
 
     with served(create_app(FakeAnswers(), token=TOKEN)) as url:
@@ -41,6 +48,9 @@ def test_both_clients_speak_to_a_host() -> None:
             assert here.subject().model == "fake"
             assert here.behaviour(BEHAVIOUR).values == ("Monday",)
             assert here.encode(ENCODE).tokens[0].firing[0].features == (1,)
+            assert [arm.arm for arm in here.check(CHECK).controls.arms] == ["manifold", "flipped"]
+            assert here.sweep(SWEEP).positions == (0.0, 1.0)
+            assert here.phrases(PHRASES).phrases[0].baseline == -1.0
             types = [event.type for event in here.steer(STEER)]
         assert types == ["start", "token", "token", "token", "row_done", "done"]
         assert asyncio.run(asynchronously(url)) == types
@@ -80,6 +90,9 @@ def test_every_refusal_has_its_error(status: int, body: str, error: type[HostErr
         lambda c: c.subject(),
         lambda c: c.behaviour(BEHAVIOUR),
         lambda c: c.encode(ENCODE),
+        lambda c: c.check(CHECK),
+        lambda c: c.sweep(SWEEP),
+        lambda c: c.phrases(PHRASES),
         lambda c: list(c.steer(STEER)),
     ):
         if status == 200 and "steer" in ask.__code__.co_names:
@@ -103,6 +116,9 @@ def test_nobody_there() -> None:
         lambda c: c.subject(),
         lambda c: c.behaviour(BEHAVIOUR),
         lambda c: c.encode(ENCODE),
+        lambda c: c.check(CHECK),
+        lambda c: c.sweep(SWEEP),
+        lambda c: c.phrases(PHRASES),
         lambda c: list(c.steer(STEER)),
     ):
         with client(gone) as there, pytest.raises(HostUnreachable, match="http://host does not answer"):

@@ -11,7 +11,7 @@ from explorer.errors import HostMismatch, RequestError, RunError
 from explorer.steering.engine import Engine
 from explorer.steering.headless import steer_headless
 from explorer.steering.pairs import Course, PairSettings, all_pairs, distant_pairs
-from explorer.steering.report import steering_rows
+from explorer.steering.report import steering_rows, steering_tables
 from explorer.steering.subject import open_engine
 from tests.planted import DAYS
 from tests.steering.tiny import save_model
@@ -44,6 +44,43 @@ def test_a_move_tells_energy_beside_reach_for_every_arm(steerable_run: Path) -> 
     assert "0.000 to 0.429" in title
     assert [row[0] for row in rows] == ["manifold", "linear"]
     assert all(len(row) == len(header) for row in rows)
+
+
+def test_a_move_stands_beside_everything_that_puts_it_to_the_test(steerable_run: Path) -> None:
+    result = steer_headless(
+        steerable_run, 0, prompts=["it rained on Monday"], end="Thursday", waypoints=7, max_tokens=4,
+        prompts_per_value=2, swept=True, phrases=("it rained", "naïve"),
+    )  # fmt: skip
+    told = json.loads(json.dumps(result, allow_nan=False))
+    arms = {"manifold", "linear", "chord"}
+    for key in ("isometry", "other", "kl", "off_manifold", "realised"):
+        assert set(told[key]) == arms, key
+        assert set(told["controls"][key]) == {"manifold", "random", "shuffled", "flipped"}, key
+    (realised,) = told["realised"]["manifold"]
+    assert len(realised["requested"]) == len(realised["state"]) == len(realised["answer"]) == 7
+    (effect,) = told["effect"]
+    assert {"shift", "control_mean", "control_sd", "over_spread", "distinguishable"} <= set(effect)
+    (across,), (adjacent,) = told["across_prompts"], told["adjacent"]
+    assert across["prompts"] == 2
+    assert (across["end"], adjacent["start"]) == ("Thursday", across["start"])
+    for row in told["texts"][0]["rows"].values():
+        assert row["perplexity"] >= 1
+        assert len(row["tokens"]) <= 4
+        assert 0 <= row["repeated"] <= 1
+    (swept,) = told["sweep"]
+    assert len(swept["arms"][0]["p_target"]) == len(swept["strengths"]) == 10
+    (phrases,) = told["phrases"]
+    assert [phrase["text"] for phrase in phrases["phrases"]] == ["it rained", "naïve"]
+    titles = [title for title, _, _ in steering_tables(result)]
+    assert len(titles) == 10
+    assert all(len(row) == len(header) for _, header, rows in steering_tables(result) for row in rows)
+
+
+def test_a_move_that_chance_matches_is_told_in_these_words(steerable_run: Path) -> None:
+    prompts = ["it rained on Monday"]
+    still = steer_headless(steerable_run, 0, prompts=prompts, end="Thursday", waypoints=3, strength=0.0)
+    words = [cell for _, _, rows in steering_tables(still) for row in rows for cell in row]
+    assert "not distinguishable from the controls" in words
 
 
 def test_a_coordinate_may_be_given_as_text(steerable_run: Path) -> None:
@@ -99,6 +136,8 @@ def test_another_course_is_steered_on_the_same_pairs_from_the_same_contexts(engi
     [
         ({"end": "Thursday"}, "--prompt"),
         ({"start": "Monday"}, "--to"),
+        ({"swept": True}, "--to"),
+        ({"phrases": ["it"]}, "--to"),
         ({"prompts": ["it rained"], "end": "Someday"}, "end"),
         ({"prompts": ["it rained"], "end": "1.5"}, "end"),
         ({"prompts": ["it rained"], "end": "Friday", "arms": ("sideways",)}, "arms"),

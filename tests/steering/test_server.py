@@ -21,7 +21,8 @@ from explorer.steering.worker import Worker
 from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
 
 ROUTES = {("GET", "/healthz"), ("GET", "/v1/subject"), ("POST", "/v1/behaviour"), ("POST", "/v1/steer"),
-          ("POST", "/v1/encode"), ("GET", "/metrics"), ("GET", "/openapi.json")}  # fmt: skip
+          ("POST", "/v1/encode"), ("POST", "/v1/check"), ("POST", "/v1/sweep"), ("POST", "/v1/phrases"),
+          ("GET", "/metrics"), ("GET", "/openapi.json")}  # fmt: skip
 RIGHT = {"authorization": f"Bearer {TOKEN}"}
 
 
@@ -153,6 +154,39 @@ def test_a_text_that_cannot_be_read_is_named_and_the_model_is_not_touched(
     response = host.http.post("/v1/encode", content=body, headers={"content-type": "application/json"})
     assert refused(response, 422, "invalid").field == field
     assert host.fake.touched == 0
+
+
+BAD_CHECKS = [
+    ("check", "prompts", "0", "prompts"), ("check", "strength", "1e30", "strength"), ("check", "arms", "[]", "arms"),
+    ("sweep", "strengths", "[]", "strengths"), ("sweep", "strengths", "[NaN]", "strengths.0"),
+    ("sweep", "strengths", json.dumps([0.0] * 65), "strengths"), ("sweep", "positions", "[1.5]", "positions.0"),
+    ("sweep", "positions", "null", "positions"), ("sweep", "arms", '["sideways"]', "arms.0"),
+    ("phrases", "phrases", "[]", "phrases"), ("phrases", "phrases", '[""]', "phrases.0"),
+    ("phrases", "phrases", json.dumps(["x"] * 65), "phrases"), ("phrases", "waypoints", "1", "waypoints"),
+    ("phrases", "phrases", json.dumps(["x" * 201]), "phrases.0"),
+]  # fmt: skip
+MORE = {"check": {}, "sweep": {"strengths": [1.0], "positions": [0.5, 1.0]}, "phrases": {"phrases": ["this is a test"]}}
+"""What each check needs beyond the path."""
+
+
+@pytest.mark.parametrize(("check", "key", "value", "field"), BAD_CHECKS)
+def test_a_bad_field_of_a_check_is_named_and_the_model_is_not_touched(
+    host: Host, check: str, key: str, value: str, field: str
+) -> None:
+    body = json.dumps(asked() | MORE[check] | {key: "@"}).replace('"@"', value)
+    response = host.http.post(f"/v1/{check}", content=body, headers={"content-type": "application/json"})
+    assert refused(response, 422, "invalid").field == field
+    assert host.fake.touched == 0
+
+
+@pytest.mark.parametrize("check", MORE)
+def test_checks_are_answered_and_fail_like_the_rest(host: Host, check: str) -> None:
+    assert host.http.post(f"/v1/{check}", json=asked() | MORE[check]).status_code == 200
+    refused(host.http.post(f"/v1/{check}", json=asked("overflow") | MORE[check]), 422, "numeric_overflow")
+    assert (
+        "secret"
+        not in refused(host.http.post(f"/v1/{check}", json=asked("broken") | MORE[check]), 500, "internal").message
+    )
 
 
 def test_bodies_that_are_no_requests(host: Host) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from explorer.app.figures.colors import value_colors
-from explorer.app.words import percent
+from explorer.app.figures.realised import MeterView, RealisedView, meter_view, progress, realised_view, signed_length
+from explorer.app.words import number, percent
 from explorer.steering.protocol import ArmBehaviour, BehaviourReply, TopToken
 
 WIDTH = 1000
@@ -83,6 +84,20 @@ class ArmBands:
     """Distance from the curve at each waypoint, 1 is usual."""
     hook_fired: int
     """Rows in which the edit was applied."""
+    numbers: tuple[str, ...]
+    """What NUMBERS name, as text; an energy never without its reach."""
+
+
+NUMBERS = (
+    ("p(target)", "Probability of the target's value at the end of the path."),
+    ("visited", "Share of the values between that become the likeliest word on the way."),
+    ("E", "Bhattacharyya energy: how unnatural the answers are on the way. It says little where nothing is reached."),
+    ("isometry r", "Correlation of the way in activation space with the way of the answers, over the values passed."),
+    ("other words", "Largest share of words that are none of the values."),
+    ("KL", "Largest divergence of all next words from the unsteered model's, in nats."),
+    ("off", "Largest distance from the curve on the way, in usual ones."),
+)
+"""Names of an arm's numbers, and what they mean."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +124,16 @@ class BandsView:
     """The same in words."""
     strength: float
     """Multiple of the move."""
+    numbers: tuple[tuple[str, str], ...]
+    """Names of the arms' numbers, and what they mean."""
+    values: tuple[tuple[str, str, float], ...]
+    """Values that lie on the curve: name, colour, coordinate."""
+    closed: bool
+    """Whether the coordinate is cyclic."""
+    meter: MeterView | None
+    """Distance from the curve at other strengths; None in results that are older than it."""
+    realised: RealisedView | None
+    """What was asked of the state and what came of it; None likewise."""
 
 
 def bands_view(reply: BehaviourReply, prompt: str) -> BandsView:
@@ -127,27 +152,20 @@ def bands_view(reply: BehaviourReply, prompt: str) -> BandsView:
         moves=None if reply.effect is None else reply.effect.moves_model,
         verdict=_verdict(reply),
         strength=reply.strength,
+        numbers=NUMBERS,
+        values=tuple(
+            (name, colors[name], at)
+            for name, at in zip(reply.values, reply.value_coordinate, strict=True)
+            if at is not None
+        ),
+        closed=reply.closed,
+        meter=meter_view(reply),
+        realised=realised_view(reply),
     )
 
 
-def signed_length(reply: BehaviourReply) -> float:
-    """Coordinate difference from start to end, along the shorter way round on a closed curve."""
-    difference = reply.end - reply.start
-    return (difference + 0.5) % 1.0 - 0.5 if reply.closed else difference
-
-
-def _progress(reply: BehaviourReply, coordinate: float) -> float:
-    """How far along the path a coordinate lies: 0 its start, its length its end, negative behind the start."""
-    length = signed_length(reply)
-    ahead = (coordinate - reply.start) * (1.0 if length >= 0 else -1.0)
-    if not reply.closed:
-        return ahead
-    behind = (1.0 - abs(length)) / 2.0
-    return (ahead + behind) % 1.0 - behind
-
-
 def _stack_order(reply: BehaviourReply) -> list[int]:
-    places = [np.inf if c is None else _progress(reply, c) for c in reply.value_coordinate]
+    places = [np.inf if c is None else progress(reply, c) for c in reply.value_coordinate]
     return sorted(range(len(reply.values)), key=lambda index: places[index])
 
 
@@ -160,7 +178,7 @@ def _ticks(reply: BehaviourReply) -> tuple[tuple[str, float], ...]:
     if length == 0:
         return ()
     shares = [
-        (name, _progress(reply, c) / length)
+        (name, progress(reply, c) / length)
         for name, c in zip(reply.values, reply.value_coordinate, strict=True)
         if c is not None
     ]
@@ -184,7 +202,7 @@ def _arm_bands(arm: ArmBehaviour, reply: BehaviourReply, order: list[int], color
     )
     return ArmBands(
         arm=arm.arm,
-        title=TITLES[arm.arm],
+        title=TITLES[arm.arm] + (f" {arm.repeat + 1}" if arm.arm == "random" else ""),
         note=_note(arm),
         bands=bands,
         answers=tuple(
@@ -192,6 +210,20 @@ def _arm_bands(arm: ArmBehaviour, reply: BehaviourReply, order: list[int], color
         ),
         off_manifold=arm.off_manifold,
         hook_fired=arm.hook_fired,
+        numbers=_numbers(arm),
+    )
+
+
+def _numbers(arm: ArmBehaviour) -> tuple[str, ...]:
+    reach = arm.reach
+    return (
+        percent(reach.p_target) if reach else "–",
+        percent(reach.visited) if reach and reach.visited is not None else "–",
+        f"{arm.e_bc:.2f}" if arm.e_bc is not None else "–",
+        f"{arm.isometry:.2f}" if arm.isometry is not None else "–",
+        percent(max(row[-1] for row in arm.probabilities)),
+        number(max(arm.kl)),
+        f"{max(arm.off_manifold):.1f} ×",
     )
 
 
@@ -273,8 +305,9 @@ def _verdict(reply: BehaviourReply) -> str:
             f"Steers the model: along the curve the probability of {target} changes by {percent(effect.shift)}; "
             f"{effect.controls} equally long random moves change it by {_at_most(effect.control_max)}."
         )
+    against = "" if effect.distinguishable is not False else ", not distinguishable from the controls"
     return (
-        f"This cluster does not move the model: along the curve the probability of {target} changes by "
+        f"This cluster does not move the model{against}: along the curve the probability of {target} changes by "
         f"{_by(effect.shift)}, with random moves of the same length by {_at_most(effect.control_max)}. "
         "Its shape may be real; steering along it is not."
     )

@@ -18,6 +18,7 @@ from explorer.app.pages.provenance import provenance
 from explorer.app.pages.share_button import share_view_button
 from explorer.app.pages.steering import steering_panel
 from explorer.app.pages.try_text import try_panel
+from explorer.app.readout_text import proposed_readout
 from explorer.app.state import View
 from explorer.app.suggest import suggest_end, suggest_prompt
 from explorer.app.words import REGIMES, count, number, sentence
@@ -66,7 +67,14 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
         dcc.Store(id=ids.POSITION_STORE, data=view.position),
         try_panel(run, links, view.text or prompt, steerable, summary.id),
         html.Div([cloud_side(summary, opened.geometry, view), _facts_side(opened)], className="manifold"),
-        steering_panel(summary, view, prompt, suggest_end(summary, opened.geometry, begin), steerable),
+        steering_panel(
+            summary,
+            view,
+            prompt,
+            suggest_end(summary, opened.geometry, begin),
+            proposed_readout(summary, opened.geometry, opened.vocabulary),
+            steerable,
+        ),
         html.Div([_examples(opened), _belief(opened), _made(run)], className="below"),
     ]
     crumbs = (Crumb("Runs", links.gallery()), Crumb(run.manifest.title, links.atlas(run.id)), Crumb(summary.label))

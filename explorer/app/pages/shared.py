@@ -7,7 +7,9 @@ from dash import dcc, html
 
 from explorer.app import ids
 from explorer.app.figures.bands import bands_view
+from explorer.app.figures.checks import check_view, phrases_view, sweep_view
 from explorer.app.links import Links
+from explorer.app.pages.checks import stored_checks
 from explorer.app.pages.cloud import cloud_graph, curve_data
 from explorer.app.pages.page import Crumb, Page
 from explorer.app.pages.parts import Node, key_values
@@ -33,6 +35,9 @@ def shared_page(share: Share, run: Run | None, links: Links) -> Page:
         "view": asdict(view),
         "position": decode(result.view).position,
         "texts": [text.model_dump(mode="json") for text in result.texts],
+        "done": result.done.model_dump(mode="json") if result.done and result.start else None,
+        "requested": result.start.coordinate if result.start else None,
+        "checks": _checks(share),
         "shape": None,
     }
     body: list[Node] = [
@@ -48,6 +53,7 @@ def shared_page(share: Share, run: Run | None, links: Links) -> Page:
                 html.H2(f"From {view.start_name} to {view.end_name}"),
                 html.Div(id=ids.BANDS),
                 html.Div(id=ids.STREAMS, className="streams", hidden=not result.texts, children=stream_columns()),
+                stored_checks(list(replay["checks"])),
             ],
             className="steer panel",
         ),
@@ -57,6 +63,21 @@ def shared_page(share: Share, run: Run | None, links: Links) -> Page:
     ]
     crumbs = (Crumb("Runs", links.gallery()), *_way_back(share, there, links), Crumb("shared result"))
     return Page(f"{result.label}: shared result", body, crumbs)
+
+
+def _checks(share: Share) -> dict[str, Any]:
+    """What was asked to put the result to the test, as it is drawn."""
+    result = share.result
+    told: dict[str, Any] = {}
+    if result.check:
+        told["check"] = asdict(check_view(result.check))
+    if result.sweep:
+        got = result.behaviour
+        place = dict(zip(got.values, got.value_coordinate, strict=True)).get(result.sweep.target)
+        told["sweep"] = asdict(sweep_view(result.sweep, got.closed, place))
+    if result.phrases:
+        told["phrases"] = [asdict(one) for one in phrases_view(result.phrases)]
+    return told
 
 
 def _way_back(share: Share, run: Run | None, links: Links) -> tuple[Crumb, ...]:

@@ -4,6 +4,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from explorer.app import ids
+from explorer.app.pages.checks import checks_block
 from explorer.app.pages.parts import Node, attributes, labelled, select
 from explorer.app.state import Place, View, encode_place
 from explorer.records import ClusterSummary
@@ -35,8 +36,19 @@ NO_MODEL = (
 )
 
 
-def steering_panel(summary: ClusterSummary, view: View, prompt: str, end: Place, has_host: bool) -> Component:
-    """The panel before anything was asked: opening a page computes nothing on the host."""
+def steering_panel(
+    summary: ClusterSummary, view: View, prompt: str, end: Place, readout: str, has_host: bool
+) -> Component:
+    """The panel before anything was asked: opening a page computes nothing on the host.
+
+    Args:
+        summary: the cluster.
+        view: what the link asks for.
+        prompt: a prompt to begin with.
+        end: where the path ends to begin with.
+        readout: readout classes that the cluster proposes, as they are edited.
+        has_host: whether there is somebody to ask.
+    """
     return html.Section(
         [
             _form(summary, view, prompt, end, has_host),
@@ -50,6 +62,7 @@ def steering_panel(summary: ClusterSummary, view: View, prompt: str, end: Place,
             html.P(id=ids.STEER_STATUS, className="problem", role="alert"),
             html.Div(id=ids.BANDS, children=bands_empty(has_host, summary.value_offset == 0 and bool(summary.order))),
             html.Div(id=ids.STREAMS, className="streams", hidden=True, children=stream_columns()),
+            checks_block(view, readout, has_host),
         ],
         id=ids.STEER,
         className="steer panel",
@@ -72,6 +85,7 @@ def stream_columns() -> list[Node]:
                 html.Span(className="prompt muted"),
                 html.Span(className="said"),
                 html.Span(className="end small muted"),
+                html.Div(className="read-back"),
             ],
             className="stream",
             **attributes(data_row=row),

@@ -1,0 +1,102 @@
+"""From a request to what is run: the cluster, its readout, the prompt as read, the path and every arm's moves."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from explorer.errors import RequestError
+from explorer.maths.steering import Path
+from explorer.steering.engine import Engine, Prompt
+from explorer.steering.measure import Aim, aim_of
+from explorer.steering.moves import Move, moves, path_from, place_of
+from explorer.steering.natural import Prepared
+from explorer.steering.protocol import Arm, PathRequest, ReadoutValue, TopToken
+from explorer.steering.readout import Readout, custom_readout
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request as the subject understands it."""
+
+    prepared: Prepared
+    """The cluster."""
+    readout: Readout
+    """What is read of its answers."""
+    prompt: Prompt
+    """The prompt, read."""
+    path: Path
+    """Where to go."""
+    aim: Aim
+    """Between which readout classes."""
+    arms: list[Move]
+    """How."""
+
+
+def plan(
+    engine: Engine,
+    request: PathRequest,
+    t: Float[np.ndarray, "waypoint"],
+    arms: tuple[Arm, ...],
+    *,
+    strength: float = 1.0,
+    values: tuple[ReadoutValue, ...] | None = None,
+    room: int = 0,
+    random_repeats: int = 1,
+) -> Plan:
+    """Check a request against the subject, and turn it into moves.
+
+    Args:
+        engine: holds the subject.
+        request: names run, cluster, prompt and path.
+        t: shares of the path.
+        arms: which arms.
+        strength: multiple of the move.
+        values: own readout classes; None takes the cluster's.
+        room: positions that must stay free after the prompt.
+        random_repeats: directions of the random arm.
+
+    Raises:
+        RequestError: a field is out of its range for this subject and cluster.
+        Refusal: another subject or run.
+    """
+    engine.served(request.run, request.fingerprint)
+    check_strength(engine, strength, "strength")
+    prepared = engine.prepared(request.run, request.cluster)
+    readout = prepared.readout if values is None else custom_readout(values, prepared.readout, engine.tokenize)
+    start = None if request.start is None else place_of(request.start, "start", prepared)
+    end = place_of(request.end, "end", prepared)
+    prompt = engine.read(request.prompt, room=room)
+    residual = prompt.prefix.residual
+    path = path_from(prepared.manifold, residual, start, end, t)
+    planned = moves(prepared.manifold, residual, path, arms, seed=request.seed, strength=strength,
+                    random_repeats=random_repeats)  # fmt: skip
+    return Plan(prepared, readout, prompt, path, aim_of(readout, path, request.end, closed=prepared.closed), planned)
+
+
+def check_strength(engine: Engine, strength: float, field: str) -> None:
+    """Raise RequestError where a strength is beyond the host's limit."""
+    largest = engine.limits.max_strength
+    if abs(strength) > largest:
+        raise RequestError(field, f"{strength:g}", f"from -{largest:g} to {largest:g}")
+
+
+def check_waypoints(engine: Engine, waypoints: int) -> None:
+    """Raise RequestError where a path has more points than the host allows."""
+    if waypoints > engine.limits.max_waypoints:
+        raise RequestError("waypoints", str(waypoints), f"at most {engine.limits.max_waypoints}")
+
+
+def check_readout(readout: Readout) -> None:
+    """Raise RequestError where there is nothing to read."""
+    if not readout.names:
+        raise RequestError("values", "none, and the cluster names none", "readout values")
+
+
+def top_tokens(engine: Engine, run: str, p: Float[np.ndarray, "row vocab"]) -> tuple[TopToken, ...]:
+    """Likeliest next token of each row."""
+    texts, best = engine.vocabulary(run), p.argmax(axis=1).tolist()
+    return tuple(
+        TopToken(text=texts.text(token) if token < len(texts) else "", probability=min(float(row[token]), 1.0))
+        for token, row in zip(best, p, strict=True)
+    )
