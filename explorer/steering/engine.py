@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from explorer.config import SteeringLimits
@@ -255,12 +256,14 @@ class Engine:
 
 @contextmanager
 def fitting_threads(subject: Subject) -> Iterator[None]:
-    """Run a small model on one thread: several would wait for each other longer than they compute."""
+    """Run a small model on one thread, and numpy's small products always: several threads would wait for each other
+    longer than they compute."""
     before = torch.get_num_threads()
     size = sum(parameter.numel() for parameter in subject.loaded.model.parameters())
     torch.set_num_threads(1 if size < _SMALL_MODEL else before)
     try:
-        yield
+        with threadpool_limits(1, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 
