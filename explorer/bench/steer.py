@@ -101,7 +101,7 @@ def time_steering(
     """
     settings = settings or SteerBenchSettings()
     engine = open_engine(run_path, device=settings.device, dtype=settings.dtype)
-    with fitting_threads(engine.subject):
+    with fitting_threads(engine.subject.loaded.model):
         bench = _open(engine, settings)
         works = list(_works(bench))
         found = []

@@ -76,6 +76,8 @@ class Answers:
             d_model=subject.loaded.d_model,
             device=str(subject.loaded.device),
             dtype=str(subject.loaded.dtype).removeprefix("torch."),
+            kind=engine.kind,
+            batch_difference=subject.batch_difference,
             arms=ARMS,
             limits=engine.limits,
             runs=tuple(ServedRun(id=run.id, clusters=len(run.manifest.clusters)) for run in engine.runs.values()),
@@ -128,7 +130,7 @@ class Answers:
             prompt_tokens=plan.prompt.tokens,
         )
         yield from write(
-            engine.steps(prefix, rows, every_token=request.where == "generated"),
+            engine.steps(prefix, rows, every_token=request.where == "generated", skip_special=request.skip_special),
             names,
             engine.decode,
             plan.prompt.token_ids,
@@ -154,7 +156,7 @@ class Answers:
         readout = self._readout(request, prepared)
         start = None if request.start is None else place_of(request.start, "start", prepared)
         end = place_of(request.end, "end", prepared)
-        prompt = self.engine.read(request.prompt, room=room)
+        prompt = self.engine.read(request, room=room)
         residual = prompt.prefix.residual
         path = path_from(prepared.manifold, residual, start, end, t)
         arms = moves(prepared.manifold, residual, path, request.arms, seed=request.seed, strength=request.strength,

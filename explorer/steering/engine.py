@@ -7,12 +7,15 @@ and the last prompts as the unsteered model read them: a drag asks about the sam
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from jinja2 import TemplateError
 from threadpoolctl import threadpool_limits
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from explorer.config import SteeringLimits
 from explorer.errors import RequestError
@@ -23,9 +26,12 @@ from explorer.lm.sae import Sae
 from explorer.records import SubjectInfo, Vocabulary
 from explorer.runs.run import Run
 from explorer.steering.natural import Prepared, prepare
-from explorer.steering.protocol import PromptToken
+from explorer.steering.protocol import BehaviourRequest, ChatMessage, Kind, PromptToken, SteerRequest
 from explorer.steering.refusal import Refusal, overflow
 from explorer.steering.text import token_texts
+
+Asked: TypeAlias = BehaviourRequest | SteerRequest
+"""What a prompt is part of."""
 
 _READ_BATCH = 64
 _KEPT_CLUSTERS = 64
@@ -48,6 +54,8 @@ class Subject:
     """Over all of it."""
     info: SubjectInfo
     """Names, as the run gives them."""
+    batch_difference: float
+    """Largest difference of a row's logits in a batch and alone, see `rows.batch_difference`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class Prompt:
     """A prompt as the model has read it."""
 
     prefix: Prefix
-    """Its cache and the state at its last token."""
+    """Its cache and the state at its last moved token."""
     token_ids: list[int]
     """The prompt, special tokens included."""
     tokens: tuple[PromptToken, ...]
@@ -85,7 +93,8 @@ class Engine:
         self.limits = limits
         self._prepared: dict[tuple[str, int], Prepared] = {}
         self._vocabularies: dict[str, Vocabulary] = {}
-        self._prefixes: dict[tuple[int, ...], Prefix] = {}
+        self._prefixes: dict[tuple[tuple[int, ...], tuple[int, ...]], Prefix] = {}
+        self._special = added_token_ids(subject.loaded.tokenizer)
         self.bos = _bos(subject.loaded)
         """Token that the tokenizer puts before every text, None where it puts none."""
         self.ends = _ends(subject.loaded)
@@ -138,23 +147,28 @@ class Engine:
             self._prepared[key] = made
         return self._prepared[key]
 
-    def read(self, prompt: str, *, room: int = 0) -> Prompt:
-        """Read a prompt as harvested text is read, special tokens included.
+    def read(self, asked: Asked, *, room: int = 0) -> Prompt:
+        """Read a request's prompt as harvested text is read, or through the model's chat template.
 
         Args:
-            prompt: the text.
-            room: positions that must stay free after it.
+            asked: the request.
+            room: positions that must stay free after the prompt.
 
         Raises:
-            RequestError: it is empty, or longer than the limits or the model allow.
+            RequestError: it is empty, longer than the limits or the model allow, holds nothing that may be steered, or
+                is made of messages that the model does not take.
         """
-        ids = self._ids("prompt", prompt, room)
-        special = set(self.subject.loaded.tokenizer.all_special_ids)
+        ids = self._ids("prompt", asked.prompt if asked.chat is None else self._chat(asked.chat, asked.prompt), room)
+        special = [token in self._special for token in ids]
+        free = [index for index, skip in enumerate(special) if not (skip and asked.skip_special)]
+        if not free:
+            raise RequestError("prompt", "special tokens only", "a token that may be steered")
+        moved = free if asked.where == "all_prompt" else free[-1:]
         shown = tuple(
-            PromptToken(text=text, steered=index == len(ids) - 1, special=token in special)
-            for index, (text, token) in enumerate(zip(token_texts(self.decode, ids), ids, strict=True))
+            PromptToken(text=text, steered=index in moved, special=special[index])
+            for index, text in enumerate(token_texts(self.decode, ids))
         )
-        return Prompt(self.read_ids(ids), ids, shown)
+        return Prompt(self.read_ids(ids, moved), ids, shown)
 
     def encode(self, text: str) -> Encoded:
         """Read a text once, as harvested text is read, and tell which features fire on each of its tokens.
@@ -167,8 +181,7 @@ class Engine:
         states = read_every(self.subject.place, torch.tensor([ids], device=self.subject.loaded.device))[0].cpu()
         if not bool(torch.isfinite(states).all()):
             raise Refusal(422, "numeric_overflow", "the model's activations on this text are not finite", field="text")
-        added = added_token_ids(self.subject.loaded.tokenizer)
-        special = [token in added for token in ids]
+        special = [token in self._special for token in ids]
         fires = [np.empty(0, np.int64) if skip else one for skip, one in zip(special, self._fires(states), strict=True)]
         return Encoded(token_texts(self.decode, ids), special, states.numpy(), fires)
 
@@ -180,12 +193,13 @@ class Engine:
         states = [read_every(place, batch)[:, -1].cpu().numpy() for batch in batches]
         return np.concatenate(states)[np.argsort(np.concatenate(parts))]
 
-    def read_ids(self, token_ids: list[int]) -> Prefix:
-        """Read token ids up to the last one; the last few texts are kept as read."""
-        key = tuple(token_ids)
+    def read_ids(self, token_ids: list[int], moved: Sequence[int] = (-1,)) -> Prefix:
+        """Read token ids up to the first position that is moved; the last few texts are kept as read."""
+        key = tuple(token_ids), tuple(moved)
         found = self._prefixes.pop(key, None)
         if found is None:
-            found = read_prefix(self.subject.place, torch.tensor([token_ids], device=self.subject.loaded.device))
+            ids = torch.tensor([token_ids], device=self.subject.loaded.device)
+            found = read_prefix(self.subject.place, ids, moved)
         self._prefixes[key] = found
         if len(self._prefixes) > _KEPT_PROMPTS:
             self._prefixes.pop(next(iter(self._prefixes)))
@@ -214,10 +228,17 @@ class Engine:
         return np.split(p, np.cumsum([1, *(len(part) for part in displacements)])[:-1])
 
     def steps(
-        self, prefix: Prefix, displacement: Float[np.ndarray, "row d_model"], *, every_token: bool
+        self,
+        prefix: Prefix,
+        displacement: Float[np.ndarray, "row d_model"],
+        *,
+        every_token: bool,
+        skip_special: bool = True,
     ) -> "EngineSteps":
         """Write on from a prompt, one displaced row each; ``every_token`` moves each token that is fed back too."""
-        decoder = Decoder(self.subject.place, prefix, self._tensor(displacement), every_token=every_token)
+        keep = self._special if skip_special else frozenset[int]()
+        rows = self._tensor(displacement)
+        decoder = Decoder(self.subject.place, prefix, rows, every_token=every_token, keep=keep)
         return EngineSteps(decoder, self.subject.loaded.device)
 
     def decode(self, token_ids: Sequence[int]) -> str:
@@ -229,12 +250,29 @@ class Engine:
         ids: list[int] = self.subject.loaded.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
-    def _ids(self, field: str, text: str, room: int) -> list[int]:
+    @property
+    def kind(self) -> Kind:
+        """Whether the model takes messages."""
+        return "instruct" if self.subject.loaded.tokenizer.chat_template else "base"
+
+    def _ids(self, field: str, text: str | list[int], room: int) -> list[int]:
         """Token ids of a request's text, special tokens included; refused where they are none or too many."""
-        ids: list[int] = self.subject.loaded.tokenizer(text)["input_ids"]
+        ids: list[int] = self.subject.loaded.tokenizer(text)["input_ids"] if isinstance(text, str) else text
         longest = min(self.limits.max_prompt_tokens, self.subject.loaded.max_context - room)
         if not 1 <= len(ids) <= longest:
             raise RequestError(field, f"{len(ids)} tokens", f"1 to {longest}")
+        return ids
+
+    def _chat(self, before: Sequence[ChatMessage], prompt: str) -> list[int]:
+        """Token ids of a conversation whose last message is the prompt, up to where the model answers."""
+        if self.kind == "base":
+            raise RequestError("chat", "messages for a base model: its tokenizer has no chat template", "plain text")
+        messages = [*(message.model_dump() for message in before), {"role": "user", "content": prompt}]
+        try:
+            told = self.subject.loaded.tokenizer.apply_chat_template(messages, add_generation_prompt=True)
+        except TemplateError as error:
+            raise RequestError("chat", f"messages that the template refuses ({error})", "such as it takes") from error
+        ids: list[int] = told["input_ids"]
         return ids
 
     def _fires(self, states: Float[Tensor, "token d_model"]) -> Iterator[Int64[np.ndarray, "fires"]]:
@@ -255,11 +293,11 @@ class Engine:
 
 
 @contextmanager
-def fitting_threads(subject: Subject) -> Iterator[None]:
+def fitting_threads(model: PreTrainedModel) -> Iterator[None]:
     """Run a small model on one thread, and numpy's small products always: several threads would wait for each other
     longer than they compute."""
     before = torch.get_num_threads()
-    size = sum(parameter.numel() for parameter in subject.loaded.model.parameters())
+    size = sum(parameter.numel() for parameter in model.parameters())
     torch.set_num_threads(1 if size < _SMALL_MODEL else before)
     try:
         with threadpool_limits(1, user_api="blas"):
@@ -276,9 +314,9 @@ class EngineSteps:
         self._device = device
 
     @property
-    def fired(self) -> int:
-        """Tokens at which the edit was applied."""
-        return self._decoder.fired
+    def fired(self) -> Int64[np.ndarray, "row"]:
+        """Tokens of each row at which the edit was applied."""
+        return np.asarray(self._decoder.fired.cpu().numpy())
 
     def step(self) -> Float[np.ndarray, "row vocab"]:
         """Log-probabilities after the newest token.

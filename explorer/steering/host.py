@@ -62,7 +62,7 @@ def serve(
             app, log_level="warning", access_log=False, server_header=False, lifespan="on",
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )  # fmt: skip
-        with fitting_threads(engine.subject):
+        with fitting_threads(engine.subject.loaded.model):
             _Announcing(config, _address(bind, listening), as_json=as_json).run(sockets=[listening])
 
 

@@ -20,8 +20,10 @@ Arm: TypeAlias = Literal["manifold", "linear", "chord", "random", "shuffled", "f
 random direction, the curve's points in shuffled order, the manifold's move with its sign turned."""
 Row: TypeAlias = Literal["baseline", "manifold", "linear", "chord", "random", "shuffled", "flipped"]
 """One column of generated text: an arm, or the model left alone."""
-Where: TypeAlias = Literal["last_prompt", "generated"]
-"""At the last prompt token only, or at that and at each token fed back after it."""
+Where: TypeAlias = Literal["last_prompt", "all_prompt", "generated"]
+"""At the last prompt token only, at every prompt token, or at the last one and at each token fed back after it."""
+Kind: TypeAlias = Literal["base", "instruct"]
+"""A model that goes on with text, or one that answers messages: its tokenizer has a chat template."""
 Finish: TypeAlias = Literal["length", "end", "stopped"]
 """The limit was reached, the model ended its text, or somebody stopped it."""
 ErrorCode: TypeAlias = Literal[
@@ -68,6 +70,15 @@ class ReadoutValue(Wire):
     """Texts whose first token counts as this value, each as it stands in running text, word-initial space included."""
 
 
+class ChatMessage(Wire):
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    """Who says it."""
+    content: str = Field(min_length=1, max_length=20_000)
+    """What is said."""
+
+
 class BehaviourRequest(Wire):
     """Ask what the next token would be at every waypoint of a path, under every arm."""
 
@@ -79,6 +90,14 @@ class BehaviourRequest(Wire):
     """Cluster number."""
     prompt: str = Field(min_length=1, max_length=20_000)
     """Text whose last token is steered."""
+    chat: tuple[ChatMessage, ...] | None = Field(default=None, max_length=64)
+    """None: the prompt is plain text, as harvested text is. Else the messages before it, which may be none: the prompt
+    is the user's next message, and all of them go through the model's own chat template up to where it answers."""
+    where: Where = "last_prompt"
+    """Which tokens are steered; all of them are moved alike, by what moves the last of the prompt's. For the next token
+    alone "generated" is the same as "last_prompt"."""
+    skip_special: bool = True
+    """Leave special tokens alone, such as those that mark a turn; the last prompt token is then the last other one."""
     start: Place | None = None
     """Where the path begins: a value, a coordinate, or None for the prompt's own place."""
     end: Place
@@ -105,6 +124,9 @@ class SteerRequest(Wire):
     fingerprint: str = Field(min_length=1, max_length=200)
     cluster: Count
     prompt: str = Field(min_length=1, max_length=20_000)
+    chat: tuple[ChatMessage, ...] | None = Field(default=None, max_length=64)
+    where: Where = "last_prompt"
+    skip_special: bool = True
     start: Place | None = None
     end: Place
     strength: Annotated[float, Field(strict=True, ge=-100.0, le=100.0)] = 1.0
@@ -112,8 +134,6 @@ class SteerRequest(Wire):
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     position: Share = 1.0
     """Which point of the path is applied: 0 its start, 1 its end."""
-    where: Where = "last_prompt"
-    """Which tokens are steered."""
     max_tokens: Annotated[int, Field(strict=True, ge=1, le=4096)] = 32
     """Longest continuation. The host's own limit holds too."""
     temperature: Annotated[float, Field(strict=True, ge=0.0, le=10.0)] = 0.0
@@ -152,6 +172,11 @@ class SubjectReply(Wire):
     """Such as "cpu" or "cuda:0"."""
     dtype: str
     """Such as "float32"."""
+    kind: Kind = "base"
+    """Whether it takes messages."""
+    batch_difference: Annotated[float, Field(ge=0.0)] | None = None
+    """Largest difference of a row's logits in a batch and of the same row alone, as measured on this device and in this
+    number format when the subject was opened; 0 is equal to the bit."""
     arms: tuple[Arm, ...]
     """Arms on offer."""
     limits: SteeringLimits
@@ -168,7 +193,7 @@ class PromptToken(Wire):
     steered: bool
     """Whether the edit is applied here."""
     special: bool = False
-    """Whether the tokenizer added it, such as a beginning-of-text token."""
+    """Whether it stands for no text, such as one that begins a text or marks a turn."""
 
 
 class TopToken(Wire):
