@@ -10,7 +10,7 @@ from explorer.app.pages.route import run_and_cluster
 from explorer.app.pages.steering import HERE
 from explorer.app.relay import NO_HOST, host_words
 from explorer.app.site import Site
-from explorer.app.state import MAX_STRENGTH, decode_place
+from explorer.app.state import MAX_STRENGTH, Ask, Where, decode_place
 from explorer.errors import HostError, RequestError
 from explorer.runs.run import Run
 from explorer.steering.protocol import DEFAULT_ARMS, BehaviourRequest
@@ -30,14 +30,21 @@ class HostAnswer:
 
 
 async def ask_host(
-    site: Site, path: str, prompt: str | None, start: str | None, end: str | None, strength: float | None
+    site: Site,
+    path: str,
+    prompt: str | None,
+    start: str | None,
+    end: str | None,
+    strength: float | None,
+    ask: Ask | None = "text",
+    where: Where | None = "last_prompt",
 ) -> HostAnswer:
     """Ask for the whole path's behaviour once; whatever goes wrong is told in words."""
     if site.host is None:
         return HostAnswer(None, NO_HOST)
     try:
         run, cluster = run_and_cluster(site, path)
-        request = behaviour_request(run, cluster, prompt, start, end, strength)
+        request = behaviour_request(run, cluster, prompt, start, end, strength, ask, where)
         reply = await site.host.behaviour(request)
     except HostError as error:
         return HostAnswer(None, host_words(error))
@@ -49,7 +56,14 @@ async def ask_host(
 
 
 def behaviour_request(
-    run: Run, cluster: int, prompt: str | None, start: str | None, end: str | None, strength: float | None
+    run: Run,
+    cluster: int,
+    prompt: str | None,
+    start: str | None,
+    end: str | None,
+    strength: float | None,
+    ask: Ask | None = "text",
+    where: Where | None = "last_prompt",
 ) -> BehaviourRequest:
     """Read the panel's fields.
 
@@ -73,6 +87,8 @@ def behaviour_request(
             fingerprint=subject.fingerprint,
             cluster=cluster,
             prompt=prompt.strip(),
+            chat=() if ask == "message" else None,
+            where=where or "last_prompt",
             start=begin,
             end=place,
             strength=float(strength),

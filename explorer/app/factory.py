@@ -29,9 +29,9 @@ STYLES = (
 )  # fmt: skip
 """Style sheets of assets/css, in order."""
 SCRIPTS = (
-    "svg", "problems", "link", "ticks", "strips", "bands", "labels", "cloud", "cloud_labels", "selection", "points",
-    "scatter", "paint", "run_data", "map_input", "warm", "map", "wall", "text", "stream", "host", "keys", "notes",
-    "tour", "clientside",
+    "svg", "problems", "link", "ticks", "strips", "bands", "prompt", "labels", "cloud", "cloud_labels", "selection",
+    "points", "scatter", "paint", "run_data", "map_input", "warm", "map", "wall", "text", "stream", "host", "keys",
+    "notes", "tour", "clientside",
 )  # fmt: skip
 """Scripts of assets/js, in order; theme.js stands in the head, before the first paint."""
 INDEX = """<!DOCTYPE html>

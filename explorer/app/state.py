@@ -25,6 +25,8 @@ Sort = Literal["manifold", "size", "features", "regime", "stability", "label"]
 Paint = Literal["cluster", "shape", "regime", "stability", "rate"]
 NoiseLook = Literal["shown", "faded", "hidden"]
 Wall = Literal["tiles", "table"]
+Ask = Literal["text", "message"]
+Where = Literal["last_prompt", "all_prompt", "generated"]
 
 MAX_TEXT = 2_000
 """Longest text of one key, in characters."""
@@ -82,13 +84,17 @@ class View:
     """Multiple of the whole move."""
     step: int = 1
     """Step of a tour, from 1."""
+    ask: Ask = "text"
+    """Whether the prompt is text to go on with, or a message to a model that answers."""
+    where: Where = "last_prompt"
+    """Which tokens are steered."""
 
 
 KEYS = {
     "theme": "theme", "query": "q", "shape": "shape", "regime": "regime", "sort": "sort",
     "selection": "sel", "wall": "wall", "paint": "by", "noise": "noise", "place": "map", "text": "text",
     "camera": "cam", "color": "color", "position": "at", "prompt": "prompt", "start": "from", "end": "to",
-    "strength": "strength", "step": "step",
+    "strength": "strength", "ask": "ask", "where": "where", "step": "step",
 }  # fmt: skip
 """Key in the link of each field of a view."""
 _FIELDS = {key: name for name, key in KEYS.items()}
@@ -100,6 +106,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "wall": get_args(Wall),
     "paint": get_args(Paint),
     "noise": get_args(NoiseLook),
+    "ask": get_args(Ask),
+    "where": get_args(Where),
 }
 
 

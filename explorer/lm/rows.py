@@ -183,7 +183,7 @@ def read_every(place: Place, token_ids: Int64[Tensor, "batch position"]) -> Floa
 class Decoder:
     """Writes on from a prompt, every row in one batch, one token a step.
 
-    The prompt's moved tokens are moved; with ``every_token`` so is each one that is fed back, but for those in ``keep``.
+    The prompt's moved tokens are moved; with ``every_token`` so is each token fed back but for those in ``keep``.
     """
 
     def __init__(

@@ -269,11 +269,12 @@ class Engine:
             raise RequestError("chat", "messages for a base model: its tokenizer has no chat template", "plain text")
         messages = [*(message.model_dump() for message in before), {"role": "user", "content": prompt}]
         try:
-            told = self.subject.loaded.tokenizer.apply_chat_template(messages, add_generation_prompt=True)
+            text = self.subject.loaded.tokenizer.apply_chat_template(
+                messages, add_generation_prompt=True, tokenize=False
+            )
         except TemplateError as error:
             raise RequestError("chat", f"messages that the template refuses ({error})", "such as it takes") from error
-        ids: list[int] = told["input_ids"]
-        return ids
+        return self.tokenize(str(text))
 
     def _fires(self, states: Float[Tensor, "token d_model"]) -> Iterator[Int64[np.ndarray, "fires"]]:
         """Features that fire on each state; dense codes of many tokens at once would fill the memory."""
@@ -330,6 +331,14 @@ class EngineSteps:
     def feed(self, token_ids: Int64[np.ndarray, "row"]) -> None:
         """Give each row the token that it continues with."""
         self._decoder.feed(torch.tensor(token_ids, device=self._device))
+
+
+def is_poisoned(error: Exception) -> bool:
+    """Whether an error leaves the device unusable for this process, as a failed CUDA kernel does: every later call
+    would fail too. Too little memory does not."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return False
+    return isinstance(error, torch.AcceleratorError) or (isinstance(error, RuntimeError) and "CUDA error" in str(error))
 
 
 def _bos(loaded: LoadedModel) -> int | None:

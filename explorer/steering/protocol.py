@@ -15,6 +15,10 @@ from explorer.records import Hook
 PROTOCOL_VERSION = 1
 """Raised when a request or reply changes its meaning."""
 
+VIEWER_HEADER = "x-explorer-viewer"
+"""Header by which a client that asks for several people tells them apart: the host's places and turns are shared fairly
+between them. Any short text."""
+
 Arm: TypeAlias = Literal["manifold", "linear", "chord", "random", "shuffled", "flipped"]
 """A way to move: along the curve, straight in the whole residual, straight inside the subspace, an equal move in a
 random direction, the curve's points in shuffled order, the manifold's move with its sign turned."""

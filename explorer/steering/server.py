@@ -17,6 +17,7 @@ from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.guard import Failures, Guard, allowed_hosts, error_response
 from explorer.steering.metrics import MEDIA_TYPE, CountAnswers, Metrics
 from explorer.steering.protocol import (
+    VIEWER_HEADER,
     BehaviourReply,
     BehaviourRequest,
     DoneEvent,
@@ -38,6 +39,7 @@ from explorer.steering.worker import Item, Job, Worker
 LOG = logging.getLogger("explorer.host")
 Event = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
 
+_LONGEST_VIEWER = 64
 _GONE = 499
 _INTERNAL = "the host failed on this request; its log says more"
 _HTTP_CODES: dict[int, ErrorCode] = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
@@ -135,7 +137,7 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
     @app.post("/v1/steer", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
     async def steer(request: SteerRequest, http: Request) -> Response:
         """Text of every arm as server-sent events: start, token, row_done, and done or error."""
-        job = worker.submit(lambda: metrics.written(answers.generate(request)))
+        job = worker.submit(lambda: metrics.written(answers.generate(request)), _client(http))
         return EventStream(*await _first(job, http))
 
     @app.get("/metrics", response_class=PlainTextResponse)
@@ -147,8 +149,14 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
 
 async def _once(worker: Worker, answer: Callable[[], BaseModel], http: Request) -> Response:
     """One reply from the model's thread, as JSON."""
-    reply, _ = await _first(worker.submit(lambda: iter([answer()])), http)
+    reply, _ = await _first(worker.submit(lambda: iter([answer()]), _client(http)), http)
     return Response(reply.model_dump_json(), media_type="application/json")
+
+
+def _client(http: Request) -> str:
+    """Who asks, for the fair queue: a viewer that the app names, or an address."""
+    address = http.client.host if http.client else ""
+    return f"{address} {http.headers.get(VIEWER_HEADER, '')[:_LONGEST_VIEWER]}"
 
 
 async def _first(job: Job[Item], http: Request) -> tuple[Item, AsyncGenerator[Item, None]]:

@@ -8,8 +8,9 @@ from explorer.app import ids
 from explorer.app.ask import ask_host
 from explorer.app.callbacks.browser import in_browser
 from explorer.app.site import Site
+from explorer.app.state import Ask, Where
 
-_FIELDS = (ids.STEER_PROMPT, ids.STEER_FROM, ids.STEER_TO, ids.STEER_STRENGTH)
+_FIELDS = (ids.STEER_PROMPT, ids.STEER_FROM, ids.STEER_TO, ids.STEER_STRENGTH, ids.STEER_AS, ids.STEER_WHERE)
 
 
 def register(app: Dash, site: Site) -> None:
@@ -24,8 +25,10 @@ def register(app: Dash, site: Site) -> None:
         running=[(Output(ids.STEER_RUN, "disabled"), True, False), (Output(ids.BANDS, "className"), "stale", "")],
         prevent_initial_call=True,
     )
-    async def steer(_: int, prompt: str, start: str, end: str, strength: float, path: str) -> tuple[Any, str]:
-        answer = await ask_host(site, path, prompt, start, end, strength)
+    async def steer(
+        _: int, prompt: str, start: str, end: str, strength: float, ask: Ask, where: Where, path: str
+    ) -> tuple[Any, str]:
+        answer = await ask_host(site, path, prompt, start, end, strength, ask, where)
         return answer.data, answer.problem
 
     in_browser(app, "steerFields", *(Input(field, "value") for field in _FIELDS))
