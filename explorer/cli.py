@@ -276,9 +276,14 @@ def host(
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     model: Annotated[str | None, typer.Option(help="Model, where it is not at the place the run names.")] = None,
     sae: Annotated[str | None, typer.Option(help="SAE, likewise.")] = None,
+    ray: Annotated[bool, typer.Option("--ray", help="Several replicas on Ray Serve; needs the extra cluster.")] = False,
+    replicas: Annotated[int, typer.Option(min=1, help="How many, with --ray.")] = 2,
     as_json: AsJson = False,
 ) -> None:
     """Serve the run's subject to the app: behaviour along a path, and streamed text."""
+    if ray:
+        _serve_on_ray(run, token_file, bind, port, replicas, device, dtype, model, sae, as_json)
+        return
     from explorer.steering.host import serve as serve_host
 
     serve_host(
@@ -292,6 +297,24 @@ def host(
         sae=sae,
         as_json=as_json,
     )
+
+
+def _serve_on_ray(
+    run: Path, token_file: Path, bind: str, port: int, replicas: int, device: str, dtype: str, model: str | None,
+    sae: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    try:
+        from explorer.steering.cluster import serve_replicas, settings_of
+    except ModuleNotFoundError as missing:
+        if missing.name != "ray":
+            raise
+        raise InputError(
+            "host --ray", "no Ray here", "it installed: pip install manifold-explorer[cluster]"
+        ) from missing
+    settings = settings_of(
+        run, token_file, bind=bind, replicas=replicas, device=device, dtype=dtype, model=model, sae=sae
+    )
+    serve_replicas(settings, port=port, as_json=as_json)
 
 
 @app.command()

@@ -10,7 +10,7 @@ import uvicorn
 from explorer.config import SteeringLimits
 from explorer.errors import ExplorerError
 from explorer.steering.answers import Answers
-from explorer.steering.engine import fitting_threads, is_poisoned
+from explorer.steering.engine import Engine, fitting_threads, is_poisoned
 from explorer.steering.headless import steer_headless
 from explorer.steering.server import create_app
 from explorer.steering.subject import open_engine
@@ -61,14 +61,18 @@ def serve(
     listening = _listen(bind, port)
     with listening:
         engine = open_engine(run_path, device=device, dtype=dtype, model=model, sae=sae, limits=limits)
-        worker = Worker(running=engine.limits.running, queued=engine.limits.queued, on_fault=end_if_poisoned)
-        app = create_app(Answers(engine), token=token, bind=bind, worker=worker)
+        app = create_app(Answers(engine), token=token, bind=bind, worker=worker_for(engine))
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, lifespan="on",
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )  # fmt: skip
         with fitting_threads(engine.subject.loaded.model):
             _Announcing(config, _address(bind, listening), as_json=as_json).run(sockets=[listening])
+
+
+def worker_for(engine: Engine) -> Worker:
+    """The model's thread, which ends the process where the device is lost."""
+    return Worker(running=engine.limits.running, queued=engine.limits.queued, on_fault=end_if_poisoned)
 
 
 def end_if_poisoned(error: Exception) -> None:

@@ -77,6 +77,7 @@ def create_app(
     bind: str = "127.0.0.1",
     hosts: Collection[str] = (),
     worker: Worker | None = None,
+    metrics: Metrics | None = None,
 ) -> FastAPI:
     """Build a host's application. It starts the model's thread, and ends it with the application.
 
@@ -85,7 +86,8 @@ def create_app(
         token: what clients must show.
         bind: address that the server listens on; decides which names it answers to.
         hosts: further names.
-        worker: the model's thread, for tests.
+        worker: the model's thread, where it is not to be made here.
+        metrics: what is counted, likewise.
 
     Raises:
         RequestError: there is no token, or too short a one.
@@ -105,11 +107,11 @@ def create_app(
         responses={status: {"model": ErrorBody} for status in (400, 401, 404, 409, 413, 422, 429, 500)},
     )  # fmt: skip
     app.state.worker = thread
-    metrics = Metrics()
+    counted = metrics or Metrics()
     _add_handlers(app)
-    _add_routes(app, answers, thread, metrics)
+    _add_routes(app, answers, thread, counted)
     app.add_middleware(Guard, token=token, hosts=allowed_hosts(bind, hosts), failures=Failures())
-    app.add_middleware(CountAnswers, metrics=metrics, routes={getattr(route, "path", "") for route in app.routes})
+    app.add_middleware(CountAnswers, metrics=counted, routes={getattr(route, "path", "") for route in app.routes})
     return app
 
 
