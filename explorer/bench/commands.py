@@ -7,7 +7,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from explorer.bench import app, cofire, halo, recover, scale, steer
+from explorer.bench import app, cofire, gateway, halo, recover, scale, steer
+from explorer.bench.gateway import GatewaySettings
 from explorer.bench.settings import AppBenchSettings, CofireSettings, HaloBenchSettings, RecoverSettings, ScaleSettings
 from explorer.config import Settings
 from explorer.errors import InputError
@@ -53,6 +54,11 @@ def _steer(given: Mapping[str, object], run: Path, progress: Progress) -> Shown:
     return Shown([*steer.report_values(found)], (steer.report_rows(found),))
 
 
+def _gateway(given: Mapping[str, object], run: Path, progress: Progress) -> Shown:
+    found = gateway.measure_gateway(run, GatewaySettings.model_validate(given), progress=progress)
+    return Shown(gateway.report_values(found), (gateway.report_rows(found),))
+
+
 def _cofire(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
     found = cofire.measure_cofiring(CofireSettings.model_validate(given), progress=progress)
     return Shown([*cofire.report_values(found)], (cofire.report_rows(found),), tuple(cofire.report_lines(found)))
@@ -72,6 +78,7 @@ SETTLED: Final[Mapping[str, SettledBench]] = {
     "recover": SettledBench(RecoverSettings, _recover, plants=True),
     "halo": SettledBench(HaloBenchSettings, _halo, plants=True),
     "steer": SettledBench(steer.SteerBenchSettings, _steer, plants=False),
+    "gateway": SettledBench(GatewaySettings, _gateway, plants=False),
     "cofire": SettledBench(CofireSettings, _cofire, plants=True),
     "app": SettledBench(AppBenchSettings, _app, plants=False),
     "scale": SettledBench(ScaleSettings, _scale, plants=True),
