@@ -354,7 +354,10 @@ def steer(
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="relations, concepts, steering, steer, gateway, recover, halo, cofire, scale or app.")
+        str,
+        typer.Argument(
+            help="relations, concepts, steering, steer, large, gateway, recover, halo, cofire, scale or app."
+        ),
     ],
     run: Annotated[Path | None, typer.Argument(help="Run of the demo's subject; the cached one if absent.")] = None,
     family: Annotated[list[str] | None, typer.Option(help="recover: planted, zoo or tiles; all if absent.")] = None,
@@ -367,20 +370,22 @@ def bench(
     seeds: Annotated[int | None, typer.Option(min=1, help="recover, halo: how many seeds.")] = None,
     coupling_c: Annotated[list[float] | None, typer.Option(min=1e-6, help="recover: C of the couplings.")] = None,
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="steer, gateway, cofire: rounds, each does every work; steer: 3 or more.")
+        int | None,
+        typer.Option(min=1, help="steer, large, gateway, cofire: rounds, each does every work; steer: 3 or more."),
     ] = None,
     tokens: Annotated[
         list[int] | None,
         typer.Option(
-            min=2, help="steer, gateway: how many are written; cofire: one for each --features; scale: of planted sets."
+            min=2,
+            help="steer, large, gateway: how many are written; cofire: one for each --features; scale: of planted.",
         ),
     ] = None,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="cofire: threads of ours.")] = None,
     points: Annotated[list[int] | None, typer.Option(min=200, help="scale: points of a cloud.")] = None,
     shapes: Annotated[int | None, typer.Option(min=0, help="scale: clusters of a whole run; 0 leaves it out.")] = None,
-    waypoints: Annotated[int | None, typer.Option(min=2, help="steer: points of a path.")] = None,
-    device: Annotated[str | None, typer.Option(help="steer, cofire: torch device.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="steer: number format.")] = None,
+    waypoints: Annotated[int | None, typer.Option(min=2, help="steer, large: points of a path.")] = None,
+    device: Annotated[str | None, typer.Option(help="steer, large, cofire: torch device.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="steer, large: number format.")] = None,
     visits: Annotated[int | None, typer.Option(min=1, help="app: visits in the browser.")] = None,
     viewers: Annotated[int | None, typer.Option(min=1, help="app: simulated viewers.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="app: how long they look around.")] = None,
@@ -400,7 +405,7 @@ def bench(
         "seeds": seeds,
         "coupling_c": coupling_c,
         "rounds": rounds,
-        "tokens": tokens[0] if tokens and name in ("steer", "gateway") and len(tokens) == 1 else tokens,
+        "tokens": tokens[0] if tokens and name in ("steer", "large", "gateway") and len(tokens) == 1 else tokens,
         "threads": threads,
         "points": points,
         "shapes": shapes,
