@@ -20,10 +20,11 @@ from ray import serve
 from explorer.config import SteeringLimits
 from explorer.steering.answers import Answers
 from explorer.steering.engine import fitting_threads
-from explorer.steering.host import read_token, worker_for
+from explorer.steering.host import worker_for
 from explorer.steering.metrics import Metrics
 from explorer.steering.server import create_app
 from explorer.steering.subject import open_engine
+from explorer.steering.token_file import read_token
 
 NAME = "explorer"
 """Name of the application on the cluster."""

@@ -1,6 +1,7 @@
 """Starts a steering host."""
 
 import json
+import os
 import socket
 import sys
 from pathlib import Path
