@@ -276,9 +276,14 @@ def host(
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     model: Annotated[str | None, typer.Option(help="Model, where it is not at the place the run names.")] = None,
     sae: Annotated[str | None, typer.Option(help="SAE, likewise.")] = None,
+    ray: Annotated[bool, typer.Option("--ray", help="Several replicas on Ray Serve; needs the extra cluster.")] = False,
+    replicas: Annotated[int, typer.Option(min=1, help="How many, with --ray.")] = 2,
     as_json: AsJson = False,
 ) -> None:
     """Serve the run's subject to the app: behaviour along a path, and streamed text."""
+    if ray:
+        _serve_on_ray(run, token_file, bind, port, replicas, device, dtype, model, sae, as_json)
+        return
     from explorer.steering.host import serve as serve_host
 
     serve_host(
@@ -292,6 +297,24 @@ def host(
         sae=sae,
         as_json=as_json,
     )
+
+
+def _serve_on_ray(
+    run: Path, token_file: Path, bind: str, port: int, replicas: int, device: str, dtype: str, model: str | None,
+    sae: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    try:
+        from explorer.steering.cluster import serve_replicas, settings_of
+    except ModuleNotFoundError as missing:
+        if missing.name != "ray":
+            raise
+        raise InputError(
+            "host --ray", "no Ray here", "it installed: pip install manifold-explorer[cluster]"
+        ) from missing
+    settings = settings_of(
+        run, token_file, bind=bind, replicas=replicas, device=device, dtype=dtype, model=model, sae=sae
+    )
+    serve_replicas(settings, port=port, as_json=as_json)
 
 
 @app.command()
@@ -339,7 +362,10 @@ def steer(
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="relations, concepts, steering, steer, recover, halo, cofire, scale or app.")
+        str,
+        typer.Argument(
+            help="relations, concepts, steering, steer, large, gateway, recover, halo, cofire, scale or app."
+        ),
     ],
     run: Annotated[Path | None, typer.Argument(help="Run of the demo's subject; the cached one if absent.")] = None,
     family: Annotated[list[str] | None, typer.Option(help="recover: planted, zoo or tiles; all if absent.")] = None,
@@ -352,20 +378,22 @@ def bench(
     seeds: Annotated[int | None, typer.Option(min=1, help="recover, halo: how many seeds.")] = None,
     coupling_c: Annotated[list[float] | None, typer.Option(min=1e-6, help="recover: C of the couplings.")] = None,
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="steer, cofire: rounds, each does every work; steer: 3 or more.")
+        int | None,
+        typer.Option(min=1, help="steer, large, gateway, cofire: rounds, each does every work; steer: 3 or more."),
     ] = None,
     tokens: Annotated[
         list[int] | None,
         typer.Option(
-            min=2, help="steer: how many are written; cofire: one for each --features; scale: of planted sets."
+            min=2,
+            help="steer, large, gateway: how many are written; cofire: one for each --features; scale: of planted.",
         ),
     ] = None,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="cofire: threads of ours.")] = None,
     points: Annotated[list[int] | None, typer.Option(min=200, help="scale: points of a cloud.")] = None,
     shapes: Annotated[int | None, typer.Option(min=0, help="scale: clusters of a whole run; 0 leaves it out.")] = None,
-    waypoints: Annotated[int | None, typer.Option(min=2, help="steer: points of a path.")] = None,
-    device: Annotated[str | None, typer.Option(help="steer, cofire: torch device.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="steer: number format.")] = None,
+    waypoints: Annotated[int | None, typer.Option(min=2, help="steer, large: points of a path.")] = None,
+    device: Annotated[str | None, typer.Option(help="steer, large, cofire: torch device.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="steer, large: number format.")] = None,
     visits: Annotated[int | None, typer.Option(min=1, help="app: visits in the browser.")] = None,
     viewers: Annotated[int | None, typer.Option(min=1, help="app: simulated viewers.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="app: how long they look around.")] = None,
@@ -385,7 +413,7 @@ def bench(
         "seeds": seeds,
         "coupling_c": coupling_c,
         "rounds": rounds,
-        "tokens": tokens[0] if tokens and name == "steer" and len(tokens) == 1 else tokens,
+        "tokens": tokens[0] if tokens and name in ("steer", "large", "gateway") and len(tokens) == 1 else tokens,
         "threads": threads,
         "points": points,
         "shapes": shapes,

@@ -99,8 +99,8 @@
       if (moved && moved["scene.camera"]) mx.link.set({ cam: mx.link.camera(moved["scene.camera"]) });
     },
 
-    steerFields(prompt, from, to, strength) {
-      mx.link.set({ prompt, from: from === "~" ? null : from, to, strength: Number(strength) === 1 ? null : strength });
+    steerFields(prompt, from, to, strength, ask, where) {
+      mx.link.set({ ask: ask === "text" ? null : ask, where: where === "last_prompt" ? null : where, prompt, from: from === "~" ? null : from, to, strength: Number(strength) === 1 ? null : strength });
     },
     checkFields(phrases, readout, own) {
       mx.link.set({ phrases: phrases === own.phrases ? null : phrases, values: readout === own.readout ? null : readout });
@@ -113,6 +113,7 @@
       if (!data) { mx.bands.clear(); mx.host.again(); return [true, true, ""]; }
       mx.bands.render(data.view, position);
       mx.realised.render(data.view);
+      mx.prompt.show(data.reply.prompt_tokens);
       mx.cloud.path(data.view);
       if (verdict) verdict.className = `verdict ${data.view.moves === false ? "bad" : ""}`;
       return [false, false, data.view.verdict];
@@ -123,7 +124,7 @@
     generate(clicks, steer, cluster) {
       if (!clicks || !steer || !cluster) return;
       const { waypoints, random_repeats, values, ...same } = steer.request;
-      mx.stream.start(cluster.api, { ...same, position: mx.bands.position(), max_tokens: 24, where: "last_prompt" });
+      mx.stream.start(cluster.api, { ...same, position: mx.bands.position(), max_tokens: 24 });
     },
     stop(clicks) { if (clicks) mx.stream.stop("Stopped."); },
     async shareResult(clicks, steer, stream, cluster, ...asked) {

@@ -8,6 +8,8 @@
     if (!line) return;
     const good = found.state === "ready";
     line.dataset.state = found.state;
+    const form = document.querySelector(".steer-form");
+    if (form && found.subject) form.dataset.kind = found.subject.kind;
     line.replaceChildren(mx.html("span", { class: `dot ${good ? "good" : found.state === "none" ? "" : "bad"}` }), mx.html("span", {}, found.message),
       ...(good || found.state === "none" ? [] : [mx.html("button", { type: "button", class: "button small", onclick: again }, "Ask again")]));
   }

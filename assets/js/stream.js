@@ -33,7 +33,7 @@
     }
   }
 
-  const ENDS = { length: "as long as asked", end: "the model ended here", stopped: "stopped" };
+  const ENDS = { length: "as long as asked", end: "the model ended here", stopped: "stopped", interrupted: "interrupted" };
 
   function take(event) {
     if (event.type === "start") result.start = event;
@@ -57,9 +57,15 @@
     for (const [row, written] of Object.entries(done.written)) part(row, "read-back")?.replaceChildren(mx.realised.text(written, row === "baseline" ? null : requested));
   }
 
+  /* Columns that had no end of their own say how they ended. */
+  function leave(how) {
+    for (const end of document.querySelectorAll("#streams .stream .end")) if (!end.textContent) end.textContent = ENDS[how];
+  }
+
   function finish(words, failed) {
     if (source) source.close();
     source = null;
+    if (failed) { leave("interrupted"); mx.host.again(); }
     running(false);
     say(words);
     document.getElementById("steer-status")?.classList.toggle("bad", Boolean(failed));
@@ -89,10 +95,7 @@
 
   function stop(words) {
     if (!source) return;
-    for (const one of document.querySelectorAll("#streams .stream")) {
-      const end = one.querySelector(".end");
-      if (!end.textContent) end.textContent = ENDS.stopped;
-    }
+    leave("stopped");
     result = null;
     finish(words ?? "Stopped.");
   }

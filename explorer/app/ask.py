@@ -13,7 +13,7 @@ from explorer.app.pages.steering import HERE
 from explorer.app.readout_text import proposed_readout, read_readout, same_readout
 from explorer.app.relay import NO_HOST, SteeringHost, host_words
 from explorer.app.site import Site
-from explorer.app.state import MAX_STRENGTH, MAX_TEXT, decode_place
+from explorer.app.state import MAX_STRENGTH, MAX_TEXT, Ask, Where, decode_place
 from explorer.errors import HostError, RequestError, RunError
 from explorer.runs.run import Run
 from explorer.steering.checks_protocol import CheckRequest, PhrasesRequest, SweepRequest
@@ -51,6 +51,10 @@ class Fields:
     """Where it ends."""
     strength: float | None
     """Multiple of the move."""
+    ask: Ask | None
+    """Whether the prompt is text to go on with, or a message."""
+    where: Where | None
+    """Which tokens are steered."""
     readout: str | None
     """Readout classes, a line for each."""
 
@@ -143,6 +147,8 @@ def behaviour_request(run: Run, cluster: int, fields: Fields) -> BehaviourReques
         "fingerprint": subject.fingerprint,
         "cluster": cluster,
         "prompt": prompt.strip(),
+        "chat": () if fields.ask == "message" else None,
+        "where": fields.where or "last_prompt",
         "start": None if fields.start in (None, "", HERE) else decode_place(fields.start),
         "end": place,
         "strength": float(strength),

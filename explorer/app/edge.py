@@ -11,6 +11,7 @@ from explorer.app.security.answers import Refusal
 from explorer.app.security.filter import EdgeSettings, protect
 from explorer.app.share_routes import share_router
 from explorer.app.shares import ShareStore
+from explorer.app.viewer import NameViewer
 
 if TYPE_CHECKING:
     from dash import Dash
@@ -50,4 +51,4 @@ def build_edge(
     server = dash_app.server
     for router in (share_router(shares), relay_router(host, limits), unknown_api_router()):
         server.include_router(router)
-    return protect(server, dash_app, settings)
+    return NameViewer(protect(server, dash_app, settings))

@@ -30,7 +30,7 @@ STYLES = (
 )  # fmt: skip
 """Style sheets of assets/css, in order."""
 SCRIPTS = (
-    "svg", "problems", "link", "ticks", "strips", "bands", "meter", "realised", "checks", "labels", "cloud",
+    "svg", "problems", "link", "ticks", "strips", "bands", "prompt", "meter", "realised", "checks", "labels", "cloud",
     "cloud_labels", "selection", "points", "scatter", "paint", "run_data", "map_input", "warm", "map", "wall", "text",
     "stream", "host", "keys", "notes", "tour", "clientside",
 )  # fmt: skip

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from explorer.app.relay import Event
+from explorer.app.viewer import current_viewer
 from explorer.errors import HostUnreachable
 from explorer.steering.checks_protocol import (
     CheckReply,
@@ -106,4 +107,4 @@ class LocalHost:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
         if address:
-            self._client = AsyncSteeringClient(address, self._token)
+            self._client = AsyncSteeringClient(address, self._token, viewer=current_viewer)

@@ -52,7 +52,9 @@ Event = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 
 GONE = "The steering host does not answer. Browsing goes on; steering comes back with the host."
-CUT = "The steering host went away in the middle. What stands here is what it said until then; run it again."
+CUT = (
+    "Interrupted: the steering host went away in the middle. What stands here is what it said until then; run it again."
+)
 NO_HOST = "No steering host is connected. Start one with `explorer host RUN` and open the run with --host-url."
 USED = Refusal(404, "not_found", "This generation has been read already, or was never asked for; ask again.")
 BUSY = Refusal(429, "busy", "Too many generations are waiting here; try again in a moment.")

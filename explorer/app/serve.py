@@ -21,6 +21,7 @@ from explorer.app.relay import SteeringHost
 from explorer.app.security.filter import EdgeSettings
 from explorer.app.security.origins import frame_ancestors, host_list
 from explorer.app.security.prefix import read_prefix
+from explorer.app.viewer import current_viewer
 from explorer.errors import ExplorerError, RequestError
 from explorer.runs.catalog import scan
 from explorer.runs.run import open_run
@@ -111,7 +112,7 @@ def serve(
         RequestError: a name that is no host name, a path or an origin that is none.
         ExplorerError: the address cannot be listened on.
     """
-    client = None if host is None else AsyncSteeringClient(host.url, host.token)
+    client = None if host is None else AsyncSteeringClient(host.url, host.token, viewer=current_viewer)
     _serve(folder, client, place or Place(), keeping or Keeping(), _announce(as_json))
 
 

@@ -25,6 +25,8 @@ Sort = Literal["manifold", "size", "features", "regime", "stability", "label"]
 Paint = Literal["cluster", "shape", "regime", "stability", "rate"]
 NoiseLook = Literal["shown", "faded", "hidden"]
 Wall = Literal["tiles", "table"]
+Ask = Literal["text", "message"]
+Where = Literal["last_prompt", "all_prompt", "generated"]
 
 MAX_TEXT = 2_000
 """Longest text of one key, in characters."""
@@ -86,14 +88,17 @@ class View:
     """Readout classes as they are edited, one a line; "" is the cluster's own."""
     phrases: str = ""
     """Phrases that are watched along the path, one a line; "" is the page's own."""
+    ask: Ask = "text"
+    """Whether the prompt is text to go on with, or a message to a model that answers."""
+    where: Where = "last_prompt"
+    """Which tokens are steered."""
 
 
 KEYS = {
     "theme": "theme", "query": "q", "shape": "shape", "regime": "regime", "sort": "sort",
     "selection": "sel", "wall": "wall", "paint": "by", "noise": "noise", "place": "map", "text": "text",
     "camera": "cam", "color": "color", "position": "at", "prompt": "prompt", "start": "from", "end": "to",
-    "strength": "strength", "step": "step",
-    "strength": "strength", "readout": "values", "phrases": "phrases",
+    "strength": "strength", "ask": "ask", "where": "where", "step": "step", "readout": "values", "phrases": "phrases",
 }  # fmt: skip
 """Key in the link of each field of a view."""
 _FIELDS = {key: name for name, key in KEYS.items()}
@@ -105,6 +110,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "wall": get_args(Wall),
     "paint": get_args(Paint),
     "noise": get_args(NoiseLook),
+    "ask": get_args(Ask),
+    "where": get_args(Where),
 }
 
 

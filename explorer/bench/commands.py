@@ -7,7 +7,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from explorer.bench import app, cofire, halo, recover, scale, steer
+from explorer.bench import app, cofire, gateway, halo, large, recover, scale, steer
+from explorer.bench.gateway import GatewaySettings
+from explorer.bench.large import LargeSettings
 from explorer.bench.settings import AppBenchSettings, CofireSettings, HaloBenchSettings, RecoverSettings, ScaleSettings
 from explorer.config import Settings
 from explorer.errors import InputError
@@ -53,6 +55,16 @@ def _steer(given: Mapping[str, object], run: Path, progress: Progress) -> Shown:
     return Shown([*steer.report_values(found)], (steer.report_rows(found),))
 
 
+def _large(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
+    found = large.measure_large(LargeSettings.model_validate(given), progress=progress)
+    return Shown(large.report_values(found), (large.report_table(found),), tuple(large.report_lines(found)))
+
+
+def _gateway(given: Mapping[str, object], run: Path, progress: Progress) -> Shown:
+    found = gateway.measure_gateway(run, GatewaySettings.model_validate(given), progress=progress)
+    return Shown(gateway.report_values(found), (gateway.report_rows(found),))
+
+
 def _cofire(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
     found = cofire.measure_cofiring(CofireSettings.model_validate(given), progress=progress)
     return Shown([*cofire.report_values(found)], (cofire.report_rows(found),), tuple(cofire.report_lines(found)))
@@ -72,6 +84,8 @@ SETTLED: Final[Mapping[str, SettledBench]] = {
     "recover": SettledBench(RecoverSettings, _recover, plants=True),
     "halo": SettledBench(HaloBenchSettings, _halo, plants=True),
     "steer": SettledBench(steer.SteerBenchSettings, _steer, plants=False),
+    "large": SettledBench(LargeSettings, _large, plants=True),
+    "gateway": SettledBench(GatewaySettings, _gateway, plants=False),
     "cofire": SettledBench(CofireSettings, _cofire, plants=True),
     "app": SettledBench(AppBenchSettings, _app, plants=False),
     "scale": SettledBench(ScaleSettings, _scale, plants=True),

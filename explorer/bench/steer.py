@@ -101,7 +101,7 @@ def time_steering(
     """
     settings = settings or SteerBenchSettings()
     engine = open_engine(run_path, device=settings.device, dtype=settings.dtype)
-    with fitting_threads(engine.subject):
+    with fitting_threads(engine.subject.loaded.model):
         bench = _open(engine, settings)
         works = list(_works(bench))
         found = []
@@ -117,11 +117,15 @@ def time_steering(
 
 def report_rows(found: tuple[Comparison, ...]) -> tuple[str, list[str], list[list[str]]]:
     """Give the table for people."""
-    rows = [
+    return "What steering costs (medians of ratios within a round)", HEADER, comparison_rows(found)
+
+
+def comparison_rows(found: tuple[Comparison, ...]) -> list[list[str]]:
+    """Give a row for each comparison, under HEADER."""
+    return [
         [one.work, one.beside, f"{one.ratio:.2f}", f"{one.low:.2f} to {one.high:.2f}", f"at most {one.wanted:.2f}"]
         for one in found
     ]
-    return "What steering costs (medians of ratios within a round)", HEADER, rows
 
 
 def report_values(found: tuple[Comparison, ...]) -> list[dict[str, JsonValue]]:

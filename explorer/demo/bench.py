@@ -96,7 +96,8 @@ def steering(path: Path) -> Bench:
         name = [row.concept, f"{row.cluster}: {row.label}", str(len(run.cluster(row.cluster).basis))]
         rows.extend([*name, arm, *_numbers(result, arm), f"{beside['p_at_contexts']:.3f}"] for arm in ARMS)
         rows.append([*name, LABELLED, *_numbers(beside, "manifold"), f"{beside['p_at_labels']:.3f}"])
-    header = ["concept", "cluster", "axes", "arm", "E_BC", "± se", "p(target)", "visited", "p(own) there"]
+    header = ["concept", "cluster", "axes", "arm", "E_BC", "± se", "p(target)", "visited", "isometry r",
+              "p(own) there"]  # fmt: skip
     return Bench("Steering over all pairs that are not neighbours", header, rows, values)
 
 
@@ -107,7 +108,7 @@ def _along_labels(path: Path, run: Run, steered: list[ConceptRow]) -> dict[str, 
     """
     engine = open_engine(path)
     found: dict[str, dict[str, JsonValue]] = {}
-    with fitting_threads(engine.subject):
+    with fitting_threads(engine.subject.loaded.model):
         activations = labelled_activations(engine, STEERED)
         for row in steered:
             (scale,) = (scale for scale in STEERED if scale.name == row.concept)
@@ -137,12 +138,13 @@ def steered_clusters(run: Run) -> list[ConceptRow]:
 
 
 def _numbers(result: dict[str, JsonValue], arm: str) -> list[str]:
-    energy, reach = result["e_bc"], result["reach"]
+    energy, reach, lengths = result["e_bc"], result["reach"], result["isometry"]
     assert isinstance(energy, dict)
     assert isinstance(reach, dict)
-    parts = (energy[arm], reach[arm])
+    assert isinstance(lengths, dict)
+    parts = (energy[arm], reach[arm], {"isometry": lengths[arm]})
     merged = {key: value for part in parts if isinstance(part, dict) for key, value in part.items()}
-    keys = ("mean", "se", "p_target", "visited")
+    keys = ("mean", "se", "p_target", "visited", "isometry")
     return ["–" if merged[key] is None else f"{merged[key]:.3f}" for key in keys]
 
 

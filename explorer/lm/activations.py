@@ -91,8 +91,10 @@ def stream_activations(
 
 
 def added_token_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Ids of the special tokens that stand for no text; a token for unknown words is text."""
-    added = set(tokenizer.all_special_ids)
+    """Ids of the special tokens that stand for no text, those that only a chat template uses too; a token for unknown
+    words is text."""
+    marked = (number for number, token in tokenizer.added_tokens_decoder.items() if token.special)
+    added = {*tokenizer.all_special_ids, *marked}
     other_uses = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
     if tokenizer.unk_token_id not in other_uses:
         added.discard(tokenizer.unk_token_id)

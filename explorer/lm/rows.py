@@ -1,12 +1,13 @@
-"""Runs many edited rows from one prompt: its prefix once, then every row as one batch through the last token.
+"""Runs many edited rows from one prompt: its prefix once, then every row as one batch through the tokens after it.
 
-A *row* is one copy of the prompt whose activation at [layer, hook] is moved by its own displacement. Rows never see
-each other. Blocks below the edited layer give every row the same, so they are computed once where the model allows it.
+A *row* is one copy of the prompt whose activation at [layer, hook] is moved by its own displacement, at the last token
+or at several. The tokens before the first that is moved are the *prefix*, the others the *tail*. Rows never see each
+other. Blocks below the edited layer give every row the same, so they are computed once where the model allows it.
 """
 
 import copy
 import inspect
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from explorer.records import Hook
 
 _PROBE_TOKENS = 4
 _SAME = 1e-3
+_MOST_TOKENS = 8192
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,23 @@ class Place:
 
 @dataclass(frozen=True)
 class Prefix:
-    """A prompt, read up to its last token."""
+    """A prompt, read up to the first token that is moved."""
 
     token_ids: Int64[Tensor, "1 position"]
     """The whole prompt."""
     cache: DynamicCache
-    """Keys and values of all tokens but the last."""
-    entering: Float[Tensor, "1 1 d_model"]
-    """What the edited block receives at the last token."""
+    """Keys and values of the tokens before the tail."""
+    moved: Bool[Tensor, "tail"]
+    """Which tokens of the tail are moved; the first always is."""
+    entering: Float[Tensor, "1 tail d_model"]
+    """What the edited block receives at the tail."""
     residual: Float[np.ndarray, "d_model"]
-    """The activation at [layer, hook] at the last token, float32."""
+    """The activation at [layer, hook] at the last moved token, float32."""
+
+    @property
+    def tail(self) -> Int64[Tensor, "1 tail"]:
+        """The tokens that every row runs for itself."""
+        return self.token_ids[:, -len(self.moved) :]
 
 
 @dataclass(frozen=True)
@@ -84,38 +93,73 @@ def open_place(model: PreTrainedModel, layer: int, hook: Hook) -> Place:
     return shared if apart < _SAME else plain
 
 
+def batch_difference(place: Place, rows: int = 8) -> float:
+    """Largest difference of a row's logits in a batch of displaced rows and of the same row alone.
+
+    Kernels may add in another order for another number of rows; nothing else differs. 0 is equal to the bit.
+    """
+    prefix = read_prefix(place, torch.arange(_PROBE_TOKENS, device=place.model.device)[None])
+    rng = torch.Generator().manual_seed(0)
+    spread = float(np.linalg.norm(prefix.residual)) / np.sqrt(len(prefix.residual))
+    moves = (torch.randn((rows, len(prefix.residual)), generator=rng) * spread).to(place.model.device)
+    alone = torch.cat([next_rows(place, prefix, move[None]).logits for move in moves])
+    return float((next_rows(place, prefix, moves).logits - alone).abs().max())
+
+
 @torch.inference_mode()
-def read_prefix(place: Place, token_ids: Int64[Tensor, "1 position"]) -> Prefix:
-    """Run a prompt but for its last token into a cache, and read the last token's activation.
+def read_prefix(place: Place, token_ids: Int64[Tensor, "1 position"], moved: Sequence[int] = (-1,)) -> Prefix:
+    """Run a prompt up to the first moved token into a cache, and read the last moved token's activation.
+
+    Args:
+        place: where activations are moved.
+        token_ids: the prompt.
+        moved: positions that will be moved, ascending; from the end where negative.
 
     Raises:
         SubjectError: the model does not keep keys and values, as a recurrent model does not.
     """
+    length = token_ids.shape[1]
+    at = torch.tensor([position % length for position in moved])
+    first = int(at[0])
+    mask = torch.zeros(length - first, dtype=torch.bool, device=token_ids.device)
+    mask[at - first] = True
     cache = DynamicCache(config=place.model.config)
-    if token_ids.shape[1] > 1:
-        _forward(place.model, token_ids[:, :-1], cache)
+    if first:
+        _forward(place.model, token_ids[:, :first], cache)
     _check_cache(place.model, cache)
-    last, spare = token_ids[:, -1:], _copy_rows(cache, 1)
+    spare = _copy_rows(cache, 1)
     with capture(place.model, place.layer, "resid_pre") as below, capture(place.model, place.layer, place.hook) as here:
-        _forward(place.model, last, spare)
-    residual = here.activation[0, -1].to("cpu", torch.float32).numpy()
-    return Prefix(token_ids, cache, below.activation, residual)
+        _forward(place.model, token_ids[:, first:], spare)
+    residual = here.activation[0, int(at[-1]) - first].to("cpu", torch.float32).numpy()
+    return Prefix(token_ids, cache, mask, below.activation, residual)
 
 
 @torch.inference_mode()
 def next_rows(place: Place, prefix: Prefix, displacement: Float[Tensor, "row d_model"]) -> Rows:
-    """Next-token logits of every row, all in one batch. Rows whose displacement is zero are one unsteered row.
+    """Next-token logits of every row, all in one batch; where their tails are long, in as few batches as fit.
+
+    Rows whose displacement is zero are one unsteered row.
 
     Raises:
         HookNotFired: the edit did not happen.
     """
     row_of, distinct = _distinct(displacement)
-    mover, rows = _Mover(distinct), len(distinct)
-    last = prefix.token_ids[:, -1:].expand(rows, 1)
-    with _lower_blocks(place, prefix.entering.expand(rows, 1, -1)), edit(place.model, place.layer, place.hook, mover):
-        logits = _forward(place.model, last, _copy_rows(prefix.cache, rows))
-    mover.check(1)
+    parts = torch.split(distinct, max(1, _MOST_TOKENS // len(prefix.moved)))
+    logits = torch.cat([_tail_logits(place, prefix, part) for part in parts])
     return Rows(logits[row_of], len(displacement))
+
+
+def _tail_logits(
+    place: Place, prefix: Prefix, displacement: Float[Tensor, "row d_model"]
+) -> Float[Tensor, "row vocab"]:
+    mover, rows = _Mover(displacement), len(displacement)
+    mover.at = prefix.moved.expand(rows, -1)
+    cache, tail = _copy_rows(prefix.cache, rows), prefix.tail.expand(rows, -1)
+    entering = prefix.entering.expand(rows, -1, -1)
+    with _lower_blocks(place, entering), edit(place.model, place.layer, place.hook, mover):
+        logits = _forward(place.model, tail, cache)
+    mover.check(1)
+    return logits
 
 
 @torch.inference_mode()
@@ -139,20 +183,33 @@ def read_every(place: Place, token_ids: Int64[Tensor, "batch position"]) -> Floa
 class Decoder:
     """Writes on from a prompt, every row in one batch, one token a step.
 
-    The last prompt token is moved; with ``every_token`` so is each token that is fed back.
+    The prompt's moved tokens are moved; with ``every_token`` so is each token fed back but for those in ``keep``.
     """
 
-    def __init__(self, place: Place, prefix: Prefix, displacement: Float[Tensor, "row d_model"], *, every_token: bool):
+    def __init__(
+        self,
+        place: Place,
+        prefix: Prefix,
+        displacement: Float[Tensor, "row d_model"],
+        *,
+        every_token: bool,
+        keep: Collection[int] = (),
+    ):
         self._place = place
         self._row_of, distinct = _distinct(displacement)
         self._first = torch.stack([(self._row_of == row).nonzero()[0, 0] for row in range(len(distinct))])
         self._mover = _Mover(distinct)
+        self._mover.at = prefix.moved.expand(len(distinct), -1)
         self._cache = _copy_rows(prefix.cache, len(distinct))
-        self._next = prefix.token_ids[:, -1:].expand(len(distinct), 1)
+        self._next = prefix.tail.expand(len(distinct), -1)
         self._every_token = every_token
+        self._keep = torch.tensor(sorted(keep), dtype=torch.int64, device=displacement.device)
         self._steps = 0
-        self.fired = 0
-        """Tokens at which the edit was applied."""
+
+    @property
+    def fired(self) -> Int64[Tensor, "row"]:
+        """Tokens of each row at which the edit was applied."""
+        return self._mover.tokens[self._row_of]
 
     @torch.inference_mode()
     def step(self) -> Float[Tensor, "row vocab"]:
@@ -165,8 +222,7 @@ class Decoder:
         if self._steps == 0 or self._every_token:
             with edit(place.model, place.layer, place.hook, self._mover):
                 logits = _forward(place.model, self._next, self._cache)
-            self._mover.check(self.fired + 1)
-            self.fired += 1
+            self._mover.check(self._steps + 1)
         else:
             logits = _forward(place.model, self._next, self._cache)
         self._steps += 1
@@ -175,21 +231,27 @@ class Decoder:
     def feed(self, token_ids: Int64[Tensor, "row"]) -> None:
         """Give each row the token that it continues with; rows that are moved alike must be given the same."""
         self._next = token_ids[self._first][:, None]
+        self._mover.at = ~torch.isin(self._next, self._keep)
 
 
 class _Mover:
-    """Adds each row's displacement to the newest token's activation, and counts."""
+    """Adds each row's displacement to the activation of the tokens that are to be moved, and counts."""
 
     def __init__(self, displacement: Float[Tensor, "row d_model"]):
         self._displacement = displacement.to(torch.float32)[:, None, :]
         self._moves: Bool[Tensor, "row 1 1"] = self._displacement.ne(0).any(dim=2, keepdim=True)
+        self.at: Bool[Tensor, "row position"] = torch.ones_like(self._moves[:, :, 0])
+        """Which tokens of the next call are moved."""
+        self.tokens = torch.zeros(len(displacement), dtype=torch.int64, device=displacement.device)
+        """Tokens of each row at which the edit was applied; a row whose displacement is zero counts them too."""
         self.calls = 0
 
     def __call__(self, activation: Tensor) -> Tensor:
         self.calls += 1
-        # Added in float32 and rounded once; a row that stays keeps its very bits, -0.0 included.
+        self.tokens += self.at.sum(dim=1)
+        # Added in float32 and rounded once; a token that stays keeps its very bits, -0.0 included.
         moved = (activation.to(torch.float32) + self._displacement).to(activation.dtype)
-        return torch.where(self._moves, moved, activation)
+        return torch.where(self._moves & self.at[:, :, None], moved, activation)
 
     def check(self, calls: int) -> None:
         """Raise HookNotFired unless the edit was applied so many times in all."""

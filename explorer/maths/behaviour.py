@@ -14,7 +14,8 @@ from scipy.interpolate import CubicSpline
 from explorer.maths.steering import Path
 
 _SAMPLES = 1_000
-_REFINED = 21
+_REFINEMENTS = 2
+_NARROWER = 0.25
 _SMALL_ANGLE = 1e-12
 
 
@@ -102,20 +103,25 @@ def fit_behaviour_manifold(
 def nearest_behaviour(manifold: BehaviourManifold, behaviour: Float[np.ndarray, "point behaviour"]) -> NearestBehaviour:
     """For each p the q on the manifold with the smallest -log sum_i sqrt(p_i q_i).
 
-    The best of 1,000 points of the curve is refined between its neighbours.
+    The best of 1,000 points of the curve is refined by two parabolas through it and its neighbours, the second a
+    quarter as wide.
     """
     roots = np.sqrt(np.clip(behaviour, 0.0, None))
     grid = np.linspace(manifold.start, manifold.stop, _SAMPLES)
-    # Not by BLAS: its threads cost more than so small a product where the machine does other work.
-    best = grid[np.einsum("pb,sb->ps", roots, manifold.dense).argmax(axis=1)]
-    width = grid[1] - grid[0]
-    fine = np.clip(best[:, None] + np.linspace(-width, width, _REFINED), manifold.start, manifold.stop)
-    affinity = np.einsum("pb,psb->ps", roots, manifold.at(fine))
-    chosen = affinity.argmax(axis=1)[:, None]
-    coordinate = np.take_along_axis(fine, chosen, axis=1)[:, 0]
-    closest = np.take_along_axis(affinity, chosen, axis=1)[:, 0]
-    distance = -np.log(np.clip(closest, np.finfo(np.float64).tiny, 1.0))
-    return NearestBehaviour(coordinate % 1.0 if manifold.closed else coordinate, distance)
+    affinity = roots @ manifold.dense.T
+    rows, middle = np.arange(len(roots)), np.clip(affinity.argmax(axis=1), 1, _SAMPLES - 2)
+    three = affinity[rows[:, None], middle[:, None] + np.arange(-1, 2)]
+    best, place = affinity.max(axis=1), grid[affinity.argmax(axis=1)]
+    at, width = grid[middle], grid[1] - grid[0]
+    for _ in range(_REFINEMENTS):
+        at = np.clip(at + width * _vertex(three), manifold.start, manifold.stop)
+        width *= _NARROWER
+        around = np.clip(at[:, None] + width * np.arange(-1, 2), manifold.start, manifold.stop)
+        three = np.einsum("pb,psb->ps", roots, manifold.at(around))
+        place = np.where(three.max(axis=1) > best, around[rows, three.argmax(axis=1)], place)
+        best = np.maximum(best, three.max(axis=1))
+    distance = -np.log(np.clip(best, np.finfo(np.float64).tiny, 1.0))
+    return NearestBehaviour(place % 1.0 if manifold.closed else place, distance)
 
 
 def energy(manifold: BehaviourManifold, behaviour: Float[np.ndarray, "waypoint behaviour"]) -> float:
@@ -202,6 +208,15 @@ def target_shift(
     changes = np.abs(controls - baseline)
     spread = float(changes.std(ddof=1)) if len(changes) > 1 else None
     return Shift(float(np.abs(along - baseline).max()), float(changes.mean()), spread, float(changes.max()))
+
+
+def _vertex(three: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "point"]:
+    """Place of the maximum of the parabola through values at -1, 0 and 1, kept between them; the best of the three
+    where the parabola has no maximum."""
+    curvature = three[:, 0] - 2.0 * three[:, 1] + three[:, 2]
+    bends = curvature < 0.0
+    peak = 0.5 * (three[:, 0] - three[:, 2]) / np.where(bends, curvature, -1.0)
+    return np.asarray(np.where(bends, np.clip(peak, -1.0, 1.0), three.argmax(axis=1) - 1.0))
 
 
 def _roots(

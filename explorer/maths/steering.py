@@ -6,6 +6,7 @@ flipped arm are ours. All arithmetic is float64.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,22 @@ MoveKind = Literal["manifold", "linear", "chord", "random", "shuffled", "flipped
 direction; the curve's points in shuffled order; the manifold's move with its sign turned."""
 
 _CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The straight pieces between neighbouring knots of a curve."""
+
+    begin: Float[np.ndarray, "segment axis"]
+    """Where each begins."""
+    step: Float[np.ndarray, "segment axis"]
+    """From there to its end."""
+    begin2: Float[np.ndarray, "segment"]
+    """begin · begin."""
+    begin_step: Float[np.ndarray, "segment"]
+    """begin · step."""
+    step2: Float[np.ndarray, "segment"]
+    """step · step, never 0."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +53,14 @@ class Manifold:
     """u of each value."""
     value_residual: Float[np.ndarray, "value d_model"]
     """Mean activation of each value."""
+
+    @cached_property
+    def segments(self) -> Segments:
+        """The polyline through the knots."""
+        begin = self.knots if self.closed else self.knots[:-1]
+        step = np.roll(self.knots, -1, axis=0)[: len(begin)] - begin
+        step2 = np.maximum((step**2).sum(axis=1), np.finfo(np.float64).tiny)
+        return Segments(begin, step, (begin**2).sum(axis=1), (begin * step).sum(axis=1), step2)
 
     @classmethod
     def of(cls, geometry: ClusterGeometry, *, closed: bool) -> "Manifold":
@@ -107,31 +132,16 @@ def nearest_on_curve(manifold: Manifold, points: Float[np.ndarray, "point axis"]
 
 
 def _nearest(manifold: Manifold, points: Float[np.ndarray, "point axis"]) -> Nearest:
-    count = len(manifold.knots)
-    begin = manifold.knots if manifold.closed else manifold.knots[:-1]
-    step = np.roll(manifold.knots, -1, axis=0)[: len(begin)] - begin
-    length2 = np.maximum((step**2).sum(axis=1), np.finfo(np.float64).tiny)
-    along = np.clip((points @ step.T - (begin * step).sum(axis=1)) / length2, 0.0, 1.0)
-    away2 = _distance2(points, begin, step, along)
-    segment = away2.argmin(axis=1)
+    count, parts = len(manifold.knots), manifold.segments
+    across = points @ parts.step.T - parts.begin_step
+    along = np.clip(across / parts.step2, 0.0, 1.0)
+    # Squared distance to each segment's nearest point, without an array [point, segment, axis].
+    to_begin = (points**2).sum(axis=1)[:, None] - 2.0 * points @ parts.begin.T + parts.begin2
+    segment = (to_begin - 2.0 * along * across + along**2 * parts.step2).argmin(axis=1)
     rows = np.arange(len(points))
     u = (segment + along[rows, segment]) / (count if manifold.closed else count - 1)
-    foot = begin[segment] + along[rows, segment, None] * step[segment]
+    foot = parts.begin[segment] + along[rows, segment, None] * parts.step[segment]
     return Nearest(u % 1.0 if manifold.closed else u, np.linalg.norm(points - foot, axis=1))
-
-
-def _distance2(
-    points: Float[np.ndarray, "point axis"],
-    begin: Float[np.ndarray, "segment axis"],
-    step: Float[np.ndarray, "segment axis"],
-    along: Float[np.ndarray, "point segment"],
-) -> Float[np.ndarray, "point segment"]:
-    """Squared distance to each segment's nearest point, without an array [point, segment, axis]."""
-    point2, begin2, step2 = (points**2).sum(axis=1)[:, None], (begin**2).sum(axis=1), (step**2).sum(axis=1)
-    to_begin = point2 - 2.0 * points @ begin.T + begin2
-    across = points @ step.T - (begin * step).sum(axis=1)
-    squared: Float[np.ndarray, "point segment"] = to_begin - 2.0 * along * across + along**2 * step2
-    return squared
 
 
 def waypoints(start: float, end: float, t: Float[np.ndarray, "waypoint"], *, closed: bool, anchored: bool) -> Path:

@@ -72,6 +72,8 @@ class Answers:
             d_model=subject.loaded.d_model,
             device=str(subject.loaded.device),
             dtype=str(subject.loaded.dtype).removeprefix("torch."),
+            kind=engine.kind,
+            batch_difference=subject.batch_difference,
             arms=ARMS,
             limits=engine.limits,
             runs=tuple(ServedRun(id=run.id, clusters=len(run.manifest.clusters)) for run in engine.runs.values()),
@@ -145,7 +147,7 @@ class Answers:
         )
         said: dict[Row, list[TokenEvent]] = {name: [] for name in names}
         for event in write(
-            engine.steps(prefix, rows, every_token=request.where == "generated"),
+            engine.steps(prefix, rows, every_token=request.where == "generated", skip_special=request.skip_special),
             names,
             engine.decode,
             planned.prompt.token_ids,

@@ -106,8 +106,7 @@ def sweep(engine: Engine, request: SweepRequest) -> SweepReply:
 def read_phrases(engine: Engine, request: PhrasesRequest) -> PhrasesReply:
     """Log-probability of each phrase after the prompt, unsteered and at every waypoint of every arm.
 
-    All rows of a phrase are one batch, one token a step; the edit is made at the prompt's last token and lives on in
-    the cache, as in text.
+    All rows of a phrase are one batch, one token a step; the tokens are steered that the request names, as in text.
 
     Raises:
         RequestError: too many or too long phrases, one twice, or a field out of its range for this subject and cluster.
@@ -118,7 +117,7 @@ def read_phrases(engine: Engine, request: PhrasesRequest) -> PhrasesReply:
     if len(request.phrases) > limits.max_phrases:
         raise RequestError("phrases", str(len(request.phrases)), f"at most {limits.max_phrases}")
     _check_once("phrases", request.phrases)
-    tokens = [engine.phrase(request.prompt, phrase) for phrase in request.phrases]
+    tokens = [engine.phrase(request, phrase) for phrase in request.phrases]
     for phrase, ids in zip(request.phrases, tokens, strict=True):
         if not 1 <= len(ids) <= limits.max_phrase_tokens:
             raise RequestError("phrases", f"{len(ids)} tokens in {phrase!r}", f"1 to {limits.max_phrase_tokens}")
@@ -132,7 +131,11 @@ def read_phrases(engine: Engine, request: PhrasesRequest) -> PhrasesReply:
         cluster=request.cluster,
         phrases=tuple(
             _phrase(
-                text, engine.decode(ids).strip(), len(ids), log_probability(engine, prefix, rows, ids), planned.arms
+                text,
+                engine.decode(ids).strip(),
+                len(ids),
+                log_probability(engine, request, prefix, rows, ids),
+                planned.arms,
             )
             for text, ids in zip(request.phrases, tokens, strict=True)
         ),
@@ -140,10 +143,14 @@ def read_phrases(engine: Engine, request: PhrasesRequest) -> PhrasesReply:
 
 
 def log_probability(
-    engine: Engine, prefix: Prefix, rows: Float[np.ndarray, "row d_model"], token_ids: Sequence[int]
+    engine: Engine,
+    request: PhrasesRequest,
+    prefix: Prefix,
+    rows: Float[np.ndarray, "row d_model"],
+    token_ids: Sequence[int],
 ) -> Float[np.ndarray, "row"]:
     """Sum of the log-probabilities of some tokens after a prompt, under each displaced row (methods.md section 5)."""
-    steps = engine.steps(prefix, rows, every_token=False)
+    steps = engine.steps(prefix, rows, every_token=request.where == "generated", skip_special=request.skip_special)
     total = np.zeros(len(rows))
     for number, token in enumerate(token_ids):
         if number:

@@ -7,7 +7,7 @@
 ``AsyncSteeringClient`` is the same for asyncio. Closing an iterator of events ends the request at the host.
 """
 
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeAlias, TypeVar
@@ -27,6 +27,7 @@ from explorer.steering.checks_protocol import (
 from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.protocol import (
     PROTOCOL_VERSION,
+    VIEWER_HEADER,
     BehaviourReply,
     BehaviourRequest,
     DoneEvent,
@@ -164,11 +165,18 @@ class AsyncSteeringClient:
         *,
         transport: httpx.AsyncBaseTransport | None = None,
         timeout: httpx.Timeout | float = TIMEOUT,
+        viewer: Callable[[], str] = str,
     ) -> None:
+        """As SteeringClient; ``viewer`` tells for whom the next request is, "" for nobody in particular."""
+
+        async def name(request: httpx.Request) -> None:
+            request.headers[VIEWER_HEADER] = viewer()
+
         self.base_url = base_url
         self._http = httpx.AsyncClient(
-            base_url=base_url, headers=_headers(token), transport=transport, timeout=timeout, trust_env=False
-        )
+            base_url=base_url, headers=_headers(token), transport=transport, timeout=timeout, trust_env=False,
+            event_hooks={"request": [name]},
+        )  # fmt: skip
 
     async def subject(self) -> SubjectReply:
         """What the host holds; raises as SteeringClient.subject."""

@@ -12,7 +12,10 @@ from itertools import islice
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from jinja2 import TemplateError
+from threadpoolctl import threadpool_limits
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from explorer.config import SteeringLimits
 from explorer.errors import RequestError
@@ -24,7 +27,7 @@ from explorer.lm.score import read_scored
 from explorer.records import SubjectInfo, Vocabulary
 from explorer.runs.run import Run
 from explorer.steering.natural import Prepared, prepare
-from explorer.steering.protocol import PromptToken
+from explorer.steering.protocol import ChatMessage, Kind, PathRequest, PromptToken
 from explorer.steering.refusal import Refusal, overflow
 from explorer.steering.text import token_texts
 
@@ -49,6 +52,8 @@ class Subject:
     """Over all of it."""
     info: SubjectInfo
     """Names, as the run gives them."""
+    batch_difference: float
+    """Largest difference of a row's logits in a batch and alone, see `rows.batch_difference`."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Prompt:
     """A prompt as the model has read it."""
 
     prefix: Prefix
-    """Its cache and the state at its last token."""
+    """Its cache and the state at its last moved token."""
     token_ids: list[int]
     """The prompt, special tokens included."""
     tokens: tuple[PromptToken, ...]
@@ -98,7 +103,8 @@ class Engine:
         self.limits = limits
         self._prepared: dict[tuple[str, int], Prepared] = {}
         self._vocabularies: dict[str, Vocabulary] = {}
-        self._prefixes: dict[tuple[int, ...], Prefix] = {}
+        self._prefixes: dict[tuple[tuple[int, ...], tuple[int, ...]], Prefix] = {}
+        self._special = added_token_ids(subject.loaded.tokenizer)
         self.bos = _bos(subject.loaded)
         """Token that the tokenizer puts before every text, None where it puts none."""
         self.ends = _ends(subject.loaded)
@@ -151,23 +157,28 @@ class Engine:
             self._prepared[key] = made
         return self._prepared[key]
 
-    def read(self, prompt: str, *, room: int = 0) -> Prompt:
-        """Read a prompt as harvested text is read, special tokens included.
+    def read(self, asked: PathRequest, *, room: int = 0) -> Prompt:
+        """Read a request's prompt as harvested text is read, or through the model's chat template.
 
         Args:
-            prompt: the text.
-            room: positions that must stay free after it.
+            asked: the request.
+            room: positions that must stay free after the prompt.
 
         Raises:
-            RequestError: it is empty, or longer than the limits or the model allow.
+            RequestError: it is empty, longer than the limits or the model allow, holds nothing that may be steered, or
+                is made of messages that the model does not take.
         """
-        ids = self._ids("prompt", prompt, room)
-        special = set(self.subject.loaded.tokenizer.all_special_ids)
+        ids = self._ids("prompt", asked.prompt if asked.chat is None else self._chat(asked.chat, asked.prompt), room)
+        special = [token in self._special for token in ids]
+        free = [index for index, skip in enumerate(special) if not (skip and asked.skip_special)]
+        if not free:
+            raise RequestError("prompt", "special tokens only", "a token that may be steered")
+        moved = free if asked.where == "all_prompt" else free[-1:]
         shown = tuple(
-            PromptToken(text=text, steered=index == len(ids) - 1, special=token in special)
-            for index, (text, token) in enumerate(zip(token_texts(self.decode, ids), ids, strict=True))
+            PromptToken(text=text, steered=index in moved, special=special[index])
+            for index, text in enumerate(token_texts(self.decode, ids))
         )
-        return Prompt(self.read_ids(ids), ids, shown)
+        return Prompt(self.read_ids(ids, moved), ids, shown)
 
     def encode(self, text: str) -> Encoded:
         """Read a text once, as harvested text is read, and tell which features fire on each of its tokens.
@@ -180,8 +191,7 @@ class Engine:
         states = read_every(self.subject.place, torch.tensor([ids], device=self.subject.loaded.device))[0].cpu()
         if not bool(torch.isfinite(states).all()):
             raise Refusal(422, "numeric_overflow", "the model's activations on this text are not finite", field="text")
-        added = added_token_ids(self.subject.loaded.tokenizer)
-        special = [token in added for token in ids]
+        special = [token in self._special for token in ids]
         fires = [np.empty(0, np.int64) if skip else one for skip, one in zip(special, self._fires(states), strict=True)]
         return Encoded(token_texts(self.decode, ids), special, states.numpy(), fires)
 
@@ -216,12 +226,13 @@ class Engine:
         states = [read_every(place, batch)[:, -1].cpu().numpy() for batch in batches]
         return np.concatenate(states)[np.argsort(np.concatenate(parts))]
 
-    def read_ids(self, token_ids: list[int]) -> Prefix:
-        """Read token ids up to the last one; the last few texts are kept as read."""
-        key = tuple(token_ids)
+    def read_ids(self, token_ids: list[int], moved: Sequence[int] = (-1,)) -> Prefix:
+        """Read token ids up to the first position that is moved; the last few texts are kept as read."""
+        key = tuple(token_ids), tuple(moved)
         found = self._prefixes.pop(key, None)
         if found is None:
-            found = read_prefix(self.subject.place, torch.tensor([token_ids], device=self.subject.loaded.device))
+            ids = torch.tensor([token_ids], device=self.subject.loaded.device)
+            found = read_prefix(self.subject.place, ids, moved)
         self._prefixes[key] = found
         if len(self._prefixes) > _KEPT_PROMPTS:
             self._prefixes.pop(next(iter(self._prefixes)))
@@ -250,17 +261,27 @@ class Engine:
         return np.split(p, np.cumsum([1, *(len(part) for part in displacements)])[:-1])
 
     def steps(
-        self, prefix: Prefix, displacement: Float[np.ndarray, "row d_model"], *, every_token: bool
+        self,
+        prefix: Prefix,
+        displacement: Float[np.ndarray, "row d_model"],
+        *,
+        every_token: bool,
+        skip_special: bool = True,
     ) -> "EngineSteps":
         """Write on from a prompt, one displaced row each; ``every_token`` moves each token that is fed back too."""
-        decoder = Decoder(self.subject.place, prefix, self._tensor(displacement), every_token=every_token)
+        keep = self._special if skip_special else frozenset[int]()
+        rows = self._tensor(displacement)
+        decoder = Decoder(self.subject.place, prefix, rows, every_token=every_token, keep=keep)
         return EngineSteps(decoder, self.subject.loaded.device)
 
-    def phrase(self, prompt: str, phrase: str) -> list[int]:
-        """Token ids of a phrase as it stands after a prompt, parted from it by a space."""
-        parted = phrase if phrase[:1].isspace() or prompt[-1:].isspace() else f" {phrase}"
-        before: list[int] = self.subject.loaded.tokenizer(prompt)["input_ids"]
-        whole: list[int] = self.subject.loaded.tokenizer(prompt + parted)["input_ids"]
+    def phrase(self, asked: PathRequest, phrase: str) -> list[int]:
+        """Token ids of a phrase as it stands after a request's prompt, parted from it by a space; where the prompt goes
+        through a chat template, as the answer begins."""
+        if asked.chat is not None:
+            return self.tokenize(phrase)
+        parted = phrase if phrase[:1].isspace() or asked.prompt[-1:].isspace() else f" {phrase}"
+        before: list[int] = self.subject.loaded.tokenizer(asked.prompt)["input_ids"]
+        whole: list[int] = self.subject.loaded.tokenizer(asked.prompt + parted)["input_ids"]
         return whole[len(before) :] if whole[: len(before)] == before else self.tokenize(parted)
 
     def decode(self, token_ids: Sequence[int]) -> str:
@@ -272,13 +293,31 @@ class Engine:
         ids: list[int] = self.subject.loaded.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
-    def _ids(self, field: str, text: str, room: int) -> list[int]:
+    @property
+    def kind(self) -> Kind:
+        """Whether the model takes messages."""
+        return "instruct" if self.subject.loaded.tokenizer.chat_template else "base"
+
+    def _ids(self, field: str, text: str | list[int], room: int) -> list[int]:
         """Token ids of a request's text, special tokens included; refused where they are none or too many."""
-        ids: list[int] = self.subject.loaded.tokenizer(text)["input_ids"]
+        ids: list[int] = self.subject.loaded.tokenizer(text)["input_ids"] if isinstance(text, str) else text
         longest = min(self.limits.max_prompt_tokens, self.subject.loaded.max_context - room)
         if not 1 <= len(ids) <= longest:
             raise RequestError(field, f"{len(ids)} tokens", f"1 to {longest}")
         return ids
+
+    def _chat(self, before: Sequence[ChatMessage], prompt: str) -> list[int]:
+        """Token ids of a conversation whose last message is the prompt, up to where the model answers."""
+        if self.kind == "base":
+            raise RequestError("chat", "messages for a base model: its tokenizer has no chat template", "plain text")
+        messages = [*(message.model_dump() for message in before), {"role": "user", "content": prompt}]
+        try:
+            text = self.subject.loaded.tokenizer.apply_chat_template(
+                messages, add_generation_prompt=True, tokenize=False
+            )
+        except TemplateError as error:
+            raise RequestError("chat", f"messages that the template refuses ({error})", "such as it takes") from error
+        return self.tokenize(str(text))
 
     def _fires(self, states: Float[Tensor, "token d_model"]) -> Iterator[Int64[np.ndarray, "fires"]]:
         """Features that fire on each state; dense codes of many tokens at once would fill the memory."""
@@ -298,13 +337,15 @@ class Engine:
 
 
 @contextmanager
-def fitting_threads(subject: Subject) -> Iterator[None]:
-    """Run a small model on one thread: several would wait for each other longer than they compute."""
+def fitting_threads(model: PreTrainedModel) -> Iterator[None]:
+    """Run a small model on one thread, and numpy's small products always: several threads would wait for each other
+    longer than they compute."""
     before = torch.get_num_threads()
-    size = sum(parameter.numel() for parameter in subject.loaded.model.parameters())
+    size = sum(parameter.numel() for parameter in model.parameters())
     torch.set_num_threads(1 if size < _SMALL_MODEL else before)
     try:
-        yield
+        with threadpool_limits(1, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 
@@ -317,9 +358,9 @@ class EngineSteps:
         self._device = device
 
     @property
-    def fired(self) -> int:
-        """Tokens at which the edit was applied."""
-        return self._decoder.fired
+    def fired(self) -> Int64[np.ndarray, "row"]:
+        """Tokens of each row at which the edit was applied."""
+        return np.asarray(self._decoder.fired.cpu().numpy())
 
     def step(self) -> Float[np.ndarray, "row vocab"]:
         """Log-probabilities after the newest token.
@@ -333,6 +374,14 @@ class EngineSteps:
     def feed(self, token_ids: Int64[np.ndarray, "row"]) -> None:
         """Give each row the token that it continues with."""
         self._decoder.feed(torch.tensor(token_ids, device=self._device))
+
+
+def is_poisoned(error: Exception) -> bool:
+    """Whether an error leaves the device unusable for this process, as a failed CUDA kernel does: every later call
+    would fail too. Too little memory does not."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return False
+    return isinstance(error, torch.AcceleratorError) or (isinstance(error, RuntimeError) and "CUDA error" in str(error))
 
 
 def _bos(loaded: LoadedModel) -> int | None:

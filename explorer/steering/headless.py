@@ -101,7 +101,7 @@ def steer_headless(
     _check_move(prompts, start, end, bool(swept or phrases))
     engine = open_engine(run_path, device=device, dtype=dtype, model=model, sae=sae)
     run = next(iter(engine.runs))
-    with fitting_threads(engine.subject):
+    with fitting_threads(engine.subject.loaded.model):
         told = _about(engine, run, cluster) | {"strength": strength, "seed": seed, "waypoints": waypoints}
         if end is None:
             settings = PairSettings(chosen, prompts_per_value, waypoints, strength, seed)

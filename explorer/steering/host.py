@@ -1,6 +1,7 @@
 """Starts a steering host."""
 
 import json
+import os
 import socket
 import sys
 from pathlib import Path
@@ -10,14 +11,18 @@ import uvicorn
 from explorer.config import SteeringLimits
 from explorer.errors import ExplorerError
 from explorer.steering.answers import Answers
-from explorer.steering.engine import fitting_threads
+from explorer.steering.engine import Engine, fitting_threads, is_poisoned
 from explorer.steering.headless import steer_headless
 from explorer.steering.server import create_app
 from explorer.steering.subject import open_engine
 from explorer.steering.token_file import read_token
+from explorer.steering.worker import Worker
 
 __all__ = ["serve", "steer_headless"]
 
+POISONED = 75
+"""Exit status of a host whose device fails every further call; "try again" (EX_TEMPFAIL) to a supervisor."""
+_LONGEST_REASON = 300
 _SHUTDOWN_SECONDS = 5
 
 
@@ -57,13 +62,29 @@ def serve(
     listening = _listen(bind, port)
     with listening:
         engine = open_engine(run_path, device=device, dtype=dtype, model=model, sae=sae, limits=limits)
-        app = create_app(Answers(engine), token=token, bind=bind)
+        app = create_app(Answers(engine), token=token, bind=bind, worker=worker_for(engine))
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, lifespan="on",
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )  # fmt: skip
-        with fitting_threads(engine.subject):
+        with fitting_threads(engine.subject.loaded.model):
             _Announcing(config, _address(bind, listening), as_json=as_json).run(sockets=[listening])
+
+
+def worker_for(engine: Engine) -> Worker:
+    """The model's thread, which ends the process where the device is lost."""
+    return Worker(running=engine.limits.running, queued=engine.limits.queued, on_fault=end_if_poisoned)
+
+
+def end_if_poisoned(error: Exception) -> None:
+    """End the process at once with status POISONED where the device is lost: what stays would fail, or worse, answer.
+
+    Nothing is tidied up: whatever touches the device may hang.
+    """
+    if is_poisoned(error):
+        reason = " ".join(str(error).split())[:_LONGEST_REASON]
+        print(f"explorer: the device is lost, start the host again: {reason}", file=sys.stderr, flush=True)
+        os._exit(POISONED)
 
 
 def _listen(bind: str, port: int) -> socket.socket:

@@ -22,7 +22,10 @@ _PREFIX = "explorer_host_"
 class Metrics:
     """Counters of one host. Each is raised by one thread: `tokens` by the model's, the others by the event loop's."""
 
-    def __init__(self) -> None:
+    def __init__(self, replica: str = "", replicas: int = 1) -> None:
+        """Where several replicas answer at one address, each scrape is one replica's, and every sample names it."""
+        self._own: Labels = (("replica", replica),) if replica else ()
+        self._replicas = replicas
         self.requests: Counter[tuple[str, int]] = Counter()
         """Answered requests by route and status; a client that left before its answer counts as 499."""
         self.refused: Counter[str] = Counter()
@@ -53,15 +56,18 @@ class Metrics:
             (("route", route), ("status", str(status))): n for (route, status), n in sorted(self.requests.items())
         }
         refused: dict[Labels, float] = {(("code", code),): n for code, n in sorted(self.refused.items())}
+        families: list[tuple[str, str, str, Mapping[Labels, float]]] = [
+            ("requests_total", "counter", "Requests answered.", requests),
+            ("requests_refused_total", "counter", "Requests refused, by the error's code.", refused),
+            ("requests_running", "gauge", "Requests that take turns on the model.", {(): running}),
+            ("requests_queued", "gauge", "Requests that wait for their turn.", {(): queued}),
+            ("tokens_written_total", "counter", "Tokens written, all columns together.", {(): self.tokens}),
+            ("model_seconds_total", "counter", "Seconds spent in the model.", {(): model_seconds}),
+            ("replicas", "gauge", "Replicas that were asked for at this address.", {(): self._replicas}),
+        ]
         return "".join(
-            (
-                family("requests_total", "counter", "Requests answered.", requests),
-                family("requests_refused_total", "counter", "Requests refused, by the error's code.", refused),
-                family("requests_running", "gauge", "Requests that take turns on the model.", {(): running}),
-                family("requests_queued", "gauge", "Requests that wait for their turn.", {(): queued}),
-                family("tokens_written_total", "counter", "Tokens written, all columns together.", {(): self.tokens}),
-                family("model_seconds_total", "counter", "Seconds spent in the model.", {(): model_seconds}),
-            )
+            family(name, kind, meaning, {(*self._own, *labels): value for labels, value in samples.items()})
+            for name, kind, meaning, samples in families
         )
 
 

@@ -1,6 +1,6 @@
 """From a request to displacements: where the path runs, and what each arm adds at each waypoint."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -96,8 +96,9 @@ def controls(
     """Random directions, each as long as the manifold arm's longest move."""
     along = displacements(manifold, residual, path, "manifold", np.random.default_rng(0), strength)
     longest = int(np.linalg.norm(along, axis=1).argmax())
+    there = replace(path, t=path.t[[0, longest]], u=path.u[[0, longest]])
     streams = [np.random.default_rng([seed, _CONTROL_STREAM, number]) for number in range(count)]
-    return np.stack([displacements(manifold, residual, path, "random", rng, strength)[longest] for rng in streams])
+    return np.stack([displacements(manifold, residual, there, "random", rng, strength)[1] for rng in streams])
 
 
 def off_at_strengths(

@@ -66,7 +66,7 @@ def plan(
     readout = prepared.readout if values is None else custom_readout(values, prepared.readout, engine.tokenize)
     start = None if request.start is None else place_of(request.start, "start", prepared)
     end = place_of(request.end, "end", prepared)
-    prompt = engine.read(request.prompt, room=room)
+    prompt = engine.read(request, room=room)
     residual = prompt.prefix.residual
     path = path_from(prepared.manifold, residual, start, end, t)
     planned = moves(prepared.manifold, residual, path, arms, seed=request.seed, strength=strength,

@@ -15,13 +15,19 @@ from explorer.records import Hook
 PROTOCOL_VERSION = 1
 """Raised when a request or reply changes its meaning."""
 
+VIEWER_HEADER = "x-explorer-viewer"
+"""Header by which a client that asks for several people tells them apart: the host's places and turns are shared fairly
+between them. Any short text."""
+
 Arm: TypeAlias = Literal["manifold", "linear", "chord", "random", "shuffled", "flipped"]
 """A way to move: along the curve, straight in the whole residual, straight inside the subspace, an equal move in a
 random direction, the curve's points in shuffled order, the manifold's move with its sign turned."""
 Row: TypeAlias = Literal["baseline", "manifold", "linear", "chord", "random", "shuffled", "flipped"]
 """One column of generated text: an arm, or the model left alone."""
-Where: TypeAlias = Literal["last_prompt", "generated"]
-"""At the last prompt token only, or at that and at each token fed back after it."""
+Where: TypeAlias = Literal["last_prompt", "all_prompt", "generated"]
+"""At the last prompt token only, at every prompt token, or at the last one and at each token fed back after it."""
+Kind: TypeAlias = Literal["base", "instruct"]
+"""A model that goes on with text, or one that answers messages: its tokenizer has a chat template."""
 Finish: TypeAlias = Literal["length", "end", "stopped"]
 """The limit was reached, the model ended its text, or somebody stopped it."""
 ErrorCode: TypeAlias = Literal[
@@ -76,6 +82,15 @@ ReadoutValues: TypeAlias = Annotated[tuple[ReadoutValue, ...], Field(min_length=
 """Readout classes; "other" is what none of them counts."""
 
 
+class ChatMessage(Wire):
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    """Who says it."""
+    content: str = Field(min_length=1, max_length=20_000)
+    """What is said."""
+
+
 class PathRequest(Wire):
     """What every question about a path names."""
 
@@ -87,6 +102,14 @@ class PathRequest(Wire):
     """Cluster number."""
     prompt: str = Field(min_length=1, max_length=20_000)
     """Text whose last token is steered."""
+    chat: tuple[ChatMessage, ...] | None = Field(default=None, max_length=64)
+    """None: the prompt is plain text, as harvested text is. Else the messages before it, which may be none: the prompt
+    is the user's next message, and all of them go through the model's own chat template up to where it answers."""
+    where: Where = "last_prompt"
+    """Which tokens are steered; all of them are moved alike, by what moves the last of the prompt's. For the next token
+    alone "generated" is the same as "last_prompt"."""
+    skip_special: bool = True
+    """Leave special tokens alone, such as those that mark a turn; the last prompt token is then the last other one."""
     start: Place | None = None
     """Where the path begins: a value, a coordinate, or None for the prompt's own place."""
     end: Place
@@ -119,8 +142,6 @@ class SteerRequest(PathRequest):
     """Which arms, each once."""
     position: Share = 1.0
     """Which point of the path is applied: 0 its start, 1 its end."""
-    where: Where = "last_prompt"
-    """Which tokens are steered."""
     max_tokens: Annotated[int, Field(strict=True, ge=1, le=4096)] = 32
     """Longest continuation. The host's own limit holds too."""
     temperature: Annotated[float, Field(strict=True, ge=0.0, le=10.0)] = 0.0
@@ -159,6 +180,11 @@ class SubjectReply(Wire):
     """Such as "cpu" or "cuda:0"."""
     dtype: str
     """Such as "float32"."""
+    kind: Kind = "base"
+    """Whether it takes messages."""
+    batch_difference: Annotated[float, Field(ge=0.0)] | None = None
+    """Largest difference of a row's logits in a batch and of the same row alone, as measured on this device and in this
+    number format when the subject was opened; 0 is equal to the bit."""
     arms: tuple[Arm, ...]
     """Arms on offer."""
     limits: SteeringLimits
@@ -175,7 +201,7 @@ class PromptToken(Wire):
     steered: bool
     """Whether the edit is applied here."""
     special: bool = False
-    """Whether the tokenizer added it, such as a beginning-of-text token."""
+    """Whether it stands for no text, such as one that begins a text or marks a turn."""
 
 
 class TopToken(Wire):

@@ -29,9 +29,12 @@ class Readout:
 
     def probabilities(self, p: Float[np.ndarray, "row vocab"]) -> Float[np.ndarray, "row behaviour"]:
         """Sum next-token probabilities over each value's tokens; the rest is "other", last."""
+        told = [index for index, ids in enumerate(self.token_ids) if ids]
+        tokens = [token for ids in self.token_ids for token in ids]
+        starts = np.cumsum([0, *(len(self.token_ids[index]) for index in told)])[:-1]
         sums = np.zeros((len(p), len(self.token_ids)), dtype=p.dtype)
-        for index, ids in enumerate(self.token_ids):
-            sums[:, index] = p[:, list(ids)].sum(axis=1)
+        if told:
+            sums[:, told] = np.add.reduceat(p[:, tokens], starts, axis=1)
         other = np.clip(1.0 - sums.sum(axis=1, keepdims=True), 0.0, 1.0)
         return np.asarray(np.clip(np.concatenate([sums, other], axis=1), 0.0, 1.0))
 

@@ -25,6 +25,7 @@ from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.guard import Failures, Guard, allowed_hosts, error_response
 from explorer.steering.metrics import MEDIA_TYPE, CountAnswers, Metrics
 from explorer.steering.protocol import (
+    VIEWER_HEADER,
     BehaviourReply,
     BehaviourRequest,
     DoneEvent,
@@ -46,6 +47,7 @@ from explorer.steering.worker import Item, Job, Worker
 LOG = logging.getLogger("explorer.host")
 Event = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
 
+_LONGEST_VIEWER = 64
 _GONE = 499
 _INTERNAL = "the host failed on this request; its log says more"
 _HTTP_CODES: dict[int, ErrorCode] = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
@@ -92,6 +94,7 @@ def create_app(
     bind: str = "127.0.0.1",
     hosts: Collection[str] = (),
     worker: Worker | None = None,
+    metrics: Metrics | None = None,
 ) -> FastAPI:
     """Build a host's application. It starts the model's thread, and ends it with the application.
 
@@ -100,7 +103,8 @@ def create_app(
         token: what clients must show.
         bind: address that the server listens on; decides which names it answers to.
         hosts: further names.
-        worker: the model's thread, for tests.
+        worker: the model's thread, where it is not to be made here.
+        metrics: what is counted, likewise.
 
     Raises:
         RequestError: there is no token, or too short a one.
@@ -120,11 +124,11 @@ def create_app(
         responses={status: {"model": ErrorBody} for status in (400, 401, 404, 409, 413, 422, 429, 500)},
     )  # fmt: skip
     app.state.worker = thread
-    metrics = Metrics()
+    counted = metrics or Metrics()
     _add_handlers(app)
-    _add_routes(app, answers, thread, metrics)
+    _add_routes(app, answers, thread, counted)
     app.add_middleware(Guard, token=token, hosts=allowed_hosts(bind, hosts), failures=Failures())
-    app.add_middleware(CountAnswers, metrics=metrics, routes={getattr(route, "path", "") for route in app.routes})
+    app.add_middleware(CountAnswers, metrics=counted, routes={getattr(route, "path", "") for route in app.routes})
     return app
 
 
@@ -167,7 +171,7 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
     @app.post("/v1/steer", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
     async def steer(request: SteerRequest, http: Request) -> Response:
         """Text of every arm as server-sent events: start, token, row_done, and done or error."""
-        job = worker.submit(lambda: metrics.written(answers.generate(request)))
+        job = worker.submit(lambda: metrics.written(answers.generate(request)), _client(http))
         return EventStream(*await _first(job, http))
 
     @app.get("/metrics", response_class=PlainTextResponse)
@@ -179,8 +183,14 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
 
 async def _once(worker: Worker, answer: Callable[[], BaseModel], http: Request) -> Response:
     """One reply from the model's thread, as JSON."""
-    reply, _ = await _first(worker.submit(lambda: iter([answer()])), http)
+    reply, _ = await _first(worker.submit(lambda: iter([answer()]), _client(http)), http)
     return Response(reply.model_dump_json(), media_type="application/json")
+
+
+def _client(http: Request) -> str:
+    """Who asks, for the fair queue: a viewer that the app names, or an address."""
+    address = http.client.host if http.client else ""
+    return f"{address} {http.headers.get(VIEWER_HEADER, '')[:_LONGEST_VIEWER]}"
 
 
 async def _first(job: Job[Item], http: Request) -> tuple[Item, AsyncGenerator[Item, None]]:

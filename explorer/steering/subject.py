@@ -6,11 +6,11 @@ from explorer.config import SteeringLimits
 from explorer.errors import HostMismatch, RequestError, RunError, SubjectError
 from explorer.lm.fingerprint import subject_fingerprint
 from explorer.lm.load import DType, LoadedModel, load_model
-from explorer.lm.rows import open_place
+from explorer.lm.rows import batch_difference, open_place
 from explorer.lm.sae import Sae, load_sae
 from explorer.records import SubjectInfo
 from explorer.runs.run import Run, open_run
-from explorer.steering.engine import Engine, Subject
+from explorer.steering.engine import Engine, Subject, fitting_threads
 
 DTYPES: tuple[DType, ...] = ("float32", "float16", "bfloat16")
 
@@ -60,8 +60,10 @@ def _open_subject(
         raise HostMismatch(f"{model_path} with its SAE is {fingerprint}, the run {run.path} needs {info.fingerprint}")
     if loaded.d_model != autoencoder.d_model:
         raise SubjectError(model_path, f"width {loaded.d_model}", f"{autoencoder.d_model}, the SAE's")
-    place = open_place(loaded.model, info.model.layer, info.model.hook)
-    return Subject(loaded, autoencoder, place, info.fingerprint, info)
+    with fitting_threads(loaded.model):
+        place = open_place(loaded.model, info.model.layer, info.model.hook)
+        difference = batch_difference(place)
+    return Subject(loaded, autoencoder, place, info.fingerprint, info, difference)
 
 
 def _fingerprint(loaded: LoadedModel, sae: Sae, info: SubjectInfo) -> str:

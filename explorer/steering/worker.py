@@ -2,7 +2,9 @@
 
 A job is an iterator. The thread takes one item of each running job in turn, so long texts and short questions share
 the model fairly, and nothing runs beside the model. At most ``running`` jobs run and ``queued`` wait; a further one is
-refused at once. A job whose reader is slow waits for it; one whose reader has gone is closed.
+refused at once. Whoever waits longest for a turn and runs least goes first, whatever the others have asked for; where
+every place is taken, a client that holds fewer of them gets the newest waiting one of the client that holds most. A job
+whose reader is slow waits for it; one whose reader has gone is closed.
 """
 
 import asyncio
@@ -11,7 +13,7 @@ import math
 import random
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -23,13 +25,17 @@ Item = TypeVar("Item")
 _BUFFERED = 32
 _RETRY_AT_LEAST = 1.0
 _RETRY_SPREAD = 3.0
+_MOST_CLIENTS = 4096
 
 
 class Job(Generic[Item]):
     """One request on the worker, seen from the event loop."""
 
-    def __init__(self, worker: "Worker", make: Callable[[], Iterator[Item]], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, worker: "Worker", make: Callable[[], Iterator[Item]], client: str, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._worker = worker
+        self.client = client
         self._loop = loop
         self._arrived: asyncio.Queue[Item | BaseException | None] = asyncio.Queue()
         self.make = make
@@ -66,14 +72,24 @@ class Job(Generic[Item]):
 class Worker:
     """The model's thread."""
 
-    def __init__(self, *, running: int, queued: int, buffered: int = _BUFFERED) -> None:
+    def __init__(
+        self,
+        *,
+        running: int,
+        queued: int,
+        buffered: int = _BUFFERED,
+        on_fault: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
         """Starts the thread.
 
         Args:
             running: jobs that take turns.
             queued: jobs that may wait.
             buffered: items that a reader may leave unread before its job waits.
+            on_fault: told on the thread of whatever a job raised, after its reader.
         """
+        self._on_fault = on_fault
+        self._last_turn: dict[str, int] = {}
         self._most_running = running
         self._most = running + queued
         self._buffered = buffered
@@ -100,22 +116,49 @@ class Worker:
         with self.changed:
             return len(self.queue)
 
-    def submit(self, make: Callable[[], Iterator[Item]]) -> Job[Item]:
+    def submit(self, make: Callable[[], Iterator[Item]], client: str = "") -> Job[Item]:
         """Take a job; ``make`` and its iterator run on the model's thread.
+
+        Args:
+            make: makes the job's items.
+            client: who asks; the places and turns are shared fairly between clients.
 
         Raises:
             Refusal: as many jobs run and wait as may.
         """
-        job = Job(self, make, asyncio.get_running_loop())
+        job = Job(self, make, client, asyncio.get_running_loop())
         with self.changed:
             if self._closed:
                 raise Refusal(503, "stopped", "the host is stopping")
             if len(self.active) + len(self.queue) >= self._most:
-                wait = math.ceil(_RETRY_AT_LEAST + self._jitter.random() * _RETRY_SPREAD)
-                message = f"{self._most_running} requests run and {len(self.queue)} wait; try again in {wait} s"
-                raise Refusal(429, "busy", message, retry_after=float(wait))
+                self._make_room(client)
             self.queue.append(job)  # type: ignore[arg-type]
             self.changed.notify_all()
+        return job
+
+    def _make_room(self, client: str) -> None:
+        """Refuse a client, or in its place the newest waiting job of one that holds two places more."""
+        held = Counter(job.client for job in (*self.active, *self.queue))
+        wait = math.ceil(_RETRY_AT_LEAST + self._jitter.random() * _RETRY_SPREAD)
+        message = f"{self._most_running} requests run and {len(self.queue)} wait; try again in {wait} s"
+        refusal = Refusal(429, "busy", message, retry_after=float(wait))
+        greedy = max(self.queue, key=lambda job: held[job.client], default=None)
+        if greedy is None or held[greedy.client] <= held[client] + 1:
+            raise refusal
+        newest = next(job for job in reversed(self.queue) if job.client == greedy.client)
+        self.queue.remove(newest)
+        newest.deliver(refusal)
+
+    def _next(self) -> Job[object]:
+        """Take the waiting job of the client that runs least, and among those had its last turn longest ago."""
+        runs = Counter(job.client for job in self.active)
+        job = min(self.queue, key=lambda job: (runs[job.client], self._last_turn.get(job.client, -1)))
+        self.queue.remove(job)
+        turn = max(self._last_turn.values(), default=0) + 1
+        self._last_turn.pop(job.client, None)
+        self._last_turn[job.client] = turn
+        if len(self._last_turn) > _MOST_CLIENTS:
+            self._last_turn.pop(next(iter(self._last_turn)))
         return job
 
     def taken(self, job: Job[Item]) -> None:
@@ -146,7 +189,7 @@ class Worker:
                 if self._closed:
                     break
                 while self.queue and len(self.active) < self._most_running:
-                    self.active.append(self.queue.popleft())
+                    self.active.append(self._next())
                     self.changed.notify_all()
                 turn = [job for job in self.active if self._can_go(job)]
             for job in turn:
@@ -181,6 +224,7 @@ class Worker:
             return False
         except Exception as error:  # noqa: BLE001 - the request's reader is told, and no other request is touched
             job.deliver(error)
+            self._on_fault(error)
             return False
         with self.changed:
             job.unread += 1

@@ -22,8 +22,8 @@ class Steps(Protocol):
         """Give each row the token that it continues with."""
 
     @property
-    def fired(self) -> int:
-        """Tokens at which the edit was applied."""
+    def fired(self) -> Int64[np.ndarray, "row"]:
+        """Tokens of each row at which the edit was applied."""
 
 
 @dataclass
@@ -31,6 +31,7 @@ class _Column:
     """One row's text so far."""
 
     row: Row
+    number: int
     stream: TextStream
     text: str = ""
     tokens: int = 0
@@ -63,15 +64,14 @@ def write(
         temperature: 0 takes the likeliest token.
         rng: decides the draws.
     """
-    columns = [_Column(row, TextStream(decode, prompt_ids)) for row in rows]
+    columns = [_Column(row, number, TextStream(decode, prompt_ids)) for number, row in enumerate(rows)]
     for index in range(max_tokens):
         logprobs = steps.step()
         chosen = _choose(logprobs, temperature, float(rng.random()))
-        for number, column in enumerate(columns):
+        for column in columns:
             if column.finish is None:
-                yield from _tell(
-                    column, index, int(chosen[number]), float(logprobs[number, chosen[number]]), ends, steps
-                )
+                token = int(chosen[column.number])
+                yield from _tell(column, index, token, float(logprobs[column.number, token]), ends, steps)
             if column.finish is None and index == max_tokens - 1:
                 yield _close(column, "length", steps)
         if all(column.finish for column in columns):
@@ -108,5 +108,5 @@ def _tell(
 
 def _close(column: _Column, finish: Finish, steps: Steps) -> RowDoneEvent:
     column.finish = finish
-    column.hook_fired = 0 if column.row == "baseline" else steps.fired
+    column.hook_fired = 0 if column.row == "baseline" else int(steps.fired[column.number])
     return RowDoneEvent(row=column.row, finish=finish, text=column.text, hook_fired=column.hook_fired)

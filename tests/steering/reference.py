@@ -1,5 +1,7 @@
 """A slow reference: the whole text is recomputed for every token, one row at a time, without any cache."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -21,15 +23,23 @@ def slow_logits(place: Place, ids: list[int], displacement: np.ndarray, moved: l
 
 
 def slow_text(
-    place: Place, prompt: list[int], displacement: np.ndarray, count: int, *, every_token: bool, ends: frozenset[int]
+    place: Place,
+    prompt: list[int],
+    displacement: np.ndarray,
+    count: int,
+    *,
+    every_token: bool,
+    ends: frozenset[int],
+    moved: Sequence[int] = (-1,),
+    keep: frozenset[int] = frozenset(),
 ) -> list[int]:
-    """Greedy continuation."""
-    ids, moved = list(prompt), [len(prompt) - 1]
+    """Greedy continuation; the prompt's tokens at ``moved`` are moved, and those fed back that are not in ``keep``."""
+    ids, steered = list(prompt), [position % len(prompt) for position in moved]
     for _ in range(count):
-        token = int(slow_logits(place, ids, displacement, moved).argmax())
+        token = int(slow_logits(place, ids, displacement, steered).argmax())
         if token in ends:
             break
         ids.append(token)
-        if every_token:
-            moved.append(len(ids) - 1)
+        if every_token and token not in keep:
+            steered.append(len(ids) - 1)
     return ids[len(prompt) :]

@@ -84,7 +84,8 @@ def test_a_token_lies_where_the_steering_panel_says_that_the_prompt_lies(answers
     assert told
     for at, one in told:
         prompt = " ".join(words[: at + 1])
-        own, distance = own_place(engine.prepared("planted", one.cluster).manifold, engine.read(prompt).prefix.residual)
+        read = engine.read(behaviour_request(engine, prompt=prompt))
+        own, distance = own_place(engine.prepared("planted", one.cluster).manifold, read.prefix.residual)
         assert one.coordinate == pytest.approx(own, abs=1e-4)
         assert one.off_manifold is not None
         # The unit is learnt from a sample of the contexts that the panel's is learnt from.

@@ -1,6 +1,6 @@
 """What is steered is steered exactly, and nothing else is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,9 +48,10 @@ def test_strength_0_is_the_unsteered_row_for_every_arm(answers: Answers, engine:
         assert arm.hook_fired == 6
 
 
-def test_strength_0_is_the_unsteered_row_in_a_rounded_dtype_too(steerable_run: Path) -> None:
-    rounded = Answers(open_engine(steerable_run, dtype="bfloat16"))
-    assert rounded.subject().dtype == "bfloat16"
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_strength_0_is_the_unsteered_row_in_a_rounded_dtype_too(steerable_run: Path, dtype: str) -> None:
+    rounded = Answers(open_engine(steerable_run, dtype=dtype))
+    assert rounded.subject().dtype == dtype
     reply = rounded.behaviour(behaviour_request(rounded.engine, strength=0.0, arms=ARMS))
     assert all(set(arm.probabilities) == {reply.baseline} for arm in reply.arms)
     ids, _, _ = texts(rounded, arms=ARMS, strength=0.0, where="generated")
@@ -80,9 +81,9 @@ def test_a_prompt_is_read_once_and_steering_leaves_what_was_read_as_it_was(
 ) -> None:
     read: list[int] = []
 
-    def counted(place: Place, ids: torch.Tensor) -> Prefix:
+    def counted(place: Place, ids: torch.Tensor, moved: Sequence[int]) -> Prefix:
         read.append(ids.shape[1])
-        return read_prefix(place, ids)
+        return read_prefix(place, ids, moved)
 
     monkeypatch.setattr(engine_module, "read_prefix", counted)
     answers = Answers(open_engine(steerable_run))
@@ -93,7 +94,7 @@ def test_a_prompt_is_read_once_and_steering_leaves_what_was_read_as_it_was(
     assert texts(answers, arms=ARMS, where="generated")[0] == written
     assert len(read) == 1
     for day in ("Monday", "Tuesday", "Wednesday", "Thursday"):
-        answers.engine.read(f"a letter was sent on {day}")
+        answers.engine.read(behaviour_request(answers.engine, prompt=f"a letter was sent on {day}"))
     assert answers.behaviour(behaviour_request(answers.engine, arms=ARMS)) == first
     assert len(read) == 6, "a prompt that nobody asked about for a while is read again"
 
@@ -155,9 +156,9 @@ def test_text_is_token_for_token_that_of_a_slow_reference(
     given: list[np.ndarray] = []
     steps = engine.steps
 
-    def noted(prefix: Prefix, moves: np.ndarray, *, every_token: bool) -> EngineSteps:
+    def noted(prefix: Prefix, moves: np.ndarray, *, every_token: bool, skip_special: bool) -> EngineSteps:
         given.append(moves)
-        return steps(prefix, moves, every_token=every_token)
+        return steps(prefix, moves, every_token=every_token, skip_special=skip_special)
 
     monkeypatch.setattr(engine, "steps", noted)
     ids, done, _ = texts(answers, arms=ARMS, where=where, position=position, max_tokens=12, end="Friday", strength=2.0)

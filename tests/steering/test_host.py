@@ -9,8 +9,14 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+import torch
+
+from explorer.errors import HostError
 from explorer.steering.answers import Answers
 from explorer.steering.client import SteeringClient
+from explorer.steering.engine import is_poisoned
+from explorer.steering.host import POISONED
 from explorer.steering.protocol import TokenEvent
 from tests.steering.conftest import behaviour_request, steer_request
 
@@ -51,6 +57,61 @@ def test_a_host_serves_its_run_and_answers_as_the_engine_does(
             watchdog.cancel()
             process.send_signal(signal.SIGTERM)
         assert process.wait(START_SECONDS) in (0, -signal.SIGTERM)
+
+
+LOST = """
+import sys
+import torch
+from explorer.steering import host
+from explorer.steering.answers import Answers
+
+def lost(self, request):
+    raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+Answers.behaviour = lost
+host.serve(sys.argv[1], token_file=host.Path(sys.argv[2]), port=0)
+"""
+
+
+def test_a_lost_device_ends_the_process_with_a_status_of_its_own(
+    steerable_run: Path, answers: Answers, tmp_path: Path
+) -> None:
+    """Nothing that a host would still say could be believed: a supervisor starts it again."""
+    with subprocess.Popen(
+        [sys.executable, "-c", LOST, str(steerable_run), str(tmp_path / "token")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    ) as process:
+        watchdog = threading.Timer(START_SECONDS, process.kill)
+        watchdog.start()
+        assert process.stdout is not None
+        assert process.stderr is not None
+        url = process.stdout.readline().strip()
+        token = (tmp_path / "token").read_text().strip()
+        with SteeringClient(url, token, timeout=START_SECONDS) as client:
+            assert [e.text for e in client.steer(steer_request(answers.engine)) if isinstance(e, TokenEvent)]
+            with pytest.raises(HostError):
+                client.behaviour(behaviour_request(answers.engine))
+        told = process.stderr.read()
+        assert process.wait(START_SECONDS) == POISONED == 75
+        watchdog.cancel()
+    assert "the device is lost, start the host again: CUDA error: device-side assert" in told
+
+
+@pytest.mark.parametrize(
+    ("error", "poisoned"),
+    [
+        (torch.AcceleratorError("an illegal memory access was encountered"), True),
+        (RuntimeError("CUDA error: device-side assert triggered"), True),
+        (torch.OutOfMemoryError("CUDA out of memory"), False),
+        (RuntimeError("shapes do not match"), False),
+        (ValueError("CUDA error in a prompt"), False),
+    ],
+)
+def test_which_errors_lose_a_device(error: Exception, poisoned: bool) -> None:
+    assert is_poisoned(error) == poisoned
 
 
 def test_a_taken_port_is_told_in_one_line(steerable_run: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ class Interleaving(RuleBasedStateMachine):
         target=streams,
         prompt=st.sampled_from(PROMPTS),
         strength=st.sampled_from([-2.0, 0.0, 1.0, 4.0]),
-        where=st.sampled_from(["last_prompt", "generated"]),
+        where=st.sampled_from(["last_prompt", "all_prompt", "generated"]),
         cluster=st.sampled_from([0, 1]),
     )
     def open(self, prompt: str, strength: float, where: str, cluster: int) -> Iterator[object]:
@@ -45,6 +46,14 @@ class Interleaving(RuleBasedStateMachine):
     @rule(stream=consumes(streams))
     def abort(self, stream: Iterator[object]) -> None:
         stream.close()  # type: ignore[attr-defined]
+
+    @rule(where=st.sampled_from(["last_prompt", "all_prompt", "generated"]))
+    def overflow(self, where: str) -> None:
+        """A request that fails inside the model, its hook on."""
+        engine = self.answers.engine
+        prefix = engine.read(steer_request(engine, where=where)).prefix
+        with pytest.raises(Refusal, match="not finite"):
+            engine.steps(prefix, np.full((2, len(prefix.residual)), 1e39), every_token=True).step()
 
     @rule(strength=st.sampled_from([-4.0, 0.5, 4.0]))
     def drag(self, strength: float) -> None:

@@ -66,7 +66,8 @@ def host() -> Iterator[Host]:
 
 def test_a_host_that_did_nothing_says_so(host: Host) -> None:
     assert host.metrics() == {
-        "requests_running": 0, "requests_queued": 0, "tokens_written_total": 0, "model_seconds_total": 0
+        "requests_running": 0, "requests_queued": 0, "tokens_written_total": 0, "model_seconds_total": 0,
+        "replicas": 1,
     }  # fmt: skip
 
 
@@ -101,6 +102,7 @@ def test_every_answer_is_counted_once(host: Host) -> None:
         "requests_running": 0,
         "requests_queued": 0,
         "tokens_written_total": 5,
+        "replicas": 1,
     }
     assert host.metrics()['requests_total{route="/metrics",status="200"}'] == 1
 
@@ -132,6 +134,12 @@ def test_a_generation_that_is_left_is_closed_and_its_tokens_are_counted() -> Non
     events.close()  # type: ignore[attr-defined]
     assert metrics.tokens == 3
     assert fake.stopped == 1
+
+
+def test_a_replicas_samples_name_it() -> None:
+    found = read(Metrics("one", 2).text(running=0, queued=0, model_seconds=0.0))
+    assert found['replicas{replica="one"}'] == 2
+    assert all('replica="one"' in name for name in found)
 
 
 def _steer(**changes: object) -> SteerRequest:

@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 import httpx
@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 
 from explorer.errors import RequestError
 from explorer.steering.guard import MAX_BODY, MAX_FAILURES, OPEN_PATHS
-from explorer.steering.protocol import ErrorBody, event_from_json
+from explorer.steering.protocol import VIEWER_HEADER, ErrorBody, event_from_json
 from explorer.steering.server import create_app
 from explorer.steering.worker import Worker
 from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
@@ -250,7 +250,10 @@ def test_four_run_sixteen_wait_and_the_next_is_told_to_come_back_at_once(host: H
             response = host.http.post(path, json=body)
             refused(response, 429, "busy")
             waits.append(int(response.headers["retry-after"]))
+        waits += [int(host.http.post("/v1/steer", json=asked()).headers["retry-after"]) for _ in range(20)]
         assert all(1 <= wait <= 4 for wait in waits)
+        assert len(set(waits)) > 1, "who is refused together does not come back together"
+        assert host.fake.touched <= limits.running
         host.fake.gate.set()
         assert {job.result(WAIT).status_code for job in jobs} == {200}
     host.until(0, 0)
@@ -290,6 +293,24 @@ def test_a_reader_that_stops_reading_is_waited_for_and_does_not_hold_others_up(h
         raw.connect((address[0], int(address[1])))
         raw.sendall(head + body)
         assert len(stream(host, asked(max_tokens=50))) == 53
+    host.until(0, 0)
+
+
+def test_viewers_of_one_app_are_told_apart(host: Host) -> None:
+    """One viewer holds every place; another one behind the same address gets the newest of them."""
+    full = host.fake.limits.running + host.fake.limits.queued
+    with ThreadPoolExecutor(full + 1) as pool:
+        first = [pool.submit(host.http.post, "/v1/behaviour", json=asked("wait"), headers={VIEWER_HEADER: "one"})
+                 for _ in range(full)]  # fmt: skip
+        with host.worker.changed:
+            assert host.worker.changed.wait_for(lambda: len(host.worker.active) + len(host.worker.queue) == full, WAIT)
+        other = pool.submit(host.http.post, "/v1/behaviour", json=asked("wait"), headers={VIEWER_HEADER: "two"})
+        put_off = next(as_completed(first, WAIT)).result()
+        refused(put_off, 429, "busy")
+        refused(host.http.post("/v1/steer", json=asked(), headers={VIEWER_HEADER: "one"}), 429, "busy")
+        host.fake.gate.set()
+        assert other.result(WAIT).status_code == 200
+        assert sorted(job.result(WAIT).status_code for job in first) == [200] * (full - 1) + [429]
     host.until(0, 0)
 
 

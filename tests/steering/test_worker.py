@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from explorer.steering.refusal import Refusal
-from explorer.steering.worker import Worker
+from explorer.steering.worker import Job, Worker
 
 WAIT = 30.0
 
@@ -165,3 +166,77 @@ def test_closing_fails_what_waits() -> None:
             worker.submit(lambda: iter([1]))
 
     asyncio.run(run())
+
+
+def jain(served: list[int]) -> float:
+    """Jain's fairness index: 1 where all get the same, 1 / n where one gets everything."""
+    return sum(served) ** 2 / (len(served) * sum(one**2 for one in served))
+
+
+@pytest.mark.parametrize("running", [1, 2, 4])
+def test_a_flooder_takes_no_more_than_its_share(running: int) -> None:
+    """One client asks for forty things, and then four others for four each: turns go round, whoever came first."""
+    gate = threading.Event()
+    begun: list[str] = []
+
+    def job(name: str) -> Iterator[int]:
+        assert gate.wait(WAIT)
+        begun.append(name)
+        yield from range(3)
+
+    async def run() -> None:
+        async with working(running=running, queued=60) as worker:
+            names = ["flooder"] * 40 + ["a", "b", "c", "d"] * 4
+            jobs = [worker.submit(lambda name=name: job(name), name) for name in names]
+            gate.set()
+            await asyncio.gather(*(_all(one) for one in jobs))
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+    shared = Counter(begun[begun.index("a") :][:20])  # those before it were alone when they began
+    assert jain([shared[name] for name in (*"abcd", "flooder")]) >= 0.95
+    assert Counter(begun)["flooder"] == 40
+
+
+async def _all(job: Job[int]) -> list[int]:
+    return [item async for item in job.items()]
+
+
+def test_a_client_with_nothing_gets_a_place_of_one_that_holds_them_all() -> None:
+    gate = threading.Event()
+
+    def blocked() -> Iterator[int]:
+        assert gate.wait(WAIT)
+        yield 1
+
+    async def run() -> None:
+        async with working(running=2, queued=2) as worker:
+            jobs = [worker.submit(blocked, "flooder") for _ in range(4)]
+            other = worker.submit(blocked, "other")
+            with pytest.raises(Refusal) as refusal:
+                await anext(jobs[-1].items())
+            assert refusal.value.status == 429
+            with pytest.raises(Refusal):
+                worker.submit(blocked, "flooder")
+            gate.set()
+            assert [[item async for item in job.items()] for job in (*jobs[:3], other)] == [[1]] * 4
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+
+
+def test_a_fault_is_told_of_after_its_reader() -> None:
+    told: list[Exception] = []
+
+    def faulty() -> Iterator[int]:
+        yield 1
+        raise ValueError("mine")
+
+    async def run() -> None:
+        worker = Worker(running=1, queued=1, on_fault=told.append)
+        with pytest.raises(ValueError, match="mine"):
+            assert [item async for item in worker.submit(faulty).items()] == []
+        await asyncio.to_thread(worker.close)
+
+    asyncio.run(run())
+    assert [str(error) for error in told] == ["mine"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from explorer.config import BuildSettings
@@ -20,17 +20,34 @@ from tests.planted import DATASET, EVIDENCE, MODEL, N_FEATURES, SAE, planted_wor
 
 D_MODEL = MODEL.d_model
 END = "<end>"
+TURNS = ("<|system|>", "<|user|>", "<|assistant|>", "<|over|>")
+CHAT_TEMPLATE = (
+    "{% for m in messages %}{% if m.role == 'system' and not loop.first %}{{ raise_exception('system comes first') }}"
+    "{% endif %}{{ '<|' + m.role + '|> ' + m.content + ' <|over|> ' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+"""As chat models have it: every turn between tokens of its own, and the last prompt token is such a one."""
 
 
-def save_tokenizer(path: Path, words: list[str]) -> None:
-    """One token a word, in the order of the run's vocabulary; no token is put before a text."""
+def save_tokenizer(path: Path, words: list[str], *, chat: bool = False) -> None:
+    """One token a word, in the order of the run's vocabulary; no token is put before a text. A chat model's has a
+    template, and a token for each of its marks."""
     vocabulary = {word.strip(): number for number, word in enumerate(words)}
     vocabulary |= {END: len(vocabulary), "<unk>": len(vocabulary) + 1}
+    vocabulary |= {mark: len(vocabulary) + number for number, mark in enumerate(TURNS) if chat}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.decoder = decoders.Sequence([decoders.Fuse()])
     wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, unk_token="<unk>")
+    if chat:
+        add_chat(wrapped)
     wrapped.save_pretrained(path)
+
+
+def add_chat(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Give a tokenizer a template, and its marks where it lacks them."""
+    tokenizer.add_tokens([AddedToken(mark, special=True) for mark in TURNS])
+    tokenizer.chat_template = CHAT_TEMPLATE
 
 
 def save_model(path: Path, vocabulary: int, seed: int = 0) -> None:
@@ -51,24 +68,24 @@ def save_random_sae(path: Path, seed: int = 0) -> None:
     save_sae(path, Sae("topk", weights.T.contiguous(), torch.zeros(N_FEATURES), weights, torch.zeros(D_MODEL), k=4))
 
 
-def write_subject(path: Path, seed: int = 0) -> SubjectInfo:
+def write_subject(path: Path, seed: int = 0, *, chat: bool = False) -> SubjectInfo:
     """Write model and SAE, and name them."""
     words = planted_world().vocabulary
-    save_model(path / "model", len(words) + 2, seed)
-    save_tokenizer(path / "model", words)
+    save_model(path / "model", len(words) + 2 + len(TURNS) * chat, seed)
+    save_tokenizer(path / "model", words, chat=chat)
     save_random_sae(path / "sae", seed)
     loaded = load_model(str(path / "model"))
     fingerprint = subject_fingerprint(loaded.model, loaded.tokenizer, load_sae(path / "sae"), MODEL.layer, MODEL.hook)
     return SubjectInfo(fingerprint, MODEL, SAE, str(path / "model"), str(path / "sae"))
 
 
-def write_steerable_run(path: Path, *, seed: int = 0, reach: float = 1.0) -> Path:
+def write_steerable_run(path: Path, *, seed: int = 0, reach: float = 1.0, chat: bool = False) -> Path:
     """The planted run with a subject that a host can open: beside it, in a folder ``<name>-subject``.
 
     ``reach`` widens the planted manifolds, so that moving along them moves the model by more.
     """
     plain = open_run(write_planted_run(path.with_name(f"{path.name}-plain")))
-    subject = write_subject(path.with_name(f"{path.name}-subject"), seed)
+    subject = write_subject(path.with_name(f"{path.name}-subject"), seed, chat=chat)
     with RunWriter(path) as writer:
         writer.write_features(plain.features())
         writer.write_graph(plain.graph())

@@ -9,9 +9,10 @@ from explorer.app import ids
 from explorer.app.ask import Fields, ask_check, ask_host, ask_phrases, ask_sweep
 from explorer.app.callbacks.browser import in_browser
 from explorer.app.site import Site
+from explorer.app.state import Ask, Where
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[tuple[Any, str]]])
-_FIELDS = (ids.STEER_PROMPT, ids.STEER_FROM, ids.STEER_TO, ids.STEER_STRENGTH)
+_FIELDS = (ids.STEER_PROMPT, ids.STEER_FROM, ids.STEER_TO, ids.STEER_STRENGTH, ids.STEER_AS, ids.STEER_WHERE)
 
 
 _ASKED = (*(State(field, "value") for field in (*_FIELDS, ids.READOUT)), State(ids.URL, "pathname"))
@@ -31,9 +32,18 @@ def register(app: Dash, site: Site) -> None:
         prevent_initial_call=True,
     )
     async def steer(
-        _: int, __: int, prompt: str, start: str, end: str, strength: float, readout: str, path: str
+        _: int,
+        __: int,
+        prompt: str,
+        start: str,
+        end: str,
+        strength: float,
+        ask: Ask,
+        where: Where,
+        readout: str,
+        path: str,
     ) -> tuple[Any, str]:
-        answer = await ask_host(site, path, Fields(prompt, start, end, strength, readout))
+        answer = await ask_host(site, path, Fields(prompt, start, end, strength, ask, where, readout))
         return answer.data, answer.problem
 
     _register_checks(app, site)
@@ -57,23 +67,32 @@ def _register_checks(app: Dash, site: Site) -> None:
 
     @asks("check", ids.CHECK_RUN)
     async def check(
-        _: int, prompt: str, start: str, end: str, strength: float, readout: str, path: str
+        _: int, prompt: str, start: str, end: str, strength: float, ask: Ask, where: Where, readout: str, path: str
     ) -> tuple[Any, str]:
-        answer = await ask_check(site, path, Fields(prompt, start, end, strength, readout))
+        answer = await ask_check(site, path, Fields(prompt, start, end, strength, ask, where, readout))
         return answer.data, answer.problem
 
     @asks("sweep", ids.SWEEP_RUN)
     async def sweep(
-        _: int, prompt: str, start: str, end: str, strength: float, readout: str, path: str
+        _: int, prompt: str, start: str, end: str, strength: float, ask: Ask, where: Where, readout: str, path: str
     ) -> tuple[Any, str]:
-        answer = await ask_sweep(site, path, Fields(prompt, start, end, strength, readout))
+        answer = await ask_sweep(site, path, Fields(prompt, start, end, strength, ask, where, readout))
         return answer.data, answer.problem
 
     @asks("phrases", ids.PHRASES_RUN, State(ids.PHRASES, "value"))
     async def phrases(
-        _: int, prompt: str, start: str, end: str, strength: float, readout: str, path: str, lines: str
+        _: int,
+        prompt: str,
+        start: str,
+        end: str,
+        strength: float,
+        ask: Ask,
+        where: Where,
+        readout: str,
+        path: str,
+        lines: str,
     ) -> tuple[Any, str]:
-        answer = await ask_phrases(site, path, Fields(prompt, start, end, strength, readout), lines)
+        answer = await ask_phrases(site, path, Fields(prompt, start, end, strength, ask, where, readout), lines)
         return answer.data, answer.problem
 
 

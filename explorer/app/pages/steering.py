@@ -19,6 +19,14 @@ COLUMN_TITLES = {
 }
 HERE = "~"
 """Choice that stands for the prompt's own place; no encoded place is written so."""
+ASKS = {"text": "text to go on with", "message": "a message"}
+"""How a prompt is put to the model; a message only to one that has a chat template."""
+PLACES = {
+    "last_prompt": "the last token",
+    "all_prompt": "every token of the prompt",
+    "generated": "the last token and all that follow",
+}
+"""Which tokens are steered."""
 LARGEST_STRENGTH = 4
 """Largest strength that the field offers; a host may allow less."""
 INVITATION = (
@@ -113,12 +121,18 @@ def _form(summary: ClusterSummary, view: View, prompt: str, end: Place, has_host
             labelled("from", select(ids.STEER_FROM, _with(start, begins), start)),
             labelled("to", select(ids.STEER_TO, _with(target, options), target)),
             labelled("strength", _strength(view.strength), "strength"),
+            labelled("as", select(ids.STEER_AS, _choices(ASKS), view.ask), "ask"),
+            labelled("at", select(ids.STEER_WHERE, _choices(PLACES), view.where)),
             html.Div(_buttons(has_host), className="buttons"),
         ],
         className="steer-form",
         role="group",
         **attributes(aria_label="What to steer"),
     )
+
+
+def _choices(named: dict[str, str]) -> list[dict[str, str]]:
+    return [{"label": words, "value": value} for value, words in named.items()]
 
 
 def _with(value: str, options: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -1,0 +1,228 @@
+"""Where a model is steered: which tokens of a prompt, of a conversation, and of the text that follows."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from explorer.config import SteeringLimits
+from explorer.errors import RequestError
+from explorer.lm.load import LoadedModel, load_model
+from explorer.lm.rows import Decoder, batch_difference, next_rows, open_place, read_prefix
+from explorer.lm.sae import load_sae
+from explorer.records import SubjectInfo
+from explorer.steering.answers import Answers
+from explorer.steering.engine import Engine, Subject
+from explorer.steering.protocol import (
+    ARMS,
+    BehaviourReply,
+    BehaviourRequest,
+    ChatMessage,
+    DoneEvent,
+    StartEvent,
+    TokenEvent,
+)
+from explorer.steering.subject import open_engine
+from tests.lm.tiny import TINY, tiny_model
+from tests.lm.tiny_tokenizers import word_tokenizer
+from tests.planted import MODEL, SAE
+from tests.steering.conftest import behaviour_request, steer_request
+from tests.steering.reference import slow_logits, slow_text
+from tests.steering.tiny import TURNS, add_chat, write_steerable_run
+
+PROMPT = "the parcel was sent on Monday"
+WHERE = ("last_prompt", "all_prompt", "generated")
+EARLIER = (ChatMessage(role="user", content="it rained"), ChatMessage(role="assistant", content="on Friday"))
+HOOKS = ("resid_pre", "resid_post", "attn_out", "mlp_out")
+
+
+@pytest.fixture(scope="module")
+def chat_answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    return Answers(open_engine(write_steerable_run(tmp_path_factory.mktemp("chat") / "planted", reach=4.0, chat=True)))
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("moved", [(0, 1, 2, 3, 4), (1, 3), (-1,)])
+def test_several_tokens_are_moved_as_a_whole_forward_moves_them(name: str, hook: str, moved: tuple[int, ...]) -> None:
+    place = open_place(tiny_model(name), 1, hook)  # type: ignore[arg-type]
+    ids = [3, 9, 4, 17, 5]
+    moves = np.random.default_rng(2).normal(0, 1, (3, 16))
+    prefix = read_prefix(place, torch.tensor([ids]), moved)
+    positions = [position % len(ids) for position in moved]
+    for move, logits in zip(moves, next_rows(place, prefix, torch.tensor(moves)).logits, strict=True):
+        assert torch.allclose(slow_logits(place, ids, move, positions), logits, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+@pytest.mark.parametrize("moved", [(0, 1, 2, 3), (1,), (-1,)])
+@pytest.mark.parametrize("every_token", [False, True])
+def test_text_moves_what_is_asked_and_counts_it(name: str, moved: tuple[int, ...], every_token: bool) -> None:
+    """Against a reference that recomputes the whole text without a cache; some tokens that come are left alone."""
+    place, ids, count = open_place(tiny_model(name), 1, "resid_post"), [3, 9, 4, 17], 8
+    keep = frozenset(range(0, 32, 3))
+    moves = np.vstack([np.zeros((1, 16)), np.random.default_rng(3).normal(0, 3, (3, 16))])
+    decoder = Decoder(place, read_prefix(place, torch.tensor([ids]), moved), torch.tensor(moves),
+                      every_token=every_token, keep=keep)  # fmt: skip
+    written: list[list[int]] = [[] for _ in moves]
+    for _ in range(count):
+        chosen = decoder.step().argmax(dim=1)
+        for text, token in zip(written, chosen.tolist(), strict=True):
+            text.append(token)
+        decoder.feed(chosen)
+    for move, text, fired in zip(moves, written, decoder.fired.tolist(), strict=True):
+        assert text == slow_text(
+            place, ids, move, count, every_token=every_token, ends=frozenset(), moved=moved, keep=keep
+        )
+        assert fired == len(moved) + (sum(token not in keep for token in text[:-1]) if every_token else 0)
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("moved", [(0, 1, 2, 3), (-1,)])
+def test_a_row_that_is_not_moved_is_the_unsteered_row_to_the_bit(
+    name: str, dtype: torch.dtype, moved: tuple[int, ...]
+) -> None:
+    place = open_place(tiny_model(name).to(dtype), 1, "resid_post")
+    prefix = read_prefix(place, torch.tensor([[3, 9, 4, 17]]), moved)
+    moves = torch.randn((9, 16), generator=torch.Generator().manual_seed(0)) * 4
+    moves[[0, 3, 8]] = 0
+    logits = next_rows(place, prefix, moves).logits
+    assert torch.equal(logits[0], logits[3])
+    assert torch.equal(logits[0], logits[8])
+    assert len(torch.unique(logits, dim=0)) == 7
+
+
+def test_long_tails_run_in_parts_and_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = open_place(tiny_model("llama"), 1, "resid_post")
+    prefix = read_prefix(place, torch.tensor([[3, 9, 4, 17]]), range(4))
+    moves = torch.randn((7, 16), generator=torch.Generator().manual_seed(0))
+    whole = next_rows(place, prefix, moves).logits
+    monkeypatch.setattr("explorer.lm.rows._MOST_TOKENS", 8)
+    assert torch.allclose(next_rows(place, prefix, moves).logits, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.bfloat16, 0.1), (torch.float16, 0.02)])
+def test_what_a_batch_changes_is_measured(name: str, dtype: torch.dtype, bound: float) -> None:
+    place = open_place(tiny_model(name).to(dtype), 1, "resid_post")
+    assert 0.0 <= batch_difference(place) <= bound
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+def test_a_conversation_goes_through_the_template_and_its_marks_are_left_alone(name: str) -> None:
+    engine = chat_engine(name)
+    before = (ChatMessage(role="system", content="the dog"),)
+    asked = BehaviourRequest(run="r", fingerprint="f", cluster=0, prompt="old cat", end=0.5, chat=before)
+    read = engine.read(asked)
+    assert engine.kind == "instruct"
+    words = ["<|system|>", "the", "dog", "<|over|>", "<|user|>", "old", "cat", "<|over|>", "<|assistant|>"]
+    assert [token.text.strip() for token in read.tokens] == words
+    assert [token.text.strip() for token in read.tokens if token.steered] == ["cat"]
+    assert [token.text.strip() for token in read.tokens if token.special] == [w for w in words if w in TURNS]
+    assert len(read.prefix.moved) == 3, "the marks after the steered token are run by every row"
+    everywhere = engine.read(asked.model_copy(update={"where": "all_prompt"}))
+    assert [token.text.strip() for token in everywhere.tokens if token.steered] == ["the", "dog", "old", "cat"]
+    marks_too = engine.read(asked.model_copy(update={"skip_special": False}))
+    assert [token.text.strip() for token in marks_too.tokens if token.steered] == ["<|assistant|>"]
+    move = np.random.default_rng(0).normal(0, 1, 16)
+    for prompt in (read, everywhere, marks_too):
+        steered = [index for index, token in enumerate(prompt.tokens) if token.steered]
+        _, p = engine.next_probabilities(prompt.prefix, [move[None]])
+        expected = torch.softmax(slow_logits(engine.subject.place, prompt.token_ids, move, steered), dim=-1)
+        assert np.allclose(p[0], expected.numpy(), atol=1e-5)
+
+
+def chat_engine(name: str) -> Engine:
+    """A tiny model of some architecture with a tokenizer that has a chat template; it serves no run."""
+    model, tokenizer = tiny_model(name), word_tokenizer()
+    add_chat(tokenizer)
+    assert len(tokenizer) <= model.config.vocab_size
+    loaded = LoadedModel(model, tokenizer, name, "", 16, 3, 64, torch.device("cpu"), torch.float32, "")
+    info = SubjectInfo("f", MODEL, SAE, "", "")
+    return Engine(Subject(loaded, None, open_place(model, 1, "resid_post"), "f", info, 0.0), {}, SteeringLimits())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("chat", [None, (), EARLIER])
+def test_strength_0_and_the_own_place_are_the_unsteered_model_wherever_it_is_steered(
+    chat_answers: Answers, where: str, chat: object
+) -> None:
+    engine = chat_answers.engine
+    still = chat_answers.behaviour(behaviour_request(engine, strength=0.0, arms=ARMS, where=where, chat=chat))
+    assert all(set(arm.probabilities) == {still.baseline} for arm in still.arms)
+    moved = chat_answers.behaviour(behaviour_request(engine, arms=ARMS, where=where, chat=chat))
+    assert all(arm.probabilities[0] == moved.baseline != arm.probabilities[-1] for arm in moved.arms)
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_a_stream_tells_how_many_tokens_of_a_conversation_it_moved(chat_answers: Answers, where: str) -> None:
+    request = steer_request(chat_answers.engine, where=where, chat=(), max_tokens=5)
+    events = list(chat_answers.generate(request))
+    start, done = events[0], events[-1]
+    assert isinstance(start, StartEvent)
+    assert isinstance(done, DoneEvent)
+    marked = [token.text.strip() for token in start.prompt_tokens if token.steered]
+    assert marked == (PROMPT.split() if where == "all_prompt" else ["Monday"])
+    special = {chat_answers.engine.tokenize(mark)[0] for mark in TURNS}
+    for row in start.rows[1:]:
+        said = [event.token_id for event in events if isinstance(event, TokenEvent) and event.row == row]
+        fed = said if done.finish[row] == "end" else said[:-1]
+        further = sum(token not in special for token in fed) if where == "generated" else 0
+        assert done.hook_fired[row] == len(marked) + further
+    assert done.hook_fired["baseline"] == 0
+
+
+def test_base_and_instruct_are_told_apart(answers: Answers, chat_answers: Answers) -> None:
+    assert answers.subject().kind == "base"
+    assert chat_answers.subject().kind == "instruct"
+    difference = answers.subject().batch_difference
+    assert difference is not None
+    assert difference < 1e-4
+    with pytest.raises(RequestError, match="base model"):
+        answers.behaviour(behaviour_request(answers.engine, chat=()))
+
+
+def test_what_a_template_refuses_is_told(chat_answers: Answers) -> None:
+    late = ({"role": "user", "content": "it"}, {"role": "system", "content": "rained"})
+    with pytest.raises(RequestError, match="system comes first") as error:
+        chat_answers.behaviour(behaviour_request(chat_answers.engine, chat=late))
+    assert error.value.where == "chat"
+
+
+def test_a_prompt_of_special_tokens_has_nothing_to_steer(chat_answers: Answers) -> None:
+    with pytest.raises(RequestError, match="special tokens only"):
+        chat_answers.behaviour(behaviour_request(chat_answers.engine, prompt="<|over|>"))
+    reply = chat_answers.behaviour(behaviour_request(chat_answers.engine, prompt="<|over|>", skip_special=False))
+    assert isinstance(reply, BehaviourReply)
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_a_real_model_is_steered_in_a_conversation_as_a_slow_reference_steers_it(
+    shared_data: Path, where: str, steerable_run: Path
+) -> None:
+    loaded = load_model(str(shared_data / "stories260k"))
+    loaded.tokenizer.chat_template = "<s>{% for m in messages %}{{ m.content }} said {{ m.role }}. {% endfor %}Then"
+    place = open_place(loaded.model, 2, "resid_post")
+    sae = load_sae(steerable_run.with_name("planted-subject") / "sae")
+    engine = Engine(Subject(loaded, sae, place, "f", SubjectInfo("f", MODEL, SAE, "", ""), 0.0), {}, SteeringLimits())
+    asked = BehaviourRequest(run="r", fingerprint="f", cluster=0, prompt="Lily has a ball", end=0.5, chat=(),
+                             where=where)  # type: ignore[arg-type] # fmt: skip
+    read = engine.read(asked)
+    assert read.tokens[0].special
+    assert not read.tokens[0].steered
+    steered = [index for index, token in enumerate(read.tokens) if token.steered]
+    assert len(steered) == (len(read.tokens) - 1 if where == "all_prompt" else 1)
+    move = np.random.default_rng(4).normal(0, 0.3, loaded.d_model)
+    every = where == "generated"
+    steps = engine.steps(read.prefix, np.stack([np.zeros_like(move), move]), every_token=every)
+    written = []
+    for _ in range(12):
+        chosen = steps.step().argmax(axis=1)
+        written.append(chosen)
+        steps.feed(chosen)
+    for row, displacement in enumerate((np.zeros_like(move), move)):
+        slow = slow_text(place, read.token_ids, displacement, 12, every_token=every, ends=frozenset(), moved=steered,
+                         keep=frozenset({1, 2}))  # fmt: skip
+        assert [int(chosen[row]) for chosen in written] == slow
