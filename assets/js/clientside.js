@@ -99,6 +99,11 @@
       if (moved && moved["scene.camera"]) mx.link.set({ cam: mx.link.camera(moved["scene.camera"]) });
     },
 
+    compare(data) { if (data) mx.compare.render(data); return "yes"; },
+    compareWith(leftRun, left, rightRun, right, now) {
+      if (now) mx.compare.choose([[leftRun, left], [rightRun, right]], now);
+    },
+
     steerFields(prompt, from, to, strength) {
       mx.link.set({ prompt, from: from === "~" ? null : from, to, strength: Number(strength) === 1 ? null : strength });
     },

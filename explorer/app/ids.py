@@ -77,3 +77,12 @@ NOTES_TITLE = "notes-title"
 
 TOUR = "tour"
 TOUR_STORE = "tour-store"
+
+COMPARE_LEFT_RUN = "compare-left-run"
+COMPARE_LEFT_CLUSTER = "compare-left-cluster"
+COMPARE_RIGHT_RUN = "compare-right-run"
+COMPARE_RIGHT_CLUSTER = "compare-right-cluster"
+COMPARE_STORE = "compare-store"
+COMPARE_CLOUDS = "compare-clouds"
+COMPARE_CLOUD_LEFT = "compare-cloud-left"
+COMPARE_CLOUD_RIGHT = "compare-cloud-right"
