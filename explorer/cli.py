@@ -42,18 +42,20 @@ Cluster = Annotated[int, typer.Option(min=0, help="Cluster number.")]
 @app.command()
 def demo(
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
-    retrain: Annotated[bool, typer.Option(help="Make the demo's model, SAE and run again from seeds.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Where --retrain writes.")] = None,
+    retrain: Annotated[
+        bool, typer.Option(help="Make the demo's model, its SAEs and its runs again from seeds.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of runs that --retrain writes.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Open the cached demo run with its local host; prints one URL."""
+    """Open the cached demo runs with a local host for the first; prints one URL."""
     from explorer.places import shipped_folder
 
     if retrain:
         from explorer.demo.make import make_demo
         from explorer.terminal import print_json, progress_bars, say
 
-        folder = out or Path("almanac")
+        folder = out or Path("almanac-runs")
         with progress_bars() as progress:
             report = make_demo(folder, progress=progress)
         print_json(report) if as_json else say(f"made {folder}")
@@ -198,6 +200,34 @@ def show(
         print_json(run_table(opened) if cluster is None else cluster_table(opened, cluster))
     else:
         print_table(*(run_rows(opened) if cluster is None else cluster_rows(opened, cluster)))
+
+
+@app.command()
+def compare(
+    left: Annotated[Path, typer.Argument(help="Run.")],
+    right: Annotated[Path, typer.Argument(help="Run; the same one to compare its clusters.")],
+    cluster: Annotated[int | None, typer.Option(min=0, help="One cluster of the left run.")] = None,
+    other: Annotated[
+        int | None, typer.Option(min=0, help="Cluster of the right run; the most alike if absent.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Match the clusters of two runs, or say what changed from one cluster to another."""
+    from explorer.runs.compare import compare_clusters, compare_runs, counterpart, read_for_matching
+    from explorer.runs.compare_tables import pair_rows, pair_table, runs_rows, runs_table
+    from explorer.runs.run import open_run
+    from explorer.terminal import print_json, print_table
+
+    if cluster is None and other is not None:
+        raise InputError("--other", str(other), "--cluster too, the left run's cluster")
+    mine, theirs = (read_for_matching(open_run(path)) for path in (left, right))
+    if cluster is None:
+        told = compare_runs(mine, theirs)
+        print_json(runs_table(mine, theirs, told)) if as_json else print_table(*runs_rows(mine, theirs, told))
+        return
+    second = counterpart(mine, cluster, theirs) if other is None else other
+    pair = compare_clusters(mine, cluster, theirs, second)
+    print_json(pair_table(mine, theirs, pair)) if as_json else print_table(*pair_rows(mine, theirs, pair))
 
 
 @app.command()

@@ -105,7 +105,8 @@ class SubjectInfo:
     sae: SaeInfo
     """The sparse autoencoder."""
     model_path: str
-    """Where the model lies: relative to the run's folder where it is inside it, else as the user gave it."""
+    """Where the model lies: relative to the run's folder where it is in the subject of this run or of one beside it,
+    else as the user gave it."""
     sae_path: str
     """Where the SAE lies, in the same way."""
 

@@ -65,8 +65,12 @@ def _run(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_assets_and_demo_run_are_inside(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert any(name.startswith("explorer/_assets/") and name.endswith(".css") for name in names)
-    assert "explorer/_cached_runs/almanac/run.json" in names
-    assert "explorer/_cached_runs/almanac/subject/model/model.safetensors" in names
+    for run in ("almanac", "almanac-block-4"):
+        assert f"explorer/_cached_runs/{run}/run.json" in names
+        assert f"explorer/_cached_runs/{run}/subject/sae/sae_weights.safetensors" in names
+    assert [name for name in names if name.endswith("/model.safetensors")] == [
+        "explorer/_cached_runs/almanac/subject/model/model.safetensors"
+    ]
 
 
 def test_the_package_that_runs_is_the_installed_one(installed: Path) -> None:

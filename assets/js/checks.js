@@ -3,7 +3,7 @@
   "use strict";
   const mx = (window.mx = window.mx || {});
   const NAMES = ["check", "sweep", "phrases"];
-  const PATH_KEYS = ["run", "cluster", "prompt", "start", "end", "seed"];
+  const PATH_KEYS = ["run", "cluster", "prompt", "chat", "where", "start", "end", "seed"];
 
   const table = (head, rows, title) => mx.html("div", { class: "scroll small" }, mx.html("table", {}, [
     title ? mx.html("caption", { class: "sr" }, title) : null,
@@ -77,7 +77,7 @@
   function belongs(data, steer) {
     if (!data || !steer) return false;
     const keys = data.request.strength === undefined ? PATH_KEYS : [...PATH_KEYS, "strength"];
-    return keys.every((key) => data.request[key] === steer.request[key]);
+    return keys.every((key) => JSON.stringify(data.request[key]) === JSON.stringify(steer.request[key]));
   }
 
   function answer(name, data, steer) {

@@ -99,6 +99,11 @@
       if (moved && moved["scene.camera"]) mx.link.set({ cam: mx.link.camera(moved["scene.camera"]) });
     },
 
+    compare(data) { if (data) mx.compare.render(data); return "yes"; },
+    compareWith(leftRun, left, rightRun, right, now) {
+      if (now) mx.compare.choose([[leftRun, left], [rightRun, right]], now);
+    },
+
     steerFields(prompt, from, to, strength, ask, where) {
       mx.link.set({ ask: ask === "text" ? null : ask, where: where === "last_prompt" ? null : where, prompt, from: from === "~" ? null : from, to, strength: Number(strength) === 1 ? null : strength });
     },

@@ -3,7 +3,7 @@
   "use strict";
   const mx = (window.mx = window.mx || {});
   const VERSION = "1";
-  const ORDER = ["theme", "q", "shape", "regime", "sort", "sel", "wall", "by", "noise", "map", "text", "cam", "color", "at", "prompt", "from", "to", "strength", "ask", "where", "values", "phrases", "step"];
+  const ORDER = ["theme", "q", "shape", "regime", "sort", "sel", "wall", "by", "noise", "map", "text", "cam", "color", "at", "prompt", "from", "to", "strength", "ask", "where", "values", "phrases", "step", "a", "b"];
 
   function number(value) {
     return String(Math.round(value * 1e4) / 1e4);
@@ -18,7 +18,7 @@
     }
     const next = new URLSearchParams();
     for (const key of ORDER) if (now.has(key)) next.set(key, now.get(key));
-    const text = next.toString();
+    const text = next.toString().replaceAll("%2F", "/").replaceAll("%2C", ",");
     const query = text ? `?v=${VERSION}&${text}` : "";
     if (query !== window.location.search) {
       window.history.replaceState(window.history.state, "", window.location.pathname + query + window.location.hash);

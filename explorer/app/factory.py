@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from explorer.app.callbacks import atlas, frame, manifold, steering, text, tour
+from explorer.app.callbacks import atlas, compare, frame, manifold, steering, text, tour
 from explorer.app.edge import build_edge
 from explorer.app.links import PAGE_PATHS, Links
 from explorer.app.pages.page import frame as page_frame
@@ -26,13 +26,13 @@ from explorer.runs.catalog import Catalog
 
 STYLES = (
     "tokens", "base", "controls", "shell", "gallery", "atlas", "manifold", "belief", "steer", "checks", "text", "tour",
-    "notes",
+    "notes", "compare",
 )  # fmt: skip
 """Style sheets of assets/css, in order."""
 SCRIPTS = (
     "svg", "problems", "link", "ticks", "strips", "bands", "prompt", "meter", "realised", "checks", "labels", "cloud",
     "cloud_labels", "selection", "points", "scatter", "paint", "run_data", "map_input", "warm", "map", "wall", "text",
-    "stream", "host", "keys", "notes", "tour", "clientside",
+    "stream", "host", "keys", "notes", "tour", "compare", "clientside",
 )  # fmt: skip
 """Scripts of assets/js, in order; theme.js stands in the head, before the first paint."""
 INDEX = """<!DOCTYPE html>
@@ -93,7 +93,7 @@ def create_app(
     dash_app = _dash(prefix, app_version)
     _add_pages(dash_app)
     dash_app.server.include_router(run_router(catalog))
-    for part in (frame, atlas, manifold, steering, text, tour):
+    for part in (frame, atlas, manifold, steering, text, tour, compare):
         part.register(dash_app, site)
     whole = build_edge(dash_app, host=host, shares=shares, settings=edge, limits=relay_limits)
     return whole if prefix == "/" else UnderPrefix(whole, prefix, only=view_only)

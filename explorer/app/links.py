@@ -52,13 +52,24 @@ class CollectionRoute:
 
 
 @dataclass(frozen=True)
+class CompareRoute:
+    """`/compare?a=...&b=...`: two clusters or two runs side by side; which, the query says."""
+
+
+@dataclass(frozen=True)
 class NoRoute:
     """An address that the app does not have."""
 
 
-Route = GalleryRoute | AtlasRoute | ClusterRoute | SharedRoute | TourRoute | CollectionRoute | NoRoute
+Route = GalleryRoute | AtlasRoute | ClusterRoute | SharedRoute | TourRoute | CollectionRoute | CompareRoute | NoRoute
 PagePath = Literal[
-    "/", "/run/{run_id}", "/run/{run_id}/cluster/{cluster}", "/s/{share_id}", "/tour/{tour_id}", "/collection"
+    "/",
+    "/run/{run_id}",
+    "/run/{run_id}/cluster/{cluster}",
+    "/s/{share_id}",
+    "/tour/{tour_id}",
+    "/collection",
+    "/compare",
 ]
 PAGE_PATHS: tuple[PagePath, ...] = get_args(PagePath)
 """Paths that answer with the app's page."""
@@ -107,6 +118,10 @@ class Links:
         """Address of a tour."""
         return f"{self.prefix}tour/{quote(tour, safe='')}"
 
+    def compare(self, left: str, right: str = "") -> str:
+        """Address of a comparison; each side is a run's id, or "run/cluster"."""
+        return f"{self.prefix}compare{encode(View(left=left, right=right))}"
+
     def read(self, path: str | None) -> Route:
         """Tell which page an address names."""
         inside = (path or "/").removeprefix(self.prefix.rstrip("/"))
@@ -123,5 +138,7 @@ class Links:
                 return CollectionRoute()
             case ["tour", tour]:
                 return TourRoute(tour)
+            case ["compare"]:
+                return CompareRoute()
             case _:
                 return NoRoute()

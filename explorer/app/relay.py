@@ -217,9 +217,18 @@ async def host_state(host: SteeringHost | None, fingerprint: str) -> HostState:
     except HostError as error:
         return HostState(state="refused", message=host_words(error))
     if fingerprint and fingerprint != subject.fingerprint:
-        words = f"The host holds {subject.fingerprint}, this run needs {fingerprint}: browse, or start its own host."
-        return HostState(state="mismatch", message=words, subject=subject)
+        return HostState(state="mismatch", message=mismatch_words(subject, fingerprint), subject=subject)
     return HostState(state="ready", message=f"{short_id(subject.model)} is ready on {subject.device}.", subject=subject)
+
+
+def mismatch_words(subject: SubjectReply, fingerprint: str) -> str:
+    """Why a host cannot steer a run, and what to do."""
+    served = ", ".join(run.id for run in subject.runs)
+    return (
+        f"Steering is off here: the host serves {served} (block {subject.layer}); this run has another SAE or layer. "
+        "Browse it, or start a host of its own: `explorer host RUN`, then `explorer open RUN` with --host-url. "
+        f"The host holds {subject.fingerprint}, this run needs {fingerprint}."
+    )
 
 
 def relay_router(host: SteeringHost | None, limits: RelayLimits | None = None) -> APIRouter:

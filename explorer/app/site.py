@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from explorer.app.cluster_texts import ClusterTexts
+from explorer.app.comparisons import Comparisons
 from explorer.app.links import Links
 from explorer.app.relay import SteeringHost
 from explorer.app.shares import ShareStore
@@ -23,3 +24,5 @@ class Site:
     """Addresses."""
     texts: ClusterTexts = field(default_factory=ClusterTexts)
     """What searches look through."""
+    comparisons: Comparisons = field(default_factory=Comparisons)
+    """Runs that were read whole to be compared."""

@@ -5,6 +5,7 @@ computes nothing on a host.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
@@ -92,6 +93,10 @@ class View:
     """Whether the prompt is text to go on with, or a message to a model that answers."""
     where: Where = "last_prompt"
     """Which tokens are steered."""
+    left: str = ""
+    """What is compared: a run's id, or "run/cluster"; "" lets the page choose."""
+    right: str = ""
+    """With what it is compared, likewise."""
 
 
 KEYS = {
@@ -99,8 +104,10 @@ KEYS = {
     "selection": "sel", "wall": "wall", "paint": "by", "noise": "noise", "place": "map", "text": "text",
     "camera": "cam", "color": "color", "position": "at", "prompt": "prompt", "start": "from", "end": "to",
     "strength": "strength", "ask": "ask", "where": "where", "step": "step", "readout": "values", "phrases": "phrases",
+    "left": "a", "right": "b",
 }  # fmt: skip
 """Key in the link of each field of a view."""
+_SIDE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(/[0-9]{1,9})?")
 _FIELDS = {key: name for name, key in KEYS.items()}
 _CHOICES: dict[str, tuple[str, ...]] = {
     "theme": get_args(Theme),
@@ -123,7 +130,7 @@ def encode(view: View) -> str:
         for field in fields(view)
         if getattr(view, field.name) != getattr(default, field.name)
     ]
-    return "?" + urlencode([("v", VERSION), *pairs], quote_via=quote, safe="~,") if pairs else ""
+    return "?" + urlencode([("v", VERSION), *pairs], quote_via=quote, safe="~,/") if pairs else ""
 
 
 def decode(query: str) -> View:
@@ -204,6 +211,8 @@ def _decode_field(name: str, text: str) -> str | float | tuple[float, ...] | Non
         return _color(text)
     if name == "step":
         return int(_number(name, text, 1, MAX_STEPS))
+    if name in ("left", "right"):
+        return _side(text)
     return _short(name, text, MAX_TRIED if name == "text" else MAX_TEXT)
 
 
@@ -212,6 +221,12 @@ def _color(text: str) -> str:
     if text in ("coordinate", "value") or (number != text and number.isascii() and number.isdigit()):
         return _short("color", text, 30)
     raise RequestError("link color", repr(text[:40]), '"coordinate", "value" or "feature-" and a number')
+
+
+def _side(text: str) -> str:
+    if not text or _SIDE.fullmatch(text):
+        return text
+    raise RequestError("link", repr(text[:40]), "a run, or a run and its cluster such as almanac/3")
 
 
 def _camera(text: str) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""Makes the subject again from seeds: corpus, tokenizer, language model, accuracy, SAE."""
+"""Makes the subject again from seeds: corpus, tokenizer, language model, accuracy, and an SAE for each run's layer."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 from explorer.demo.corpus.documents import documents
 from explorer.demo.evaluate import Score, as_json, evaluate
 from explorer.demo.model import ModelSettings, TrainSettings, fit, new_model, packed_rows
-from explorer.demo.subject import HOOK, LAYER, MODEL_FOLDER, SAE_FOLDER, SCORES_FILE, TRAINING_SEED
+from explorer.demo.subject import HOOK, MODEL_FOLDER, RUNS, SCORES_FILE, TRAINING_SEED, DemoRun, shared_subject
 from explorer.demo.tokenizer import save_tokenizer
 from explorer.lm.hooks import capture
 from explorer.lm.sae import save_sae
@@ -40,13 +40,13 @@ class RetrainSettings:
     """How it is trained."""
 
     sae: TrainSaeSettings = field(default_factory=TrainSaeSettings)
-    """Size and training of the SAE; its seed is replaced by the run's."""
+    """Size and training of every SAE; its seed is replaced."""
 
     sae_docs: int = 12_000
-    """Documents whose activations the SAE is trained on."""
+    """Documents whose activations an SAE is trained on."""
 
-    layer: int = LAYER
-    """Decoder block, from 0, whose residual stream the SAE explains."""
+    runs: tuple[DemoRun, ...] = RUNS
+    """The runs that need an SAE each, of the residual stream after their block."""
 
     prompts_per_concept: int | None = None
     """Held-out prompts asked of each concept and kind; none asks all."""
@@ -62,8 +62,8 @@ class Retrained:
     scores: tuple[Score, ...]
     """Accuracy on held-out prompts."""
 
-    sae: TrainReport
-    """How well the SAE explains its activations."""
+    saes: tuple[TrainReport, ...]
+    """How well each run's SAE explains its activations."""
 
 
 def retrain(
@@ -74,13 +74,14 @@ def retrain(
     settings: RetrainSettings | None = None,
     checkpoints: Path = CHECKPOINT_FOLDER,
 ) -> Retrained:
-    """Train the subject from nothing into `out`: `model/`, `sae/` and `accuracy.json`.
+    """Train the subject from nothing into the folder of runs `out`: one model with its accuracy, an SAE for each run.
 
     Same seed, settings, machine and thread count: the same weights. A run that was killed goes on from its last
     checkpoint when it is started again with the same seed and settings.
     """
     settings = settings or RetrainSettings()
-    folder = out / MODEL_FOLDER
+    subject = shared_subject(out)
+    folder = subject / MODEL_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = save_tokenizer(folder, settings.model.context)
     model, loss = _language_model(tokenizer, settings, seed=seed, progress=progress, checkpoints=checkpoints)
@@ -88,9 +89,12 @@ def retrain(
     progress("ask held-out prompts", 0, 1)
     scores = evaluate(model, tokenizer, per_concept=settings.prompts_per_concept)
     progress("ask held-out prompts", 1, 1)
-    (out / SCORES_FILE).write_text(json.dumps(as_json(scores), indent=1) + "\n", encoding="utf-8")
-    report = _autoencoder(model, tokenizer, out / SAE_FOLDER, settings, seed=seed, progress=progress)
-    return Retrained(loss, scores, report)
+    (subject / SCORES_FILE).write_text(json.dumps(as_json(scores), indent=1) + "\n", encoding="utf-8")
+    saes = [
+        _autoencoder(model, tokenizer, run, run.sae(out), settings, seed=seed, progress=progress)
+        for run in settings.runs
+    ]
+    return Retrained(loss, scores, tuple(saes))
 
 
 def _language_model(
@@ -109,6 +113,7 @@ def _language_model(
 def _autoencoder(
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerBase,
+    run: DemoRun,
     out: Path,
     settings: RetrainSettings,
     *,
@@ -116,9 +121,9 @@ def _autoencoder(
     progress: Progress,
 ) -> TrainReport:
     texts = list(documents(settings.sae_docs, np.random.default_rng(seed + SAE_TEXT_SEED)))
-    activations = residuals(model, tokenizer, texts, settings.layer)
+    activations = residuals(model, tokenizer, texts, run.layer)
     sae, report = train_sae(activations, settings.sae.model_copy(update={"seed": seed + SAE_SEED}), progress=progress)
-    named = replace(sae, hook_name=f"blocks.{settings.layer}.hook_{HOOK}", model_name="almanac")
+    named = replace(sae, hook_name=f"blocks.{run.layer}.hook_{HOOK}", model_name="almanac")
     save_sae(out, named)
     return report
 

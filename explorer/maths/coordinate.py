@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import rankdata
 
 Coordinate = Float[np.ndarray, "sample"]
 
@@ -21,6 +20,13 @@ class Orientation(NamedTuple):
     """Whether the direction is reversed."""
 
 
+def ranks(values: Float[np.ndarray, "sample"]) -> Float[np.ndarray, "sample"]:
+    """Ranks from 1; equal values share their mean rank."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    found: Float[np.ndarray, "sample"] = (np.cumsum(count) - (count - 1) / 2)[place]
+    return found
+
+
 def circular_rank_correlation(first: Float[np.ndarray, "sample"], second: Float[np.ndarray, "sample"]) -> float:
     """Agreement of two orders on a circle, in [0, 1]; where each begins and which way it runs do not matter.
 
@@ -30,7 +36,7 @@ def circular_rank_correlation(first: Float[np.ndarray, "sample"], second: Float[
     n = len(first)
     if n < 2:
         return 1.0
-    one, other = (2 * np.pi * rankdata(values, method="average") / n for values in (first, second))
+    one, other = (2 * np.pi * ranks(values) / n for values in (first, second))
     return float(max(abs(np.exp(1j * (one - other)).mean()), abs(np.exp(1j * (one + other)).mean())))
 
 
@@ -38,7 +44,7 @@ def linear_rank_correlation(first: Float[np.ndarray, "sample"], second: Float[np
     """Absolute value of Spearman's rank correlation: which end is the first does not matter."""
     if len(first) < 2:
         return 1.0
-    one, other = (rankdata(values) - (len(values) + 1) / 2 for values in (first, second))
+    one, other = (ranks(values) - (len(values) + 1) / 2 for values in (first, second))
     scale = float(np.sqrt((one**2).sum() * (other**2).sum()))
     return abs(float((one * other).sum())) / scale if scale > 0 else 0.0
 
@@ -68,6 +74,26 @@ def orient(coordinate: Coordinate, orientation: Orientation, *, closed: bool) ->
     turned = (values - orientation.shift) * (-1.0 if orientation.flip else 1.0)
     wrapped = turned % 1.0
     return np.where(wrapped >= 1.0, 0.0, wrapped)  # a tiny negative number wraps to 1.0 exactly
+
+
+def orientation_onto(
+    coordinate: Float[np.ndarray, "sample"], target: Float[np.ndarray, "sample"], *, closed: bool
+) -> Orientation:
+    """How a coordinate is turned or flipped to lie best on another; ``orient`` does it."""
+    if not closed:
+        one, other = (ranks(values) - (len(values) + 1) / 2 for values in (coordinate, target))
+        return Orientation(0.0, bool((one * other).sum() < 0))
+    difference = np.exp(2j * np.pi * np.stack([coordinate - target, coordinate + target])).mean(axis=1)
+    flip = bool(abs(difference[1]) > abs(difference[0]))
+    return Orientation(float(np.angle(difference[int(flip)]) / (2 * np.pi) % 1.0), flip)
+
+
+def before(oriented: Coordinate, orientation: Orientation, *, closed: bool) -> Float[np.ndarray, "sample"]:
+    """The coordinates that ``orient`` takes to these."""
+    if not closed:
+        return orient(oriented, orientation, closed=False)
+    found: Float[np.ndarray, "sample"] = (oriented * (-1.0 if orientation.flip else 1.0) + orientation.shift) % 1.0
+    return found
 
 
 def curve_at(

@@ -1,5 +1,6 @@
 """Names a subject: in a run, from what harvest left in the bundle, and in errors, as the user gave it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,8 @@ from explorer.runs.manifest import SUBJECT
 def subject_of(bundle: Bundle, run: Path) -> SubjectInfo | None:
     """The subject that a host must hold, or None where the bundle does not tell (one that was written by hand).
 
-    Paths inside the run's own ``subject/`` are told relative to the run, so that the run can be moved.
+    Paths inside the ``subject/`` of the run, or of a run beside it, are told relative to the run, so that the run, or
+    the folder of runs, can be moved.
     """
     told = bundle.extra.get("subject")
     if not isinstance(told, dict):
@@ -28,9 +30,9 @@ def subject_of(bundle: Bundle, run: Path) -> SubjectInfo | None:
 
 
 def _relative(path: str, run: Path) -> str:
-    inside = (run / SUBJECT).resolve()
-    given = Path(path).resolve()
-    return given.relative_to(run.resolve()).as_posix() if given.is_relative_to(inside) else path
+    given, here = Path(path).resolve(), run.resolve()
+    below = given.relative_to(here.parent).parts if given.is_relative_to(here.parent) else ()
+    return Path(os.path.relpath(given, here)).as_posix() if below[1:2] == (SUBJECT.strip("/"),) else path
 
 
 @contextmanager

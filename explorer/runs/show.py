@@ -67,7 +67,7 @@ def run_rows(run: Run) -> tuple[str, list[str], list[list[str]]]:
     """A run as a table for people: title, header, one row a cluster."""
     manifest = run.manifest
     title = (
-        f"{_printable(manifest.title)}: {manifest.n_features} features, {manifest.n_clustered} in "
+        f"{printable(manifest.title)}: {manifest.n_features} features, {manifest.n_clustered} in "
         f"{len(manifest.clusters)} clusters, {manifest.n_noise} noise, {manifest.n_left_out} left out{_chance(run)}"
     )
     header = ["id", "label", "shape", "dim", "regime", "core", "halo", "tokens", "stable", "chance p", "order"]
@@ -77,7 +77,7 @@ def run_rows(run: Run) -> tuple[str, list[str], list[list[str]]]:
 def _row(summary: ClusterSummary) -> list[str]:
     return [
         str(summary.id),
-        _printable(summary.label),
+        printable(summary.label),
         summary.shape,
         f"{summary.intrinsic_dim:.1f}",
         summary.regime,
@@ -107,7 +107,7 @@ def chance_clusters(run: Run) -> float | None:
 
 def _first_values(order: tuple[str, ...]) -> str:
     shown = " ".join(order[:SHOWN_VALUES])
-    return _printable(shown if len(order) <= SHOWN_VALUES else f"{shown} … {len(order)} in all")
+    return printable(shown if len(order) <= SHOWN_VALUES else f"{shown} … {len(order)} in all")
 
 
 def cluster_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]]:
@@ -119,13 +119,13 @@ def cluster_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]
     summary, geometry = run.summary(number), run.cluster(number)
     single, curves = gather_curves(summary.scores)
     scores = ", ".join(f"{name} {value:.3g}" for name, value in sorted(single.items()))
-    told = "".join(f"\n{_printable(name)} {_curve(curve)}" for name, curve in curves.items())
+    told = "".join(f"\n{printable(name)} {_curve(curve)}" for name, curve in curves.items())
     title = (
-        f"Cluster {number}: {_printable(summary.label)}. {_printable(summary.words)}\n"
-        f"core {list(summary.features)}, halo {list(summary.halo)}\n{_printable(scores)}{told}"
+        f"Cluster {number}: {printable(summary.label)}. {printable(summary.words)}\n"
+        f"core {list(summary.features)}, halo {list(summary.halo)}\n{printable(scores)}{told}"
     )
     rows = [
-        [_printable(value), f"{coordinate:.3f}", str(count)]
+        [printable(value), f"{coordinate:.3f}", str(count)]
         for value, coordinate, count in zip(
             summary.order, geometry.value_coordinate.tolist(), geometry.value_count.tolist(), strict=True
         )
@@ -137,7 +137,7 @@ def _curve(curve: dict[int, float]) -> str:
     return ", ".join(f"{atoms}: {value:.3g}" for atoms, value in curve.items())
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text from a file as a terminal may show it: control characters become marks."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 

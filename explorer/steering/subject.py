@@ -71,7 +71,7 @@ def _fingerprint(loaded: LoadedModel, sae: Sae, info: SubjectInfo) -> str:
 
 
 def _located(run: Run, path: str) -> str:
-    """A path inside the run where it names one, else as it was given."""
+    """A path from the run's folder where something lies there, else as it was given."""
     inside = run.path / path
     return str(inside) if path and inside.exists() else path
 

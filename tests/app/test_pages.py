@@ -14,7 +14,7 @@ from dash._utils import to_json
 
 from explorer.app import ids
 from explorer.app.ask import Fields, HostAnswer, ask_check, ask_host, ask_phrases, ask_sweep
-from explorer.app.callbacks import atlas, browser, frame, manifold, steering, text, tour
+from explorer.app.callbacks import atlas, browser, compare, frame, manifold, steering, text, tour
 from explorer.app.choose import SORTS, choose_tiles, matches
 from explorer.app.cluster_texts import NEAR, ClusterTexts, words_around
 from explorer.app.contexts import prompt_of, read_context
@@ -389,7 +389,7 @@ def test_a_stored_result_is_replayed_without_host_and_without_run(runs_folder: P
 
 
 def test_callbacks_are_thin() -> None:
-    for module in (atlas, frame, manifold, steering, text, tour, browser):
+    for module in (atlas, compare, frame, manifold, steering, text, tour, browser):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             inside = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.decorator_list
             if inside:

@@ -10,6 +10,7 @@ from explorer.errors import RequestError
 text = st.text(st.characters(codec="utf-8"), max_size=60)
 share = st.floats(0, 1)
 place = st.none() | share | st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
+side = st.just("") | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,20}(/[0-9]{1,9})?", fullmatch=True)
 views = st.builds(
     View,
     theme=st.sampled_from(["", "dark", "light"]),
@@ -32,6 +33,8 @@ views = st.builds(
     strength=st.floats(-100, 100),
     readout=text,
     phrases=text,
+    left=side,
+    right=side,
 )
 
 
@@ -100,6 +103,12 @@ def test_a_link_is_short_and_readable() -> None:
         "?text=" + "a" * 501,
         "?values=" + "a" * 2001,
         "?phrases=" + "a" * 2001,
+        "?a=run/",
+        "?a=run/x",
+        "?a=../run",
+        "?b=.hidden",
+        "?b=run/1/2",
+        "?b=" + "a" * 129,
     ],
 )
 def test_what_is_no_view_is_refused(query: str) -> None:

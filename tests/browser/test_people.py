@@ -52,6 +52,7 @@ VIEWS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "manifold": ("/run/planted/cluster/0?v=1", checked),
     "tour": ("/tour/days?v=1&step=5", ready("#bands .arm")),
     "notes": ("/run/planted/cluster/0?v=1", noted),
+    "compare": ("/compare?v=1&a=planted/0&b=planted/1", ready("#compare-clouds[data-linked]")),
     "missing": ("/nowhere?v=1", ready(".empty")),
 }
 

@@ -3,11 +3,13 @@
 import pytest
 
 from explorer.demo.concept_table import ConceptRow, concept_rows
+from explorer.demo.subject import MODEL_FOLDER, RUNS, SAE_FOLDER, DemoRun, shared_subject
 from explorer.places import shipped_folder
 from explorer.runs.check import check
 from explorer.runs.run import open_run
 
-ALMANAC = shipped_folder("cached_runs") / "almanac"
+SHIPPED = shipped_folder("cached_runs")
+ALMANAC = SHIPPED / RUNS[0].folder
 
 
 @pytest.fixture(scope="module")
@@ -15,8 +17,20 @@ def found() -> dict[str, ConceptRow]:
     return {row.concept: row for row in concept_rows(open_run(ALMANAC))}
 
 
-def test_every_file_is_sound() -> None:
-    assert check(ALMANAC).problems == ()
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.folder)
+def test_every_file_is_sound(run: DemoRun) -> None:
+    assert check(SHIPPED / run.folder).problems == ()
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.folder)
+def test_a_run_is_of_its_layer_and_both_of_one_model(run: DemoRun) -> None:
+    manifest = open_run(SHIPPED / run.folder).manifest
+    assert (manifest.title, manifest.model.layer, manifest.dataset.n_docs) == (run.title, run.layer, run.docs)
+    assert manifest.settings == run.settings
+    assert manifest.subject is not None
+    model = (SHIPPED / run.folder / manifest.subject.model_path).resolve()
+    assert model == (shared_subject(SHIPPED) / MODEL_FOLDER).resolve()
+    assert manifest.subject.sae_path == f"subject/{SAE_FOLDER}"
 
 
 @pytest.mark.parametrize(
@@ -45,3 +59,9 @@ def test_numbers_lie_on_open_curves_in_true_order(found: dict[str, ConceptRow], 
     assert row.shape == "open curve"
     assert row.n_values >= fewest
     assert row.order_correlation >= 0.95
+
+
+def test_the_block_before_holds_one_ring() -> None:
+    found = {row.concept: row for row in concept_rows(open_run(SHIPPED / RUNS[1].folder))}
+    assert [name for name, row in found.items() if row.shape == "closed curve"] == ["direction"]
+    assert (found["direction"].n_values, found["direction"].order_correlation >= 0.95) == (8, True)

@@ -3,11 +3,14 @@
 import pytest
 
 from explorer.demo.bench import steered_clusters
+from explorer.demo.concept_table import concept_rows
+from explorer.demo.subject import RUNS
 from explorer.places import shipped_folder
 from explorer.runs.run import open_run
 from explorer.steering.headless import steer_headless
 
-ALMANAC = shipped_folder("cached_runs") / "almanac"
+SHIPPED = shipped_folder("cached_runs")
+ALMANAC = SHIPPED / RUNS[0].folder
 
 
 @pytest.mark.parametrize("concept", ["weekday", "month", "hour"])
@@ -21,3 +24,14 @@ def test_the_curve_arrives_by_the_values_between_at_a_quarter_of_the_lines_energ
     assert reach["manifold"]["p_target"] >= 0.9 * reach["linear"]["p_target"]
     assert reach["manifold"]["visited"] >= 0.95 > reach["linear"]["visited"]
     assert table["moves_model"] is True
+
+
+def test_the_second_run_is_steered_with_the_first_one_s_model() -> None:
+    run = open_run(SHIPPED / RUNS[1].folder)
+    ring = next(row for row in concept_rows(run, value_offset=1) if row.concept == "direction")
+    told = steer_headless(run.path, ring.cluster, prompts=["The road runs"], end="south", arms=("manifold",))
+    assert run.manifest.subject is not None
+    assert told["fingerprint"] == run.manifest.subject.fingerprint
+    fired = told["hook_fired"]
+    assert isinstance(fired, dict)
+    assert fired["manifold"] > 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from explorer.demo.corpus.documents import write_text
-from explorer.demo.subject import HOOK, LAYER, MODEL_FOLDER, SAE_FOLDER
+from explorer.demo.subject import HOOK, MODEL_FOLDER, RUNS, SAE_FOLDER
 from explorer.places import shipped_folder
 from explorer.runs.run import open_run
 from tests.pipeline.command import run_command
@@ -29,7 +29,7 @@ def test_from_the_demo_s_subject_to_a_steered_word(tmp_path: Path, monkeypatch: 
     (tmp_path / "settings.json").write_text(json.dumps(SETTINGS))
     write_text(text, N_DOCS, seed=OTHER_SEED)
     subject = ("--model", run / "subject" / MODEL_FOLDER, "--sae", run / "subject" / SAE_FOLDER)
-    place = ("--layer", str(LAYER), "--hook", HOOK)
+    place = ("--layer", str(RUNS[0].layer), "--hook", HOOK)
 
     harvested = run_command("harvest", *subject, *place, "--text", text, "--out", bundle, "--json").document
     assert harvested["counts"]["n_docs"] == N_DOCS

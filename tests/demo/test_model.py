@@ -9,14 +9,15 @@ import torch
 from explorer.demo.evaluate import Score, as_json, evaluate, in_all, main, wilson
 from explorer.demo.model import ModelSettings, TrainSettings, fit, new_model, packed_rows, schedule
 from explorer.demo.retrain import RetrainSettings, retrain
-from explorer.demo.subject import HOOK, LAYER, MODEL_FOLDER, SAE_FOLDER, SCORES_FILE
+from explorer.demo.subject import HOOK, MODEL_FOLDER, RUNS, SCORES_FILE, DemoRun, shared_subject
 from explorer.demo.tokenizer import make_tokenizer
 from explorer.lm.load import LoadedModel, load_model
 from explorer.lm.sae import load_sae
 from explorer.lm.train_sae import TrainSaeSettings
 from explorer.records import silent
 
-SUBJECT = Path(__file__).resolve().parents[2] / "cached_runs" / "almanac" / "subject"
+SHIPPED = Path(__file__).resolve().parents[2] / "cached_runs"
+SUBJECT = shared_subject(SHIPPED)
 TINY = ModelSettings(d_model=16, n_layers=2, n_heads=2, d_mlp=24, context=64)
 QUICK = TrainSettings(cycles=(120, 60), rows_per_step=4, warmup_steps=2, checkpoint_every=3, threads=1)
 
@@ -100,9 +101,10 @@ def test_an_untrained_model_does_not() -> None:
 
 
 def test_committed_subject_is_small_and_whole(subject: LoadedModel) -> None:
-    files = [path for path in SUBJECT.rglob("*") if path.is_file()]
+    folders = {SUBJECT, *(run.sae(SHIPPED).parent for run in RUNS)}
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 12_000_000
-    assert 0 <= LAYER < subject.n_layers
+    assert all(0 <= run.layer < subject.n_layers for run in RUNS)
     assert HOOK == "resid_post"
     assert subject.d_model == 128
 
@@ -119,7 +121,7 @@ def test_retrain_makes_a_whole_subject(tmp_path: Path) -> None:
         training=QUICK,
         sae=TrainSaeSettings(n_features=32, k=4, steps=20, batch=64),
         sae_docs=50,
-        layer=1,
+        runs=(DemoRun("first", layer=1, docs=1), DemoRun("second", layer=0, docs=1)),
         prompts_per_concept=5,
     )
     stages: set[str] = set()
@@ -129,14 +131,21 @@ def test_retrain_makes_a_whole_subject(tmp_path: Path) -> None:
         stages.add(stage)
 
     result = retrain(
-        tmp_path / "subject",
+        tmp_path / "runs",
         seed=3,
         progress=progress,
         settings=settings,
         checkpoints=tmp_path / "checkpoints",
     )
     assert stages >= {"write corpus", "train model", "train SAE"}
-    assert (tmp_path / "subject" / SCORES_FILE).is_file()
-    assert load_model(str(tmp_path / "subject" / MODEL_FOLDER)).n_layers == 2
-    assert load_sae(tmp_path / "subject" / SAE_FOLDER).n_features == 32
+    subject = shared_subject(tmp_path / "runs")
+    assert (subject / SCORES_FILE).is_file()
+    assert load_model(str(subject / MODEL_FOLDER)).n_layers == 2
+    first, second = (load_sae(run.sae(tmp_path / "runs")) for run in settings.runs)
+    assert (first.n_features, first.hook_name, second.hook_name) == (
+        32,
+        "blocks.1.hook_resid_post",
+        "blocks.0.hook_resid_post",
+    )
+    assert len(result.saes) == 2
     assert len(result.scores) > 10

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dash import Dash, Input, Output, State
+from dash import Dash, Input, Output
 
 from explorer.app import ids
 from explorer.app.callbacks.browser import in_browser
@@ -19,7 +19,7 @@ def register(app: Dash, site: Site) -> None:
         Output(ids.PAGE, "children"),
         Output(ids.TITLE, "data"),
         Input(ids.URL, "pathname"),
-        State(ids.URL, "search"),
+        Input(ids.URL, "search"),
     )
     def open_page(path: str | None, query: str | None) -> tuple[Any, Any, str]:
         page = page_at(site, path, query)

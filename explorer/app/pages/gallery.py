@@ -38,10 +38,12 @@ def gallery_page(
     """
     cards: list[Node] = [_card(run, manifest, links) for run, manifest in runs]
     cards += [_broken_card(name, reason) for name, reason in broken]
+    several = [_compare(runs, links)] if len(runs) > 1 else []
     body: list[Node] = [
         _intro(),
         *(tour_card(tour, links) for tour in tours),
         html.Div(cards, className="runs") if cards else _no_runs(),
+        *several,
         _steps(),
     ]
     return Page("Runs · Manifold Explorer", body, (Crumb("Runs"),))
@@ -57,6 +59,15 @@ def _intro() -> Component:
             ),
         ],
         className="intro",
+    )
+
+
+def _compare(runs: list[tuple[str, RunManifest]], links: Links) -> Component:
+    (first, one), (second, other) = runs[:2]
+    told = f"Which shapes of {one.title} are found in {other.title}, and what changed between them."
+    return html.Div(
+        [html.P(told), dcc.Link("Compare runs", links.compare(first, second), className="button")],
+        className="compare-offer",
     )
 
 

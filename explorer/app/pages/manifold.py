@@ -10,6 +10,7 @@ from explorer.app.figures.strips import strips_view
 from explorer.app.links import Links
 from explorer.app.pages.belief import belief_panel
 from explorer.app.pages.cloud import cloud_side, curve_data
+from explorer.app.pages.compare_bar import side_of
 from explorer.app.pages.examples import examples_block
 from explorer.app.pages.numbers import number_rows, numbers_block
 from explorer.app.pages.page import Crumb, Page
@@ -78,7 +79,8 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
         html.Div([_examples(opened), _belief(opened), _made(run)], className="below"),
     ]
     crumbs = (Crumb("Runs", links.gallery()), Crumb(run.manifest.title, links.atlas(run.id)), Crumb(summary.label))
-    actions = [_neighbours(run, summary, links), share_view_button(False)]
+    compare = dcc.Link("Compare with…", links.compare(side_of(run.id, summary.id)), className="button")
+    actions = [_neighbours(run, summary, links), compare, share_view_button(False)]
     return Page(f"{summary.label} · {run.manifest.title}", body, crumbs, actions)
 
 

@@ -6,9 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from explorer.app.choose import choose_tiles
+from explorer.app.compared import sides_of
 from explorer.app.figures.cloud import CloudColors, cloud_colors
-from explorer.app.links import AtlasRoute, ClusterRoute, CollectionRoute, GalleryRoute, Route, SharedRoute, TourRoute
+from explorer.app.links import (
+    AtlasRoute,
+    ClusterRoute,
+    CollectionRoute,
+    CompareRoute,
+    GalleryRoute,
+    Route,
+    SharedRoute,
+    TourRoute,
+)
 from explorer.app.pages.atlas import atlas_page
+from explorer.app.pages.compare import pair_page
+from explorer.app.pages.compare_runs import runs_page
 from explorer.app.pages.gallery import gallery_page
 from explorer.app.pages.manifold import manifold_page, open_cluster
 from explorer.app.pages.messages import broken, link_notice, not_found
@@ -21,7 +33,11 @@ from explorer.app.state import View, decode, read_fields
 from explorer.app.tours.slides import make_slides
 from explorer.app.tours.tour_file import tour_folders
 from explorer.errors import InputError, RequestError
+from explorer.runs.compare import compare_clusters, most_alike
 from explorer.runs.run import Run
+
+CANDIDATES = 6
+"""Clusters that a comparison offers in place of the right one."""
 
 
 def page_at(site: Site, path: str | None, query: str | None) -> Page:
@@ -51,6 +67,8 @@ def _page(site: Site, route: Route, view: View) -> Page:
             return tour_page(COLLECTION, site.links)
         case TourRoute(tour):
             return _tour(site, tour)
+        case CompareRoute():
+            return _compare(site, view)
         case AtlasRoute(run) | ClusterRoute(run, _):
             return not_found(site.links, f"There is no run called “{run[:80]}” here.")
         case _:
@@ -91,6 +109,18 @@ def _manifold(site: Site, run: Run, cluster: int, view: View) -> Page:
 
 def _steerable(site: Site, run: Run) -> bool:
     return site.host is not None and run.manifest.subject is not None
+
+
+def _compare(site: Site, view: View) -> Page:
+    left, right = sides_of(site, view)
+    runs = [entry for entry in site.catalog.entries if isinstance(entry, Run)]
+    if left.cluster is None or right.cluster is None:
+        return runs_page(left.run, right.run, site.comparisons.of(left.run, right.run), runs, site.links)
+    both = site.comparisons.reading(left.run), site.comparisons.reading(right.run)
+    found = compare_clusters(both[0], left.cluster, both[1], right.cluster)
+    others = most_alike(both[0], left.cluster, both[1], CANDIDATES)
+    opened = [open_cluster(side.run, cluster) for side, cluster in ((left, left.cluster), (right, right.cluster))]
+    return pair_page(opened[0], opened[1], found, others, runs, site.links, view)
 
 
 def _shared(site: Site, share_id: str) -> Page:

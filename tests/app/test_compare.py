@@ -1,0 +1,116 @@
+"""Pages that compare: which sides an address names, and what is said of them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from explorer.app.compared import sides_of
+from explorer.app.links import CompareRoute, Links
+from explorer.app.pages.compare_runs import runs_words
+from explorer.app.pages.compare_words import likeness_words
+from explorer.app.pages.route import page_at
+from explorer.app.site import Site
+from explorer.app.state import View
+from explorer.errors import RequestError, RunError
+from explorer.runs.compare import Likeness
+from tests.app.conftest import write_steerable_run
+from tests.app.test_pages import components, shown, site_of
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Two runs of one world, and one that cannot be read."""
+    folder = tmp_path_factory.mktemp("compare")
+    for name in ("first", "second", "broken"):
+        write_steerable_run(folder / name)
+    (folder / "broken" / "features.safetensors").write_bytes(b"cut short")
+    return site_of(folder, folder / "shares.sqlite")
+
+
+def _sides(site: Site, left: str, right: str) -> list[tuple[str, int | None]]:
+    return [(side.run.id, side.cluster) for side in sides_of(site, View(left=left, right=right))]
+
+
+def _links(told: str) -> list[object]:
+    return [one["props"]["href"] for one in components(json.loads(told), "Link")]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "wanted"),
+    [
+        ("", "", [("first", None), ("second", None)]),
+        ("second", "", [("second", None), ("first", None)]),
+        ("first/1", "", [("first", 1), ("second", 1)]),
+        ("first", "second/0", [("first", 0), ("second", 0)]),
+        ("first/0", "first", [("first", 0), ("first", 1)]),
+        ("first/0", "second/1", [("first", 0), ("second", 1)]),
+    ],
+)
+def test_what_a_link_leaves_open_is_the_other_run_and_the_cluster_most_alike(
+    site: Site, left: str, right: str, wanted: list[tuple[str, int | None]]
+) -> None:
+    assert _sides(site, left, right) == wanted
+
+
+def test_one_run_is_compared_with_itself(runs_folder: Path, tmp_path: Path) -> None:
+    alone = site_of(runs_folder, tmp_path / "s.sqlite")
+    assert _sides(alone, "planted/0", "") == [("planted", 0), ("planted", 1)]
+    assert "This is one run" in shown(alone, "/compare")
+
+
+@pytest.mark.parametrize(("left", "reason"), [("none", "no run"), ("broken", "features"), ("first/9", "no cluster 9")])
+def test_a_side_that_is_not_there_is_said(site: Site, left: str, reason: str) -> None:
+    with pytest.raises((RunError, RequestError), match=reason):
+        sides_of(site, View(left=left))
+    assert "cannot be opened" in shown(site, "/compare", f"?v=1&a={left}")
+
+
+def test_an_address_names_its_comparison() -> None:
+    links = Links("/proxy/")
+    assert links.compare("a-run/3", "other/12") == "/proxy/compare?v=1&a=a-run/3&b=other/12"
+    assert links.read("/proxy/compare") == CompareRoute()
+
+
+def test_two_clusters_stand_side_by_side(site: Site) -> None:
+    page = page_at(site, "/compare", "?v=1&a=first/0&b=second/0")
+    told = shown(site, "/compare", "?v=1&a=first/0&b=second/0")
+    assert page.title.endswith("Compare")
+    assert "7 values on both, in the same order (r = 1.00); none on one side only." in told
+    assert "They share 14 features of one SAE." in told
+    (data,) = (one["props"]["data"] for one in components(json.loads(told), "Store"))  # type: ignore[index]
+    assert (data["a"], data["b"], len(data["sides"])) == ("first/0", "second/0", 2)
+    assert len(components(json.loads(told), "Graph")) == 2, "two drawings, so two WebGL contexts"
+
+
+def test_two_runs_are_matched_and_the_rest_is_counted(site: Site) -> None:
+    told = shown(site, "/compare")
+    assert "2 clusters of Planted rings (2 in all) have a match in Planted rings (2)" in told
+    assert "Of 2 curves on the left, 2 matched a curve on the right." in told
+    assert "/compare?v=1&a=first/0&b=second/0" in _links(told)
+    found = site.comparisons.of(site.catalog.run("first"), site.catalog.run("second"))
+    assert site.comparisons.of(site.catalog.run("first"), site.catalog.run("second")) is found
+    assert (
+        "0 on the left and 0 on the right have none"
+        in runs_words(*map(site.catalog.run, ("first", "second")), found)[0]
+    )
+
+
+def test_pages_lead_to_a_comparison(site: Site) -> None:
+    manifold = page_at(site, "/run/first/cluster/1", "")
+    assert any(getattr(action, "href", "") == "/compare?v=1&a=first/1" for action in manifold.actions)
+    assert "/compare?v=1&a=first&b=second" in _links(shown(site, "/"))
+
+
+def test_likeness_is_said_with_its_chance() -> None:
+    assert likeness_words(Likeness(None, 0.9, 0.6, 0.15)).endswith("(by chance 15 %): 0.54 in all.")
+    assert "different models" in likeness_words(Likeness(None, 0.9, None, None))
+    assert likeness_words(Likeness(0.5, 0.9, 0.6, 0.15)).startswith("50 % of their cores")
+
+
+def test_nothing_in_common_is_said(site: Site) -> None:
+    first = site.catalog.run("first")
+    told = shown(site, "/compare", "?v=1&a=first/0&b=second/1")
+    assert "They name no value in common." in told
+    assert "A different shape: closed curve on the left, open curve on the right." in told
+    assert first.summary(0).label in told

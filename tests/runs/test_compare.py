@@ -1,0 +1,175 @@
+"""Comparing runs: the planted ring and curve are found again in another run, and what changed is told."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from explorer.errors import RunError
+from explorer.maths.coordinate import Orientation
+from explorer.runs.compare import (
+    Alignment,
+    RunReading,
+    aligned,
+    compare_clusters,
+    compare_runs,
+    counterpart,
+    most_alike,
+    read_for_matching,
+)
+from explorer.runs.run import open_run
+from explorer.runs.run_writer import RunWriter
+from tests.pipeline.command import run_command
+from tests.planted import BINS, DAYS, KNOTS, RunParts, planted_parts, ring_point, write_parts, write_planted_run
+
+MIRROR = np.diag([1.0, -1.0, 1.0]).astype(np.float32)
+
+
+def _other_parts() -> RunParts:
+    """The same world, clusters swapped; its ring is mirrored, begins elsewhere, runs backwards and lacks Sunday."""
+    parts = planted_parts()
+    summaries = (replace(parts.summaries[1], id=0), replace(parts.summaries[0], id=1, order=DAYS[:-1]))
+    ring = parts.geometries[0]
+    kept = ring.value < len(DAYS) - 1
+    bins = ((2 / 7 - (np.arange(BINS) + 0.5) / BINS) % 1.0 * BINS).astype(np.int64)
+    turned = replace(
+        ring,
+        points=(ring.points @ MIRROR)[kept],
+        curve=(ring_point((2 / 7 - np.arange(KNOTS) / KNOTS) % 1.0) @ MIRROR).astype(np.float32),
+        tuning=ring.tuning[:, bins],
+        coordinate=((2 / 7 - ring.coordinate) % 1.0).astype(np.float32)[kept],
+        value_coordinate=((2 / 7 - ring.value_coordinate) % 1.0).astype(np.float32)[:-1],
+        value=ring.value[kept],
+        token_index=ring.token_index[kept],
+        codes=ring.codes[kept],
+        context_ids=ring.context_ids[kept],
+        value_residual=ring.value_residual[:-1],
+        value_count=ring.value_count[:-1],
+    )
+    table = replace(
+        parts.table,
+        cluster=np.where(parts.table.cluster >= 0, 1 - parts.table.cluster, parts.table.cluster).astype(np.int32),
+    )
+    return replace(parts, table=table, summaries=summaries, geometries=(parts.geometries[1], turned))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three runs: the planted one, the other one, and that one with another SAE and another text."""
+    runs = tmp_path_factory.mktemp("compare")
+    write_planted_run(runs / "one")
+    for name, bundle in (("other", "0"), ("apart", "1")):
+        with RunWriter(runs / name) as writer:
+            write_parts(writer, _other_parts())
+        manifest = runs / name / "run.json"
+        told = json.loads(manifest.read_text())
+        told["bundle"] = bundle * 64
+        manifest.write_text(json.dumps(told))
+    return runs
+
+
+@pytest.fixture(scope="module")
+def one(folder: Path) -> RunReading:
+    return read_for_matching(open_run(folder / "one"))
+
+
+@pytest.fixture(scope="module")
+def other(folder: Path) -> RunReading:
+    return read_for_matching(open_run(folder / "other"))
+
+
+@pytest.fixture(scope="module")
+def apart(folder: Path) -> RunReading:
+    return read_for_matching(open_run(folder / "apart"))
+
+
+def test_clusters_of_one_sae_match_by_their_features(one: RunReading, other: RunReading) -> None:
+    found = compare_runs(one, other)
+    assert found.by == "features in common"
+    assert {(match.left, match.right) for match in found.matches} == {(0, 1), (1, 0)}
+    assert all(match.likeness.similarity == match.likeness.features == 1 for match in found.matches)
+    assert found.only_left == found.only_right == ()
+
+
+def test_clusters_of_different_saes_match_by_words_and_span(one: RunReading, apart: RunReading) -> None:
+    found = compare_runs(one, apart)
+    assert found.by == "words in common × subspace in common"
+    assert {(match.left, match.right) for match in found.matches} == {(0, 1), (1, 0)}
+    assert all(match.likeness.features is None for match in found.matches)
+    likeness = most_alike(one, 0, apart, 2)[0].likeness
+    assert likeness.words > 0.9
+    assert likeness.span is not None
+    assert likeness.similarity == pytest.approx(likeness.words * likeness.span)
+
+
+def test_without_one_model_words_alone_decide(one: RunReading, apart: RunReading) -> None:
+    manifest = apart.run.manifest.model_copy(update={"model": replace(apart.run.manifest.model, id="another")})
+    run = open_run(apart.run.path)
+    run.manifest = manifest
+    found = compare_runs(one, replace(apart, run=run))
+    assert found.by == "words in common"
+    assert {(match.left, match.right) for match in found.matches} == {(0, 1), (1, 0)}
+    assert found.matches[0].likeness.span is None
+
+
+def test_what_changed_between_two_rings(one: RunReading, other: RunReading) -> None:
+    found = compare_clusters(one, 0, other, 1)
+    assert (found.kept, found.lost, found.gained) == (DAYS[:-1], ("Sunday",), ())
+    assert found.order_correlation == pytest.approx(1)
+    assert found.distance_correlation == pytest.approx(1)
+    assert found.shared is not None
+    assert set(found.shared) == {*one.run.summary(0).features, *one.run.summary(0).halo}
+
+
+def test_a_mirrored_backward_ring_is_drawn_as_its_original(one: RunReading, other: RunReading) -> None:
+    alignment = compare_clusters(one, 0, other, 1).alignment
+    mine, theirs = one.run.cluster(0), other.run.cluster(1)
+    drawn = aligned(theirs, alignment, closed=True)
+    for value in range(len(DAYS) - 1):
+        gap = (drawn.value_coordinate[value] - mine.value_coordinate[value] + 0.5) % 1 - 0.5
+        assert abs(gap) < 0.02
+        middle = [part.points[part.value == value].mean(axis=0) for part in (mine, drawn)]
+        assert np.linalg.norm(middle[0] - middle[1]) < 0.15
+    where = np.round(drawn.value_coordinate[0] * len(drawn.curve)).astype(int) % len(drawn.curve)
+    assert np.linalg.norm(drawn.curve[where] - mine.curve[0]) < 0.15
+    peak = drawn.tuning.argmax(axis=1)
+    assert np.abs((peak - mine.tuning.argmax(axis=1) + 24) % 48 - 24)[: mine.n_core].max() <= 2
+
+
+def test_no_turn_changes_nothing(one: RunReading) -> None:
+    geometry = one.run.cluster(1)
+    same = aligned(geometry, Alignment(np.eye(3, dtype=np.float32), Orientation(0.0, False)), closed=False)
+    np.testing.assert_allclose(same.curve, geometry.curve, atol=1e-6)
+    np.testing.assert_array_equal(same.tuning, geometry.tuning)
+
+
+def test_a_ring_and_a_curve_have_nothing_in_common(one: RunReading) -> None:
+    found = compare_clusters(one, 0, one, 1)
+    assert found.kept == ()
+    assert found.order_correlation is None
+    assert found.distance_correlation is None
+    assert found.match.likeness.features == 0
+
+
+def test_within_one_run_the_counterpart_is_another_cluster(one: RunReading) -> None:
+    assert counterpart(one, 0, one) == 1
+    with pytest.raises(RunError, match="no cluster 2"):
+        counterpart(one, 2, one)
+
+
+def test_the_command_tells_runs_and_pairs(folder: Path) -> None:
+    told = run_command("compare", folder / "one", folder / "other", "--json").document
+    assert [(match["left"], match["right"]) for match in told["matches"]] == [(0, 1), (1, 0)]
+    assert told["by"] == "features in common"
+    pair = run_command("compare", folder / "one", folder / "other", "--cluster", "0", "--json").document
+    assert (pair["left"]["cluster"]["id"], pair["right"]["cluster"]["id"]) == (0, 1)
+    assert pair["lost"] == ["Sunday"]
+    assert "Sunday" in run_command("compare", folder / "one", folder / "other", "--cluster", "0").out
+
+
+def test_another_cluster_alone_is_refused(folder: Path) -> None:
+    result = run_command("compare", folder / "one", folder / "other", "--other", "0")
+    assert result.code == 2
+    assert "--cluster too" in result.err
