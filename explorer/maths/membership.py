@@ -7,10 +7,9 @@ feature whose contribution leaves least of the activations' variance is taken ne
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int32, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int32
 from scipy.sparse import csr_array
 
 from explorer.config import HaloSettings
@@ -88,7 +87,6 @@ def grow_halo(
     left = activations.astype(np.float64) - activations.mean(0, dtype=np.float64)
     total = float((left**2).sum())
     real = _Greedy.of(wide, mean, directions, left)
-    shuffled = _shuffles(wide, mean, directions, left, settings.null_draws, rng)
     in_core, free = np.isin(candidates, core), np.ones(len(candidates), dtype=bool)
     chosen: list[int] = []
     gains: list[float] = []
@@ -97,7 +95,7 @@ def grow_halo(
         gain = 2 * real.inner - energy
         of_core = len(chosen) < len(core)
         column = int(np.where(in_core & free if of_core else free, gain, -np.inf).argmax())
-        null = 0.0 if of_core else _null_gain(shuffled, energy, free, n)
+        null = 0.0 if of_core else _null_gain(wide, mean, directions, left, energy, free, settings.null_draws, rng)
         if not of_core and (gain[column] <= null or sum(gains) >= settings.enough * total):
             break
         chosen.append(column)
@@ -106,8 +104,7 @@ def grow_halo(
         free[column] = False
         own, aligned = real.codes[[column]].toarray()[0] - mean[column], directions @ directions[column]
         real.take(own, aligned)
-        for rows, draw in shuffled:
-            draw.take(own[rows], aligned)
+        left -= np.outer(own, directions[column])
     scale = max(total, 1e-300)
     return Membership(
         candidates[chosen].astype(np.int32),
@@ -117,39 +114,25 @@ def grow_halo(
     )
 
 
-class _Shuffle(NamedTuple):
-    """Codes of some tokens dealt out to each other, all candidates' together."""
-
-    rows: Int64[np.ndarray, "some"]
-    """The tokens, whose own codes and activations are what is left."""
-    greedy: _Greedy
-    """With the codes of other tokens."""
-
-
-def _shuffles(
+def _null_gain(
     codes: csr_array,
     mean: Float64[np.ndarray, "candidate"],
     directions: Float64[np.ndarray, "candidate d_model"],
     left: Float64[np.ndarray, "sample d_model"],
+    energy: Float64[np.ndarray, "candidate"],
+    free: Bool[np.ndarray, "candidate"],
     draws: int,
     rng: np.random.Generator,
-) -> list[_Shuffle]:
-    """The null's draws, each of at most NULL_SAMPLE tokens; they stay the same for every choice."""
-    n = len(left)
-    found = []
-    for _ in range(draws):
-        rows = rng.choice(n, min(n, NULL_SAMPLE), replace=False)
-        found.append(_Shuffle(rows, _Greedy.of(csr_array(codes[rng.permutation(rows)]), mean, directions, left[rows])))
-    return found
-
-
-def _null_gain(
-    shuffles: list[_Shuffle], energy: Float64[np.ndarray, "candidate"], free: Bool[np.ndarray, "candidate"], n: int
 ) -> float:
-    """Best gain, with its best coefficient, of any free candidate in any of the draws."""
+    """Best gain, with its best coefficient, of any free candidate once the codes are dealt out to other tokens."""
+    n = len(left)
+    rows = rng.choice(n, min(n, NULL_SAMPLE), replace=False)
+    some, off = left[rows], mean * (directions @ left[rows].sum(0))
     worst = 0.0
-    for rows, draw in shuffles:
-        gain = (draw.inner * (n / len(rows))) ** 2 / np.maximum(energy, 1e-300)
+    for _ in range(draws):
+        dealt = csr_array(codes[rng.permutation(rows)])
+        inner = ((dealt.T @ some) * directions).sum(1) - off
+        gain = (inner * (n / len(rows))) ** 2 / np.maximum(energy, 1e-300)
         worst = max(worst, float(gain[free].max(initial=0.0)))
     return worst
 

@@ -66,6 +66,17 @@ class Reading(_Told):
     """What the known samples lie on."""
 
     @property
+    def known_share(self) -> float:
+        """Share of the samples of which position is known."""
+        return float(self.position.known.mean())
+
+    @property
+    def tokens(self) -> Int32[np.ndarray, "value"]:
+        """The tokens that have a place."""
+        placed = np.unique(self.ids[self.position.known])
+        return placed[placed >= 0]
+
+    @property
     def rank(self) -> tuple[bool, float]:
         """A reading that shows a curve goes before one that does not. Of two curves that of the next token does, which
         is what steering moves; of none, the one that tells more."""
@@ -91,8 +102,10 @@ class ClusterReader:
     def read(self, core: Int32[np.ndarray, "core"], rng: np.random.Generator) -> tuple[Cloud, Membership, Reading]:
         """Choose a cluster's tokens and atoms, and read where the tokens stand.
 
-        Of the tokens that may be the cluster's those on which most of the text's own tokens lie in an order, and the
-        largest share of the samples on its curve; where none do, the usual ones, and what a search finds there.
+        A cluster is about that order which is known on the largest share of the tokens that it is read on: weekdays and
+        not the hours that a few of them tell. Of the tokens that may be the cluster's those are taken on which most of
+        its values lie in order, and the largest share of the samples on its curve. Where there is no order, the usual
+        tokens are, and what a search finds there.
         """
         choices = core_tokens(self.firing, core, self.settings.halo.core_share).different
         claim = CLAIM / (READINGS * len(choices))
@@ -108,14 +121,15 @@ class ClusterReader:
                     break
             tried[name] = cloud, membership, told
         if ordered:
-            cloud, membership, best = max(ordered, key=lambda one: self._order_rank(one[2]))
+            same = [ordered[number] for number in of_one_thing([reading for _, _, reading in ordered])]
+            cloud, membership, best = max(same, key=lambda one: self._order_rank(one[2]))
         else:
             cloud, membership, told = tried.get("usual", tried["central"])
             best = max((self._searched(one, rng) for one in told), key=lambda reading: reading.rank)
         return cloud, *self._regrown(core, cloud, membership, best, rng)
 
     def _order_rank(self, reading: Reading) -> tuple[int, float]:
-        on_curve = float(reading.position.known.mean()) * reading.shape.variance_explained
+        on_curve = reading.known_share * reading.shape.variance_explained
         return len(self.values_on(reading, reading.shape).names), on_curve
 
     def _cloud(self, tokens: Int64[np.ndarray, "token_of_core"], rng: np.random.Generator) -> Cloud:
@@ -251,3 +265,9 @@ def _in_order(points: Float32[np.ndarray, "known direction"], values: Values, sh
         return False
     centres = np.array([points[values.index == value].mean(axis=0) for value in range(len(values.names))])
     return explained_by_lag(centres, shape.curve, closed=shape.kind == "closed curve") >= IN_ORDER
+
+
+def of_one_thing(readings: Sequence[Reading]) -> list[int]:
+    """Which readings are about the thing that is known on the largest share of samples, or about part of it."""
+    surest = max(readings, key=lambda reading: reading.known_share)
+    return [i for i, one in enumerate(readings) if np.isin(one.tokens, surest.tokens).any()]
