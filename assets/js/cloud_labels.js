@@ -89,5 +89,5 @@
     if (scene(gd)) place(gd);
   }
 
-  mx.cloudLabels = { use, prefer };
+  mx.cloudLabels = { use, prefer, spots };
 })();
