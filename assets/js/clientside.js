@@ -81,7 +81,7 @@
     cluster(data) {
       if (!data) return no();
       mx.cloud.use(data.shape);
-      mx.strips.render(data.strips, data.shape.closed);
+      mx.strips.render(data.strips);
       mx.planes.use(data.shape);
       mx.features.render();
       const color = new URLSearchParams(window.location.search).get("color");

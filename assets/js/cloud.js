@@ -101,7 +101,7 @@
     if (!gd || !data || !window.Plotly) return;
     window.Plotly.restyle(gd, { "marker.color": [data.numbers], "marker.colorscale": [data.scale], "marker.cmin": data.low, "marker.cmax": data.high }, [POINTS]);
     picked(mx.pick.picked());
-    mx.planes.recolor();
+    mx.pick.recolor();
   }
 
   /* The points as plotly holds them, with the colour that each is drawn in; null until it has drawn them. */

@@ -47,6 +47,11 @@
     for (const drawer of drawers) if (drawer.here && drawer !== from) drawer.here(here);
   }
 
+  /* The cloud's points have other colours now. */
+  function recolor() {
+    for (const drawer of drawers) if (drawer.recolor) drawer.recolor();
+  }
+
   /* Rows of the table of contexts point at their token. */
   function rows(event) {
     const row = event.target.closest ? event.target.closest("tr[data-sample]") : null;
@@ -60,5 +65,5 @@
     if (kind) choose(read(kind.dataset.pick), event.shiftKey);
   });
 
-  mx.pick = { choose, show, point, picked: () => picked, draw: (drawer) => drawers.push(drawer) };
+  mx.pick = { choose, show, point, recolor, picked: () => picked, draw: (drawer) => drawers.push(drawer) };
 })();

@@ -184,6 +184,6 @@
     if (cloud) for (const one of planes) one.dots.forEach((dot, i) => dot.style.setProperty("fill", cloud.color(i)));
   }
 
-  mx.pick.draw({ picked, here: pointed });
-  mx.planes = { use, choose, recolor };
+  mx.pick.draw({ picked, here: pointed, recolor });
+  mx.planes = { use, choose };
 })();

@@ -24,10 +24,10 @@
   let ticks = [];
   let closed = false;
 
-  function render(data, turns) {
+  function render(data) {
     const box = document.getElementById("strips");
     if (!box || !data) return;
-    [ticks, closed] = [data.ticks, turns];
+    [ticks, closed] = [data.ticks, data.closed];
     const lines = ["strips-line", "strips-here"].map((name) => mx.html("div", { class: name, "aria-hidden": "true", hidden: true }));
     const ramp = mx.html("div", { class: "strip-ramp", style: { background: `linear-gradient(90deg, ${data.ramp.join(",")})` } });
     const rug = mx.svg("svg", { class: "strip-rug", viewBox: "0 0 1000 10", preserveAspectRatio: "none", "aria-hidden": "true" });

@@ -48,6 +48,8 @@ class StripsView:
     """Names of values and their share of the width."""
     ramp: tuple[str, ...]
     """Colours of the coordinate from left to right."""
+    closed: bool
+    """Whether the right end is the left one again."""
 
 
 def strips_view(summary: ClusterSummary, geometry: ClusterGeometry) -> StripsView:
@@ -60,6 +62,7 @@ def strips_view(summary: ClusterSummary, geometry: ClusterGeometry) -> StripsVie
         strips=tuple(ordered),
         ticks=coordinate_ticks(summary, geometry),
         ramp=tuple(position_colors(closed, np.linspace(0, 1, 13))),
+        closed=closed,
     )
 
 
