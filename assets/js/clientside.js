@@ -82,17 +82,32 @@
       if (!data) return no();
       mx.cloud.use(data.shape);
       mx.strips.render(data.strips);
-      mx.strips.mark(new URLSearchParams(window.location.search).get("color"));
+      mx.planes.use(data.shape);
+      mx.features.render();
+      const color = new URLSearchParams(window.location.search).get("color");
+      mx.strips.mark(color);
+      mx.features.mark(color);
       if (data.api) mx.host.ask(data.api, data.fingerprint);
       return "yes";
     },
     cloudTip(hover, data) {
-      return tip("cloud", hover, (point) => (point.curveNumber === 0 ? `${data.data}/sample/${point.pointNumber}` : null), (found) => [
+      const point = hover && hover.points && hover.points[0];
+      const sample = point ? mx.cloud.sampleOf(point) : null;
+      if (!point || !point.planes) mx.pick.point(sample === null ? null : mx.cloud.placeOf(sample), mx.cloud.own);
+      return tip("cloud", hover, () => (sample === null ? null : `${data.data}/sample/${sample}`), (found) => [
         context(found), div(found.where, "muted small")]);
+    },
+    picked(text, fires) { mx.pick.show(text, fires); return !text; },
+    pickNone(clicks) { if (clicks) mx.pick.choose([]); },
+    pickPoint(click) {
+      const point = click && click.points && click.points[0];
+      const sample = point ? mx.cloud.sampleOf(point) : null;
+      if (sample !== null && sample !== undefined) mx.pick.choose([sample]);
     },
     colors(data, by) {
       mx.cloud.colors(data);
       mx.strips.mark(by);
+      mx.features.mark(by);
       mx.link.set({ color: by === "coordinate" ? null : by });
     },
     camera(moved) {

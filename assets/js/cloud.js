@@ -2,7 +2,8 @@
 (function () {
   "use strict";
   const mx = (window.mx = window.mx || {});
-  const CURVE = 1, CHORD = 2, PATH = 3, START = 4, HANDLE = 5, TEXTS = 6;
+  const POINTS = 0, CURVE = 1, CHORD = 2, PATH = 3, START = 4, HANDLE = 5, TEXTS = 6, PICKED = 7, HERE = 8;
+  const OPACITY = 0.8, FADED = 0.16;
   let shape = null;
   let waiting = false;
   let texts = [];
@@ -98,7 +99,77 @@
   function colors(data) {
     const gd = plot();
     if (!gd || !data || !window.Plotly) return;
-    window.Plotly.restyle(gd, { "marker.color": [data.numbers], "marker.colorscale": [data.scale], "marker.cmin": data.low, "marker.cmax": data.high }, [0]);
+    window.Plotly.restyle(gd, { "marker.color": [data.numbers], "marker.colorscale": [data.scale], "marker.cmin": data.low, "marker.cmax": data.high }, [POINTS]);
+    picked(mx.pick.picked());
+    mx.pick.recolor();
+  }
+
+  /* The points as plotly holds them, with the colour that each is drawn in; null until it has drawn them. */
+  function points() {
+    const gd = drawnPlot();
+    const trace = gd && gd._fullData && gd._fullData[POINTS];
+    if (!trace || !trace.x) return null;
+    const { color, colorscale, cmin, cmax } = trace.marker;
+    return { xyz: [trace.x, trace.y, trace.z], coordinate: trace.customdata, color: (i) => mixed(colorscale, (color[i] - cmin) / (cmax - cmin || 1)) };
+  }
+
+  const GREY = "#5b636e";
+  const parts = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+
+  /* A colour between two of a scale, mixed as plotly mixes them; grey for what has no number. */
+  function mixed(scale, at) {
+    if (!(at >= 0 || at < 0)) return GREY;
+    const next = Math.max(1, scale.findIndex(([place], i) => i && place >= at));
+    const [[low, from], [high, to]] = [scale[next - 1], scale[next]];
+    const share = Math.min(1, Math.max(0, (at - low) / (high - low || 1)));
+    const end = parts(to);
+    return `rgb(${parts(from).map((part, i) => Math.round(part + (end[i] - part) * share)).join(",")})`;
+  }
+
+  /* Picked points stand out: drawn again over a faded cloud. */
+  function picked(samples) {
+    mx.whenThere(drawnPlot, (gd) => {
+      if (!samples.length && !(gd.data[PICKED].x || []).length) return;
+      const all = points();
+      if (!all) return;
+      restyle([PICKED], [samples.map((i) => all.xyz.map((axis) => axis[i]))], { "marker.color": [samples.map(all.color)] });
+      window.Plotly.restyle(gd, { "marker.opacity": samples.length ? FADED : OPACITY }, [POINTS]);
+    });
+  }
+
+  /* Where a place lies: its token's own point, else the point of the curve. */
+  function placed(place) {
+    const all = points();
+    if (place.sample !== undefined && all) return all.xyz.map((axis) => axis[place.sample]);
+    return shape && shape.curve.length ? along(place.coordinate) : null;
+  }
+
+  let pointing = false, pointed = null;
+  function here(place) {
+    pointed = place;
+    if (pointing || !drawnPlot() || !visible()) return;
+    pointing = true;
+    requestAnimationFrame(() => {
+      pointing = false;
+      const point = pointed && placed(pointed);
+      restyle([HERE], [point ? [point] : []], { "marker.color": mx.theme.color("--text") });
+    });
+  }
+
+  const visible = () => { const box = document.querySelector(".cloud-views"); return !box || ["3d", "all", undefined].includes(box.dataset.axes); };
+
+  /* The number of the token that a hovered or clicked point of the plot stands for; null for anything else. */
+  function sampleOf(point) {
+    if (point.curveNumber === POINTS) return point.pointNumber;
+    return point.curveNumber === PICKED ? mx.pick.picked()[point.pointNumber] : null;
+  }
+
+  const placeOf = (sample) => ({ sample, coordinate: points().coordinate[sample] });
+
+  /* The tooltip of a token that is hovered beside the plot: at pixels of the box that holds all drawings. */
+  function tip(sample, at) {
+    const hover = sample < 0 ? null : { points: [{ curveNumber: POINTS, pointNumber: sample, bbox: { x0: at[0], x1: at[0], y0: at[1] - 6, y1: at[1] + 6 }, planes: true }] };
+    window.dash_clientside.set_props("cloud", { hoverData: hover });
   }
 
   function use(data) {
@@ -129,5 +200,8 @@
 
   mx.bands.listen(follow);
   window.addEventListener("mx-theme", () => { path(mx.bands.view()); if (texts.length && shape) showTexts(); });
-  mx.cloud = { use, place, path, erase, colors, plot };
+  const own = { picked, here };
+  mx.pick.draw(own);
+  mx.cloud = { use, place, path, erase, colors, plot, points, placed, placeOf, tip, sampleOf, own,
+    curve: () => ({ points: shape ? shape.curve : [], closed: shape && shape.closed, labels: shape ? shape.labels : [], middle: shape ? shape.middle : [0, 0, 0] }) };
 })();

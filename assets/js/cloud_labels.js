@@ -93,5 +93,5 @@
     return { use, prefer };
   }
 
-  mx.cloudLabels = { ...around(() => document.getElementById("cloud-labels"), () => mx.cloud.plot()), around };
+  mx.cloudLabels = { ...around(() => document.getElementById("cloud-labels"), () => mx.cloud.plot()), around, spots };
 })();

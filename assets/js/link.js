@@ -3,7 +3,7 @@
   "use strict";
   const mx = (window.mx = window.mx || {});
   const VERSION = "1";
-  const ORDER = ["theme", "q", "shape", "regime", "sort", "sel", "wall", "by", "noise", "map", "text", "cam", "color", "at", "prompt", "from", "to", "strength", "ask", "where", "values", "phrases", "step", "a", "b"];
+  const ORDER = ["theme", "q", "shape", "regime", "sort", "sel", "wall", "by", "noise", "map", "text", "cam", "color", "axes", "pick", "at", "prompt", "from", "to", "strength", "ask", "where", "values", "phrases", "step", "a", "b"];
 
   function number(value) {
     return String(Math.round(value * 1e4) / 1e4);

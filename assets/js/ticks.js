@@ -26,7 +26,7 @@
   /* An axis with its names, [[name, share of the width], ...] ascending; it fits itself whenever its width changes. */
   function axis(ticks, attributes, before) {
     const marks = ticks.map(([name, at]) => mx.html("span", { class: "tick", "data-at": Math.min(1, Math.max(0, at)) }, name));
-    const box = mx.html("div", { "aria-hidden": "true", ...attributes }, [before, ...marks]);
+    const box = mx.html("div", { "aria-hidden": "true", ...attributes }, [].concat(before ?? [], marks));
     watcher.observe(box);
     return box;
   }

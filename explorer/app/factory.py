@@ -25,14 +25,15 @@ from explorer.places import shipped_folder
 from explorer.runs.catalog import Catalog
 
 STYLES = (
-    "tokens", "base", "controls", "shell", "gallery", "atlas", "manifold", "belief", "steer", "checks", "text", "tour",
-    "notes", "compare",
+    "tokens", "base", "controls", "shell", "gallery", "atlas", "cards", "manifold", "features", "belief", "steer",
+    "checks", "text", "tour", "notes", "compare",
 )  # fmt: skip
 """Style sheets of assets/css, in order."""
 SCRIPTS = (
-    "svg", "problems", "link", "ticks", "strips", "bands", "prompt", "meter", "realised", "checks", "labels", "cloud",
-    "cloud_labels", "selection", "points", "scatter", "paint", "run_data", "map_input", "warm", "map", "wall", "text",
-    "stream", "host", "keys", "notes", "tour", "compare", "clientside",
+    "svg", "problems", "link", "picture", "cards", "ticks", "pick", "strips", "bands", "prompt", "meter", "realised",
+    "checks", "labels", "cloud", "cloud_labels", "planes", "features", "selection", "points", "scatter", "paint",
+    "run_data", "map_input", "warm", "map", "wall", "text", "stream", "host", "keys", "notes", "tour", "compare",
+    "clientside",
 )  # fmt: skip
 """Scripts of assets/js, in order; theme.js stands in the head, before the first paint."""
 INDEX = """<!DOCTYPE html>

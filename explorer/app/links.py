@@ -106,6 +106,10 @@ class Links:
         """What the addresses of a run's data begin with."""
         return f"{self.prefix}api/run/{quote(run, safe='')}"
 
+    def cluster_data(self, run: str, cluster: int) -> str:
+        """What the addresses of a manifold's data begin with."""
+        return f"{self.data(run)}/cluster/{cluster}"
+
     def api(self) -> str:
         """What the addresses of the app's API begin with."""
         return f"{self.prefix}api"

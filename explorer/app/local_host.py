@@ -22,6 +22,7 @@ from explorer.steering.checks_protocol import (
 )
 from explorer.steering.client import AsyncSteeringClient
 from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
+from explorer.steering.feature_protocol import FeatureReply, FeatureRequest
 from explorer.steering.protocol import BehaviourReply, BehaviourRequest, SteerRequest, SubjectReply
 
 _SECONDS_TO_END = 5.0
@@ -88,6 +89,10 @@ class LocalHost:
     async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
         """How likely some phrases are along a path."""
         return await self._there().phrases(request)
+
+    async def feature(self, request: FeatureRequest) -> FeatureReply:
+        """Which next tokens a feature's direction speaks for."""
+        return await self._there().feature(request)
 
     async def steer(self, request: SteerRequest) -> AsyncGenerator[Event, None]:
         """Text, token by token."""

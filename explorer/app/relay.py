@@ -34,6 +34,7 @@ from explorer.steering.checks_protocol import (
     SweepRequest,
 )
 from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
+from explorer.steering.feature_protocol import FeatureReply, FeatureRequest
 from explorer.steering.protocol import (
     BehaviourReply,
     BehaviourRequest,
@@ -80,6 +81,9 @@ class SteeringHost(Protocol):
 
     async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
         """How likely some phrases are along a path."""
+
+    async def feature(self, request: FeatureRequest) -> FeatureReply:
+        """Which next tokens a feature's direction speaks for."""
 
     def steer(self, request: SteerRequest) -> AsyncIterator[Event]:
         """Text, token by token; closing the iterator ends the request at the host."""

@@ -8,10 +8,12 @@ from fastapi.responses import JSONResponse, Response
 
 from explorer.app.contexts import read_context
 from explorer.app.figures.atlas_map import cluster_columns, map_points
+from explorer.app.picks import read_picks
 from explorer.app.words import count, number, visible
 from explorer.errors import RequestError
 from explorer.records import LEFT_OUT
 from explorer.runs.catalog import Catalog
+from explorer.runs.export import as_tsv, point_rows
 from explorer.runs.run import Run
 
 
@@ -45,6 +47,11 @@ def run_router(catalog: Catalog) -> APIRouter:
         """A drawn token in its context."""
         return JSONResponse(sample_words(catalog.run(run_id), cluster, index))
 
+    @router.get("/{run_id}/cluster/{cluster}/points.tsv")
+    def cluster_points(run_id: str, cluster: int, pick: str = "") -> Response:
+        """The drawn tokens, or those of them that are picked, as tab-separated text."""
+        return Response(points_text(catalog.run(run_id), cluster, pick), media_type="text/tab-separated-values")
+
     return router
 
 
@@ -52,6 +59,18 @@ def _kept(content: bytes, media_type: str) -> Response:
     """Content that a browser may keep for a while."""
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     return Response(content, media_type=media_type, headers={"etag": etag, "cache-control": "private, max-age=300"})
+
+
+def points_text(run: Run, cluster: int, pick: str) -> str:
+    """The drawn tokens of a cluster as tab-separated text with a header line, by their token number.
+
+    Raises:
+        RequestError: ``pick`` is no list of numbers.
+    """
+    summary, geometry = run.summary(cluster), run.cluster(cluster)
+    rows = list(point_rows(summary, geometry, run.vocabulary()))
+    picked = read_picks(pick, len(geometry.points)).tolist() or range(len(geometry.points))
+    return as_tsv([rows[0], *(rows[1 + sample] for sample in picked)])
 
 
 def feature_words(run: Run, feature: int) -> dict[str, str | int]:

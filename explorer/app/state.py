@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import parse_qsl, quote, urlencode
 
+from explorer.app.picks import check_picks
 from explorer.app.selection import read_selection
 from explorer.errors import RequestError
 
@@ -28,6 +29,10 @@ NoiseLook = Literal["shown", "faded", "hidden"]
 Wall = Literal["tiles", "table"]
 Ask = Literal["text", "message"]
 Where = Literal["last_prompt", "all_prompt", "generated"]
+Axes = Literal["3d", "12", "13", "23", "all"]
+
+COLORS = ("coordinate", "value", "token", "document", "text")
+"""What colours the cloud beside features: place on the shape, value, token, place in its document and in the text."""
 
 MAX_TEXT = 2_000
 """Longest text of one key, in characters."""
@@ -72,7 +77,11 @@ class View:
     camera: tuple[float, ...] = ()
     """Eye, centre and up vector of the cloud's camera: nine numbers, or none for the page's own."""
     color: str = "coordinate"
-    """What colours the cloud: "coordinate", "value", or "feature-" and a feature's number."""
+    """What colours the cloud: one of COLORS, or "feature-" and a feature's number."""
+    axes: Axes = "3d"
+    """Which axes of the cloud are drawn: all three at once, two of them, or each way side by side."""
+    pick: str = ""
+    """Drawn tokens that are picked, such as "3,7-12"."""
     position: float = 0.5
     """How far along the path the handle stands, in [0, 1]."""
     prompt: str = ""
@@ -102,7 +111,8 @@ class View:
 KEYS = {
     "theme": "theme", "query": "q", "shape": "shape", "regime": "regime", "sort": "sort",
     "selection": "sel", "wall": "wall", "paint": "by", "noise": "noise", "place": "map", "text": "text",
-    "camera": "cam", "color": "color", "position": "at", "prompt": "prompt", "start": "from", "end": "to",
+    "camera": "cam", "color": "color", "axes": "axes", "pick": "pick",
+    "position": "at", "prompt": "prompt", "start": "from", "end": "to",
     "strength": "strength", "ask": "ask", "where": "where", "step": "step", "readout": "values", "phrases": "phrases",
     "left": "a", "right": "b",
 }  # fmt: skip
@@ -119,6 +129,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "noise": get_args(NoiseLook),
     "ask": get_args(Ask),
     "where": get_args(Where),
+    "axes": get_args(Axes),
 }
 
 
@@ -213,14 +224,16 @@ def _decode_field(name: str, text: str) -> str | float | tuple[float, ...] | Non
         return int(_number(name, text, 1, MAX_STEPS))
     if name in ("left", "right"):
         return _side(text)
+    if name == "pick":
+        return check_picks(_short(name, text, MAX_TEXT))
     return _short(name, text, MAX_TRIED if name == "text" else MAX_TEXT)
 
 
 def _color(text: str) -> str:
     number = text.removeprefix("feature-")
-    if text in ("coordinate", "value") or (number != text and number.isascii() and number.isdigit()):
+    if text in COLORS or (number != text and number.isascii() and number.isdigit()):
         return _short("color", text, 30)
-    raise RequestError("link color", repr(text[:40]), '"coordinate", "value" or "feature-" and a number')
+    raise RequestError("link color", repr(text[:40]), f'{", ".join(COLORS)} or "feature-" and a number')
 
 
 def _side(text: str) -> str:

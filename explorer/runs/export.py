@@ -82,7 +82,7 @@ def _write_tables(run: Run, folder: Path) -> None:
         place.mkdir(parents=True)
         geometry = run.cluster(summary.id)
         _write(place / "values.csv", _value_rows(summary, geometry))
-        _write(place / "points.csv", _point_rows(summary, geometry, vocabulary))
+        _write(place / "points.csv", point_rows(summary, geometry, vocabulary))
         _write(place / "curve.csv", _curve_rows(summary, geometry))
 
 
@@ -137,8 +137,8 @@ def _value_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> Iterator[
     yield from zip(summary.order, geometry.value_coordinate.tolist(), geometry.value_count.tolist(), strict=True)
 
 
-def _point_rows(summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary) -> Iterator[Sequence[Cell]]:
-    """One row a drawn token; `before` and `after` are the text around it."""
+def point_rows(summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary) -> Iterator[Sequence[Cell]]:
+    """A header, then one row a drawn token; `before` and `after` are the text around it."""
     yield ("token_index", "x", "y", "z", "coordinate", "value", "before", "token", "after")
     for row, context in enumerate(geometry.context_ids.tolist()):
         texts = [vocabulary.text(token) if token >= 0 else "" for token in context]
@@ -172,6 +172,13 @@ def _write(path: Path, rows: Iterable[Sequence[Cell]]) -> None:
     text = io.StringIO(newline="")
     csv.writer(text).writerows([_told(cell) for cell in row] for row in rows)
     write_bytes(path, text.getvalue().encode("utf-8"), durable=False)
+
+
+def as_tsv(rows: Iterable[Sequence[Cell]]) -> str:
+    """Rows as tab-separated text for a clipboard, cells told as in the files; a cell that holds a tab is quoted."""
+    text = io.StringIO(newline="")
+    csv.writer(text, dialect="excel-tab", lineterminator="\n").writerows([_told(cell) for cell in row] for row in rows)
+    return text.getvalue()
 
 
 def _told(cell: Cell) -> str:

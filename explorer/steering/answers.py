@@ -21,6 +21,7 @@ from explorer.steering.checks_protocol import (
 from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.encoding import Encoder
 from explorer.steering.engine import Engine
+from explorer.steering.feature_protocol import FeatureReply, FeatureRequest, TokenLogit
 from explorer.steering.measure import arm_behaviour, effect_of, meter_of
 from explorer.steering.moves import controls, off_curve, own_place
 from explorer.steering.planning import Plan, check_readout, check_waypoints, plan, top_tokens
@@ -119,6 +120,30 @@ class Answers:
     def encode(self, request: EncodeRequest) -> EncodeReply:
         """For each token of a text the clusters that fire there; raises as Encoder.encode."""
         return self._encoder.encode(request)
+
+    def feature(self, request: FeatureRequest) -> FeatureReply:
+        """The tokens that a feature's direction speaks for and against, by itself.
+
+        Raises:
+            RequestError: no such feature.
+            Refusal: another subject or run, or logits that are not finite.
+        """
+        run = self.engine.served(request.run, request.fingerprint)
+        vocabulary = self.engine.vocabulary(run.id)
+        logits = self.engine.feature_logits(request.feature)[: len(vocabulary)]
+        order = np.argsort(-logits, kind="stable")
+        ends = (order[: request.top], order[::-1][: request.top])
+        promoted, suppressed = (
+            tuple(TokenLogit(text=vocabulary.text(token), logit=float(logits[token])) for token in end.tolist())
+            for end in ends
+        )
+        return FeatureReply(
+            fingerprint=self.engine.subject.fingerprint,
+            run=run.id,
+            feature=request.feature,
+            promoted=promoted,
+            suppressed=suppressed,
+        )
 
     def generate(self, request: SteerRequest) -> Iterator[Event]:
         """Text of every arm beside the unsteered model's, one token a row at a time. Closing the iterator stops it.

@@ -25,6 +25,7 @@ from explorer.steering.checks_protocol import (
     SweepRequest,
 )
 from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
+from explorer.steering.feature_protocol import FeatureReply, FeatureRequest
 from explorer.steering.protocol import (
     PROTOCOL_VERSION,
     VIEWER_HEADER,
@@ -48,6 +49,7 @@ TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Longest silence of a host that is believed; connecting must be quick."""
 _SUBJECT, _BEHAVIOUR, _STEER, _ENCODE = "/v1/subject", "/v1/behaviour", "/v1/steer", "/v1/encode"
 _CHECK, _SWEEP, _PHRASES = "/v1/check", "/v1/sweep", "/v1/phrases"
+_FEATURE = "/v1/feature"
 _LONGEST_LINE = 1 << 20
 _SHOWN = 200
 
@@ -117,6 +119,14 @@ class SteeringClient:
     def phrases(self, request: PhrasesRequest) -> PhrasesReply:
         """How likely some phrases are along a path; raises as ``behaviour``."""
         return self._post(_PHRASES, request, PhrasesReply)
+
+    def feature(self, request: FeatureRequest) -> FeatureReply:
+        """Which next tokens a feature's direction speaks for.
+
+        Raises:
+            HostUnreachable, HostRefused, HostMismatch: as in ``behaviour``.
+        """
+        return self._post(_FEATURE, request, FeatureReply)
 
     def _post(self, path: str, request: BaseModel, kind: type[Reply]) -> Reply:
         with _told(self.base_url):
@@ -203,6 +213,10 @@ class AsyncSteeringClient:
     async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
         """How likely some phrases are along a path; raises as SteeringClient.behaviour."""
         return await self._post(_PHRASES, request, PhrasesReply)
+
+    async def feature(self, request: FeatureRequest) -> FeatureReply:
+        """Which next tokens a feature's direction speaks for; raises as SteeringClient.feature."""
+        return await self._post(_FEATURE, request, FeatureReply)
 
     async def _post(self, path: str, request: BaseModel, kind: type[Reply]) -> Reply:
         with _told(self.base_url):

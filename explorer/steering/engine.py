@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 from explorer.config import SteeringLimits
 from explorer.errors import RequestError
 from explorer.lm.activations import added_token_ids
+from explorer.lm.lens import direction_logits
 from explorer.lm.load import LoadedModel
 from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_every, read_last, read_prefix
 from explorer.lm.sae import Sae
@@ -259,6 +260,19 @@ class Engine:
         rows = np.concatenate([np.zeros((1, len(prefix.residual))), *displacements])
         p = _probabilities(next_rows(self.subject.place, prefix, self._tensor(rows)).logits)
         return np.split(p, np.cumsum([1, *(len(part) for part in displacements)])[:-1])
+
+    def feature_logits(self, feature: int) -> Float[np.ndarray, "vocab"]:
+        """What a feature's direction adds to every token's logit by itself, less the mean; see ``direction_logits``.
+
+        Raises:
+            RequestError: no such feature.
+            Refusal: the logits are not finite.
+        """
+        decoder = self.subject.sae.W_dec
+        if feature >= len(decoder):
+            raise RequestError("feature", str(feature), f"0 to {len(decoder) - 1}")
+        direction = decoder[feature].to(self.subject.loaded.device, torch.float32)
+        return np.asarray(_finite(direction_logits(self.subject.loaded.model, direction)).cpu().numpy())
 
     def steps(
         self,

@@ -22,6 +22,7 @@ from explorer.steering.checks_protocol import (
     SweepRequest,
 )
 from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
+from explorer.steering.feature_protocol import FeatureReply, FeatureRequest
 from explorer.steering.guard import Failures, Guard, allowed_hosts, error_response
 from explorer.steering.metrics import MEDIA_TYPE, CountAnswers, Metrics
 from explorer.steering.protocol import (
@@ -75,6 +76,9 @@ class Answering(Protocol):
 
     def phrases(self, request: PhrasesRequest) -> PhrasesReply:
         """How likely some phrases are along a path."""
+
+    def feature(self, request: FeatureRequest) -> FeatureReply:
+        """Which next tokens a feature's direction speaks for."""
 
     def generate(self, request: SteerRequest) -> Iterator[Event]:
         """Text, token by token."""
@@ -167,6 +171,11 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
     async def phrases(request: PhrasesRequest, http: Request) -> Response:
         """How likely some phrases are after the prompt, unsteered and along a path."""
         return await _once(worker, lambda: answers.phrases(request), http)
+
+    @app.post("/v1/feature", response_model=FeatureReply)
+    async def feature(request: FeatureRequest, http: Request) -> Response:
+        """Which next tokens a feature's direction speaks for and against, by itself."""
+        return await _once(worker, lambda: answers.feature(request), http)
 
     @app.post("/v1/steer", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
     async def steer(request: SteerRequest, http: Request) -> Response:

@@ -24,6 +24,7 @@ from explorer.steering.checks_protocol import (
     SweepRequest,
 )
 from explorer.steering.encode_protocol import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
+from explorer.steering.feature_protocol import FeatureReply, FeatureRequest, TokenLogit
 from explorer.steering.protocol import (
     PROTOCOL_VERSION,
     Arm,
@@ -147,6 +148,21 @@ class FakeHost:
             for one in sorted(set(fired))
         )
         return EncodeReply(fingerprint=self._fingerprint(), run=request.run, tokens=tokens, clusters=clusters)
+
+    async def feature(self, request: FeatureRequest) -> FeatureReply:
+        """Speaks for the values in turn from its own number on, and against the others."""
+        self._check()
+        if request.fingerprint != self._fingerprint():
+            raise HostMismatch(f"the host holds {self._fingerprint()}, the run needs {request.fingerprint}")
+        self.asked += 1
+        names, _, _ = self._values(0)
+        turned = [f" {names[(request.feature + step) % len(names)]}" for step in range(len(names))]
+        promoted = tuple(TokenLogit(text=text, logit=3.0 - step) for step, text in enumerate(turned[:3]))
+        suppressed = tuple(TokenLogit(text=text, logit=-2.0 + step) for step, text in enumerate(turned[3:5]))
+        return FeatureReply(
+            fingerprint=self._fingerprint(), run=request.run, feature=request.feature,
+            promoted=promoted, suppressed=suppressed,
+        )  # fmt: skip
 
     def _token(self, word: str) -> EncodedToken:
         """A value's name lies at its place, "lost" far from the first cluster's curve, and nothing fires elsewhere."""

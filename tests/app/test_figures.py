@@ -15,12 +15,12 @@ from explorer.app.figures.bands import BandsView, bands_view
 from explorer.app.figures.cloud import (
     CURVE,
     POINTS,
-    cloud_colors,
     cloud_figure,
     cloud_labels,
     curve_point,
     named_values,
 )
+from explorer.app.figures.cloud_colors import cloud_colors
 from explorer.app.figures.colors import GREY, position_colors, value_colors
 from explorer.app.figures.strips import strips_view
 from explorer.app.state import View

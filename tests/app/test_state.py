@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from explorer.app.state import KEYS, View, decode, decode_place, encode, encode_place, read_fields
+from explorer.app.picks import write_picks
+from explorer.app.state import COLORS, KEYS, View, decode, decode_place, encode, encode_place, read_fields
 from explorer.errors import RequestError
 
 text = st.text(st.characters(codec="utf-8"), max_size=60)
@@ -25,7 +26,9 @@ views = st.builds(
     noise=st.sampled_from(["shown", "faded", "hidden"]),
     place=st.just(()) | st.tuples(share, share, st.floats(0, 64)),
     camera=st.just(()) | st.tuples(*[st.floats(-1000, 1000)] * 9),
-    color=st.sampled_from(["coordinate", "value"]) | st.integers(0, 10**9).map(lambda n: f"feature-{n}"),
+    color=st.sampled_from(COLORS) | st.integers(0, 10**9).map(lambda n: f"feature-{n}"),
+    axes=st.sampled_from(["3d", "12", "13", "23", "all"]),
+    pick=st.sets(st.integers(0, 999), max_size=8).map(lambda numbers: write_picks(sorted(numbers))),
     position=share,
     prompt=text,
     start=place,
@@ -48,6 +51,16 @@ def test_a_link_opens_the_same_view(view: View) -> None:
 @given(place)
 def test_a_place_is_a_name_or_a_coordinate_and_stays_it(value: str | float | None) -> None:
     assert decode_place(encode_place(value)) == value
+
+
+def test_links_of_earlier_versions_open() -> None:
+    link = "?v=1&theme=dark&text=hello&cam=1,2,3,0,0,0,0,1,0&color=value&at=0.25&prompt=on&from=~0.5&to=May&strength=2"
+    camera = (1.0, 2.0, 3.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+    expected = View(
+        theme="dark", text="hello", camera=camera, color="value", position=0.25, prompt="on", start=0.5, end="May",
+        strength=2.0,
+    )  # fmt: skip
+    assert decode(link) == expected
 
 
 def test_the_default_view_needs_no_link() -> None:
@@ -93,6 +106,11 @@ def test_a_link_is_short_and_readable() -> None:
         "?sel=~gA==",
         "?sel=123456",
         "?sel=" + "1," * 3000 + "1",
+        "?axes=14",
+        "?axes=",
+        "?pick=a",
+        "?pick=3-",
+        "?pick=" + "1," * 1000 + "1",
         "?shape=ring",
         "?theme=blue",
         "?from=~2",

@@ -21,6 +21,7 @@ from explorer.steering.checks_protocol import (
     SweepRequest,
 )
 from explorer.steering.encode_protocol import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
+from explorer.steering.feature_protocol import FeatureReply, FeatureRequest, TokenLogit
 from explorer.steering.protocol import (
     BehaviourReply,
     BehaviourRequest,
@@ -114,6 +115,11 @@ class HostileHost:
         tokens = tuple(EncodedToken(text=self.attacks.take(), special=n == 0, firing=firing) for n in range(8))
         return reply.model_copy(update={"tokens": tokens, "clusters": fired})
 
+    async def feature(self, request: FeatureRequest) -> FeatureReply:
+        reply = await self.hosts[request.run].feature(request)
+        said = tuple(TokenLogit(text=self.attacks.take(), logit=1.0) for _ in range(8))
+        return reply.model_copy(update={"promoted": said, "suppressed": said})
+
     async def steer(self, request: SteerRequest) -> AsyncIterator[object]:
         async for event in self.hosts[request.run].steer(request):
             if isinstance(event, (TokenEvent, RowDoneEvent)):
@@ -194,7 +200,7 @@ def sweep(page: Page, selector: str, steps: int = 4) -> None:
 
 
 def open_everything(page: Page) -> None:
-    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    page.evaluate("document.querySelectorAll('details:not(.save-menu)').forEach((one) => { one.open = true; })")
 
 
 IN_THE_OPEN = """() => {
@@ -245,6 +251,13 @@ def visit_cluster(page: Page, address: str, run: str, cluster: int) -> None:
     open_everything(page)
     sweep(page, f"#{ids.CLOUD}")
     sweep(page, f"#{ids.STRIPS}")
+    page.click(f"#{ids.FEATURE_ASK}")
+    page.wait_for_selector(f"#{ids.FEATURE_LOGITS} li")
+    page.click(f"#{ids.AXES} [data-axes=all]")
+    page.wait_for_selector(".plane .plane-dot")
+    page.evaluate(
+        "() => Promise.all([...document.querySelectorAll('[data-card]')].map((card) => mx.picture.draw(card)))"
+    )
     try_text(page, "<svg onload=hit(8)>")
     page.wait_for_selector(".cloud-label.tried", state="attached")
     page.fill(f"#{ids.TRY_TEXT}", "refuse")

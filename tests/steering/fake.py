@@ -23,6 +23,7 @@ from explorer.steering.checks_protocol import (
     SweepRequest,
 )
 from explorer.steering.encode_protocol import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
+from explorer.steering.feature_protocol import FeatureReply, FeatureRequest, TokenLogit
 from explorer.steering.protocol import (
     ARMS,
     PROTOCOL_VERSION,
@@ -118,6 +119,13 @@ class FakeAnswers:
         along = tuple(PhraseArm(arm=arm, logprob=(-1.0,) * request.waypoints) for arm in request.arms)
         read = tuple(Phrase(text=text, read=text, tokens=1, baseline=-1.0, arms=along) for text in request.phrases)
         return PhrasesReply(fingerprint=FINGERPRINT, run=request.run, cluster=request.cluster, phrases=read)
+
+    def feature(self, request: FeatureRequest) -> FeatureReply:
+        self.touched += 1
+        said = TokenLogit(text=" Monday", logit=1.5)
+        return FeatureReply(
+            fingerprint=FINGERPRINT, run=request.run, feature=request.feature, promoted=(said,), suppressed=(said,)
+        )
 
     def generate(self, request: SteerRequest) -> Iterator[Event]:
         self.touched += 1

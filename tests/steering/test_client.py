@@ -10,9 +10,10 @@ from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, 
 from explorer.steering.checks_protocol import CheckRequest, PhrasesRequest, SweepRequest
 from explorer.steering.client import AsyncSteeringClient, SteeringClient
 from explorer.steering.encode_protocol import EncodeRequest
+from explorer.steering.feature_protocol import FeatureRequest
 from explorer.steering.protocol import BehaviourRequest, DoneEvent, SteerRequest, TokenEvent, event_to_sse
 from explorer.steering.server import create_app
-from tests.steering.fake import TOKEN, FakeAnswers, asked, asked_of_text, served
+from tests.steering.fake import FINGERPRINT, TOKEN, FakeAnswers, asked, asked_of_text, served
 
 TOKEN_EVENT = TokenEvent(row="baseline", index=0, text="ü", token_id=1, logprob=-0.5)
 DONE = DoneEvent(hook_fired={}, finish={}, tokens=1)
@@ -22,6 +23,7 @@ CHECK = CheckRequest.model_validate(asked())
 SWEEP = SweepRequest.model_validate(asked(strengths=[1.0], positions=[0.0, 1.0]))
 PHRASES = PhrasesRequest.model_validate(asked(phrases=["this is a test"]))
 ENCODE = EncodeRequest.model_validate(asked_of_text())
+FEATURE = FeatureRequest(run="planted", fingerprint=FINGERPRINT, feature=3)
 
 
 def client(answer: Callable[[httpx.Request], httpx.Response]) -> SteeringClient:
@@ -41,6 +43,7 @@ def test_both_clients_speak_to_a_host() -> None:
             assert (await there.check(CHECK)).across is None
             assert (await there.sweep(SWEEP)).target == "Monday"
             assert (await there.phrases(PHRASES)).phrases[0].text == "this is a test"
+            assert (await there.feature(FEATURE)).promoted[0].text == " Monday"
             return [event.type async for event in there.steer(STEER)]
 
     with served(create_app(FakeAnswers(), token=TOKEN)) as url:
@@ -51,6 +54,7 @@ def test_both_clients_speak_to_a_host() -> None:
             assert [arm.arm for arm in here.check(CHECK).controls.arms] == ["manifold", "flipped"]
             assert here.sweep(SWEEP).positions == (0.0, 1.0)
             assert here.phrases(PHRASES).phrases[0].baseline == -1.0
+            assert here.feature(FEATURE).feature == 3
             types = [event.type for event in here.steer(STEER)]
         assert types == ["start", "token", "token", "token", "row_done", "done"]
         assert asyncio.run(asynchronously(url)) == types
@@ -93,6 +97,7 @@ def test_every_refusal_has_its_error(status: int, body: str, error: type[HostErr
         lambda c: c.check(CHECK),
         lambda c: c.sweep(SWEEP),
         lambda c: c.phrases(PHRASES),
+        lambda c: c.feature(FEATURE),
         lambda c: list(c.steer(STEER)),
     ):
         if status == 200 and "steer" in ask.__code__.co_names:
@@ -119,6 +124,7 @@ def test_nobody_there() -> None:
         lambda c: c.check(CHECK),
         lambda c: c.sweep(SWEEP),
         lambda c: c.phrases(PHRASES),
+        lambda c: c.feature(FEATURE),
         lambda c: list(c.steer(STEER)),
     ):
         with client(gone) as there, pytest.raises(HostUnreachable, match="http://host does not answer"):

@@ -21,8 +21,8 @@ from explorer.steering.worker import Worker
 from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
 
 ROUTES = {("GET", "/healthz"), ("GET", "/v1/subject"), ("POST", "/v1/behaviour"), ("POST", "/v1/steer"),
-          ("POST", "/v1/encode"), ("POST", "/v1/check"), ("POST", "/v1/sweep"), ("POST", "/v1/phrases"),
-          ("GET", "/metrics"), ("GET", "/openapi.json")}  # fmt: skip
+          ("POST", "/v1/encode"), ("POST", "/v1/feature"), ("POST", "/v1/check"), ("POST", "/v1/sweep"),
+          ("POST", "/v1/phrases"), ("GET", "/metrics"), ("GET", "/openapi.json")}  # fmt: skip
 RIGHT = {"authorization": f"Bearer {TOKEN}"}
 
 

@@ -6,12 +6,13 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float32
 
-from explorer.app.figures.colors import cyclic_scale, position_colors, sequential_scale
+from explorer.app.figures.cloud_colors import CloudColors, cloud_colors
+from explorer.app.figures.colors import GREY, position_colors
 from explorer.app.state import View
-from explorer.records import CURVES, ClusterGeometry, ClusterSummary
+from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
 
-POINTS, CURVE, CHORD, PATH, START, HANDLE, TEXTS = range(7)
-"""Trace numbers; assets/js/cloud.js moves the last five."""
+POINTS, CURVE, CHORD, PATH, START, HANDLE, TEXTS, PICKED, HERE = range(9)
+"""Trace numbers; assets/js/cloud.js moves all but the first two."""
 CURVE_COLOR = "#8a939e"
 MAX_LABELS = 64
 """Values named in the drawing; more are thinned evenly."""
@@ -38,47 +39,15 @@ class CloudLabel:
     """The place that it names: on the curve, or amid the value's own points where there is no curve."""
 
 
-@dataclass(frozen=True)
-class CloudColors:
-    """What colours the points."""
-
-    numbers: Float32[np.ndarray, "sample"]
-    """One number a point; NaN draws it grey."""
-    scale: list[list[float | str]]
-    """Plotly colour scale."""
-    low: float
-    """Number at the scale's beginning."""
-    high: float
-    """Number at its end."""
-
-
-def cloud_figure(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> go.Figure:
+def cloud_figure(
+    summary: ClusterSummary, geometry: ClusterGeometry, view: View, vocabulary: Vocabulary | None = None
+) -> go.Figure:
     """Draw the cloud; the page shows it in the one WebGL context that it may use."""
+    colors = cloud_colors(summary, geometry, view.color, vocabulary)
     return go.Figure(
-        data=[_points(summary, geometry, view.color), _curve(summary, geometry), *_empty_traces()],
+        data=[_points(geometry, colors), _curve(summary, geometry), *_empty_traces()],
         layout=_layout(summary, geometry, view),
     )
-
-
-def cloud_colors(summary: ClusterSummary, geometry: ClusterGeometry, color: str) -> CloudColors:
-    """Choose the points' colours: by coordinate, by named value, or by one feature's activation.
-
-    A feature that is not one of the cluster's atoms falls back to the coordinate: a link may come from another run.
-    """
-    scale = cyclic_scale() if summary.shape == "closed curve" else sequential_scale()
-    if color == "value" and len(summary.order):
-        place = np.append(geometry.value_coordinate, np.float32(np.nan))
-        return CloudColors(place[geometry.value].astype(np.float32), scale, 0.0, 1.0)
-    atom = np.flatnonzero(geometry.atoms == _feature_number(color))
-    if len(atom):
-        codes = geometry.codes[:, atom[0]].astype(np.float32)
-        return CloudColors(codes, feature_scale(), 0.0, max(float(codes.max(initial=0.0)), 1e-6))
-    return CloudColors(geometry.coordinate, scale, 0.0, 1.0)
-
-
-def feature_scale() -> list[list[float | str]]:
-    """From grey, not firing, to the warm accent, firing most."""
-    return [[0.0, "#4d5661"], [0.02, "#6f7680"], [0.5, "#b99a5d"], [1.0, "#f0b548"]]
 
 
 def camera_of(view: View) -> dict[str, dict[str, float]]:
@@ -116,14 +85,9 @@ def curve_point(closed: bool, curve: Float32[np.ndarray, "knot xyz"], coordinate
     return point
 
 
-def _feature_number(color: str) -> int:
-    return int(color.removeprefix("feature-")) if color.startswith("feature-") else -1
-
-
-def _points(summary: ClusterSummary, geometry: ClusterGeometry, color: str) -> go.Scatter3d:
-    colors = cloud_colors(summary, geometry, color)
+def _points(geometry: ClusterGeometry, colors: CloudColors) -> go.Scatter3d:
     return go.Scatter3d(
-        x=geometry.points[:, 0], y=geometry.points[:, 1], z=geometry.points[:, 2],
+        x=geometry.points[:, 0], y=geometry.points[:, 1], z=geometry.points[:, 2], customdata=geometry.coordinate,
         mode="markers", hoverinfo="none", showlegend=False,
         marker={
             "size": 3.4, "opacity": 0.8, "color": colors.numbers, "colorscale": colors.scale,
@@ -151,14 +115,17 @@ def _empty_traces() -> list[go.Scatter3d]:
     nothing = np.zeros((0, 3), dtype=np.float32)
     chord = _line(nothing, CURVE_COLOR, 3, "dash")
     path = _line(nothing, "#ecb44c", 9)
-    marks = [
-        go.Scatter3d(
-            x=[], y=[], z=[], mode="markers", hoverinfo="skip", showlegend=False,
-            marker={"size": size, "color": color, "line": {"width": 2, "color": "#14181d"}, "opacity": 1},
-        )
-        for size, color in ((7, "#f4f5f6"), (11, "#ecb44c"), (9, "#f4f5f6"))
-    ]  # fmt: skip
-    return [chord, path, *marks]
+    start, handle, texts = (_marks(size, color) for size, color in ((7, "#f4f5f6"), (11, "#ecb44c"), (9, "#f4f5f6")))
+    return [chord, path, start, handle, texts, _marks(4.6, GREY, "none"), _marks(13, "#f4f5f6", symbol="circle-open")]
+
+
+def _marks(size: float, color: str, hover: str = "skip", symbol: str = "circle") -> go.Scatter3d:
+    return go.Scatter3d(
+        x=[], y=[], z=[], mode="markers", hoverinfo=hover, showlegend=False,
+        marker={
+            "size": size, "color": color, "symbol": symbol, "line": {"width": 2, "color": "#14181d"}, "opacity": 1
+        },
+    )  # fmt: skip
 
 
 def cloud_labels(summary: ClusterSummary, geometry: ClusterGeometry) -> list[CloudLabel]:

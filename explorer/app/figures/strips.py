@@ -48,6 +48,8 @@ class StripsView:
     """Names of values and their share of the width."""
     ramp: tuple[str, ...]
     """Colours of the coordinate from left to right."""
+    closed: bool
+    """Whether the right end is the left one again."""
 
 
 def strips_view(summary: ClusterSummary, geometry: ClusterGeometry) -> StripsView:
@@ -60,6 +62,7 @@ def strips_view(summary: ClusterSummary, geometry: ClusterGeometry) -> StripsVie
         strips=tuple(ordered),
         ticks=coordinate_ticks(summary, geometry),
         ramp=tuple(position_colors(closed, np.linspace(0, 1, 13))),
+        closed=closed,
     )
 
 
@@ -73,7 +76,7 @@ def _strip(summary: ClusterSummary, geometry: ClusterGeometry, atom: int, closed
     curve = np.nan_to_num(geometry.tuning[atom].astype(np.float32))
     top = float(curve.max(initial=0.0))
     peak = (int(np.argmax(curve)) + 0.5) / max(len(curve), 1)
-    varies = top > 0 and (top - float(curve.min())) / top > VARIES
+    varies = tells_apart(curve)
     return Strip(
         feature=int(geometry.atoms[atom]),
         role="core" if atom < geometry.n_core else "halo",
@@ -83,6 +86,12 @@ def _strip(summary: ClusterSummary, geometry: ClusterGeometry, atom: int, closed
         peak=nearest_value(summary, geometry, peak),
         strongest=top,
     )
+
+
+def tells_apart(curve: Float32[np.ndarray, "bin"]) -> bool:
+    """Whether a tuning curve tells positions apart: it swings by more than VARIES of its peak."""
+    top = float(curve.max(initial=0.0))
+    return top > 0 and (top - float(curve.min())) / top > VARIES
 
 
 def _area(curve: Float32[np.ndarray, "bin"], closed: bool) -> str:

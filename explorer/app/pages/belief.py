@@ -6,6 +6,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from explorer.app.figures.tree import tree_view
+from explorer.app.pages.card import card
 from explorer.app.pages.tree import tree_block
 from explorer.app.words import count, counted, number
 from explorer.records import ClusterSummary, CondensedTree, Evidence, FeatureTable
@@ -35,15 +36,8 @@ def belief_panel(
     facts = belief_facts(summary, evidence)
     told = [html.Li([html.B(fact.told), html.Span(fact.meaning, className="muted")]) for fact in facts]
     branch = [] if tree is None or not len(tree.parent) else [tree_block(tree_view(summary, tree, features))]
-    return html.Section(
-        [
-            html.H2("How far to believe it"),
-            html.P(verdict(summary, evidence)),
-            html.Ul(told, className="facts-list small"),
-            *branch,
-        ],
-        className="panel belief",
-    )
+    body = [html.P(verdict(summary, evidence)), html.Ul(told, className="facts-list small"), *branch]
+    return card("evidence", html.H2("How far to believe it"), body, class_name="panel padded belief")
 
 
 def verdict(summary: ClusterSummary, evidence: Evidence | None) -> str:

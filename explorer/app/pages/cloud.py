@@ -1,4 +1,4 @@
-"""The cloud's card: its drawing, what colours it, how much of it is shown, and its table."""
+"""The cloud's card: its drawings, which axes they show, what colours them, how much of it is shown, and its table."""
 
 from dataclasses import asdict
 from typing import Any
@@ -8,42 +8,50 @@ from dash.development.base_component import Component
 
 from explorer.app import ids
 from explorer.app.figures.cloud import cloud_figure, cloud_labels
-from explorer.app.pages.parts import attributes, details, select, table
+from explorer.app.figures.cloud_colors import CloudColors, cloud_colors
+from explorer.app.pages.card import card
+from explorer.app.pages.parts import Node, attributes, details, select, table
 from explorer.app.state import View
 from explorer.app.words import count, number, percent, sentence, visible
-from explorer.records import CURVES, ClusterGeometry, ClusterSummary
+from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
 
 CONFIG: Any = {"displayModeBar": False, "scrollZoom": True, "responsive": True}
 """Plotly's own buttons stay away."""
 TABLE_ROWS = 200
 """Points that the table beside the cloud lists."""
+PLANES = ("12", "13", "23")
+"""Pairs of axes, as a link writes them."""
 
 
-def cloud_side(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> Component:
-    """The card of a manifold's page."""
-    return html.Div(
-        [
-            html.Div(
-                [
-                    html.Span("colour by"),
-                    select(ids.COLOR_BY, color_options(summary, geometry), view.color, "pill"),
-                    html.Span("drag to turn, wheel to zoom", className="hint"),
-                ],
-                className="cloud-bar",
-            ),
-            cloud_graph(summary, geometry, view),
-            dcc.Tooltip(id=ids.CLOUD_TIP, direction="top", className="tip"),
-            _foot(summary, geometry),
-        ],
-        className="cloud-box panel",
-    )
+def cloud_card(
+    summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, view: View, data: str
+) -> Component:
+    """The card of a manifold's page; ``data`` is the address of its points as text."""
+    colors = cloud_colors(summary, geometry, view.color, vocabulary)
+    names = html.Div(id=ids.PLANES, className="planes")
+    tip = dcc.Tooltip(id=ids.CLOUD_TIP, direction="top", className="tip")
+    space = cloud_graph(summary, geometry, view, vocabulary)
+    drawings = html.Div([space, names, tip], className="cloud-views", **attributes(data_axes=view.axes))
+    legend = html.Div(legend_nodes(colors), id=ids.LEGEND, className="legend")
+    hints = [
+        html.Span("drag to turn, click to pick", className="hint in-space"),
+        html.Span("draw around points to pick them", className="hint in-plane"),
+    ]
+    below = html.Div([legend, *hints], className="legend-row")
+    picture = html.Div([drawings, below], className="card-picture cloud-picture")
+    body = [picture, _foot(summary, geometry)]
+    controls: list[Node] = [_axes(geometry, view), _color(summary, geometry, view)]
+    title = html.H2("Activations", className="sr")
+    return card("cloud", title, body, controls=controls, data=data, class_name="cloud-box panel")
 
 
-def cloud_graph(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> Component:
-    """The drawing alone."""
+def cloud_graph(
+    summary: ClusterSummary, geometry: ClusterGeometry, view: View, vocabulary: Vocabulary | None = None
+) -> Component:
+    """The drawing in three dimensions alone."""
     graph = dcc.Graph(
         id=ids.CLOUD,
-        figure=cloud_figure(summary, geometry, view),
+        figure=cloud_figure(summary, geometry, view, vocabulary),
         responsive=True,
         clear_on_unhover=True,
         config=CONFIG,
@@ -61,7 +69,31 @@ def curve_data(summary: ClusterSummary, geometry: ClusterGeometry) -> dict[str, 
         "curve": curve,
         "labels": [asdict(label) for label in cloud_labels(summary, geometry)],
         "middle": geometry.points.mean(axis=0).tolist(),
+        "axes": axis_names(geometry),
     }
+
+
+def axis_names(geometry: ClusterGeometry) -> list[str]:
+    """The drawn axes with the share of the position's variance that each explains."""
+    return [f"axis {axis} · {percent(float(share))}" for axis, share in enumerate(geometry.axis_share, start=1)]
+
+
+def legend_nodes(colors: CloudColors) -> list[Node]:
+    """What the colours mean: each kind with its points, which a click picks; or a ramp with its ends."""
+    if colors.kinds:
+        return [
+            html.Button(
+                [html.I(style={"background": kind.color}), kind.text, html.Span(count(kind.points), className="muted")],
+                type="button",
+                className="kind",
+                title="Pick these points",
+                **attributes(data_pick=kind.pick),
+            )
+            for kind in colors.kinds
+        ]
+    stops = ", ".join(f"{color} {float(at):.1%}" for at, color in colors.scale)
+    ramp = html.I(className="ramp", style={"background": f"linear-gradient(90deg, {stops})"})
+    return [html.Span(colors.ends[0]), ramp, html.Span(colors.ends[1])]
 
 
 def color_options(summary: ClusterSummary, geometry: ClusterGeometry) -> list[dict[str, str]]:
@@ -69,6 +101,11 @@ def color_options(summary: ClusterSummary, geometry: ClusterGeometry) -> list[di
     options = [{"label": "position", "value": "coordinate"}]
     if summary.order:
         options.append({"label": "value", "value": "value"})
+    options += [
+        {"label": "token", "value": "token"},
+        {"label": "place in document", "value": "document"},
+        {"label": "place in text", "value": "text"},
+    ]
     roles = ("core" if atom < geometry.n_core else "halo" for atom in range(len(geometry.atoms)))
     return options + [
         {"label": f"{role} {feature}", "value": f"feature-{feature}"}
@@ -76,12 +113,39 @@ def color_options(summary: ClusterSummary, geometry: ClusterGeometry) -> list[di
     ]
 
 
+def _axes(geometry: ClusterGeometry, view: View) -> Component:
+    shares = geometry.axis_share
+    options = [("3d", "3-D", f"three axes: {percent(float(shares.sum()))} of the variance")]
+    for pair in PLANES:
+        share = percent(float(shares[[int(axis) - 1 for axis in pair]].sum()))
+        options.append(
+            (pair, f"{pair[0]}–{pair[1]} · {share}", f"axes {pair[0]} and {pair[1]}: {share} of the variance")
+        )
+    options.append(("all", "all", "each way side by side"))
+    buttons = [
+        html.Button(
+            text,
+            type="button",
+            title=title,
+            **attributes(data_axes=axes, aria_pressed=str(axes == view.axes).lower()),
+        )
+        for axes, text, title in options
+    ]
+    label = attributes(aria_label="Axes that are drawn, with their variance")
+    return html.Div(buttons, id=ids.AXES, className="segments", role="group", **label)
+
+
+def _color(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> Component:
+    picker = select(ids.COLOR_BY, color_options(summary, geometry), view.color, "pill")
+    return html.Div([html.Span("colour by"), picker], className="color-by")
+
+
 def _foot(summary: ClusterSummary, geometry: ClusterGeometry) -> Component:
     shares = geometry.axis_share
     each = ", ".join(percent(float(share)) for share in shares)
     lines = [
         html.Span(f"{count(len(geometry.points))} of {count(summary.n_tokens)} activations shown"),
-        html.Span(f"three axes explain {percent(float(shares.sum()))}", title=f"Of the position's variance: {each}"),
+        html.Span(f"axes 1, 2, 3 explain {each}", title="Of the position's variance"),
     ]
     head = ("position", "value", "axis 1", "axis 2", "axis 3")
     as_table = details("as a table", [table(head, _rows(summary, geometry))])

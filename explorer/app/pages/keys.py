@@ -14,6 +14,8 @@ KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("A tour", (("→ Space", "next step"), ("←", "step back"), ("Home End", "first, last"), ("f", "full screen"))),
     ("The map", (("← → ↑ ↓", "move it"), ("+ −", "zoom"), ("0", "all of it"), ("Esc", "clear the selection"))),
     ("The tiles", (("← → ↑ ↓", "to the next tile"), ("PgUp PgDn Home End", "further"), ("Enter", "open it"))),
+    ("An enlarged card", (("Esc", "back to its place"),)),
+    ("A feature's strip", (("Enter", "colour the cloud by it"), ("← →", "point at places along the shape"))),
     ("A path that is steered", (("← →", "move the handle along the path"), ("Home End", "to the path's ends"))),
 )
 """What each key does, by where it does it."""

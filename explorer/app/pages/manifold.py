@@ -9,9 +9,11 @@ from explorer.app import ids
 from explorer.app.figures.strips import strips_view
 from explorer.app.links import Links
 from explorer.app.pages.belief import belief_panel
-from explorer.app.pages.cloud import cloud_side, curve_data
+from explorer.app.pages.card import card, card_attributes, card_tools
+from explorer.app.pages.cloud import cloud_card, curve_data
 from explorer.app.pages.compare_bar import side_of
-from explorer.app.pages.examples import examples_block
+from explorer.app.pages.contexts import contexts_card, picked_fires
+from explorer.app.pages.features import atom_feature, features_card
 from explorer.app.pages.numbers import number_rows, numbers_block
 from explorer.app.pages.page import Crumb, Page
 from explorer.app.pages.parts import Node, details, table
@@ -61,22 +63,34 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
         steerable: whether a host is named that may hold the run's subject.
     """
     run, summary = opened.run, opened.summary
-    prompt, begin = suggest_prompt(opened.geometry, opened.vocabulary)
+    geometry, vocabulary = opened.geometry, opened.vocabulary
+    points = f"{links.cluster_data(run.id, summary.id)}/points.tsv"
+    prompt, begin = suggest_prompt(geometry, vocabulary)
+    chosen = atom_feature(geometry, view.color)
     body: list[Node] = [
         dcc.Store(id=ids.CLUSTER_STORE, data=cluster_data(opened, links)),
         *[dcc.Store(id=store) for store in (ids.STEER_STORE, ids.STREAM_STORE, ids.CLOUD_STORE)],
         dcc.Store(id=ids.POSITION_STORE, data=view.position),
+        dcc.Store(id=ids.PICK_STORE, data=view.pick),
+        dcc.Store(id=ids.FEATURE_STORE, data=chosen),
+        dcc.Store(id=ids.PICK_FIRES, data=picked_fires(geometry, view.pick)),
         try_panel(run, links, view.text or prompt, steerable, summary.id),
-        html.Div([cloud_side(summary, opened.geometry, view), _facts_side(opened)], className="manifold"),
-        steering_panel(
-            summary,
-            view,
-            prompt,
-            suggest_end(summary, opened.geometry, begin),
-            proposed_readout(summary, opened.geometry, opened.vocabulary),
-            steerable,
+        html.Div([cloud_card(summary, geometry, vocabulary, view, points), _facts_side(opened)], className="manifold"),
+        _steering(
+            steering_panel(
+                summary,
+                view,
+                prompt,
+                suggest_end(summary, geometry, begin),
+                proposed_readout(summary, geometry, vocabulary),
+                steerable,
+            )
         ),
-        html.Div([_examples(opened), _belief(opened), _made(run)], className="below"),
+        features_card(summary, geometry, run.features(), vocabulary, chosen),
+        html.Div(
+            [contexts_card(summary, geometry, vocabulary, view.pick, points), _belief(opened), _made(run)],
+            className="below",
+        ),
     ]
     crumbs = (Crumb("Runs", links.gallery()), Crumb(run.manifest.title, links.atlas(run.id)), Crumb(summary.label))
     compare = dcc.Link("Compare with…", links.compare(side_of(run.id, summary.id)), className="button")
@@ -93,7 +107,7 @@ def cluster_data(opened: OpenCluster, links: Links) -> dict[str, object]:
         "label": summary.label,
         "fingerprint": subject.fingerprint if subject else "",
         "api": links.api(),
-        "data": f"{links.data(run.id)}/cluster/{summary.id}",
+        "data": links.cluster_data(run.id, summary.id),
         "shape": curve_data(summary, opened.geometry),
         "strips": asdict(strips_view(summary, opened.geometry)),
     }
@@ -108,16 +122,12 @@ def _facts_side(opened: OpenCluster) -> Component:
         html.Span(f"{count(geometry.n_core)} core + {count(halo)} halo features", className="tag", title=CORE_AND_HALO),
         html.Span(f"{count(summary.n_tokens)} tokens", className="tag"),
     ]
-    return html.Div(
-        [
-            html.H1(summary.label),
-            html.P(sentence(summary.words), className="words"),
-            html.Div(tags, className="tags"),
-            numbers_block(number_rows(summary, geometry)),
-            _strips(opened),
-        ],
-        className="facts",
-    )
+    body: list[Node] = [
+        html.P(sentence(summary.words), className="words"),
+        html.Div(tags, className="tags"),
+        numbers_block(number_rows(summary, geometry)),
+    ]
+    return html.Div([card("numbers", html.H1(summary.label), body, class_name=""), _strips(opened)], className="facts")
 
 
 def _strips(opened: OpenCluster) -> Component:
@@ -126,26 +136,19 @@ def _strips(opened: OpenCluster) -> Component:
         for strip in strips_view(opened.summary, opened.geometry).strips
     ]
     along = "the curve" if opened.summary.shape in CURVES else "the cloud's longest axis"
-    return html.Div(
-        [
-            html.H3(f"Where each of the {count(len(rows))} features fires along {along}"),
-            html.Div(id=ids.STRIPS, className="strips"),
-            html.P("Coloured: tells positions apart. Grey: fires everywhere alike. Each is scaled to its peak."),
-            details("as a table", [table(("feature", "fires most at", "mean activation there"), rows)]),
-        ],
-        className="strips-box small muted",
-    )
+    body = [
+        html.Div(id=ids.STRIPS, className="strips card-picture"),
+        html.P("Coloured: tells positions apart. Grey: fires everywhere alike. Each is scaled to its peak."),
+        details("as a table", [table(("feature", "fires most at", "mean activation there"), rows)]),
+    ]
+    title = html.H3(f"Where each of the {count(len(rows))} features fires along {along}")
+    return card("strips", title, body, class_name="strips-box small muted")
 
 
-def _examples(opened: OpenCluster) -> Component:
-    return html.Section(
-        [
-            html.H2("Top examples of each feature"),
-            html.P("Strongest tokens first; the marked token is where the feature fires.", className="muted small"),
-            examples_block(opened.geometry, opened.vocabulary),
-        ],
-        className="panel",
-    )
+def _steering(panel: Component) -> Component:
+    """The panel with the tools of every card."""
+    tools = html.Div(card_tools("steering"), className="card-head")
+    return html.Div([tools, panel], className="card steer-card", **card_attributes("steering"))
 
 
 def _belief(opened: OpenCluster) -> Component:
@@ -154,7 +157,8 @@ def _belief(opened: OpenCluster) -> Component:
 
 
 def _made(run: Run) -> Component:
-    return html.Section([html.H2("How this was made"), provenance(run.manifest, run.digest)], className="panel")
+    body = [provenance(run.manifest, run.digest)]
+    return card("provenance", html.H2("How this was made"), body, class_name="panel padded")
 
 
 def _neighbours(run: Run, summary: ClusterSummary, links: Links) -> Component:

@@ -7,7 +7,7 @@ from typing import Any
 
 from explorer.app.choose import choose_tiles
 from explorer.app.compared import sides_of
-from explorer.app.figures.cloud import CloudColors, cloud_colors
+from explorer.app.figures.cloud_colors import cloud_colors
 from explorer.app.links import (
     AtlasRoute,
     ClusterRoute,
@@ -19,12 +19,16 @@ from explorer.app.links import (
     TourRoute,
 )
 from explorer.app.pages.atlas import atlas_page
+from explorer.app.pages.cloud import legend_nodes
 from explorer.app.pages.compare import pair_page
 from explorer.app.pages.compare_runs import runs_page
+from explorer.app.pages.contexts import contexts_block, picked_fires
+from explorer.app.pages.features import atom_feature, feature_detail, feature_title
 from explorer.app.pages.gallery import gallery_page
 from explorer.app.pages.manifold import manifold_page, open_cluster
 from explorer.app.pages.messages import broken, link_notice, not_found
 from explorer.app.pages.page import Page
+from explorer.app.pages.parts import Node
 from explorer.app.pages.shared import shared_page
 from explorer.app.pages.tiles import tile_count, wall_data
 from explorer.app.pages.tour import COLLECTION, tour_cards, tour_link, tour_page
@@ -177,14 +181,76 @@ def tiles_at(site: Site, path: str, chosen: dict[str, str], fires: Mapping[str, 
     return TilesPart(tile_count(len(tiles), len(run.manifest.clusters), len(wall["fires"])), wall)
 
 
-def colors_at(site: Site, path: str, by: str) -> CloudColors:
+@dataclass(frozen=True)
+class ColorsPart:
+    """What changes on a manifold's page with what colours its cloud."""
+
+    drawn: dict[str, object]
+    """The points' colours."""
+    legend: list[Node]
+    """What they mean."""
+
+
+def colors_at(site: Site, path: str, by: str) -> ColorsPart:
     """The colours of the cloud at an address.
 
     Raises:
         RequestError: nothing that can colour a cloud, or no manifold at that address.
     """
     run, cluster = run_and_cluster(site, path)
-    return cloud_colors(run.summary(cluster), run.cluster(cluster), read_fields({"color": by}).color)
+    color = read_fields({"color": by}).color
+    colors = cloud_colors(run.summary(cluster), run.cluster(cluster), color, run.vocabulary())
+    drawn = {"numbers": colors.numbers.tolist(), "scale": colors.scale, "low": colors.low, "high": colors.high}
+    return ColorsPart(drawn, legend_nodes(colors))
+
+
+@dataclass(frozen=True)
+class FeaturePart:
+    """What stands beside the table of features."""
+
+    feature: int
+    """Feature number."""
+    title: str
+    """Its heading."""
+    detail: list[Node]
+    """What there is to know of it."""
+
+
+def feature_at(site: Site, path: str, by: str) -> FeaturePart | None:
+    """The feature that colours the cloud at an address; None where none of the cluster's does.
+
+    Raises:
+        RequestError: nothing that can colour a cloud, or no manifold at that address.
+    """
+    run, cluster = run_and_cluster(site, path)
+    geometry = run.cluster(cluster)
+    feature = atom_feature(geometry, by)
+    if by != f"feature-{feature}":
+        return None
+    return FeaturePart(feature, feature_title(geometry, feature), feature_detail(geometry, run.vocabulary(), feature))
+
+
+@dataclass(frozen=True)
+class PickedPart:
+    """What changes on a manifold's page with the tokens that are picked."""
+
+    contexts: list[Node]
+    """The picked tokens in their contexts."""
+    fires: dict[str, int]
+    """On how many of them each feature fires."""
+
+
+def picked_at(site: Site, path: str, pick: str) -> PickedPart:
+    """The tokens that are picked in the cloud at an address.
+
+    Raises:
+        RequestError: no list of numbers, or no manifold at that address.
+    """
+    run, cluster = run_and_cluster(site, path)
+    summary, geometry, data = run.summary(cluster), run.cluster(cluster), site.links.cluster_data(run.id, cluster)
+    text = read_fields({"pick": pick}).pick
+    block = contexts_block(summary, geometry, run.vocabulary(), text, f"{data}/points.tsv")
+    return PickedPart(block, picked_fires(geometry, text))
 
 
 def run_at(site: Site, path: str) -> Run:

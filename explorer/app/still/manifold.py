@@ -7,7 +7,7 @@ from dash.development.base_component import Component
 
 from explorer.app import ids
 from explorer.app.contexts import read_context
-from explorer.app.figures.cloud import cloud_colors
+from explorer.app.figures.cloud_colors import cloud_colors
 from explorer.app.figures.strips import strips_view
 from explorer.app.pages.belief import belief_panel
 from explorer.app.pages.cloud import cloud_graph, color_options, curve_data
@@ -47,7 +47,7 @@ def manifold_still(run: Run, cluster: int) -> Page:
 def _data(opened: OpenCluster) -> dict[str, object]:
     summary, geometry = opened.summary, opened.geometry
     chosen = [option["value"] for option in color_options(summary, geometry)]
-    colors = {value: asdict(cloud_colors(summary, geometry, value)) for value in chosen}
+    colors = {value: asdict(cloud_colors(summary, geometry, value, opened.vocabulary)) for value in chosen}
     return {"shape": curve_data(summary, geometry), "strips": asdict(strips_view(summary, geometry)), "colors": colors}
 
 

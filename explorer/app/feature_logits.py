@@ -1,0 +1,58 @@
+"""What one feature makes the model say: one question to the host, told in words where it fails."""
+
+from dash import html
+
+from explorer.app.pages.features import LENS
+from explorer.app.pages.parts import Node
+from explorer.app.pages.route import run_and_cluster
+from explorer.app.relay import NO_HOST, host_words
+from explorer.app.site import Site
+from explorer.app.words import visible
+from explorer.errors import HostError, RequestError
+from explorer.runs.run import Run
+from explorer.steering.feature_protocol import FeatureReply, FeatureRequest, TokenLogit
+
+
+async def ask_feature(site: Site, path: str, feature: int) -> list[Node]:
+    """Ask the host for a feature's direct effect on the next token; whatever goes wrong is told in words."""
+    if site.host is None:
+        return [html.P(NO_HOST, className="muted small")]
+    try:
+        run, _ = run_and_cluster(site, path)
+        reply = await site.host.feature(feature_request(run, feature))
+    except HostError as error:
+        return [html.P(host_words(error), className="problem small")]
+    except RequestError as error:
+        return [html.P(f"{error.where}: found {error.found}, wanted {error.wanted}.", className="problem small")]
+    return logits_block(reply)
+
+
+def feature_request(run: Run, feature: int) -> FeatureRequest:
+    """The question.
+
+    Raises:
+        RequestError: no such feature, or a run without a subject.
+    """
+    subject = run.manifest.subject
+    if subject is None or not subject.fingerprint:
+        raise RequestError("run", "no model named in it", "a run that a host can serve")
+    if not 0 <= feature < run.manifest.n_features:
+        raise RequestError("feature", str(feature), f"0 to {run.manifest.n_features - 1}")
+    return FeatureRequest(run=run.id, fingerprint=subject.fingerprint, feature=feature)
+
+
+def logits_block(reply: FeatureReply) -> list[Node]:
+    """The tokens that a feature speaks for and against, strongest first, as bars and numbers."""
+    largest = max((abs(one.logit) for one in (*reply.promoted, *reply.suppressed)), default=0.0) or 1.0
+    columns = [
+        html.Div([html.H5(title), html.Ul([_token(one, largest) for one in tokens])])
+        for title, tokens in (("for", reply.promoted), ("against", reply.suppressed))
+    ]
+    return [html.P(LENS, className="muted small"), html.Div(columns, className="logits")]
+
+
+def _token(one: TokenLogit, largest: float) -> html.Li:
+    width = f"{100 * abs(one.logit) / largest:.1f}%"
+    bar = html.I(className="minus" if one.logit < 0 else "", style={"width": width})
+    text = html.Span(visible(one.text).strip() or "␣")
+    return html.Li([bar, text, html.Span(f"{one.logit:+.2f}", className="muted")])

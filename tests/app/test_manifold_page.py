@@ -1,0 +1,216 @@
+"""The manifold page's parts: colours and what they mean, features, contexts, what can be copied."""
+
+import asyncio
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dash._utils import to_json
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from explorer.app.feature_logits import ask_feature
+from explorer.app.figures.cloud_colors import MOST_TOKENS, CloudColors, cloud_colors
+from explorer.app.figures.colors import GREY
+from explorer.app.figures.features import activation_histogram, feature_rows, field_width, quantile_samples
+from explorer.app.pages.contexts import ALONG, MOST_ROWS, contexts_block
+from explorer.app.pages.features import atom_feature
+from explorer.app.pages.route import colors_at, feature_at, page_at, picked_at
+from explorer.app.picks import read_picks
+from explorer.app.run_routes import points_text
+from explorer.errors import RequestError
+from explorer.records import CONTEXT_BEFORE
+from explorer.runs.run import Run
+from tests.app.fake_host import FakeHost
+from tests.app.test_pages import components, site_of
+
+RING, YEARS = 0, 1
+PATH = "/run/planted/cluster/0"
+Codes = arrays(np.float32, st.integers(0, 40), elements=st.floats(0, 100, width=32))
+
+
+def colored(run: Run, by: str) -> CloudColors:
+    return cloud_colors(run.summary(RING), run.cluster(RING), by, run.vocabulary())
+
+
+@pytest.mark.parametrize("by", ["value", "token"])
+def test_kinds_name_every_point_once(run: Run, by: str) -> None:
+    colors = colored(run, by)
+    points = len(run.cluster(RING).points)
+    picks = np.concatenate([read_picks(kind.pick, points) for kind in colors.kinds])
+    assert sorted(picks.tolist()) == list(range(points))
+    assert [len(read_picks(kind.pick, points)) for kind in colors.kinds] == [kind.points for kind in colors.kinds]
+
+
+def test_tokens_have_colours_by_how_common_they_are(run: Run) -> None:
+    colors = colored(run, "token")
+    tokens = run.cluster(RING).context_ids[:, CONTEXT_BEFORE]
+    counts = [kind.points for kind in colors.kinds if kind.color != GREY]
+    assert counts == sorted(np.bincount(tokens), reverse=True)[: len(counts)]
+    assert len(counts) <= MOST_TOKENS
+    assert len({kind.color for kind in colors.kinds}) == len(colors.kinds)
+    first = read_picks(colors.kinds[0].pick, len(tokens))
+    assert set(colors.numbers[first].tolist()) == {0.0}
+
+
+def test_places_in_document_and_text_are_told(run: Run) -> None:
+    geometry = run.cluster(RING)
+    inside = geometry.token_index % 24
+    np.testing.assert_array_equal(colored(run, "document").numbers, inside.astype(np.float32))
+    np.testing.assert_array_equal(colored(run, "text").numbers, geometry.token_index.astype(np.float32))
+
+
+@pytest.mark.parametrize("by", ["coordinate", "value", "token", "document", "text", "feature-3", "feature-999999"])
+def test_every_colour_has_a_meaning(run: Run, by: str) -> None:
+    for cluster in (RING, YEARS):
+        colors = cloud_colors(run.summary(cluster), run.cluster(cluster), by, run.vocabulary())
+        assert colors.kinds or all(colors.ends)
+        assert colors.low < colors.high
+
+
+@given(Codes)
+def test_a_histogram_counts_what_fires(codes: np.ndarray) -> None:
+    assert sum(activation_histogram(codes)) == int((codes > 0).sum())
+
+
+@given(Codes)
+def test_quantiles_fall_from_the_strongest_to_the_weakest(codes: np.ndarray) -> None:
+    shown = codes[quantile_samples(codes)]
+    assert (np.diff(shown) <= 0).all()
+    if (codes > 0).any():
+        assert shown[0] == codes.max()
+        assert shown[-1] == codes[codes > 0].min()
+    else:
+        assert len(shown) == 0
+
+
+def test_a_fields_width_is_its_width_at_half_height() -> None:
+    assert field_width(np.array([0, 1, 2, 1, 0, 0, 0, 0], np.float32)) == 3 / 8
+    assert field_width(np.ones(8, np.float32)) == 1.0
+    assert field_width(np.zeros(8, np.float32)) == 0.0
+
+
+def test_a_row_tells_what_the_run_stores(run: Run) -> None:
+    summary, geometry, table = run.summary(RING), run.cluster(RING), run.features()
+    rows = feature_rows(summary, geometry, table)
+    assert [row.feature for row in rows] == geometry.atoms.tolist()
+    assert [row.role for row in rows] == ["core"] * geometry.n_core + ["halo"] * (len(rows) - geometry.n_core)
+    for row in rows:
+        codes = geometry.codes[:, row.atom].astype(np.float32)
+        assert row.fires == table.fires[row.feature]
+        assert sum(row.histogram) == (codes > 0).sum()
+        assert row.strongest == codes.max()
+    tile = rows[3]
+    assert tile.varies
+    assert 0 < tile.spread < 0.3
+    assert tile.peak in summary.order
+
+
+def test_the_page_shows_the_links_feature_and_the_first_of_the_core_otherwise(run: Run) -> None:
+    geometry = run.cluster(RING)
+    for color, feature in (("feature-5", 5), ("feature-99999", 0), ("coordinate", 0)):
+        assert atom_feature(geometry, color) == feature
+
+
+def test_without_picks_tokens_from_all_along_are_shown(run: Run) -> None:
+    geometry = run.cluster(RING)
+    told, _ = contexts_block(run.summary(RING), geometry, run.vocabulary(), "", "/points.tsv")
+    assert f"{ALONG} of {len(geometry.points)} drawn tokens" in to_json(told)
+
+
+def rows_of(block: object) -> list[int]:
+    return [
+        int(one["props"]["data-sample"])
+        for one in components(json.loads(to_json(block)), "Tr")
+        if "data-sample" in one["props"]
+    ]  # type: ignore[index,operator]
+
+
+def test_picked_tokens_are_shown_by_their_place_and_counted(run: Run) -> None:
+    geometry = run.cluster(RING)
+    block = contexts_block(run.summary(RING), geometry, run.vocabulary(), "4,8-10", "/points.tsv")
+    shown = rows_of(block)
+    assert sorted(shown) == [4, 8, 9, 10]
+    assert geometry.coordinate[shown].tolist() == sorted(geometry.coordinate[shown].tolist())
+    assert "4 drawn tokens of 600 picked." in to_json(block)
+    many = contexts_block(run.summary(RING), geometry, run.vocabulary(), "0-299", "/points.tsv")
+    assert len(rows_of(many)) == MOST_ROWS
+    assert "300 drawn tokens of 600 picked, 100 shown." in to_json(many)
+
+
+def test_what_is_picked_changes_with_the_address(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+    site = site_of(runs_folder, tmp_path / "s.sqlite", prefix="/lab/")
+    part = picked_at(site, f"/lab{PATH}", "4,8")
+    fires = (run.cluster(RING).codes[[4, 8]] > 0).sum(axis=0)
+    assert list(part.fires.values()) == fires.tolist()
+    assert "/lab/api/run/planted/cluster/0/points.tsv?pick=4,8" in repr(part.contexts)
+    assert picked_at(site, f"/lab{PATH}", "").fires == {}
+    for path, pick in ((f"/lab{PATH}", "x"), ("/lab/", "1")):
+        with pytest.raises(RequestError):
+            picked_at(site, path, pick)
+
+
+def test_a_feature_that_colours_is_told_of_and_another_colour_leaves_it(runs_folder: Path, tmp_path: Path) -> None:
+    site = site_of(runs_folder, tmp_path / "s.sqlite")
+    told = feature_at(site, PATH, "feature-3")
+    assert told is not None
+    assert told.title == "Feature 3 (core)"
+    assert len(components(json.loads(to_json(told.detail)), "Mark")) > 8
+    assert feature_at(site, PATH, "token") is None
+    assert "Monday" in to_json(colors_at(site, PATH, "token").legend)
+    with pytest.raises(RequestError):
+        colors_at(site, PATH, "feature-x")
+
+
+def test_a_link_opens_its_axes_and_picks(runs_folder: Path, tmp_path: Path) -> None:
+    site = site_of(runs_folder, tmp_path / "s.sqlite")
+    body = json.loads(to_json(list(page_at(site, PATH, "?v=1&axes=13&pick=4,8").body)))
+    pressed = [
+        one["props"]["data-axes"] for one in components(body, "Button") if one["props"].get("aria-pressed") == "true"
+    ]  # type: ignore[index,attr-defined]
+    assert pressed == ["13"]
+    assert sorted(rows_of(body)) == [4, 8]
+
+
+def test_every_card_has_its_three_tools(runs_folder: Path, tmp_path: Path) -> None:
+    site = site_of(runs_folder, tmp_path / "s.sqlite")
+    body = json.loads(to_json(list(page_at(site, PATH, "").body)))
+    cards = [one for kind in ("Section", "Div") for one in components(body, kind) if "data-card" in one["props"]]  # type: ignore[operator]
+    names = [one["props"]["data-card"] for one in cards]  # type: ignore[index]
+    assert sorted(names) == ["cloud", "contexts", "evidence", "features", "numbers", "provenance", "steering", "strips"]
+    for one in cards:
+        does = [button["props"].get("data-do") for button in components(one, "Button")]  # type: ignore[attr-defined]
+        assert [name for name in does if name] == ["enlarge", "copy", "save-svg", "save-png"]
+
+
+def test_points_are_told_as_text_whole_or_as_picked(run: Run) -> None:
+    geometry = run.cluster(RING)
+    rows = list(csv.DictReader(points_text(run, RING, "").splitlines(), dialect="excel-tab"))
+    assert [int(row["token_index"]) for row in rows] == geometry.token_index.tolist()
+    np.testing.assert_array_equal(np.array([float(row["x"]) for row in rows], np.float32), geometry.points[:, 0])
+    few = points_text(run, RING, "4,8").splitlines()
+    assert len(few) == 3
+    assert few[1].startswith(f"{geometry.token_index[4]}\t")
+
+
+def ask(site_host: FakeHost | None, folder: Path, shares: Path, feature: int = 5) -> str:
+    return to_json(asyncio.run(ask_feature(site_of(folder, shares / "s.sqlite", site_host), PATH, feature)))
+
+
+def test_what_a_feature_says_is_told_for_and_against(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+    host = FakeHost(run)
+    told = ask(host, runs_folder, tmp_path)
+    assert host.asked == 1
+    assert told.index("Saturday") < told.index("+3.00") < told.index("-2.00")
+
+
+def test_a_feature_cannot_be_asked_of_nobody(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+    assert "No steering host" in ask(None, runs_folder, tmp_path)
+    host = FakeHost(run)
+    assert "found 999999" in ask(host, runs_folder, tmp_path, 999_999)
+    host.alive = False
+    assert "does not answer" in ask(host, runs_folder, tmp_path)
+    assert host.asked == 0

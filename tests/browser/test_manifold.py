@@ -1,0 +1,318 @@
+"""The manifold page: linked picking, axes, features, and cards that are enlarged, copied and saved."""
+
+import re
+import struct
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from playwright.sync_api import BrowserContext, Download, Page, expect
+
+from explorer.app.picks import read_picks
+from explorer.runs.run import Run
+from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, watched
+
+pytestmark = pytest.mark.browser
+
+SVG = "{http://www.w3.org/2000/svg}"
+TRACE = "(number) => Array.from(document.querySelector('#cloud .js-plotly-plot').data[number].x || [])"
+FAR_LEFT = (0.0, 0.0, 0.5, 1.0)
+"""Left half of a plane, as shares of its width and height."""
+
+
+def open_manifold(page: Page, app: App, query: str = "") -> Run:
+    page.goto(f"{app.url}/run/planted/cluster/0{query}")
+    page.wait_for_selector("#strips .strip")
+    return app.host.run
+
+
+def show_axes(page: Page, axes: str) -> None:
+    page.click(f"#axes [data-axes='{axes}']")
+    page.wait_for_selector(".plane .plane-dot")
+
+
+def draw_around(page: Page, share: tuple[float, float, float, float], pair: str = "12") -> None:
+    box = page.locator(f".plane[data-pair='{pair}'] svg").bounding_box()
+    assert box is not None
+    left, top, right, bottom = share
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    places = [(box["x"] + 2 + (box["width"] - 4) * x, box["y"] + 2 + (box["height"] - 4) * y) for x, y in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=3)
+    page.mouse.up()
+
+
+def picked(page: Page) -> list[int]:
+    match = re.search(r"pick=([\d,%2C-]+)", page.url)
+    return read_picks(match[1].replace("%2C", ","), 600).tolist() if match else []
+
+
+def test_drawing_around_points_picks_them_everywhere(
+    page: Page, context: BrowserContext, app: App, watch: Watch
+) -> None:
+    run = open_manifold(page, app)
+    geometry = run.cluster(0)
+    show_axes(page, "all")
+    assert page.locator(".plane").count() == 3
+    assert page.locator("#page canvas").count() == page.locator("#cloud canvas").count(), "planes cost no WebGL"
+    draw_around(page, FAR_LEFT)
+    expect(page.locator("#contexts p")).to_contain_text("picked")
+    chosen = picked(page)
+    middle = (geometry.points[:, 0].min() + geometry.points[:, 0].max()) / 2
+    assert chosen == [i for i, x in enumerate(geometry.points[:, 0]) if x < middle] or 200 < len(chosen) < 400
+    assert all(geometry.points[i, 0] < middle + 0.2 for i in chosen)
+    for pair in ("12", "13", "23"):
+        assert page.locator(f".plane[data-pair='{pair}'] .plane-dot.picked").count() == len(chosen)
+    page.wait_for_function(f"(n) => ({TRACE})(7).length === n", arg=len(chosen))
+    assert page.locator(".strip-rug line").count() == len(chosen)
+    assert f"{len(chosen)} drawn tokens of 600 picked" in page.locator("#contexts p").inner_text()
+    quiet = {int(str(one.get_attribute("data-feature"))) for one in page.locator(".strip.quiet").all()}
+    fires = (geometry.codes[chosen] > 0).any(axis=0)
+    assert quiet == {int(atom) for atom, any_ in zip(geometry.atoms, fires, strict=True) if not any_}
+    assert quiet
+
+    again = watched(context, watch)
+    again.goto(page.url)
+    again.wait_for_selector(".plane .plane-dot.picked")
+    assert again.locator(".plane[data-pair='12'] .plane-dot.picked").count() == len(chosen)
+    again.close()
+    keep(page, "manifold-picked")
+
+    page.click("#pick-clear")
+    expect(page.locator(".plane-dot.picked")).to_have_count(0)
+    assert "pick=" not in page.url
+    assert page.evaluate(TRACE, 7) == []
+    assert watch.problems == []
+
+
+def test_a_click_picks_one_point_and_shift_adds(page: Page, app: App, watch: Watch) -> None:
+    open_manifold(page, app)
+    show_axes(page, "12")
+    dots = page.locator(".plane .plane-dot")
+
+    def click(index: int, *keys: str) -> None:
+        for key in keys:
+            page.keyboard.down(key)
+        box = dots.nth(index).bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        for key in keys:
+            page.keyboard.up(key)
+
+    click(3)
+    expect(page.locator("#contexts tr[data-sample]")).to_have_count(1)
+    first = picked(page)
+    assert len(first) == 1
+    click(100, "Shift")
+    expect(page.locator("#contexts tr[data-sample]")).to_have_count(2)
+    assert set(first) < set(picked(page))
+    page.evaluate("() => dash_clientside.set_props('cloud', {clickData: {points: [{curveNumber: 0, pointNumber: 7}]}})")
+    expect(page.locator("#contexts tr[data-sample]")).to_have_count(1)
+    expect(page.locator("#contexts tr[data-sample='7']")).to_have_count(1)
+    assert picked(page) == [7]
+    assert watch.problems == []
+
+
+def test_axes_say_what_they_explain_and_are_in_the_link(page: Page, app: App) -> None:
+    open_manifold(page, app)
+    told = page.locator("#axes button").all_inner_texts()
+    assert told == ["3-D", "1–2 · 90 %", "1–3 · 60 %", "2–3 · 40 %", "all"]
+    show_axes(page, "13")
+    expect(page.locator(".plane-across")).to_have_text("axis 1 · 55 % →")
+    expect(page.locator(".plane-up")).to_have_text("↑ axis 3 · 5 %")
+    expect(page.locator(".plane .plane-dot")).to_have_count(600)
+    assert "axes=13" in page.url
+    page.reload()
+    page.wait_for_selector(".plane[data-pair='13'] .plane-dot")
+    assert page.locator("#axes [aria-pressed=true]").inner_text() == "1–3 · 60 %"
+    page.locator("#axes [data-axes='12']").press("Enter")
+    page.wait_for_selector(".plane[data-pair='12'] .plane-dot")
+
+
+def test_planes_have_the_clouds_colours_and_follow_them(page: Page, app: App) -> None:
+    run = open_manifold(page, app, "?v=1&axes=12&color=token")
+    expect(page.locator(".legend .kind")).to_have_count(7)
+    fills = "() => new Set([...document.querySelectorAll('.plane-dot')].map((dot) => dot.style.fill)).size"
+    page.wait_for_function(f"() => ({fills})() === 7")
+    kind = page.locator(".legend .kind").first
+    kind.click()
+    expect(page.locator("#contexts p")).to_contain_text("picked")
+    assert len(picked(page)) == int(kind.locator("span").inner_text())
+    page.locator("#features .feature-name").nth(3).click()
+    expect(page.locator(".legend")).to_contain_text("silent")
+    page.wait_for_function(f"() => ({fills})() > 20")
+    assert int(page.locator(".strip[aria-pressed=true]").get_attribute("data-feature")) == run.cluster(0).atoms[3]  # type: ignore[arg-type]
+
+
+def test_a_place_on_the_strips_is_shown_on_the_curve(page: Page, app: App, watch: Watch) -> None:
+    run = open_manifold(page, app, "?v=1&axes=all")
+    page.wait_for_selector(".plane .plane-dot")
+    page.add_style_tag(content=".strip-rows { scrollbar-width: auto !important; scrollbar-gutter: stable; }")
+    ramp, area = page.locator(".strip-ramp").bounding_box(), page.locator(".strip svg").first.bounding_box()
+    assert ramp is not None and area is not None  # noqa: PT018 - both are boxes
+    assert abs(ramp["x"] - area["x"]) < 1
+    assert abs(ramp["width"] - area["width"]) < 1
+    page.mouse.move(area["x"] + area["width"] * 0.25, area["y"] + 4)
+    expect(page.locator(".strip-at")).to_have_text("0.25 Wednesday")
+    page.wait_for_function(f"() => ({TRACE})(8).length === 1")
+    x, y = page.evaluate(TRACE, 8)[0], page.evaluate(TRACE.replace(".x", ".y"), 8)[0]
+    knot = run.cluster(0).curve[32]
+    assert (x, y) == pytest.approx(knot[:2], abs=0.06)
+    mark = page.locator(".plane[data-pair='12'] .plane-here")
+    assert float(str(mark.get_attribute("cx"))) > 0
+    page.mouse.move(5, 5)
+    page.wait_for_function(f"() => ({TRACE})(8).length === 0")
+    page.locator(".strip").first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".strip-at")).to_contain_text("0.50")
+    page.locator("#contexts tr[data-sample]").nth(2).hover()
+    expect(page.locator(".strip-at")).to_be_visible()
+    assert watch.problems == []
+
+
+def test_a_tooltip_comes_in_a_plane_too(page: Page, app: App) -> None:
+    open_manifold(page, app, "?v=1&axes=12")
+    box = page.locator(".plane .plane-dot").nth(9).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 3, box["y"] + 3)
+    expect(page.locator(".dash-tooltip .context mark")).to_be_visible()
+
+
+def test_features_are_sorted_chosen_and_asked(page: Page, app: App, watch: Watch) -> None:
+    run = open_manifold(page, app)
+    rows = page.locator("#features tbody tr")
+    assert rows.count() == len(run.cluster(0).atoms)
+    assert rows.first.locator(".bins svg rect").count() == 16
+    page.locator("#features .sort", has_text="fires on").press("Enter")
+    fires = [int(text.replace(",", "")) for text in page.locator("#features tbody td:nth-child(2)").all_inner_texts()]
+    assert fires == sorted(fires)
+    page.locator("#features .sort", has_text="fires on").press("Enter")
+    assert page.locator("#features th[aria-sort=descending]").count() == 1
+    assert int(page.locator("#features tbody td:nth-child(2)").first.inner_text().replace(",", "")) == max(fires)
+
+    assert app.host.asked == 0
+    name = page.locator("#features .feature-name[data-feature='5']")
+    name.press("Enter")
+    expect(page.locator("#feature-title")).to_have_text("Feature 5 (core)")
+    expect(page.locator("#feature-logits li")).to_have_count(5, timeout=PATIENCE_MS)
+    assert app.host.asked == 1
+    assert name.get_attribute("aria-pressed") == "true"
+    assert "color=feature-5" in page.url
+    keep(page, "manifold-feature")
+
+    link = page.url
+    page.goto(link)
+    page.wait_for_selector("#strips .strip")
+    expect(page.locator("#feature-title")).to_have_text("Feature 5 (core)")
+    assert page.locator("#feature-logits li").count() == 0
+    assert app.host.asked == 1, "opening a link asks the model nothing"
+    page.click("#feature-ask")
+    expect(page.locator("#feature-logits li")).to_have_count(5)
+    assert watch.problems == []
+
+
+def test_a_card_fills_the_page_and_comes_back_as_it_was(page: Page, app: App, watch: Watch) -> None:
+    open_manifold(page, app)
+    show_axes(page, "12")
+    draw_around(page, FAR_LEFT)
+    expect(page.locator("#contexts p")).to_contain_text("picked")
+    before = picked(page)
+    button = page.get_by_role("button", name="Enlarge cloud")
+    button.click()
+    box = page.locator("[data-card=cloud]").bounding_box()
+    assert box == {"x": 0, "y": 0, "width": 1440, "height": 900}
+    page.wait_for_function("() => document.querySelector('.plane svg').clientHeight > 600")
+    page.wait_for_function("() => document.querySelectorAll('.plane-dot.picked').length > 0")
+    assert page.evaluate("() => document.getElementById('header').inert")
+    keep(page, "manifold-enlarged")
+    page.keyboard.press("Escape")
+    page.wait_for_function("() => document.querySelector('[data-card=cloud]').getBoundingClientRect().width < 900")
+    expect(button).to_be_focused()
+    assert not page.evaluate("() => document.getElementById('header').inert")
+    assert picked(page) == before
+    assert watch.problems == []
+
+
+def test_cards_are_copied_as_data(page: Page, context: BrowserContext, app: App, watch: Watch) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    run = open_manifold(page, app, "?v=1&pick=4,8")
+
+    def copied(card: str) -> list[list[str]]:
+        page.get_by_role("button", name=f"Copy {card}").click()
+        expect(page.locator("#toast")).to_contain_text("of tab-separated data")
+        text = page.evaluate("() => navigator.clipboard.readText()")
+        page.evaluate("() => document.getElementById('toast').replaceChildren()")
+        return [line.split("\t") for line in text.strip().split("\n")]
+
+    points = copied("cloud")
+    assert points[0][:4] == ["token_index", "x", "y", "z"]
+    assert len(points) == 601
+    assert [row[0] for row in copied("contexts")[1:]] == [str(run.cluster(0).token_index[i]) for i in (4, 8)]
+    features = copied("features")
+    assert features[0][:2] == ["feature", "fires on"]
+    assert features[1][0] == "core 0"
+    assert len(features) == 1 + len(run.cluster(0).atoms)
+    assert len(features[1][7].split(",")) == 16
+    assert ["core 0", "Monday"] in [row[:2] for row in copied("strips")]
+    assert "variance explained" in [row[0] for row in copied("numbers")]
+    assert ["model", "planted/rings"] in copied("provenance")
+    page.click("#steer-run")
+    page.wait_for_selector("#bands .arm")
+    assert len(copied("steering")) > 100
+    assert watch.problems == []
+
+
+def saved(page: Page, card: str, kind: str) -> Download:
+    page.get_by_label(f"Save {card}", exact=True).click()
+    with page.expect_download() as waiting:
+        page.locator(f"[data-card='{card}'] .save-menu [data-do='save-{kind}']").click()
+    return waiting.value
+
+
+def test_strips_are_saved_as_a_drawing_with_its_colours(page: Page, app: App, watch: Watch, tmp_path: Path) -> None:
+    run = open_manifold(page, app)
+    download = saved(page, "strips", "svg")
+    assert re.fullmatch(r"[\w-]+-strips\.svg", download.suggested_filename)
+    download.save_as(tmp_path / "strips.svg")
+    drawn = ElementTree.parse(tmp_path / "strips.svg").getroot()
+    paths = drawn.findall(f".//{SVG}path")
+    assert len(paths) == len(run.cluster(0).atoms), "all features, not only those that are scrolled to"
+    fills = {str(path.get("fill")) for path in paths}
+    assert len(fills) > 6
+    assert all(re.fullmatch(r"rgb\(\d+, ?\d+, ?\d+\)", fill) for fill in fills)
+    texts = {str(text.text) for text in drawn.findall(f".//{SVG}text")}
+    assert {"core 0", "Monday"} <= texts
+    assert b"var(" not in (tmp_path / "strips.svg").read_bytes()
+    assert watch.problems == []
+
+
+def test_the_cloud_is_saved_with_its_names_as_a_picture(page: Page, app: App, watch: Watch, tmp_path: Path) -> None:
+    open_manifold(page, app)
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.cloud-label')].some((n) => n.style.visibility === 'visible')"
+    )
+    shown = page.locator(".cloud-picture").bounding_box()
+    assert shown is not None
+    saved(page, "cloud", "png").save_as(tmp_path / "cloud.png")
+    data = (tmp_path / "cloud.png").read_bytes()
+    assert data.startswith(b"\x89PNG")
+    assert struct.unpack(">I", data[16:20])[0] == pytest.approx(2 * (shown["width"] + 32), abs=4)
+    saved(page, "cloud", "svg").save_as(tmp_path / "cloud.svg")
+    drawn = ElementTree.parse(tmp_path / "cloud.svg").getroot()
+    images = drawn.findall(f".//{SVG}image")
+    assert [str(image.get("href"))[:22] for image in images] == ["data:image/png;base64,"]
+    assert "Monday" in {text.text for text in drawn.findall(f".//{SVG}text")}
+    assert watch.problems == []
+
+
+def test_it_works_on_a_phone(page: Page, app: App) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_manifold(page, app, "?v=1&axes=all")
+    page.wait_for_selector(".plane .plane-dot")
+    page.wait_for_function("() => document.documentElement.scrollWidth <= 390")
+    tools = page.locator("[data-card=cloud] .tool.enlarge").bounding_box()
+    assert tools is not None
+    assert tools["x"] + tools["width"] <= 390
+    keep(page, "manifold-axes-390")
