@@ -18,7 +18,7 @@ class NameViewer:
     """ASGI around everything else: names each viewer after its address, and otherwise in every process."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self.app = app
         self._salt = secrets.token_bytes(16)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,6 +26,6 @@ class NameViewer:
         address = (scope.get("client") or ("",))[0]
         before = _VIEWER.set(hashlib.sha256(self._salt + address.encode()).hexdigest()[:16])
         try:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
         finally:
             _VIEWER.reset(before)

@@ -16,6 +16,7 @@ from explorer.app.security.origins import frame_ancestors
 from explorer.app.security.prefix import UnderPrefix, read_prefix
 from explorer.app.serve import Place, serve_view_only
 from explorer.app.shares import SharedResult, ShareStore
+from explorer.app.viewer import NameViewer
 from explorer.errors import RequestError, RunError
 from explorer.runs.catalog import scan
 from tests.app.conftest import write_steerable_run
@@ -40,7 +41,9 @@ class Guarded:
     @property
     def paths(self) -> list[str]:
         """Every path that the app has, its parameters filled in with things that exist."""
-        inner = self.app.app
+        viewer = self.app.app
+        assert isinstance(viewer, NameViewer)
+        inner = viewer.app
         assert isinstance(inner, EdgeFilter)
         given = {"run_id": "shown", "cluster": "0", "share_id": self.own, "tour_id": "days"}
         paths = {route.path for route in api_routes(inner.app.routes)} | set(PAGE_PATHS)  # type: ignore[attr-defined]

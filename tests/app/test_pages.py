@@ -256,7 +256,16 @@ def test_a_context_marks_the_drawn_token(run: Run) -> None:
 
 
 def ask(site: Site, path: str = "/run/planted/cluster/0", question: str = "bands", **fields: object) -> HostAnswer:
-    asked = {"prompt": "it rained on", "start": "~", "end": "Friday", "strength": 1.0, "readout": None, **fields}
+    asked = {
+        "prompt": "it rained on",
+        "start": "~",
+        "end": "Friday",
+        "strength": 1.0,
+        "ask": "text",
+        "where": "last_prompt",
+        "readout": None,
+        **fields,
+    }
     phrases = asked.pop("phrases", "this is a test")
     stands = Fields(**asked)  # type: ignore[arg-type]
     if question == "phrases":
