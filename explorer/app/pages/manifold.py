@@ -9,7 +9,7 @@ from explorer.app import ids
 from explorer.app.figures.strips import strips_view
 from explorer.app.links import Links
 from explorer.app.pages.belief import belief_panel
-from explorer.app.pages.card import card, card_attributes, card_tools
+from explorer.app.pages.card import card
 from explorer.app.pages.cloud import cloud_card, curve_data
 from explorer.app.pages.compare_bar import side_of
 from explorer.app.pages.contexts import contexts_card, picked_fires
@@ -76,15 +76,13 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
         dcc.Store(id=ids.PICK_FIRES, data=picked_fires(geometry, view.pick)),
         try_panel(run, links, view.text or prompt, steerable, summary.id),
         html.Div([cloud_card(summary, geometry, vocabulary, view, points), _facts_side(opened)], className="manifold"),
-        _steering(
-            steering_panel(
-                summary,
-                view,
-                prompt,
-                suggest_end(summary, geometry, begin),
-                proposed_readout(summary, geometry, vocabulary),
-                steerable,
-            )
+        steering_panel(
+            summary,
+            view,
+            prompt,
+            suggest_end(summary, geometry, begin),
+            proposed_readout(summary, geometry, vocabulary),
+            steerable,
         ),
         features_card(summary, geometry, run.features(), vocabulary, chosen),
         html.Div(
@@ -143,12 +141,6 @@ def _strips(opened: OpenCluster) -> Component:
     ]
     title = html.H3(f"Where each of the {count(len(rows))} features fires along {along}")
     return card("strips", title, body, class_name="strips-box small muted")
-
-
-def _steering(panel: Component) -> Component:
-    """The panel with the tools of every card."""
-    tools = html.Div(card_tools("steering"), className="card-head")
-    return html.Div([tools, panel], className="card steer-card", **card_attributes("steering"))
 
 
 def _belief(opened: OpenCluster) -> Component:

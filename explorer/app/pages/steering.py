@@ -4,6 +4,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from explorer.app import ids
+from explorer.app.pages.card import card_attributes, card_tools
 from explorer.app.pages.checks import checks_block
 from explorer.app.pages.parts import Node, attributes, labelled, select
 from explorer.app.state import Place, View, encode_place
@@ -64,6 +65,7 @@ def steering_panel(
                 [
                     html.Div(id=ids.HOST_STATE, className="host-line", children="asking for the model…"),
                     html.P(id=ids.STEER_VERDICT, className="verdict", role="status"),
+                    card_tools("steering"),
                 ],
                 className="steer-lines small",
             ),
@@ -73,8 +75,9 @@ def steering_panel(
             checks_block(view, readout, has_host),
         ],
         id=ids.STEER,
-        className="steer panel",
+        className="steer panel card",
         **attributes(aria_label="Steering"),
+        **card_attributes("steering"),
     )
 
 

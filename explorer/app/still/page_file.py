@@ -26,7 +26,20 @@ from explorer.runs.run import Run
 
 STYLES = ("tokens", "base", "controls", "shell", "manifold", "belief", "steer", "tour", "still")
 """Style sheets of assets/css that a page from disk needs, in order."""
-SCRIPTS = ("still", "svg", "ticks", "pick", "strips", "bands", "labels", "cloud", "cloud_labels", "stream", "tour")
+SCRIPTS = (
+    "still",
+    "svg",
+    "ticks",
+    "pick",
+    "strips",
+    "bands",
+    "meter",
+    "labels",
+    "cloud",
+    "cloud_labels",
+    "stream",
+    "tour",
+)
 """Scripts of assets/js, in order; the first stands in for Dash and for the address bar."""
 _BREAKS_OUT = re.compile(r"</(script|style)|<!--", re.IGNORECASE)
 
