@@ -2,11 +2,13 @@
 
 How alike two clusters are is read off what the runs hold. Where both have the same SAE, it is the share of their cores'
 features that they have in common. Else it is how alike the words are that they fire on, times how far one subspace lies
-in the other where both read the same model's residual stream, of whatever layer (docs/compare.md).
+in the other where both read the same model's residual stream, of whatever layer (docs/compare.md). Two clusters match
+where each is the other's most alike, and more so than their background.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -23,11 +25,17 @@ from explorer.maths.coordinate import (
     orientation_onto,
 )
 from explorer.maths.matching import (
-    best_pairs,
+    Matrix,
+    Pairs,
     distances_agree,
+    features_by_chance,
+    mutual_best,
+    nearest_other,
     shared_features,
     shared_span,
+    shared_spans,
     shared_words,
+    shuffled_best,
     span_by_chance,
     turned_onto,
 )
@@ -35,8 +43,6 @@ from explorer.records import CONTEXT_BEFORE, CURVES, ClusterGeometry, ClusterSum
 from explorer.runs.manifest import RunManifest
 from explorer.runs.run import Run
 
-ALIKE = 0.5
-"""Clusters of two runs match from this similarity on: hardly two clusters of one run are so alike (docs/compare.md)."""
 FEWEST_IN_ORDER = 4
 """Common values from which on orders and distances are compared: of three any order is right on a ring."""
 
@@ -75,12 +81,22 @@ class Match:
 
 
 @dataclass(frozen=True)
+class RunMatch(Match):
+    """Two clusters that are more alike than their background."""
+
+    background: float
+    """The similarity that it takes more than: what `RunComparison.beyond` says."""
+
+
+@dataclass(frozen=True)
 class RunComparison:
     """All clusters of two runs."""
 
     by: str
     """What clusters were matched by, in words."""
-    matches: tuple[Match, ...]
+    beyond: str
+    """What the background of a match is, in words."""
+    matches: tuple[RunMatch, ...]
     """Pairs, the most alike first; each cluster is in one at most."""
     only_left: tuple[int, ...]
     """Clusters that have no match."""
@@ -151,12 +167,19 @@ def read_for_matching(run: Run) -> RunReading:
 
 
 def compare_runs(left: RunReading, right: RunReading) -> RunComparison:
-    """Match the clusters of two runs, greedily: the most alike pair first, each cluster once."""
+    """Match the clusters of two runs that are each other's most alike, and more alike than their background."""
     likeness = _Likenesses(left, right)
-    pairs = best_pairs(likeness.similarity, ALIKE).tolist()
-    matches = tuple(Match(mine, theirs, likeness.of(mine, theirs)) for mine, theirs in pairs)
+    similarity = likeness.similarity()
+    pairs = mutual_best(similarity)
+    background = likeness.background(pairs)
+    matches = tuple(
+        RunMatch(mine, theirs, likeness.of(mine, theirs), beyond)
+        for (mine, theirs), beyond in zip(pairs.tolist(), background.tolist(), strict=True)
+        if similarity[mine, theirs] > beyond
+    )
     return RunComparison(
         likeness.by,
+        likeness.beyond,
         matches,
         _others(len(left.bases), [match.left for match in matches]),
         _others(len(right.bases), [match.right for match in matches]),
@@ -165,8 +188,8 @@ def compare_runs(left: RunReading, right: RunReading) -> RunComparison:
 
 def most_alike(left: RunReading, cluster: int, right: RunReading, n: int) -> tuple[Match, ...]:
     """The clusters of a run that are most like one of another run, or of the same one but itself, the best first."""
-    likeness = _Likenesses(left, right, only=cluster)
-    order = np.argsort(-likeness.similarity[cluster], kind="stable").tolist()
+    likeness = _Likenesses(left, right)
+    order = np.argsort(-likeness.similarity_to(cluster), kind="stable").tolist()
     if left.run.path == right.run.path:
         order.remove(cluster)
     return tuple(Match(cluster, other, likeness.of(cluster, other)) for other in order[:n])
@@ -197,7 +220,7 @@ def compare_clusters(left: RunReading, cluster: int, right: RunReading, other: i
     kept = tuple(value for value in places[0] if value in places[1])
     index = [np.array([place[value] for value in kept], dtype=np.int64) for place in places]
     return PairComparison(
-        match=Match(cluster, other, _Likenesses(left, right, only=cluster).of(cluster, other)),
+        match=Match(cluster, other, _Likenesses(left, right).of(cluster, other)),
         shared=tuple(sorted({*mine.features, *mine.halo} & {*theirs.features, *theirs.halo}))
         if same_features(left.run.manifest, right.run.manifest)
         else None,
@@ -243,15 +266,41 @@ def same_space(left: RunManifest, right: RunManifest) -> bool:
 class _Likenesses:
     """How alike every cluster of one run is to every one of another."""
 
-    def __init__(self, left: RunReading, right: RunReading, *, only: int | None = None) -> None:
+    def __init__(self, left: RunReading, right: RunReading) -> None:
         manifests = (left.run.manifest, right.run.manifest)
         self._left, self._right = left, right
         self._features = shared_features(left.cores, right.cores) if same_features(*manifests) else None
         self._words = _words_alike(left, right)
         self._spans = same_space(*manifests)
-        self.by = self._told()
-        self.similarity = self._similarity(only)
-        """Of every two; where spans count, of those whose words are alike enough to match, or of one row."""
+        self.by, self.beyond = self._told()
+
+    def similarity(self) -> Matrix:
+        """Of every two."""
+        if self._features is not None:
+            return self._features
+        found: Matrix = self._words * self._every_span if self._spans else self._words
+        return found
+
+    def similarity_to(self, cluster: int) -> Float64[np.ndarray, "right"]:
+        """Of one on the left and every one on the right."""
+        row = slice(cluster, cluster + 1)
+        found = self._words[row] if self._features is None else self._features[row]
+        if self._features is None and self._spans:
+            found = found * shared_spans(self._left.bases[row], self._right.bases)
+        return found.ravel()
+
+    def background(self, pairs: Pairs) -> Float64[np.ndarray, "pair"]:
+        """The similarity of which a match has more (docs/compare.md)."""
+        if self._features is not None:
+            mine, theirs = (np.diff(one.cores.indptr).astype(np.int64) for one in (self._left, self._right))
+            sizes = mine[pairs[:, 0]], theirs[pairs[:, 1]]
+            return features_by_chance(*sizes, self._left.run.manifest.n_features, max(self._features.size, 1))
+        left, right = (self._nearest_own(one) for one in (self._left, self._right))
+        # the lower one: what one run has split lies beside its other part there
+        own: Float64[np.ndarray, "pair"] = np.minimum(left[pairs[:, 0]], right[pairs[:, 1]])
+        if self._spans:
+            own = np.maximum(own, shuffled_best(self._words, self._every_span, pairs))
+        return own
 
     def of(self, left: int, right: int) -> Likeness:
         """One pair."""
@@ -263,22 +312,21 @@ class _Likenesses:
             chance=span_by_chance(len(mine), len(theirs), mine.shape[1]) if self._spans else None,
         )
 
-    def _similarity(self, only: int | None) -> Float64[np.ndarray, "left right"]:
-        if self._features is not None:
-            return self._features
-        if not self._spans:
-            return self._words
-        wanted = self._words >= ALIKE if only is None else np.arange(len(self._words))[:, None] == only
-        found = np.zeros_like(self._words)
-        for mine, theirs in np.argwhere(np.broadcast_to(wanted, found.shape)).tolist():
-            span = shared_span(self._left.bases[mine], self._right.bases[theirs])
-            found[mine, theirs] = self._words[mine, theirs] * span
-        return found
+    @cached_property
+    def _every_span(self) -> Matrix:
+        return shared_spans(self._left.bases, self._right.bases)
 
-    def _told(self) -> str:
+    def _nearest_own(self, reading: RunReading) -> Float64[np.ndarray, "cluster"]:
+        words = _words_alike(reading, reading)
+        return nearest_other(words * shared_spans(reading.bases, reading.bases) if self._spans else words)
+
+    def _told(self) -> tuple[str, str]:
         if self._features is not None:
-            return "features in common"
-        return "words in common × subspace in common" if self._spans else "words in common"
+            return "features in common", "what two cores of their sizes share by chance"
+        own = "what one of the two has with any other cluster of its own run"
+        if not self._spans:
+            return "words in common", own
+        return "words in common × subspace in common", f"{own}, and what its words have with other clusters' directions"
 
 
 def _words_alike(left: RunReading, right: RunReading) -> Float64[np.ndarray, "left right"]:

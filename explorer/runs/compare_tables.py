@@ -7,7 +7,7 @@ from functools import partial
 from pydantic import JsonValue
 
 from explorer.records import ClusterSummary
-from explorer.runs.compare import Likeness, Match, PairComparison, RunComparison, RunReading
+from explorer.runs.compare import Likeness, PairComparison, RunComparison, RunMatch, RunReading
 from explorer.runs.run import Run
 from explorer.runs.show import printable, summary_table
 
@@ -24,21 +24,24 @@ def runs_table(left: RunReading, right: RunReading, found: RunComparison) -> dic
     """All matches of two runs.
 
     Returns:
-        `left` and `right` (`run`, `title`, `n_clusters`), `by` (what clusters were matched by), `matches`: a list of
-        {`left`, `right`, `left_label`, `right_label`, `similarity`, `features`, `words`, `span`, `chance`}, null where
-        the runs do not allow the comparison, and `only_left`, `only_right`: lists of {`id`, `label`}.
+        `left` and `right` (`run`, `title`, `n_clusters`), `by` (what clusters were matched by), `beyond` (what the
+        background of a match is), `matches`: a list of {`left`, `right`, `left_label`, `right_label`, `similarity`,
+        `background`, `features`, `words`, `span`, `chance`}, null where the runs do not allow the comparison, and
+        `only_left`, `only_right`: lists of {`id`, `label`}.
     """
     mine, theirs = left.run, right.run
     return {
         "left": _about(mine),
         "right": _about(theirs),
         "by": found.by,
+        "beyond": found.beyond,
         "matches": [
             {
                 "left": match.left,
                 "right": match.right,
                 "left_label": mine.summary(match.left).label,
                 "right_label": theirs.summary(match.right).label,
+                "background": match.background,
                 **_likeness(match.likeness),
             }
             for match in found.matches
@@ -75,9 +78,10 @@ def runs_rows(left: RunReading, right: RunReading, found: RunComparison) -> Rows
     """All matches as a table for people; clusters without a match are counted in the title."""
     title = (
         f"{printable(left.run.manifest.title)} and {printable(right.run.manifest.title)}: {len(found.matches)} matches "
-        f"by {found.by}; none for {len(found.only_left)} clusters of the first, {len(found.only_right)} of the second"
+        f"by {found.by}, more alike than {found.beyond}; none for {len(found.only_left)} clusters of the first, "
+        f"{len(found.only_right)} of the second"
     )
-    header = ["first", "", "second", "", "similarity", "features", "words", "span", "shapes"]
+    header = ["first", "", "second", "", "similarity", "background", "features", "words", "span", "shapes"]
     return title, header, [_match_row(left.run, right.run, match) for match in found.matches]
 
 
@@ -124,10 +128,10 @@ def _score(name: str, one: ClusterSummary) -> str:
     return _written(one.scores.get(name))
 
 
-def _match_row(mine: Run, theirs: Run, match: Match) -> list[str]:
+def _match_row(mine: Run, theirs: Run, match: RunMatch) -> list[str]:
     left, right, likeness = mine.summary(match.left), theirs.summary(match.right), match.likeness
     shapes = left.shape if left.shape == right.shape else f"{left.shape} -> {right.shape}"
-    numbers = (likeness.similarity, likeness.features, likeness.words, likeness.span)
+    numbers = (likeness.similarity, match.background, likeness.features, likeness.words, likeness.span)
     labels = [str(left.id), printable(left.label), str(right.id), printable(right.label)]
     return [*labels, *(_written(value) for value in numbers), shapes]
 

@@ -6,11 +6,15 @@ from scipy.sparse import csr_matrix
 
 from explorer.maths.coordinate import before, distance, orient, orientation_onto, ranks
 from explorer.maths.matching import (
-    best_pairs,
     distances_agree,
+    features_by_chance,
+    mutual_best,
+    nearest_other,
     shared_features,
     shared_span,
+    shared_spans,
     shared_words,
+    shuffled_best,
     span_by_chance,
     turned_onto,
 )
@@ -47,10 +51,48 @@ def test_random_subspaces_share_what_chance_says() -> None:
     assert np.mean(found) == pytest.approx(span_by_chance(5, 9, 40), abs=0.01)
 
 
-def test_pairs_are_taken_best_first_each_once_and_only_where_alike() -> None:
-    similarity = np.array([[0.9, 0.8, 0.0], [0.85, 0.2, 0.0], [0.6, 0.7, 0.49]])
-    assert best_pairs(similarity, 0.5).tolist() == [[0, 0], [2, 1]]
-    assert best_pairs(similarity, 0.95).shape == (0, 2)
+def test_spans_of_all_pairs_are_those_of_each() -> None:
+    some, others = ([_basis(axes, 16, axes + seed).astype(np.float32) for axes in (2, 5, 3)] for seed in (0, 9))
+    found = shared_spans(some, others)
+    for row, column in np.ndindex(3, 3):
+        assert found[row, column] == pytest.approx(shared_span(some[row], others[column]), rel=1e-5)
+    assert shared_spans(some, []).shape == (3, 0)
+
+
+def test_pairs_are_each_others_best_the_most_alike_first() -> None:
+    similarity = np.array([[0.5, 0.4, 0.0], [0.45, 0.2, 0.1], [0.6, 0.7, 0.49]])
+    assert mutual_best(similarity).tolist() == [[2, 1]], "the first column's best row prefers another column"
+    assert mutual_best(np.array([[0.3, 0.1], [0.1, 0.9]])).tolist() == [[1, 1], [0, 0]]
+    assert mutual_best(np.zeros((2, 0))).shape == (0, 2)
+
+
+def test_the_nearest_other_is_not_the_cluster_itself() -> None:
+    assert nearest_other(np.array([[1, 0.2, 0.3], [0.2, 1, 0.1], [0.3, 0.1, 1]])).tolist() == [0.3, 0.2, 0.3]
+    assert nearest_other(np.ones((1, 1))).tolist() == [0]
+
+
+def test_features_that_random_sets_share_stay_below_what_chance_says() -> None:
+    rng, draws = np.random.default_rng(0), 4000
+    sizes = np.array([12]), np.array([20])
+    drawn = [len({*rng.choice(60, 12, replace=False)} & {*rng.choice(60, 20, replace=False)}) for _ in range(draws)]
+    found = np.array(drawn) / (32 - np.array(drawn))
+    limit = features_by_chance(*sizes, 60, 1)[0]
+    assert 0 < (found > limit).mean() < 0.06
+    assert (found >= limit).mean() > 0.05, "the next smaller number comes up too often"
+    assert features_by_chance(*sizes, 60, 1000)[0] > limit
+    assert features_by_chance(*sizes, 10**6, 1)[0] == 0
+
+
+def test_shuffled_subspaces_match_better_only_by_chance() -> None:
+    rng = np.random.default_rng(0)
+    words, spans = rng.uniform(size=(2, 80, 60))
+    pairs = mutual_best(words * spans)
+    similarity = (words * spans)[pairs[:, 0], pairs[:, 1]]
+    assert (similarity > shuffled_best(words, spans, pairs)).mean() < 0.3
+    spans[pairs[:, 0], pairs[:, 1]] = 1.2
+    words[pairs[:, 0], pairs[:, 1]] = 1
+    assert (shuffled_best(words, spans, pairs) < 1.2).all()
+    assert shuffled_best(words[:1, :1], spans[:1, :1], np.array([[0, 0]])).tolist() == [0]
 
 
 def test_distances_agree_whatever_the_axes_and_not_by_chance() -> None:

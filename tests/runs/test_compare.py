@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from explorer.errors import RunError
 from explorer.maths.coordinate import Orientation
@@ -24,6 +25,7 @@ from explorer.runs.run_writer import RunWriter
 from tests.pipeline.command import run_command
 from tests.planted import BINS, DAYS, KNOTS, RunParts, planted_parts, ring_point, write_parts, write_planted_run
 
+CACHED_RUNS = Path(__file__).parents[2] / "cached_runs"
 MIRROR = np.diag([1.0, -1.0, 1.0]).astype(np.float32)
 
 
@@ -102,6 +104,74 @@ def test_clusters_of_different_saes_match_by_words_and_span(one: RunReading, apa
     assert likeness.words > 0.9
     assert likeness.span is not None
     assert likeness.similarity == pytest.approx(likeness.words * likeness.span)
+
+
+def _planted_run(beside: RunReading, bases: list[np.ndarray], words: np.ndarray) -> RunReading:
+    counts = csr_matrix(words)
+    names = tuple(f"word {number}" for number in range(words.shape[1]))
+    return replace(beside, words=names, counts=(counts, counts), bases=tuple(one.astype(np.float32) for one in bases))
+
+
+def _axes(rng: np.random.Generator, near: np.ndarray | None = None, away: float = 0.0) -> np.ndarray:
+    """Four random directions of 64, or four that are some way off others."""
+    drawn = np.linalg.qr(rng.standard_normal((64, 4)))[0].T
+    return drawn if near is None else np.linalg.qr((near + away * drawn).T)[0].T
+
+
+def test_counterparts_are_found_among_distractors_however_far_apart_the_layers(
+    one: RunReading, apart: RunReading
+) -> None:
+    rng = np.random.default_rng(0)
+    n, n_words = 12, 40
+    told = [rng.permutation(n_words)[:6] for _ in range(2 * n)]
+
+    def said(topics: range) -> np.ndarray:
+        """Common words, which every cluster has, and a topic's own."""
+        rows = rng.poisson(3.0, (len(topics), n_words)).astype(float)
+        for row, topic in enumerate(topics):
+            rows[row, told[topic]] += 60
+        return rows
+
+    mine = [_axes(rng) for _ in range(2 * n)]
+    common = [_axes(rng, basis, 1.2) for basis in mine[:n]]
+    family = _axes(rng)
+    others = [_axes(rng, family, 0.7) for _ in range(n)]  # of one family: alike each other, and nothing on the left
+    order = rng.permutation(2 * n + 1)
+    split = _axes(rng, common[0], 0.3)  # the first topic's second part on the right
+    theirs, words = [*common, *others, split], np.concatenate([said(range(n)), said(range(n)), said(range(1))])
+    right = _planted_run(apart, [theirs[place] for place in order], words[order])
+    found = compare_runs(_planted_run(one, mine, said(range(2 * n))), right)
+    place = {int(topic): number for number, topic in enumerate(order)}
+    matched = {match.left: match.right for match in found.matches}
+    assert {topic: matched.get(topic) for topic in range(1, n)} == {topic: place[topic] for topic in range(1, n)}
+    assert matched[0] in (place[0], place[2 * n]), "one of its two parts"
+    assert not set(matched) - set(range(n)), "no distractor has a match"
+    assert all(match.background < match.likeness.similarity < 0.6 for match in found.matches)
+    assert len(found.only_left) == n
+
+
+def test_between_models_clusters_that_are_more_like_their_own_run_have_no_match(
+    one: RunReading, apart: RunReading
+) -> None:
+    run = open_run(apart.run.path)
+    run.manifest = run.manifest.model_copy(update={"model": replace(run.manifest.model, id="another")})
+    bases = [np.eye(1, 4)] * 3
+    left = np.array([[9.0, 9, 0, 0, 0, 0], [0, 0, 9, 9, 1, 0], [0, 0, 9, 8, 1, 0]])
+    right = np.array([[0.0, 0, 1, 0, 9, 9], [0, 0, 2, 0, 9, 9], [9, 5, 0, 0, 0, 9]])
+    found = compare_runs(_planted_run(one, bases, left), _planted_run(replace(apart, run=run), bases, right))
+    assert [(match.left, match.right) for match in found.matches] == [(0, 2)]
+    assert (found.only_left, found.only_right) == ((1, 2), (0, 1))
+
+
+def test_a_run_matches_itself_whole_by_either_measure() -> None:
+    reading = read_for_matching(open_run(CACHED_RUNS / "almanac"))
+    other = open_run(reading.run.path)
+    other.manifest = other.manifest.model_copy(update={"bundle": "0" * 64, "subject": None})
+    for beside in (reading, replace(reading, run=other)):
+        found = compare_runs(reading, beside)
+        assert [(match.left, match.right) for match in sorted(found.matches, key=lambda match: match.left)] == [
+            (number, number) for number in range(len(reading.bases))
+        ]
 
 
 def test_without_one_model_words_alone_decide(one: RunReading, apart: RunReading) -> None:

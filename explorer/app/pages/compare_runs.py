@@ -15,10 +15,10 @@ from explorer.app.pages.parts import Node, details
 from explorer.app.pages.share_button import share_view_button
 from explorer.app.words import count, counted
 from explorer.records import CURVES, ClusterSummary
-from explorer.runs.compare import ALIKE, Match, RunComparison
+from explorer.runs.compare import RunComparison, RunMatch
 from explorer.runs.run import Run
 
-HEAD = ("", "left", "", "right", "alike", "values kept", "shape")
+HEAD = ("", "left", "", "right", "alike", "background", "values kept", "shape")
 """Columns of the table of matches."""
 
 
@@ -69,26 +69,27 @@ def runs_words(left: Run, right: Run, found: RunComparison) -> list[str]:
         f"{'has' if n == 1 else 'have'} a match in {right.manifest.title} ({count(theirs)}); "
         f"{count(len(found.only_left))} on the left and {count(len(found.only_right))} on the right have none.",
         f"Of {counted(curves, 'curve')} on the left, {count(still)} matched a curve on the right.",
-        f"Matched by {found.by}, the most alike first, each cluster once, from a similarity of {ALIKE:g} on.",
+        f"Matched by {found.by}: each is the other's most alike, and they are more alike than their background, "
+        f"{found.beyond}.",
     ]
 
 
 def _matches(left: Run, right: Run, found: RunComparison, links: Links) -> Component:
     if not found.matches:
-        return html.P("No cluster of one run is like one of the other.", className="muted")
+        return html.P("No two clusters are more alike than their background.", className="muted")
     ordered = sorted(found.matches, key=lambda match: -_worth(left, right, match))
     rows = [_row(left, right, match, links) for match in ordered]
     head = html.Thead(html.Tr([html.Th(text, scope="col") for text in HEAD]))
     return html.Div(html.Table([head, html.Tbody(rows)], className="small"), className="scroll-x", tabIndex="0")
 
 
-def _worth(left: Run, right: Run, match: Match) -> float:
+def _worth(left: Run, right: Run, match: RunMatch) -> float:
     """Curves come first: how much either is like a manifold, then how alike they are."""
     shown = max(manifold_likeness(left.summary(match.left)), manifold_likeness(right.summary(match.right)))
     return shown + 1e-3 * match.likeness.similarity
 
 
-def _row(left: Run, right: Run, match: Match, links: Links) -> Component:
+def _row(left: Run, right: Run, match: RunMatch, links: Links) -> Component:
     mine, theirs = left.summary(match.left), right.summary(match.right)
     href = links.compare(side_of(left.id, match.left), side_of(right.id, match.right))
     cells: list[Node] = [
@@ -97,6 +98,7 @@ def _row(left: Run, right: Run, match: Match, links: Links) -> Component:
         _portrait(right, theirs, links),
         dcc.Link(theirs.label, href),
         f"{match.likeness.similarity:.2f}",
+        f"{match.background:.2f}",
         _kept(mine, theirs),
         mine.shape if mine.shape == theirs.shape else f"{mine.shape} → {theirs.shape}",
     ]
