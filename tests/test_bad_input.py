@@ -292,7 +292,7 @@ MISFIT = [
     Case("options of another bench", (("bench", "concepts", "--k", "3"),), nothing, "bench concepts", "--k",
          "with bench recover or halo alone"),
     Case("options of the steering bench", (("bench", "recover", "--rounds", "3"),), nothing, "bench recover",
-         "--rounds", "with bench steer or cofire alone"),
+         "--rounds", "with bench steer or large or gateway or cofire alone"),
     Case("options of the counting bench", (("bench", "scale", "--threads", "2"),), nothing, "bench scale", "--threads",
          "with bench cofire alone"),
     Case("sizes with one number", (("bench", "cofire", "--features", "64"),), nothing, "--tokens", "2 numbers",

@@ -9,13 +9,20 @@ from dash import ALL, Dash, Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from explorer.app.security.filter import EdgeSettings
+from explorer.app.security.filter import EdgeFilter, EdgeSettings
 from explorer.app.security.origins import host_list
 from explorer.errors import RequestError, RunError
 
 HOST = "127.0.0.1:8050"
 UPDATE = "/_dash-update-component"
 JSON_TYPE = {"content-type": "application/json"}
+
+
+def filter_of(app: ASGIApp) -> EdgeFilter:
+    """The front filter inside an app, whatever stands around it."""
+    while not isinstance(app, EdgeFilter):
+        app = app.app  # type: ignore[attr-defined]
+    return app
 
 
 def small_dash() -> Dash:

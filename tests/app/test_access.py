@@ -11,16 +11,14 @@ import pytest
 
 from explorer.app.factory import create_app
 from explorer.app.links import PAGE_PATHS
-from explorer.app.security.filter import EdgeFilter
 from explorer.app.security.origins import frame_ancestors
 from explorer.app.security.prefix import UnderPrefix, read_prefix
 from explorer.app.serve import Place, serve_view_only
 from explorer.app.shares import SharedResult, ShareStore
-from explorer.app.viewer import NameViewer
 from explorer.errors import RequestError, RunError
 from explorer.runs.catalog import scan
 from tests.app.conftest import write_steerable_run
-from tests.app.edge_app import ask, post, settings
+from tests.app.edge_app import ask, filter_of, post, settings
 from tests.app.steering_data import reply, request, shared
 from tests.app.test_whole_edge import api_routes, start
 
@@ -41,12 +39,8 @@ class Guarded:
     @property
     def paths(self) -> list[str]:
         """Every path that the app has, its parameters filled in with things that exist."""
-        viewer = self.app.app
-        assert isinstance(viewer, NameViewer)
-        inner = viewer.app
-        assert isinstance(inner, EdgeFilter)
         given = {"run_id": "shown", "cluster": "0", "share_id": self.own, "tour_id": "days"}
-        paths = {route.path for route in api_routes(inner.app.routes)} | set(PAGE_PATHS)  # type: ignore[attr-defined]
+        paths = {route.path for route in api_routes(filter_of(self.app).app.routes)} | set(PAGE_PATHS)  # type: ignore[attr-defined]
         return sorted(re.sub(r"{(\w+)[^}]*}", lambda name: given.get(name[1], "x"), path) for path in paths)
 
 

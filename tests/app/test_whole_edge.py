@@ -16,10 +16,9 @@ from starlette.types import ASGIApp, Message
 
 from explorer.app.factory import create_app
 from explorer.app.security.callback_specs import CallbackSpec, Slot
-from explorer.app.security.filter import EdgeFilter
 from explorer.app.security.headers import FIXED, inline_scripts, script_hash
 from explorer.runs.catalog import scan
-from tests.app.edge_app import Wire, ask, post, settings
+from tests.app.edge_app import Wire, ask, filter_of, post, settings
 from tests.app.fake_host import FakeHost
 from tests.app.steering_data import steer_request
 
@@ -33,8 +32,7 @@ class Whole:
         self.run = self.catalog.run(found.id)
         self.host = FakeHost(self.run)
         self.app: ASGIApp = create_app(self.catalog, host=self.host, shares_path=shares, edge=settings())
-        assert isinstance(self.app, EdgeFilter)
-        self.filter = self.app
+        self.filter = filter_of(self.app)
         asyncio.run(start(self.app))
 
     @property
