@@ -8,7 +8,7 @@ other. Blocks below the edited layer give every row the same, so they are comput
 import copy
 import functools
 import inspect
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -273,14 +273,14 @@ def _distinct(
 
 
 @functools.cache
-def keeps_logits(kind: type[PreTrainedModel]) -> bool:
-    """Whether a kind of model can be asked for the logits of its last positions alone."""
-    return "logits_to_keep" in inspect.signature(kind.forward).parameters
+def keeps_logits(forward: Callable[..., object]) -> bool:
+    """Whether a model's ``forward`` can be asked for the logits of its last positions alone."""
+    return "logits_to_keep" in inspect.signature(forward).parameters
 
 
 def _forward(model: PreTrainedModel, token_ids: Tensor, cache: DynamicCache | None) -> Float[Tensor, "row vocab"]:
     """Logits at the last position, float32."""
-    keep = {"logits_to_keep": 1} if keeps_logits(type(model)) else {}
+    keep = {"logits_to_keep": 1} if keeps_logits(type(model).forward) else {}
     output = model(input_ids=token_ids, past_key_values=cache, use_cache=cache is not None, **keep)
     logits: Tensor = output.logits[:, -1]
     return logits.to(torch.float32)

@@ -32,7 +32,7 @@ def read_scored(place: Place, token_ids: Int64[Tensor, "text position"], last: i
         last: how many of their last tokens are told; fewer than all.
     """
     model = place.model
-    keep = {"logits_to_keep": last + 1} if keeps_logits(type(model)) else {}
+    keep = {"logits_to_keep": last + 1} if keeps_logits(type(model).forward) else {}
     with capture(model, place.layer, place.hook) as here:
         logits = model(input_ids=token_ids, use_cache=False, **keep).logits[:, -last - 1 : -1]
     logprob = torch.log_softmax(logits.to(torch.float32), dim=-1)
