@@ -352,6 +352,10 @@ def steer(
     run: Annotated[Path, typer.Argument(help="Run.")],
     cluster: Cluster,
     prompt: Annotated[list[str] | None, typer.Option(help="Text whose last token is steered; may be repeated.")] = None,
+    where: Annotated[
+        str, typer.Option(help="Which tokens are steered: last_prompt, all_prompt or generated.")
+    ] = "last_prompt",
+    chat: Annotated[bool, typer.Option("--chat", help="The prompt is a message to an instruct model.")] = False,
     start: Annotated[str | None, typer.Option("--from", help="Value or coordinate; else the prompt's own.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Value or coordinate; without it, every pair.")] = None,
     strength: Annotated[float, typer.Option()] = 1.0,
@@ -372,6 +376,8 @@ def steer(
         run,
         cluster,
         prompts=tuple(prompt or ()),
+        where=where,
+        chat=chat,
         start=start,
         end=end,
         strength=strength,

@@ -6,8 +6,9 @@ other. Blocks below the edited layer give every row the same, so they are comput
 """
 
 import copy
+import functools
 import inspect
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -271,9 +272,15 @@ def _distinct(
     return row_of, displacement[kept]
 
 
+@functools.cache
+def keeps_logits(forward: Callable[..., object]) -> bool:
+    """Whether a model's ``forward`` can be asked for the logits of its last positions alone."""
+    return "logits_to_keep" in inspect.signature(forward).parameters
+
+
 def _forward(model: PreTrainedModel, token_ids: Tensor, cache: DynamicCache | None) -> Float[Tensor, "row vocab"]:
     """Logits at the last position, float32."""
-    keep = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+    keep = {"logits_to_keep": 1} if keeps_logits(type(model).forward) else {}
     output = model(input_ids=token_ids, past_key_values=cache, use_cache=cache is not None, **keep)
     logits: Tensor = output.logits[:, -1]
     return logits.to(torch.float32)

@@ -1,6 +1,5 @@
 """Reads whole texts, unsteered: the state at each of their last tokens, and how likely each of these was."""
 
-import inspect
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from explorer.lm.hooks import capture
-from explorer.lm.rows import Place
+from explorer.lm.rows import Place, keeps_logits
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def read_scored(place: Place, token_ids: Int64[Tensor, "text position"], last: i
         last: how many of their last tokens are told; fewer than all.
     """
     model = place.model
-    keep = {"logits_to_keep": last + 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+    keep = {"logits_to_keep": last + 1} if keeps_logits(type(model).forward) else {}
     with capture(model, place.layer, place.hook) as here:
         logits = model(input_ids=token_ids, use_cache=False, **keep).logits[:, -last - 1 : -1]
     logprob = torch.log_softmax(logits.to(torch.float32), dim=-1)

@@ -109,9 +109,10 @@ def nearest_behaviour(manifold: BehaviourManifold, behaviour: Float[np.ndarray, 
     roots = np.sqrt(np.clip(behaviour, 0.0, None))
     grid = np.linspace(manifold.start, manifold.stop, _SAMPLES)
     affinity = roots @ manifold.dense.T
-    rows, middle = np.arange(len(roots)), np.clip(affinity.argmax(axis=1), 1, _SAMPLES - 2)
+    rows, likeliest = np.arange(len(roots)), affinity.argmax(axis=1)
+    middle = np.clip(likeliest, 1, _SAMPLES - 2)
     three = affinity[rows[:, None], middle[:, None] + np.arange(-1, 2)]
-    best, place = affinity.max(axis=1), grid[affinity.argmax(axis=1)]
+    best, place = affinity[rows, likeliest], grid[likeliest]
     at, width = grid[middle], grid[1] - grid[0]
     for _ in range(_REFINEMENTS):
         at = np.clip(at + width * _vertex(three), manifold.start, manifold.stop)
@@ -198,7 +199,9 @@ def visited_share(
     """Share of the values between that are the likeliest class at some waypoint, "other" too; None without any."""
     if not between.any():
         return None
-    return float(np.isin(np.flatnonzero(between), behaviour.argmax(axis=1)).mean())
+    likeliest = np.zeros(behaviour.shape[1], dtype=np.bool_)
+    likeliest[behaviour.argmax(axis=1)] = True
+    return float(likeliest[np.flatnonzero(between)].mean())
 
 
 def target_shift(

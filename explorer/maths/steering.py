@@ -5,6 +5,7 @@ curve there. Arms follow Wurgaft, Rager et al. 2026 (arXiv 2605.05115), methods.
 flipped arm are ours. All arithmetic is float64.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -218,13 +219,32 @@ def displacements(
         to_end = on_curve(manifold, np.array([path.end]))[0] - own
         along = t * (to_end @ manifold.basis - start)
     elif kind == "random":
-        direction = rng.standard_normal(len(residual))
-        along = np.linalg.norm(along, axis=1)[:, None] * (direction / np.linalg.norm(direction))
+        along = _turned(along, rng)
     elif kind == "shuffled":
         along = along[np.concatenate([[0], 1 + rng.permutation(len(along) - 1)])]
     elif kind == "flipped":
         along = -along
     return np.asarray(strength * (start + along))
+
+
+def random_displacements(
+    manifold: Manifold,
+    residual: Float[np.ndarray, "d_model"],
+    path: Path,
+    rngs: Sequence[np.random.Generator],
+    strength: float = 1.0,
+) -> Float[np.ndarray, "direction waypoint d_model"]:
+    """The random arm of ``displacements`` once for each generator."""
+    start, along = _start_and_move(manifold, residual, path)
+    return np.stack([strength * (start + _turned(along, rng)) for rng in rngs])
+
+
+def _turned(
+    along: Float[np.ndarray, "waypoint d_model"], rng: np.random.Generator
+) -> Float[np.ndarray, "waypoint d_model"]:
+    """A way of the same lengths straight in a random direction."""
+    direction = rng.standard_normal(along.shape[1])
+    return np.asarray(np.linalg.norm(along, axis=1)[:, None] * (direction / np.linalg.norm(direction)))
 
 
 def _start_and_move(

@@ -42,6 +42,8 @@ def steer_headless(
     cluster: int,
     *,
     prompts: Sequence[str] = (),
+    where: str = "last_prompt",
+    chat: bool = False,
     start: str | float | None = None,
     end: str | float | None = None,
     strength: float = 1.0,
@@ -66,6 +68,8 @@ def steer_headless(
         run_path: the run's folder.
         cluster: which cluster.
         prompts: texts whose last token is steered.
+        where: which tokens are steered in its place, for a move: a ``Where``.
+        chat: for a move, whether a prompt is a message to an instruct model, through its chat template.
         start: a value's name, or a coordinate in [0, 1].
         end: likewise.
         strength: multiple of the move.
@@ -84,9 +88,9 @@ def steer_headless(
     Returns:
         ``run``, ``fingerprint``, ``cluster``, ``label``, ``closed``, ``values``, ``strength``, ``seed``,
         ``waypoints``; ``e_bc``: {arm: {mean, se}}, se over prompts or over pairs, None for one; ``reach``: {arm:
-        {p_target, visited}}; ``moves_model``; ``hook_fired``: {arm: count}. For a move also ``start``, ``end``,
-        ``probabilities``: {arm: [waypoint][value and other]} as the mean over prompts, ``results``: one
-        BehaviourReply a prompt, ``prompts``, ``texts`` with what the unsteered model makes of each, ``isometry``,
+        {p_target, visited}}; ``moves_model``; ``hook_fired``: {arm: count}. For a move also ``where``, ``chat``,
+        ``start``, ``end``, ``probabilities``: {arm: [waypoint][value and other]} as the mean over prompts, ``results``:
+        one BehaviourReply a prompt, ``prompts``, ``texts`` with what the unsteered model makes of each, ``isometry``,
         ``other``, ``kl`` and ``off_manifold``: {arm: number} as means over prompts, of the largest value on the way but
         for the first; one entry a prompt in ``realised``: {arm: [{requested, state, answer}]}, ``effect``,
         ``across_prompts`` and ``adjacent`` (None where the contexts do not allow them); ``controls``: the same numbers
@@ -98,7 +102,7 @@ def steer_headless(
         RunError, SubjectError, HostMismatch: as in ``open_engine``.
     """
     chosen = _arms(arms)
-    _check_move(prompts, start, end, bool(swept or phrases))
+    _check_move(prompts, start, end, bool(swept or phrases or chat or where != "last_prompt"))
     engine = open_engine(run_path, device=device, dtype=dtype, model=model, sae=sae)
     run = next(iter(engine.runs))
     with fitting_threads(engine.subject.loaded.model):
@@ -112,6 +116,8 @@ def steer_headless(
             "run": run,
             "fingerprint": engine.subject.fingerprint,
             "cluster": cluster,
+            "where": where,
+            "chat": () if chat else None,
             "start": _place(start, names),
             "end": _place(end, names),
             "strength": float(strength),
@@ -119,7 +125,7 @@ def steer_headless(
             "seed": seed,
         }
         options = MoveOptions(waypoints, max_tokens, prompts_per_value, swept, tuple(phrases))
-        return told | _move(Answers(engine), asked, prompts, options)
+        return told | {"where": where, "chat": chat} | _move(Answers(engine), asked, prompts, options)
 
 
 def _move(
@@ -186,7 +192,7 @@ def _arms(arms: Sequence[str]) -> tuple[Arm, ...]:
 
 def _check_move(prompts: Sequence[str], start: str | float | None, end: str | float | None, tested: bool) -> None:
     if end is None and (start is not None or prompts or tested):
-        wanted = "a value or a coordinate; all pairs take no --prompt, --from, --sweep or --phrase"
+        wanted = "a value or a coordinate; all pairs take no --prompt, --where, --chat, --from, --sweep or --phrase"
         raise RequestError("--to", "nothing", wanted)
     if end is not None and not prompts:
         raise RequestError("--prompt", "nothing", "a text whose last token is steered")

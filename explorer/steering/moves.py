@@ -6,7 +6,15 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from explorer.errors import RequestError
-from explorer.maths.steering import Manifold, Path, coordinates, displacements, nearest_on_curve, waypoints
+from explorer.maths.steering import (
+    Manifold,
+    Path,
+    coordinates,
+    displacements,
+    nearest_on_curve,
+    random_displacements,
+    waypoints,
+)
 from explorer.steering.natural import Prepared
 from explorer.steering.protocol import ARMS, Arm, Place
 
@@ -98,7 +106,7 @@ def controls(
     longest = int(np.linalg.norm(along, axis=1).argmax())
     there = replace(path, t=path.t[[0, longest]], u=path.u[[0, longest]])
     streams = [np.random.default_rng([seed, _CONTROL_STREAM, number]) for number in range(count)]
-    return np.stack([displacements(manifold, residual, there, "random", rng, strength)[1] for rng in streams])
+    return random_displacements(manifold, residual, there, streams, strength)[:, 1]
 
 
 def off_at_strengths(

@@ -95,8 +95,9 @@ def check_readout(readout: Readout) -> None:
 
 def top_tokens(engine: Engine, run: str, p: Float[np.ndarray, "row vocab"]) -> tuple[TopToken, ...]:
     """Likeliest next token of each row."""
-    texts, best = engine.vocabulary(run), p.argmax(axis=1).tolist()
+    texts, best = engine.vocabulary(run), p.argmax(axis=1)
+    largest = p[np.arange(len(p)), best].tolist()
     return tuple(
-        TopToken(text=texts.text(token) if token < len(texts) else "", probability=min(float(row[token]), 1.0))
-        for token, row in zip(best, p, strict=True)
+        TopToken(text=texts.text(token) if token < len(texts) else "", probability=min(most, 1.0))
+        for token, most in zip(best.tolist(), largest, strict=True)
     )

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
 from explorer.errors import RequestError
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
@@ -29,14 +30,20 @@ class Readout:
 
     def probabilities(self, p: Float[np.ndarray, "row vocab"]) -> Float[np.ndarray, "row behaviour"]:
         """Sum next-token probabilities over each value's tokens; the rest is "other", last."""
-        told = [index for index, ids in enumerate(self.token_ids) if ids]
-        tokens = [token for ids in self.token_ids for token in ids]
-        starts = np.cumsum([0, *(len(self.token_ids[index]) for index in told)])[:-1]
+        told, tokens, starts = self._gathered
         sums = np.zeros((len(p), len(self.token_ids)), dtype=p.dtype)
-        if told:
+        if len(told):
             sums[:, told] = np.add.reduceat(p[:, tokens], starts, axis=1)
         other = np.clip(1.0 - sums.sum(axis=1, keepdims=True), 0.0, 1.0)
         return np.asarray(np.clip(np.concatenate([sums, other], axis=1), 0.0, 1.0))
+
+    @cached_property
+    def _gathered(self) -> tuple[Int64[np.ndarray, "told"], Int64[np.ndarray, "token"], Int64[np.ndarray, "told"]]:
+        """Values that have tokens; all their tokens in a row; where each value's begin there."""
+        told = np.array([index for index, ids in enumerate(self.token_ids) if ids], dtype=np.int64)
+        tokens = np.array([token for ids in self.token_ids for token in ids], dtype=np.int64)
+        starts = np.cumsum([0, *(len(self.token_ids[index]) for index in told)])[:-1]
+        return told, tokens, starts.astype(np.int64)
 
     def nearest(self, u: float, *, closed: bool) -> int | None:
         """The value whose coordinate is nearest to u, None where no class has one."""

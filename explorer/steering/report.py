@@ -7,6 +7,12 @@ Table: TypeAlias = tuple[str, list[str], list[list[str]]]
 """Title, header, rows."""
 
 HEADER = ["arm", "E_BC", "± se", "p(target)", "visited", "isometry r", "hook fired"]
+STEERED = {
+    "last_prompt": "at the last prompt token",
+    "all_prompt": "at every prompt token",
+    "generated": "at the last prompt token and each written one",
+}
+"""What a title says of a move's ``where``."""
 
 
 def steering_tables(result: Mapping[str, object]) -> list[Table]:
@@ -16,10 +22,15 @@ def steering_tables(result: Mapping[str, object]) -> list[Table]:
 
 def steering_rows(result: Mapping[str, object]) -> Table:
     """One row for each arm."""
-    way = f"{_number(result['start'])} to {_number(result['end'])}" if "start" in result else "all distant pairs"
+    way = _way(result) if "start" in result else "all distant pairs"
     verdict = {True: "moves the model", False: "does not move the model", None: "no verdict"}
     title = f"{result['label']}: {way}, strength {_number(result['strength'])}; {verdict[_flag(result['moves_model'])]}"
     return title, HEADER, _arm_rows(result, result["hook_fired"])
+
+
+def _way(result: Mapping[str, object]) -> str:
+    way = f"{_number(result['start'])} to {_number(result['end'])} {STEERED[str(result['where'])]}"
+    return f"{way} of a message" if result["chat"] else way
 
 
 def _arm_rows(told: Mapping[str, object], fired: object) -> list[list[str]]:

@@ -17,6 +17,12 @@ def steerable_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def chat_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a tokenizer that has a chat template."""
+    return write_steerable_run(tmp_path_factory.mktemp("chat") / "planted", reach=4.0, chat=True)
+
+
+@pytest.fixture(scope="session")
 def engine(steerable_run: Path) -> Engine:
     return open_engine(steerable_run)
 

@@ -41,7 +41,7 @@ def test_a_move_tells_energy_beside_reach_for_every_arm(steerable_run: Path) -> 
     assert [text["prompt"] for text in told["texts"]] == list(prompts)
     assert set(told["texts"][0]["rows"]) == {"baseline", "manifold", "linear"}
     title, header, rows = steering_rows(result)
-    assert "0.000 to 0.429" in title
+    assert "0.000 to 0.429 at the last prompt token, strength" in title
     assert [row[0] for row in rows] == ["manifold", "linear"]
     assert all(len(row) == len(header) for row in rows)
 
@@ -81,6 +81,28 @@ def test_a_move_that_chance_matches_is_told_in_these_words(steerable_run: Path) 
     still = steer_headless(steerable_run, 0, prompts=prompts, end="Thursday", waypoints=3, strength=0.0)
     words = [cell for _, _, rows in steering_tables(still) for row in rows for cell in row]
     assert "not distinguishable from the controls" in words
+
+
+def test_a_move_is_made_where_it_is_asked_and_in_a_message(chat_run: Path) -> None:
+    """The template's marks are left alone; only where it is asked are written tokens moved too."""
+    ways = {
+        "last_prompt": (1, "at the last prompt token of a message"),
+        "all_prompt": (4, "at every prompt token of a message"),
+        "generated": (1, "at the last prompt token and each written one of a message"),
+    }
+    for where, (prompt_tokens, words) in ways.items():
+        result = steer_headless(
+            chat_run, 0, prompts=["it rained on Monday"], where=where, chat=True, end="Thursday", waypoints=3,
+            max_tokens=3, arms=("manifold",), swept=True, phrases=("it rained",),
+        )  # fmt: skip
+        (reply,) = json.loads(json.dumps(result["results"]))
+        assert (result["where"], result["chat"]) == (where, True)
+        assert sum(token["steered"] for token in reply["prompt_tokens"]) == prompt_tokens
+        assert any(token["special"] for token in reply["prompt_tokens"])
+        assert f"0.429 {words}, strength" in steering_rows(result)[0]
+        (text,) = json.loads(json.dumps(result["texts"]))
+        fired = text["rows"]["manifold"]["hook_fired"]
+        assert fired > prompt_tokens if where == "generated" else fired == prompt_tokens
 
 
 def test_a_coordinate_may_be_given_as_text(steerable_run: Path) -> None:
@@ -138,6 +160,10 @@ def test_another_course_is_steered_on_the_same_pairs_from_the_same_contexts(engi
         ({"start": "Monday"}, "--to"),
         ({"swept": True}, "--to"),
         ({"phrases": ["it"]}, "--to"),
+        ({"where": "all_prompt"}, "--to"),
+        ({"chat": True}, "--to"),
+        ({"prompts": ["it rained"], "end": "Friday", "where": "first"}, "where"),
+        ({"prompts": ["it rained"], "end": "Friday", "chat": True}, "chat"),
         ({"prompts": ["it rained"], "end": "Someday"}, "end"),
         ({"prompts": ["it rained"], "end": "1.5"}, "end"),
         ({"prompts": ["it rained"], "end": "Friday", "arms": ("sideways",)}, "arms"),

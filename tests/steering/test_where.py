@@ -29,7 +29,7 @@ from tests.lm.tiny_tokenizers import word_tokenizer
 from tests.planted import MODEL, SAE
 from tests.steering.conftest import behaviour_request, steer_request
 from tests.steering.reference import slow_logits, slow_text
-from tests.steering.tiny import TURNS, add_chat, write_steerable_run
+from tests.steering.tiny import TURNS, add_chat
 
 PROMPT = "the parcel was sent on Monday"
 WHERE = ("last_prompt", "all_prompt", "generated")
@@ -38,8 +38,8 @@ HOOKS = ("resid_pre", "resid_post", "attn_out", "mlp_out")
 
 
 @pytest.fixture(scope="module")
-def chat_answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
-    return Answers(open_engine(write_steerable_run(tmp_path_factory.mktemp("chat") / "planted", reach=4.0, chat=True)))
+def chat_answers(chat_run: Path) -> Answers:
+    return Answers(open_engine(chat_run))
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
