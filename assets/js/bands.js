@@ -10,18 +10,35 @@
 
   function bandLabel(band) {
     if (band.label_x === null) return null;
-    const style = { left: `clamp(24px, ${band.label_x * 100}%, calc(100% - 24px))`, top: `${band.label_y * 100}%` };
-    return mx.html("span", { class: band.color ? "band-label" : "band-label other", style, "aria-hidden": "true" }, band.color ? band.name : "other words");
+    const at = { "data-x": band.label_x, "data-y": band.label_y };
+    return mx.html("span", { class: band.color ? "band-label" : "band-label other", ...at, "aria-hidden": "true" }, band.color ? band.name : "other words");
   }
+
+  /* Names stand in their bands, a little aside where another one is in the way, and inside the box. */
+  const ASIDE = [0, 0.4, -0.4, 0.8, -0.8];
+  const EDGE = 4;
+  const within = (at, size, room) => Math.max(EDGE, Math.min(at - size / 2, room - size - EDGE));
+  function placeNames(box) {
+    const area = { width: box.clientWidth, height: box.clientHeight };
+    const names = [...box.querySelectorAll(".band-label")].map((node) => {
+      const x = node.dataset.x * area.width, y = node.dataset.y * area.height;
+      const spots = (width, height) => ASIDE.map((away) => mx.labels.box(within(x + away * width, width, area.width), within(y, height, area.height), width, height));
+      return { node, width: node.offsetWidth, height: node.offsetHeight, spots };
+    });
+    mx.labels.place(names, area);
+  }
+  const resized = new ResizeObserver((changes) => { for (const change of changes) placeNames(change.target); });
 
   function picture(arm) {
     const areas = arm.bands.map((band) =>
       mx.svg("path", { d: band.path, class: band.color ? "band" : "band other", style: band.color ? { fill: band.color } : {} }));
     const svg = mx.svg("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none", role: "img",
       "aria-label": `${arm.title}: probability of each value along the path` }, areas);
-    return mx.html("div", { class: "bands-box", "data-arm": arm.arm }, [
+    const box = mx.html("div", { class: "bands-box", "data-arm": arm.arm }, [
       svg, ...arm.bands.map(bandLabel), mx.html("div", { class: "bands-handle", "aria-hidden": "true" }),
     ]);
+    resized.observe(box);
+    return box;
   }
 
   function table(arm) {

@@ -23,7 +23,7 @@ HERE = "~"
 ASKS = {"text": "text to go on with", "message": "a message"}
 """How a prompt is put to the model; a message only to one that has a chat template."""
 PLACES = {
-    "last_prompt": "the last token",
+    "last_prompt": "last token",
     "all_prompt": "every token of the prompt",
     "generated": "the last token and all that follow",
 }
