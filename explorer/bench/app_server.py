@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -58,26 +59,27 @@ def served_app(runs: Path) -> Iterator[ServedApp]:
                 process.kill()
 
 
-def opening(client: httpx.Client, url: str) -> tuple[str, dict[str, object]]:
-    """Address and body of the callback that opens a page; its first input's value is the page's path.
+def opening(client: httpx.Client, url: str) -> tuple[str, dict[str, Any]]:
+    """Address and body of the callback that opens a page; the value of its first input is the page's path.
 
     Raises:
         ExplorerError: the app has no such callback.
     """
     for entry in client.get(f"{url}/_dash-dependencies").json():
-        inputs = [one["id"] for one in entry["inputs"]]
-        if inputs == ["url"] and "page.children" in entry["output"]:
+        inputs = entry["inputs"]
+        if inputs[0] == {"id": "url", "property": "pathname"} and "page.children" in entry["output"]:
             names = [part.split(".") for part in entry["output"].strip(".").split("...")]
             return f"{url}/_dash-update-component", {
                 "output": entry["output"],
                 "outputs": [{"id": name, "property": kind} for name, kind in names],
                 "changedPropIds": ["url.pathname"],
-                "inputs": [{"id": "url", "property": "pathname", "value": "/"}],
-                "state": [{"id": one["id"], "property": one["property"], "value": ""} for one in entry["state"]],
+                "inputs": [{**one, "value": ""} for one in inputs],
+                "state": [{**one, "value": ""} for one in entry["state"]],
             }
     raise ExplorerError(f"{url} has no callback that opens a page")
 
 
-def at_path(body: dict[str, object], path: str) -> dict[str, object]:
-    """The same body for another page."""
-    return {**body, "inputs": [{"id": "url", "property": "pathname", "value": path}]}
+def at_path(body: dict[str, Any], path: str) -> dict[str, Any]:
+    """The same body for a page."""
+    first, *others = body["inputs"]
+    return {**body, "inputs": [{**first, "value": path}, *others]}
