@@ -164,7 +164,11 @@
     return point.curveNumber === PICKED ? mx.pick.picked()[point.pointNumber] : null;
   }
 
-  const placeOf = (sample) => ({ sample, coordinate: points().coordinate[sample] });
+  /* Null until the drawing is there. */
+  function placeOf(sample) {
+    const all = points();
+    return all ? { sample, coordinate: all.coordinate[sample] } : null;
+  }
 
   /* The tooltip of a token that is hovered beside the plot: at pixels of the box that holds all drawings. */
   function tip(sample, at) {
