@@ -23,7 +23,7 @@
 
   function move(node, box) {
     node.style.visibility = box ? "visible" : "hidden";
-    if (box) node.style.transform = `translate(${Math.round(box.left)}px, ${Math.round(box.top)}px)`;
+    node.style.transform = box ? `translate(${Math.round(box.left)}px, ${Math.round(box.top)}px)` : "none";
   }
 
   /* Move each name's node to its spot, or hide it. */

@@ -11,6 +11,7 @@ from explorer.maths.steering import coordinates, nearest_on_curve
 from explorer.places import shipped_folder
 from explorer.steering.engine import Engine
 from explorer.steering.subject import open_engine
+from tests.steering.conftest import behaviour_request
 
 DOCS = 150
 
@@ -38,7 +39,8 @@ def test_an_activation_is_that_of_the_text_before_the_answer(engine: Engine, mon
     assert [WEEKDAY.values[number] for number in found.value] == ["Thursday", "Sunday"]
     prompts = ("three days after Monday is", "it rained. about two days after Friday comes")
     for state, prompt in zip(found.residual, prompts, strict=True):
-        np.testing.assert_allclose(state, engine.read(prompt).prefix.residual, atol=1e-3)
+        read = engine.read(behaviour_request(engine, prompt=prompt))
+        np.testing.assert_allclose(state, read.prefix.residual, atol=1e-3)
     np.testing.assert_allclose(found.p.sum(axis=1), 1.0, atol=1e-5)
     assert engine.decode([int(found.p[0].argmax())]).strip() == "Thursday"
 
