@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int64
 
+from explorer.app.selection import stretches
 from explorer.errors import RequestError
 
 _PICKS = re.compile(r"(\d{1,9}(-\d{1,9})?(,\d{1,9}(-\d{1,9})?)*)?", re.ASCII)
@@ -29,9 +30,8 @@ def read_picks(text: str, count: int) -> Int64[np.ndarray, "picked"]:
         RequestError: the text is no list of numbers and stretches.
     """
     chosen = np.zeros(count, dtype=bool)
-    for part in check_picks(text).split(",") if text else ():
-        first, _, last = part.partition("-")
-        chosen[int(first) : int(last or first) + 1] = True
+    for first, last in stretches(check_picks(text)) if text else ():
+        chosen[first : last + 1] = True
     return np.flatnonzero(chosen)
 
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections.abc import Iterator
 
 from explorer.errors import RequestError
 
@@ -32,12 +33,18 @@ def read_selection(text: str) -> frozenset[int]:
     if not _RANGES.fullmatch(text):
         raise RequestError("link sel", repr(text[:40]), wanted)
     found: set[int] = set()
+    for first, last in stretches(text):
+        if last < first:
+            raise RequestError("link sel", repr(f"{first}-{last}"), "a range that rises")
+        found.update(range(first, last + 1))
+    return frozenset(found)
+
+
+def stretches(text: str) -> Iterator[tuple[int, int]]:
+    """First and last number of each part of a list such as "3-7,12"."""
     for part in text.split(","):
         first, _, last = part.partition("-")
-        if int(last or first) < int(first):
-            raise RequestError("link sel", repr(part), "a range that rises")
-        found.update(range(int(first), int(last or first) + 1))
-    return frozenset(found)
+        yield int(first), int(last or first)
 
 
 def _set_bits(text: str, wanted: str) -> list[int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dash import html
 from dash.development.base_component import Component
 
+from explorer.app.pages.parts import table
 from explorer.app.words import number, percent
 from explorer.records import ClusterGeometry, ClusterSummary
 from explorer.runs.score_curves import gather_curves
@@ -123,17 +124,11 @@ def numbers_block(rows: list[tuple[str, str, str]], shown: int = 6) -> Component
         )
         for name, value, meaning in rows[:shown]
     ]
-    table = html.Table(
-        [
-            html.Thead(html.Tr([html.Th("number"), html.Th("value"), html.Th("meaning")])),
-            html.Tbody([html.Tr([html.Td(text) for text in row]) for row in rows]),
-        ],
-        className="small",
-    )
+    meanings = table(("number", "value", "meaning"), rows)
     return html.Div(
         [
             html.Div(short, className="numbers"),
-            html.Details([html.Summary("what these mean", className="small"), html.Div(table, className="scroll")]),
+            html.Details([html.Summary("what these mean", className="small"), meanings]),
         ]
     )
 
