@@ -5,7 +5,6 @@ or at several. The tokens before the first that is moved are the *prefix*, the o
 other. Blocks below the edited layer give every row the same, so they are computed once where the model allows it.
 """
 
-import copy
 import functools
 import inspect
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,10 +15,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer
+from transformers import Cache, DynamicCache, PreTrainedModel
 
-from explorer.errors import HookNotFired, SubjectError
+from explorer.errors import HookNotFired
+from explorer.lm.cache import go_on_from, read_into
 from explorer.lm.hooks import capture, edit
 from explorer.lm.load import blocks
 from explorer.records import Hook
@@ -124,11 +123,10 @@ def read_prefix(place: Place, token_ids: Int64[Tensor, "1 position"], moved: Seq
     first = int(at[0])
     mask = torch.zeros(length - first, dtype=torch.bool, device=token_ids.device)
     mask[at - first] = True
-    cache = DynamicCache(config=place.model.config)
+    cache = read_into(place.model)
     if first:
         _forward(place.model, token_ids[:, :first], cache)
-    _check_cache(place.model, cache)
-    spare = _copy_rows(cache, 1)
+    spare = go_on_from(cache, length - first)
     with capture(place.model, place.layer, "resid_pre") as below, capture(place.model, place.layer, place.hook) as here:
         _forward(place.model, token_ids[:, first:], spare)
     residual = here.activation[0, int(at[-1]) - first].to("cpu", torch.float32).numpy()
@@ -155,7 +153,7 @@ def _tail_logits(
 ) -> Float[Tensor, "row vocab"]:
     mover, rows = _Mover(displacement), len(displacement)
     mover.at = prefix.moved.expand(rows, -1)
-    cache, tail = _copy_rows(prefix.cache, rows), prefix.tail.expand(rows, -1)
+    cache, tail = go_on_from(prefix.cache, len(prefix.moved)), prefix.tail.expand(rows, -1)
     entering = prefix.entering.expand(rows, -1, -1)
     with _lower_blocks(place, entering), edit(place.model, place.layer, place.hook, mover):
         logits = _forward(place.model, tail, cache)
@@ -185,6 +183,7 @@ class Decoder:
     """Writes on from a prompt, every row in one batch, one token a step.
 
     The prompt's moved tokens are moved; with ``every_token`` so is each token fed back but for those in ``keep``.
+    Memory for ``tokens`` steps is set aside.
     """
 
     def __init__(
@@ -194,6 +193,7 @@ class Decoder:
         displacement: Float[Tensor, "row d_model"],
         *,
         every_token: bool,
+        tokens: int,
         keep: Collection[int] = (),
     ):
         self._place = place
@@ -201,7 +201,7 @@ class Decoder:
         self._first = torch.stack([(self._row_of == row).nonzero()[0, 0] for row in range(len(distinct))])
         self._mover = _Mover(distinct)
         self._mover.at = prefix.moved.expand(len(distinct), -1)
-        self._cache = _copy_rows(prefix.cache, len(distinct))
+        self._cache = go_on_from(prefix.cache, len(prefix.moved) + tokens - 1)
         self._next = prefix.tail.expand(len(distinct), -1)
         self._every_token = every_token
         self._keep = torch.tensor(sorted(keep), dtype=torch.int64, device=displacement.device)
@@ -278,28 +278,12 @@ def keeps_logits(forward: Callable[..., object]) -> bool:
     return "logits_to_keep" in inspect.signature(forward).parameters
 
 
-def _forward(model: PreTrainedModel, token_ids: Tensor, cache: DynamicCache | None) -> Float[Tensor, "row vocab"]:
+def _forward(model: PreTrainedModel, token_ids: Tensor, cache: Cache | None) -> Float[Tensor, "row vocab"]:
     """Logits at the last position, float32."""
     keep = {"logits_to_keep": 1} if keeps_logits(type(model).forward) else {}
     output = model(input_ids=token_ids, past_key_values=cache, use_cache=cache is not None, **keep)
     logits: Tensor = output.logits[:, -1]
     return logits.to(torch.float32)
-
-
-def _copy_rows(cache: DynamicCache, rows: int) -> DynamicCache:
-    """A cache for many rows of one text; nothing is copied until a row grows."""
-    copied = copy.copy(cache)
-    copied.layers = [copy.copy(layer) for layer in cache.layers]
-    for layer in copied.layers:
-        if isinstance(layer, DynamicLayer) and isinstance(layer.keys, Tensor) and isinstance(layer.values, Tensor):
-            layer.keys, layer.values = layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1)
-    return copied
-
-
-def _check_cache(model: PreTrainedModel, cache: DynamicCache) -> None:
-    strange = [type(layer).__name__ for layer in cache.layers if not isinstance(layer, DynamicLayer)]
-    if strange:
-        raise SubjectError(type(model).__name__, f"a cache of {strange[0]}", "attention that keeps keys and values")
 
 
 @contextmanager

@@ -171,13 +171,15 @@ class Answers:
             prompt_tokens=planned.prompt.tokens,
         )
         said: dict[Row, list[TokenEvent]] = {name: [] for name in names}
+        tokens = min(request.max_tokens, engine.subject.loaded.max_context - len(planned.prompt.token_ids))
+        every = request.where == "generated"
         for event in write(
-            engine.steps(prefix, rows, every_token=request.where == "generated", skip_special=request.skip_special),
+            engine.steps(prefix, rows, every_token=every, tokens=tokens, skip_special=request.skip_special),
             names,
             engine.decode,
             planned.prompt.token_ids,
             engine.ends,
-            max_tokens=min(request.max_tokens, engine.subject.loaded.max_context - len(planned.prompt.token_ids)),
+            max_tokens=tokens,
             temperature=request.temperature,
             rng=np.random.default_rng(request.seed),
         ):

@@ -150,7 +150,8 @@ def log_probability(
     token_ids: Sequence[int],
 ) -> Float[np.ndarray, "row"]:
     """Sum of the log-probabilities of some tokens after a prompt, under each displaced row (methods.md section 5)."""
-    steps = engine.steps(prefix, rows, every_token=request.where == "generated", skip_special=request.skip_special)
+    every = request.where == "generated"
+    steps = engine.steps(prefix, rows, every_token=every, tokens=len(token_ids), skip_special=request.skip_special)
     total = np.zeros(len(rows))
     for number, token in enumerate(token_ids):
         if number:

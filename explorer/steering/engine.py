@@ -280,12 +280,13 @@ class Engine:
         displacement: Float[np.ndarray, "row d_model"],
         *,
         every_token: bool,
+        tokens: int,
         skip_special: bool = True,
     ) -> "EngineSteps":
-        """Write on from a prompt, one displaced row each; ``every_token`` moves each token that is fed back too."""
+        """Write at most ``tokens`` tokens on from a prompt, one displaced row each; ``every_token`` moves those too."""
         keep = self._special if skip_special else frozenset[int]()
         rows = self._tensor(displacement)
-        decoder = Decoder(self.subject.place, prefix, rows, every_token=every_token, keep=keep)
+        decoder = Decoder(self.subject.place, prefix, rows, every_token=every_token, tokens=tokens, keep=keep)
         return EngineSteps(decoder, self.subject.loaded.device)
 
     def phrase(self, asked: PathRequest, phrase: str) -> list[int]:

@@ -23,6 +23,7 @@ TINY = {
     "llama": LlamaConfig(**_LLAMA),
     "mistral": MistralConfig(**_LLAMA),
     "qwen2": Qwen2Config(**_LLAMA),
+    "qwen2_sliding": Qwen2Config(**_LLAMA, use_sliding_window=True, sliding_window=3, max_window_layers=1),
     "gpt2": GPT2Config(
         vocab_size=32, n_embd=16, n_layer=3, n_head=2, n_positions=64, bos_token_id=1, eos_token_id=2
     ),

@@ -156,9 +156,9 @@ def test_text_is_token_for_token_that_of_a_slow_reference(
     given: list[np.ndarray] = []
     steps = engine.steps
 
-    def noted(prefix: Prefix, moves: np.ndarray, *, every_token: bool, skip_special: bool) -> EngineSteps:
+    def noted(prefix: Prefix, moves: np.ndarray, *, every_token: bool, tokens: int, skip_special: bool) -> EngineSteps:
         given.append(moves)
-        return steps(prefix, moves, every_token=every_token, skip_special=skip_special)
+        return steps(prefix, moves, every_token=every_token, tokens=tokens, skip_special=skip_special)
 
     monkeypatch.setattr(engine, "steps", noted)
     ids, done, _ = texts(answers, arms=ARMS, where=where, position=position, max_tokens=12, end="Friday", strength=2.0)
@@ -224,7 +224,7 @@ def test_an_overflow_is_told_and_the_next_answer_is_as_before(answers: Answers, 
         engine.next_probabilities(prefix, [huge * 10])
     assert refusal.value.body.code == "numeric_overflow"
     with pytest.raises(Refusal, match="not finite"):
-        engine.steps(prefix, huge * 10, every_token=True).step()
+        engine.steps(prefix, huge * 10, every_token=True, tokens=1).step()
     assert nothing_is_left(engine)
     assert answers.behaviour(behaviour_request(engine)) == before
 
@@ -284,7 +284,8 @@ def test_the_unsteered_text_of_a_model_that_others_made_is_its_authors(shared_da
     ids = loaded.tokenizer("Once upon a time")["input_ids"]
     place = open_place(loaded.model, 2, "resid_post")
     prefix = read_prefix(place, torch.tensor([ids]))
-    steps = EngineSteps(Decoder(place, prefix, torch.zeros(2, loaded.d_model), every_token=True), loaded.device)
+    decoder = Decoder(place, prefix, torch.zeros(2, loaded.d_model), every_token=True, tokens=80)
+    steps = EngineSteps(decoder, loaded.device)
 
     def decode(tokens: list[int]) -> str:
         return str(loaded.tokenizer.decode(tokens, clean_up_tokenization_spaces=False))

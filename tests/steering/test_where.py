@@ -64,7 +64,7 @@ def test_text_moves_what_is_asked_and_counts_it(name: str, moved: tuple[int, ...
     keep = frozenset(range(0, 32, 3))
     moves = np.vstack([np.zeros((1, 16)), np.random.default_rng(3).normal(0, 3, (3, 16))])
     decoder = Decoder(place, read_prefix(place, torch.tensor([ids]), moved), torch.tensor(moves),
-                      every_token=every_token, keep=keep)  # fmt: skip
+                      every_token=every_token, tokens=count, keep=keep)  # fmt: skip
     written: list[list[int]] = [[] for _ in moves]
     for _ in range(count):
         chosen = decoder.step().argmax(dim=1)
@@ -216,7 +216,7 @@ def test_a_real_model_is_steered_in_a_conversation_as_a_slow_reference_steers_it
     assert len(steered) == (len(read.tokens) - 1 if where == "all_prompt" else 1)
     move = np.random.default_rng(4).normal(0, 0.3, loaded.d_model)
     every = where == "generated"
-    steps = engine.steps(read.prefix, np.stack([np.zeros_like(move), move]), every_token=every)
+    steps = engine.steps(read.prefix, np.stack([np.zeros_like(move), move]), every_token=every, tokens=12)
     written = []
     for _ in range(12):
         chosen = steps.step().argmax(axis=1)
