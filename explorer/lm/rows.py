@@ -210,7 +210,9 @@ class Decoder:
         self._cache = go_on_from(prefix.cache, len(prefix.moved) + tokens - 1)
         self._next = prefix.tail.expand(len(distinct), -1)
         self._every_token = every_token
-        self._moved_if_fed = _all_but(keep, int(place.model.config.get_text_config(decoder=True).vocab_size), displacement.device)
+        self._moved_if_fed = _all_but(
+            keep, int(place.model.config.get_text_config(decoder=True).vocab_size), displacement.device
+        )
         self._steps = 0
 
     @property

@@ -22,7 +22,7 @@ from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.encoding import Encoder
 from explorer.steering.engine import Engine
 from explorer.steering.feature_protocol import FeatureReply, FeatureRequest, TokenLogit
-from explorer.steering.measure import arm_behaviour, effect_of, meter_of
+from explorer.steering.measure import arm_behaviours, effect_of, meter_of
 from explorer.steering.moves import controls, off_curve, own_place
 from explorer.steering.planning import Plan, check_readout, check_waypoints, plan, top_tokens
 from explorer.steering.protocol import (
@@ -202,11 +202,9 @@ class Answers:
         prepared, readout, path, aim = planned.prepared, planned.readout, planned.path, planned.aim
         residual = planned.prompt.prefix.residual
         own, off = own_place(prepared.manifold, residual)
-        measured = tuple(
-            arm_behaviour(
-                prepared, readout, residual, path, aim, move, p, baseline[0], top_tokens(self.engine, request.run, p)
-            )
-            for move, p in zip(planned.arms, along, strict=True)
+        top = top_tokens(self.engine, request.run, np.concatenate(along))
+        measured = arm_behaviours(
+            prepared, readout, residual, path, aim, planned.arms, np.stack(along), baseline[0], top
         )
         return BehaviourReply(
             fingerprint=self.engine.subject.fingerprint,

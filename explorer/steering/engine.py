@@ -27,6 +27,7 @@ from explorer.lm.sae import Sae
 from explorer.lm.score import read_scored
 from explorer.records import SubjectInfo, Vocabulary
 from explorer.runs.run import Run
+from explorer.steering.kept import Kept
 from explorer.steering.natural import Prepared, prepare
 from explorer.steering.protocol import ChatMessage, Kind, PathRequest, PromptToken
 from explorer.steering.refusal import Refusal, overflow
@@ -102,9 +103,10 @@ class Engine:
         self.subject = subject
         self.runs = dict(runs)
         self.limits = limits
-        self._prepared: dict[tuple[str, int], Prepared] = {}
+        self._prepared: Kept[tuple[str, int], Prepared] = Kept(_KEPT_CLUSTERS)
         self._vocabularies: dict[str, Vocabulary] = {}
-        self._prefixes: dict[tuple[tuple[int, ...], tuple[int, ...]], Prefix] = {}
+        self._prefixes: Kept[tuple[tuple[int, ...], tuple[int, ...]], Prefix] = Kept(_KEPT_PROMPTS)
+        self._prompt_texts: Kept[tuple[int, ...], list[str]] = Kept(_KEPT_PROMPTS)
         self._special = added_token_ids(subject.loaded.tokenizer)
         self.bos = _bos(subject.loaded)
         """Token that the tokenizer puts before every text, None where it puts none."""
@@ -146,17 +148,7 @@ class Engine:
             Refusal: no such run.
             RequestError: no such cluster.
         """
-        key = (run, cluster)
-        if key not in self._prepared:
-            found = self.run(run)
-            count = len(found.manifest.clusters)
-            if not 0 <= cluster < count:
-                raise RequestError("cluster", str(cluster), f"0 to {count - 1}")
-            made = prepare(found.summary(cluster), found.cluster(cluster), self.tokenize, self.bos, self.read_texts)
-            if len(self._prepared) >= _KEPT_CLUSTERS:
-                self._prepared.pop(next(iter(self._prepared)))
-            self._prepared[key] = made
-        return self._prepared[key]
+        return self._prepared.get((run, cluster), lambda: self._prepare(self.run(run), cluster))
 
     def read(self, asked: PathRequest, *, room: int = 0) -> Prompt:
         """Read a request's prompt as harvested text is read, or through the model's chat template.
@@ -177,7 +169,7 @@ class Engine:
         moved = free if asked.where == "all_prompt" else free[-1:]
         shown = tuple(
             PromptToken(text=text, steered=index in moved, special=special[index])
-            for index, text in enumerate(token_texts(self.decode, ids))
+            for index, text in enumerate(self._prompt_texts.get(tuple(ids), lambda: token_texts(self.decode, ids)))
         )
         return Prompt(self.read_ids(ids, moved), ids, shown)
 
@@ -229,15 +221,11 @@ class Engine:
 
     def read_ids(self, token_ids: list[int], moved: Sequence[int] = (-1,)) -> Prefix:
         """Read token ids up to the first position that is moved; the last few texts are kept as read."""
-        key = tuple(token_ids), tuple(moved)
-        found = self._prefixes.pop(key, None)
-        if found is None:
-            ids = torch.tensor([token_ids], device=self.subject.loaded.device)
-            found = read_prefix(self.subject.place, ids, moved)
-        self._prefixes[key] = found
-        if len(self._prefixes) > _KEPT_PROMPTS:
-            self._prefixes.pop(next(iter(self._prefixes)))
-        return found
+
+        def read() -> Prefix:
+            return read_prefix(self.subject.place, torch.tensor([token_ids], device=self.subject.loaded.device), moved)
+
+        return self._prefixes.get((tuple(token_ids), tuple(moved)), read)
 
     def read_texts(
         self, texts: list[list[int]]
@@ -312,6 +300,12 @@ class Engine:
     def kind(self) -> Kind:
         """Whether the model takes messages."""
         return "instruct" if self.subject.loaded.tokenizer.chat_template else "base"
+
+    def _prepare(self, run: Run, cluster: int) -> Prepared:
+        count = len(run.manifest.clusters)
+        if not 0 <= cluster < count:
+            raise RequestError("cluster", str(cluster), f"0 to {count - 1}")
+        return prepare(run.summary(cluster), run.cluster(cluster), self.tokenize, self.bos, self.read_texts)
 
     def _ids(self, field: str, text: str | list[int], room: int) -> list[int]:
         """Token ids of a request's text, special tokens included; refused where they are none or too many."""

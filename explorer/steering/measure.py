@@ -1,5 +1,6 @@
 """From next-token probabilities along a path to everything that a reply says of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,37 +95,47 @@ def divergence(p: Float[np.ndarray, "row vocab"], base: Float[np.ndarray, "vocab
     return np.asarray(np.maximum((p * ratio).sum(axis=1, dtype=np.float64), 0.0))
 
 
-def arm_behaviour(
+def arm_behaviours(
     prepared: Prepared,
     readout: Readout,
     residual: Float[np.ndarray, "d_model"],
     path: Path,
     aim: Aim,
-    move: Move,
-    p: Float[np.ndarray, "waypoint vocab"],
+    moves: Sequence[Move],
+    p: Float[np.ndarray, "arm waypoint vocab"],
     baseline: Float[np.ndarray, "vocab"],
-    top: tuple[TopToken, ...],
-) -> ArmBehaviour:
-    """Everything that a reply says of one arm."""
-    behaviour = readout.probabilities(p)
+    top: Sequence[TopToken],
+) -> tuple[ArmBehaviour, ...]:
+    """Everything that a reply says of its arms; what is measured point by point is measured at all points at once."""
+    arms, waypoints, _ = p.shape
+    rows = p.reshape(arms * waypoints, -1)
+    behaviour = readout.probabilities(rows)
     natural = prepared.natural if readout is prepared.readout else None
     answers = None if natural is None else nearest_behaviour(natural, behaviour)
-    state = nearest_on_curve(prepared.manifold, coordinates(prepared.manifold, residual + move.displacement))
-    return ArmBehaviour(
-        arm=move.arm,
-        repeat=move.repeat,
-        coordinate=tuple(path.u.tolist()) if move.arm == "manifold" else None,
-        probabilities=tuple(map(tuple, behaviour.tolist())),
-        top=top,
-        off_manifold=tuple((state.distance / prepared.spread).tolist()),
-        kl=tuple(divergence(p, baseline).tolist()),
-        e_bc=None if answers is None else float(answers.distance.sum()),
-        reach=reach_of(readout, aim, path, behaviour),
-        hook_fired=len(p),
-        state_coordinate=tuple(state.coordinate.tolist()),
-        answer_coordinate=None if answers is None else tuple(answers.coordinate.tolist()),
-        isometry=path_isometry(move.displacement, behaviour, stops_of(path, _places(readout))),
-    )
+    moved = np.concatenate([move.displacement for move in moves])
+    state = nearest_on_curve(prepared.manifold, coordinates(prepared.manifold, residual + moved))
+    off, kl = state.distance / prepared.spread, divergence(rows, baseline)
+    stops = stops_of(path, _places(readout))
+
+    def told(number: int, move: Move) -> ArmBehaviour:
+        mine = slice(number * waypoints, (number + 1) * waypoints)
+        return ArmBehaviour(
+            arm=move.arm,
+            repeat=move.repeat,
+            coordinate=tuple(path.u.tolist()) if move.arm == "manifold" else None,
+            probabilities=tuple(map(tuple, behaviour[mine].tolist())),
+            top=tuple(top[mine]),
+            off_manifold=tuple(off[mine].tolist()),
+            kl=tuple(kl[mine].tolist()),
+            e_bc=None if answers is None else float(answers.distance[mine].sum()),
+            reach=reach_of(readout, aim, path, behaviour[mine]),
+            hook_fired=waypoints,
+            state_coordinate=tuple(state.coordinate[mine].tolist()),
+            answer_coordinate=None if answers is None else tuple(answers.coordinate[mine].tolist()),
+            isometry=path_isometry(move.displacement, behaviour[mine], stops),
+        )
+
+    return tuple(told(number, move) for number, move in enumerate(moves))
 
 
 def meter_of(prepared: Prepared, residual: Float[np.ndarray, "d_model"], path: Path, largest: float) -> Meter:
