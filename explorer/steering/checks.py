@@ -40,7 +40,7 @@ class Across(NamedTuple):
 
 
 def across_prompts(engine: Engine, request: CheckRequest) -> Across:
-    """Repeat a move from stored contexts of its first value, and go to the next value from the same ones.
+    """Repeat a move from stored contexts of its first value, where it is asked for, and go to the next value from them.
 
     Neither where the path does not end at a value with a place, where its first value has no context, or where there is
     no behaviour manifold to hold the answers against.
@@ -57,7 +57,9 @@ def across_prompts(engine: Engine, request: CheckRequest) -> Across:
     trials = [
         trial
         for text in contexts
-        for trial in from_context(engine, prepared, engine.read_ids(text), aim.start, ends, settings)
+        for trial in from_context(
+            engine, prepared, engine.read_ids(text, engine.moved(request, text)), aim.start, ends, settings
+        )
     ]
     return Across(*(_told(trials, end, planned.readout.names) for end in (ends[0], ends[-1])))
 

@@ -162,16 +162,23 @@ class Engine:
                 is made of messages that the model does not take.
         """
         ids = self._ids("prompt", asked.prompt if asked.chat is None else self._chat(asked.chat, asked.prompt), room)
-        special = [token in self._special for token in ids]
-        free = [index for index, skip in enumerate(special) if not (skip and asked.skip_special)]
-        if not free:
-            raise RequestError("prompt", "special tokens only", "a token that may be steered")
-        moved = free if asked.where == "all_prompt" else free[-1:]
+        moved = self.moved(asked, ids)
         shown = tuple(
-            PromptToken(text=text, steered=index in moved, special=special[index])
+            PromptToken(text=text, steered=index in moved, special=ids[index] in self._special)
             for index, text in enumerate(self._prompt_texts.get(tuple(ids), lambda: token_texts(self.decode, ids)))
         )
         return Prompt(self.read_ids(ids, moved), ids, shown)
+
+    def moved(self, asked: PathRequest, ids: list[int]) -> list[int]:
+        """Positions of a prompt at which a request steers, ascending.
+
+        Raises:
+            RequestError: there is none.
+        """
+        free = [index for index, token in enumerate(ids) if not (asked.skip_special and token in self._special)]
+        if not free:
+            raise RequestError("prompt", "special tokens only", "a token that may be steered")
+        return free if asked.where == "all_prompt" else free[-1:]
 
     def encode(self, text: str) -> Encoded:
         """Read a text once, as harvested text is read, and tell which features fire on each of its tokens.
