@@ -5,9 +5,9 @@ from importlib.metadata import version
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float
 
 from explorer.errors import RequestError
+from explorer.lm.next_tokens import NextTokens
 from explorer.steering.checks import across_prompts, read_phrases, sweep
 from explorer.steering.checks_protocol import (
     CONTROL_ARMS,
@@ -96,8 +96,8 @@ class Answers:
         chance = controls(planned.prepared.manifold, planned.prompt.prefix.residual, planned.path, seed=request.seed,
                           strength=request.strength, count=CONTROLS)  # fmt: skip
         moved = [*(move.displacement for move in planned.arms), chance]
-        p = self.engine.next_probabilities(planned.prompt.prefix, moved)
-        return self._reply(request, planned, p[0], p[1:-1], p[-1])
+        baseline, *along, by_chance = self.engine.next_tokens(planned.prompt.prefix, moved, planned.readout.tokens)
+        return self._reply(request, planned, baseline, along, by_chance)
 
     def check(self, request: CheckRequest) -> CheckReply:
         """The controls of a path, and the same move from other prompts.
@@ -195,17 +195,15 @@ class Answers:
         self,
         request: BehaviourRequest,
         planned: Plan,
-        baseline: Float[np.ndarray, "one vocab"],
-        along: list[Float[np.ndarray, "waypoint vocab"]],
-        chance: Float[np.ndarray, "control vocab"],
+        baseline: NextTokens,
+        along: list[NextTokens],
+        chance: NextTokens,
     ) -> BehaviourReply:
         prepared, readout, path, aim = planned.prepared, planned.readout, planned.path, planned.aim
         residual = planned.prompt.prefix.residual
         own, off = own_place(prepared.manifold, residual)
-        top = top_tokens(self.engine, request.run, np.concatenate(along))
-        measured = arm_behaviours(
-            prepared, readout, residual, path, aim, planned.arms, np.stack(along), baseline[0], top
-        )
+        top = [top_tokens(self.engine, request.run, said) for said in along]
+        measured = arm_behaviours(prepared, readout, residual, path, aim, planned.arms, along, top)
         return BehaviourReply(
             fingerprint=self.engine.subject.fingerprint,
             run=request.run,
@@ -220,7 +218,7 @@ class Answers:
             end=path.end,
             strength=request.strength,
             seed=request.seed,
-            baseline=tuple(readout.probabilities(baseline)[0].tolist()),
+            baseline=tuple(readout.behaviour(baseline.asked)[0].tolist()),
             baseline_top=top_tokens(self.engine, request.run, baseline)[0],
             arms=measured,
             effect=_effect(planned, baseline, along, chance),
@@ -229,14 +227,9 @@ class Answers:
         )
 
 
-def _effect(
-    planned: Plan,
-    baseline: Float[np.ndarray, "one vocab"],
-    along: list[Float[np.ndarray, "waypoint vocab"]],
-    chance: Float[np.ndarray, "control vocab"],
-) -> Effect | None:
-    read = planned.readout.probabilities
-    for move, p in zip(planned.arms, along, strict=True):
+def _effect(planned: Plan, baseline: NextTokens, along: list[NextTokens], chance: NextTokens) -> Effect | None:
+    read = planned.readout.behaviour
+    for move, said in zip(planned.arms, along, strict=True):
         if move.arm == "manifold":
-            return effect_of(planned.aim, read(baseline)[0], read(p), read(chance))
+            return effect_of(planned.aim, read(baseline.asked)[0], read(said.asked), read(chance.asked))
     return None

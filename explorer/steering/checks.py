@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from explorer.errors import RequestError
+from explorer.lm.next_tokens import NextTokens
 from explorer.lm.rows import Prefix
 from explorer.steering.checks_protocol import (
     AcrossPrompts,
@@ -23,7 +24,7 @@ from explorer.steering.checks_protocol import (
     SweepRequest,
 )
 from explorer.steering.engine import Engine
-from explorer.steering.measure import divergence, safe_distance
+from explorer.steering.measure import safe_distance
 from explorer.steering.moves import Move, off_curve
 from explorer.steering.pairs import PairSettings, Trial, from_context
 from explorer.steering.planning import Plan, check_readout, check_strength, check_waypoints, plan, top_tokens
@@ -87,8 +88,8 @@ def sweep(engine: Engine, request: SweepRequest) -> SweepReply:
         raise RequestError("end", repr(request.end), "a place that one of the readout's values belongs to")
     doses = np.array(request.strengths)[:, None, None]
     moved = [(doses * move.displacement).reshape(-1, move.displacement.shape[1]) for move in planned.arms]
-    base, *along = engine.next_probabilities(planned.prompt.prefix, moved)
-    read, target = planned.readout.probabilities, planned.aim.target
+    base, *along = engine.next_tokens(planned.prompt.prefix, moved, planned.readout.tokens)
+    target = planned.aim.target
     return SweepReply(
         fingerprint=engine.subject.fingerprint,
         run=request.run,
@@ -96,11 +97,10 @@ def sweep(engine: Engine, request: SweepRequest) -> SweepReply:
         target=planned.readout.names[target],
         strengths=request.strengths,
         positions=request.positions,
-        baseline=float(read(base)[0, target]),
+        baseline=float(planned.readout.behaviour(base.asked)[0, target]),
         safe=safe_distance(planned.prepared, planned.prompt.prefix.residual),
         arms=tuple(
-            _sweep_arm(engine, request, planned, *found, base[0])
-            for found in zip(planned.arms, moved, along, strict=True)
+            _sweep_arm(engine, request, planned, *found) for found in zip(planned.arms, moved, along, strict=True)
         ),
     )
 
@@ -158,7 +158,7 @@ def log_probability(
     for number, token in enumerate(token_ids):
         if number:
             steps.feed(np.full(len(rows), token_ids[number - 1], np.int64))
-        total += steps.step()[:, token]
+        total += steps.step_to(token)
     return np.minimum(total, 0.0)
 
 
@@ -203,17 +203,16 @@ def _sweep_arm(
     planned: Plan,
     move: Move,
     moved: Float[np.ndarray, "cell d_model"],
-    p: Float[np.ndarray, "cell vocab"],
-    baseline: Float[np.ndarray, "vocab"],
+    said: NextTokens,
 ) -> SweepArm:
     prepared, residual, target = planned.prepared, planned.prompt.prefix.residual, planned.aim.target
     width = len(request.positions)
-    top = top_tokens(engine, request.run, p)
+    top = top_tokens(engine, request.run, said)
     return SweepArm(
         arm=move.arm,
-        p_target=_grid(planned.readout.probabilities(p)[:, target], width),
+        p_target=_grid(planned.readout.behaviour(said.asked)[:, target], width),
         off_manifold=_grid(off_curve(prepared.manifold, residual, moved) / prepared.spread, width),
-        kl=_grid(divergence(p, baseline), width),
+        kl=_grid(said.kl, width),
         top=tuple(top[first : first + width] for first in range(0, len(top), width)),
     )
 

@@ -22,6 +22,7 @@ from explorer.errors import RequestError
 from explorer.lm.activations import added_token_ids
 from explorer.lm.lens import direction_logits
 from explorer.lm.load import LoadedModel
+from explorer.lm.next_tokens import NextTokens, read_next
 from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_every, read_last, read_prefix
 from explorer.lm.sae import Sae
 from explorer.lm.score import read_scored
@@ -243,18 +244,26 @@ class Engine:
         back = np.argsort(np.concatenate(parts))
         return np.concatenate([states for states, _ in read])[back], np.concatenate([p for _, p in read])[back]
 
-    def next_probabilities(
-        self, prefix: Prefix, displacements: list[Float[np.ndarray, "_ d_model"]]
-    ) -> list[Float[np.ndarray, "_ vocab"]]:
-        """Next-token probabilities of the unsteered row and of every displaced row: one batch, split as given.
+    def next_tokens(
+        self,
+        prefix: Prefix,
+        displacements: list[Float[np.ndarray, "_ d_model"]],
+        tokens: Int64[np.ndarray, "token"],
+    ) -> list[NextTokens]:
+        """What the unsteered row and every displaced row say next: one batch, split as given.
+
+        Args:
+            prefix: the prompt, read.
+            displacements: what is added, row by row.
+            tokens: whose probabilities are asked for.
 
         Raises:
             Refusal: a row's logits are not finite.
             HookNotFired: the edit did not happen.
         """
         rows = np.concatenate([np.zeros((1, len(prefix.residual))), *displacements])
-        p = _probabilities(next_rows(self.subject.place, prefix, self._tensor(rows)).logits)
-        return np.split(p, np.cumsum([1, *(len(part) for part in displacements)])[:-1])
+        logits = _finite(next_rows(self.subject.place, prefix, self._tensor(rows)).logits)
+        return read_next(logits, tokens).split([1, *map(len, displacements)])
 
     def feature_logits(self, feature: int) -> Float[np.ndarray, "vocab"]:
         """What a feature's direction adds to every token's logit by itself, less the mean; see ``direction_logits``.
@@ -385,7 +394,14 @@ class EngineSteps:
             Refusal: the logits are not finite.
             HookNotFired: an edit was due and did not happen.
         """
-        return np.asarray(torch.log_softmax(_finite(self._decoder.step()), dim=-1).cpu().numpy())
+        return np.asarray(self._logprobs().cpu().numpy())
+
+    def step_to(self, token_id: int) -> Float[np.ndarray, "row"]:
+        """Log-probability of one token after the newest; raises as ``step``."""
+        return np.asarray(self._logprobs()[:, token_id].cpu().numpy())
+
+    def _logprobs(self) -> Float[Tensor, "row vocab"]:
+        return torch.log_softmax(_finite(self._decoder.step()), dim=-1)
 
     def feed(self, token_ids: Int64[np.ndarray, "row"]) -> None:
         """Give each row the token that it continues with."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from explorer.lm.next_tokens import NextTokens
 from explorer.maths.behaviour import (
     nearest_behaviour,
     path_isometry,
@@ -23,7 +24,6 @@ from explorer.steering.readout import Readout
 _CONTROL_FACTOR = 2.0
 _METER_STRENGTHS = 33
 _METER_POSITIONS = 11
-_LEAST_P = 1e-30
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,6 @@ def distinguishable(shift: float, control: float) -> bool:
     return shift > _CONTROL_FACTOR * control
 
 
-def divergence(p: Float[np.ndarray, "row vocab"], base: Float[np.ndarray, "vocab"]) -> Float[np.ndarray, "row"]:
-    """Kullback-Leibler divergence of each row from the base, in nats."""
-    ratio = np.log(np.maximum(p, _LEAST_P)) - np.log(np.maximum(base, _LEAST_P))
-    return np.asarray(np.maximum((p * ratio).sum(axis=1, dtype=np.float64), 0.0))
-
-
 def arm_behaviours(
     prepared: Prepared,
     readout: Readout,
@@ -102,20 +96,16 @@ def arm_behaviours(
     path: Path,
     aim: Aim,
     moves: Sequence[Move],
-    p: Float[np.ndarray, "arm waypoint vocab"],
-    baseline: Float[np.ndarray, "vocab"],
-    top: Sequence[TopToken],
+    said: Sequence[NextTokens],
+    top: Sequence[tuple[TopToken, ...]],
 ) -> tuple[ArmBehaviour, ...]:
     """Everything that a reply says of its arms; what is measured point by point is measured at all points at once."""
-    arms, waypoints, _ = p.shape
-    rows = p.reshape(arms * waypoints, -1)
-    behaviour = readout.probabilities(rows)
+    behaviour, waypoints = readout.behaviour(np.concatenate([one.asked for one in said])), len(path.u)
     natural = prepared.natural if readout is prepared.readout else None
     answers = None if natural is None else nearest_behaviour(natural, behaviour)
     moved = np.concatenate([move.displacement for move in moves])
     state = nearest_on_curve(prepared.manifold, coordinates(prepared.manifold, residual + moved))
-    off, kl = state.distance / prepared.spread, divergence(rows, baseline)
-    stops = stops_of(path, _places(readout))
+    off, stops = state.distance / prepared.spread, stops_of(path, _places(readout))
 
     def told(number: int, move: Move) -> ArmBehaviour:
         mine = slice(number * waypoints, (number + 1) * waypoints)
@@ -124,9 +114,9 @@ def arm_behaviours(
             repeat=move.repeat,
             coordinate=tuple(path.u.tolist()) if move.arm == "manifold" else None,
             probabilities=tuple(map(tuple, behaviour[mine].tolist())),
-            top=tuple(top[mine]),
+            top=top[number],
             off_manifold=tuple(off[mine].tolist()),
-            kl=tuple(kl[mine].tolist()),
+            kl=tuple(said[number].kl.tolist()),
             e_bc=None if answers is None else float(answers.distance[mine].sum()),
             reach=reach_of(readout, aim, path, behaviour[mine]),
             hook_fired=waypoints,

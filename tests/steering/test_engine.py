@@ -221,7 +221,7 @@ def test_an_overflow_is_told_and_the_next_answer_is_as_before(answers: Answers, 
     prefix = engine.read_ids(engine.tokenize("the parcel was sent on Monday"))
     huge = np.full((1, len(prefix.residual)), 1e38)
     with pytest.raises(Refusal) as refusal:
-        engine.next_probabilities(prefix, [huge * 10])
+        engine.next_tokens(prefix, [huge * 10], np.arange(2))
     assert refusal.value.body.code == "numeric_overflow"
     with pytest.raises(Refusal, match="not finite"):
         engine.steps(prefix, huge * 10, every_token=True, tokens=1).step()

@@ -129,9 +129,11 @@ def test_a_conversation_goes_through_the_template_and_its_marks_are_left_alone(n
     move = np.random.default_rng(0).normal(0, 1, 16)
     for prompt in (read, everywhere, marks_too):
         steered = [index for index, token in enumerate(prompt.tokens) if token.steered]
-        _, p = engine.next_probabilities(prompt.prefix, [move[None]])
+        _, said = engine.next_tokens(
+            prompt.prefix, [move[None]], np.arange(engine.subject.place.model.config.vocab_size)
+        )
         expected = torch.softmax(slow_logits(engine.subject.place, prompt.token_ids, move, steered), dim=-1)
-        assert np.allclose(p[0], expected.numpy(), atol=1e-5)
+        assert np.allclose(said.asked[0], expected.numpy(), atol=1e-5)
 
 
 def chat_engine(name: str) -> Engine:
