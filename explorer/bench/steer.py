@@ -219,7 +219,7 @@ def _stepping(bench: _Bench, rows: Float[np.ndarray, "row d_model"], every_token
     def work() -> None:
         steps = engine.steps(prefix, rows, every_token=every_token, tokens=bench.settings.tokens)
         for _ in range(bench.settings.tokens):
-            steps.step()
+            steps.choose(0.0, 0.0)
             steps.feed(np.full(len(rows), bench.ids[-1]))
 
     return work

@@ -158,7 +158,7 @@ def log_probability(
     for number, token in enumerate(token_ids):
         if number:
             steps.feed(np.full(len(rows), token_ids[number - 1], np.int64))
-        total += steps.step_to(token)
+        total += steps.logprob(token)
     return np.minimum(total, 0.0)
 
 

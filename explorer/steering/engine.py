@@ -25,6 +25,7 @@ from explorer.lm.load import LoadedModel
 from explorer.lm.next_tokens import NextTokens, read_next
 from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_every, read_last, read_prefix
 from explorer.lm.sae import Sae
+from explorer.lm.sampling import choose_tokens
 from explorer.lm.score import read_scored
 from explorer.records import SubjectInfo, Vocabulary
 from explorer.runs.run import Run
@@ -387,17 +388,19 @@ class EngineSteps:
         """Tokens of each row at which the edit was applied."""
         return np.asarray(self._decoder.fired.cpu().numpy())
 
-    def step(self) -> Float[np.ndarray, "row vocab"]:
-        """Log-probabilities after the newest token.
+    def choose(self, temperature: float, draw: float) -> tuple[Int64[np.ndarray, "row"], Float[np.ndarray, "row"]]:
+        """The token that each row goes on with, see ``choose_tokens``, and its log-probability.
 
         Raises:
             Refusal: the logits are not finite.
             HookNotFired: an edit was due and did not happen.
         """
-        return np.asarray(self._logprobs().cpu().numpy())
+        logprobs = self._logprobs()
+        chosen = choose_tokens(logprobs, temperature, draw)
+        return chosen.cpu().numpy(), logprobs.gather(1, chosen[:, None])[:, 0].cpu().numpy()
 
-    def step_to(self, token_id: int) -> Float[np.ndarray, "row"]:
-        """Log-probability of one token after the newest; raises as ``step``."""
+    def logprob(self, token_id: int) -> Float[np.ndarray, "row"]:
+        """Log-probability that each row goes on with a token; raises as ``choose``."""
         return np.asarray(self._logprobs()[:, token_id].cpu().numpy())
 
     def _logprobs(self) -> Float[Tensor, "row vocab"]:

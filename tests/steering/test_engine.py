@@ -224,7 +224,7 @@ def test_an_overflow_is_told_and_the_next_answer_is_as_before(answers: Answers, 
         engine.next_tokens(prefix, [huge * 10], np.arange(2))
     assert refusal.value.body.code == "numeric_overflow"
     with pytest.raises(Refusal, match="not finite"):
-        engine.steps(prefix, huge * 10, every_token=True, tokens=1).step()
+        engine.steps(prefix, huge * 10, every_token=True, tokens=1).choose(0.0, 0.0)
     assert nothing_is_left(engine)
     assert answers.behaviour(behaviour_request(engine)) == before
 

@@ -221,7 +221,7 @@ def test_a_real_model_is_steered_in_a_conversation_as_a_slow_reference_steers_it
     steps = engine.steps(read.prefix, np.stack([np.zeros_like(move), move]), every_token=every, tokens=12)
     written = []
     for _ in range(12):
-        chosen = steps.step().argmax(axis=1)
+        chosen, _ = steps.choose(0.0, 0.0)
         written.append(chosen)
         steps.feed(chosen)
     for row, displacement in enumerate((np.zeros_like(move), move)):
