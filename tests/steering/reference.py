@@ -11,7 +11,8 @@ from explorer.lm.rows import Place
 
 def slow_logits(place: Place, ids: list[int], displacement: np.ndarray, moved: list[int]) -> torch.Tensor:
     """Logits at the last position, with the displacement added at the positions ``moved``."""
-    move = torch.tensor(displacement, dtype=torch.float32)
+    device = place.model.device
+    move = torch.tensor(displacement, dtype=torch.float32, device=device)
 
     def add(activation: torch.Tensor) -> torch.Tensor:
         changed = activation.clone()
@@ -19,7 +20,7 @@ def slow_logits(place: Place, ids: list[int], displacement: np.ndarray, moved: l
         return changed
 
     with torch.inference_mode(), edit(place.model, place.layer, place.hook, add):
-        return place.model(torch.tensor([ids])).logits[0, -1]
+        return place.model(torch.tensor([ids], device=device)).logits[0, -1].cpu()
 
 
 def slow_text(
