@@ -41,9 +41,9 @@ REFUSED = {
 }  # fmt: skip
 
 
-def tiny_model(name: str) -> PreTrainedModel:
+def tiny_model(name: str, device: str = "cpu") -> PreTrainedModel:
     """A random three-block model of d_model 16, the same at every call."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(deepcopy((TINY | REFUSED)[name]))
-    return model.eval().requires_grad_(False)
+    return model.to(device).eval().requires_grad_(False)
