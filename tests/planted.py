@@ -61,7 +61,7 @@ N_TOKENS = N_DOCS * DOC_LENGTH
 KNOTS, BINS, EXAMPLES = 128, 48, 8
 
 MODEL = ModelInfo("planted/rings", "", 2, "resid_post", D_MODEL, 4)
-SAE = SaeInfo("planted/sae", N_FEATURES, "topk")
+SAE = SaeInfo("planted/sae", N_FEATURES, "topk", "planted/2-rings")
 DATASET = DatasetInfo("planted.txt", N_DOCS, N_TOKENS)
 EVIDENCE = Evidence(10, (0, 2) * 9 + (1,))
 """Ten resamples, and nineteen shuffles that make a cluster each on average."""

@@ -22,6 +22,13 @@ from tests.runs.attacks.harm import edit, refused, rewrite
         ({"bundle": "x"}, "'x' under 'bundle'"),
         ({"title": ""}, "under 'title'"),
         ({"settings": {"cofiring": {"colour": 1}}}, "the unknown key 'settings.cofiring.colour'"),
+        *[
+            (
+                {"sae": {"id": "planted/sae", "n_features": 64, "architecture": "topk", "neuronpedia_id": name}},
+                "under 'sae.neuronpedia_id'",
+            )
+            for name in ("../evil", "a/b/c", "a", "a/b?q", "a/..", "@evil.example/b", "a/b\n", "javascript:x/y", 7)
+        ],
         ({"sha256": {"clusters/../../x": "0" * 64}}, "no sha256"),
     ],
 )
