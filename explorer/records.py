@@ -9,7 +9,7 @@ window), ``draw`` (codes drawn anew), ``row`` (of a condensed tree).
 Layer numbers count decoder blocks from 0. Token numbers count from 0 over the whole harvested stream.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -319,6 +319,8 @@ class ClusterSummary:
     """Atoms sorted by where along the coordinate they fire most."""
     scores: dict[str, float]
     """Named numbers: variance_explained, p_value, persistence, manifold_likeness and the rest, see FORMAT.md."""
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Low and high end of the 95 % interval about `intrinsic_dim` or a score, by its name, where it was measured."""
 
 
 @dataclass(frozen=True)

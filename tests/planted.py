@@ -301,6 +301,7 @@ def _cluster(world: World, number: int, seed: int) -> tuple[ClusterSummary, Clus
             "dissolved": 0.0 if closed else 0.4,
             "chance_p": 0.05 if closed else 0.2,
         },
+        intervals={"intrinsic_dim": (1.02, 1.18), "variance_explained": (0.96, 0.98)} if closed else {},
     )
     return summary, geometry
 

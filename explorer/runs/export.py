@@ -105,12 +105,14 @@ def _feature_rows(run: Run, vocabulary: Vocabulary) -> Iterator[Sequence[Cell]]:
 
 
 def _summary_rows(summaries: Sequence[ClusterSummary]) -> Iterator[Sequence[Cell]]:
-    """One row a cluster: the manifest's columns, each score in its own."""
+    """One row a cluster: the manifest's columns, each score and each end of an interval in its own."""
     names = sorted({name for summary in summaries for name in summary.scores})
+    measured = sorted({name for summary in summaries for name in summary.intervals})
     yield (
         *("id", "label", "shape", "intrinsic_dim", "regime", "n_tokens", "n_sampled", "value_offset", "words"),
         *("features", "halo", "order", "feature_order"),
         *names,
+        *(f"{name}_{end}" for name in measured for end in ("low", "high")),
     )
     for summary in summaries:
         yield (
@@ -128,6 +130,7 @@ def _summary_rows(summaries: Sequence[ClusterSummary]) -> Iterator[Sequence[Cell
             _json(summary.order),
             _json(summary.feature_order),
             *(summary.scores.get(name) for name in names),
+            *(end for name in measured for end in summary.intervals.get(name, (None, None))),
         )
 
 

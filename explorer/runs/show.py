@@ -118,7 +118,8 @@ def cluster_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]
     """
     summary, geometry = run.summary(number), run.cluster(number)
     single, curves = gather_curves(summary.scores)
-    scores = ", ".join(f"{name} {value:.3g}" for name, value in sorted(single.items()))
+    numbers = {"intrinsic_dim": summary.intrinsic_dim} | dict(sorted(single.items()))
+    scores = ", ".join(f"{name} {value:.3g}{_interval(summary, name)}" for name, value in numbers.items())
     told = "".join(f"\n{printable(name)} {_curve(curve)}" for name, curve in curves.items())
     title = (
         f"Cluster {number}: {printable(summary.label)}. {printable(summary.words)}\n"
@@ -131,6 +132,12 @@ def cluster_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]
         )
     ]
     return title, ["value", "coordinate", "tokens"], rows
+
+
+def _interval(summary: ClusterSummary, name: str) -> str:
+    """The ends of a number's interval; nothing where none was measured."""
+    low, high = summary.intervals.get(name, (None, None))
+    return "" if low is None else f" ({low:.3g} to {high:.3g})"
 
 
 def _curve(curve: dict[int, float]) -> str:

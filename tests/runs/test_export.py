@@ -64,6 +64,8 @@ def test_clusters_are_those_of_the_manifest(planted_run: Path, exported: Path) -
         for name in ("features", "halo", "order", "feature_order"):
             assert json.loads(row[name]) == list(getattr(summary, name))
         assert {name: float(row[name]) for name in summary.scores} == pytest.approx(summary.scores)
+        ends = summary.intervals.get("variance_explained", ("", ""))
+        assert (row["variance_explained_low"], row["variance_explained_high"]) == tuple(map(str, ends))
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -22,6 +22,8 @@ def test_run_table(planted_run: Path) -> None:
     assert table["evidence"]["resamples"] == 10
     assert table["chance_clusters"] == 1.0
     assert table["clusters"][0]["scores"]["stability"] == 0.93
+    assert table["clusters"][0]["intervals"]["variance_explained"] == [0.96, 0.98]
+    assert table["clusters"][1]["intervals"] == {}
 
 
 def test_a_run_from_before_measured_nothing() -> None:
@@ -56,6 +58,8 @@ def test_rows(planted_run: Path) -> None:
     assert [row[header.index("chance p")] for row in rows] == ["0.05", "0.20"]
     title, header, rows = cluster_rows(run, 0)
     assert "core [0, 1, 2" in title
+    assert "variance_explained 0.97 (0.96 to 0.98)" in title
+    assert "intrinsic_dim 1.1 (1.02 to 1.18)" in title
     assert [row[0] for row in rows] == list(run.summary(0).order)
     assert all(len(row) == len(header) for row in rows)
 

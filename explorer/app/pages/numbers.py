@@ -36,11 +36,16 @@ def _bits(value: float) -> str:
     return f"{number(value)} bits"
 
 
+def _tenths(share: float) -> str:
+    """A percentage with one decimal: its interval can be narrower than one percent."""
+    return ">99.9 %" if 0.9995 <= share < 1 else f"{share:.1%}".replace("%", " %")
+
+
 SCORES = {
     "variance_explained": Score(
         "variance explained",
         "Share of the cloud's variance that the fitted curve explains, by held-out fit.",
-        percent,
+        _tenths,
     ),
     "p_value": Score("shape by chance", "Share of shuffled clouds that look at least as much like this shape.", _p),
     "atoms_explain": Score(
@@ -81,6 +86,12 @@ SCORES = {
 }
 """The scores that have a name in words; others are shown under their own."""
 
+DIMENSION = Score("intrinsic dimension", "TwoNN estimate: how many numbers say a position.")
+"""It is no score: every cluster has it."""
+INTERVAL = "In brackets: 95 % interval over the text's documents (random groups), the shape held as it was found."
+"""What an interval means."""
+Interval = tuple[float, float]
+
 CURVE_SCORES = {
     "r2_at": Score(
         "position from few features",
@@ -105,14 +116,11 @@ CURVE_SCORES = {
 def number_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> list[tuple[str, str, str]]:
     """Name, value and meaning of every number of a manifold, the telling ones first."""
     single, curves = gather_curves(summary.scores)
-    known = [_row(key, single[key]) for key in SCORES if key in single]
-    other = [_row(key, value) for key, value in single.items() if key not in SCORES]
+    ends = summary.intervals
+    known = [_row(key, single[key], ends.get(key)) for key in SCORES if key in single]
+    other = [_row(key, value, ends.get(key)) for key, value in single.items() if key not in SCORES]
     told = [_curve_row(CURVE_SCORES[key], curves[key]) for key in CURVE_SCORES if key in curves]
-    dimension = (
-        "intrinsic dimension",
-        number(summary.intrinsic_dim),
-        "TwoNN estimate: how many numbers say a position.",
-    )
+    dimension = _told(DIMENSION, summary.intrinsic_dim, ends.get("intrinsic_dim"))
     return [*known[:2], dimension, *known[2:], _null_gain(geometry), *told, *other]
 
 
@@ -133,9 +141,20 @@ def numbers_block(rows: list[tuple[str, str, str]], shown: int = 6) -> Component
     )
 
 
-def _row(key: str, value: float) -> tuple[str, str, str]:
-    score = SCORES.get(key, Score(key.replace("_", " "), "See the run's FORMAT.md."))
-    return score.name, score.write(value), score.meaning
+def _row(key: str, value: float, interval: Interval | None) -> tuple[str, str, str]:
+    return _told(SCORES.get(key, Score(key.replace("_", " "), "See the run's FORMAT.md.")), value, interval)
+
+
+def _told(score: Score, value: float, interval: Interval | None) -> tuple[str, str, str]:
+    """A number with its interval, where it has one, and what both mean."""
+    if interval is None:
+        return score.name, score.write(value), score.meaning
+    low, high = interval
+    return (
+        score.name,
+        f"{score.write(value)} ({score.write(low)} to {score.write(high)})",
+        f"{score.meaning} {INTERVAL}",
+    )
 
 
 def _curve_row(score: Score, curve: dict[int, float]) -> tuple[str, str, str]:
