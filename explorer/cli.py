@@ -192,14 +192,18 @@ def show(
 ) -> None:
     """Show what the browser shows, as a table or JSON."""
     from explorer.runs.run import open_run
-    from explorer.runs.show import cluster_rows, cluster_table, run_rows, run_table
+    from explorer.runs.show import SPARE, cluster_facts, cluster_rows, cluster_table, run_rows, run_table
     from explorer.terminal import print_json, print_table
 
     opened = open_run(run)
     if as_json:
         print_json(run_table(opened) if cluster is None else cluster_table(opened, cluster))
+    elif cluster is None:
+        print_table(*run_rows(opened), SPARE)
     else:
-        print_table(*(run_rows(opened) if cluster is None else cluster_rows(opened, cluster)))
+        values = cluster_rows(opened, cluster)
+        print_table(*cluster_facts(opened, cluster))
+        print_table(*values)
 
 
 @app.command()
