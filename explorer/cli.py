@@ -257,24 +257,26 @@ def check(path: Annotated[Path, typer.Argument(help="Bundle, run or tour.")], as
 def export(
     run: Annotated[Path, typer.Argument(help="Run, or with --html also a tour.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the export.")] = None,
-    formats: Annotated[list[str] | None, typer.Option("--format", help="csv or svg; both if absent.")] = None,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="csv, svg or png; csv and svg if absent.")
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(help="One file that opens from disk: a manifold's page, or a tour.")
     ] = None,
     cluster: Annotated[int | None, typer.Option(min=0, help="Whose page --html writes.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a run's tables as CSV and its portraits as SVG, or one manifold or tour as one HTML file."""
+    """Write a run's tables as CSV and its portraits as SVG or PNG, or one manifold or tour as one HTML file."""
     if html is not None:
         _export_html(run, html, cluster, as_json)
         return
     if out is None:
         raise InputError("explorer export", "neither --out nor --html", "a folder, or an HTML file")
-    from explorer.runs.export import FORMATS, export_run
+    from explorer.runs.export import USUAL, export_run
     from explorer.runs.run import open_run
     from explorer.terminal import print_json, say
 
-    files = export_run(open_run(run), out, tuple(formats or FORMATS))
+    files = export_run(open_run(run), out, tuple(formats or USUAL))
     print_json({"export": str(out), "files": sorted(files)}) if as_json else say(f"{out}: {len(files)} files")
 
 

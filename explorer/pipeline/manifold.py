@@ -12,7 +12,7 @@ from explorer.maths.curve import fit_path
 from explorer.maths.explained import COUNTS, greedy_variance, principal_variance, random_variance
 from explorer.maths.intervals import shape_intervals
 from explorer.maths.membership import Subspace
-from explorer.maths.portrait import portrait_svg
+from explorer.maths.portrait import draw_portrait, portrait_svg
 from explorer.maths.regime import feature_order, judge_regime, tuning_curves
 from explorer.maths.values import Values, label_of, shape_in_words
 from explorer.pipeline.contexts import contexts_of
@@ -127,7 +127,7 @@ class ClusterBuilder:
         return Manifold(
             summary,
             geometry,
-            portrait_svg(geometry.points, geometry.coordinate, geometry.curve, fit.reading.shape.kind),
+            portrait_svg(draw_portrait(geometry.points, geometry.coordinate, geometry.curve, fit.reading.shape.kind)),
         )
 
     def _fit(self, membership: Membership, reading: Reading, cloud: Cloud) -> _Fit:
