@@ -22,7 +22,7 @@ COLUMNS = (
     ("feature", "Core: clustered because they fire together. Halo: carries position on the core's tokens."),
     ("fires on", "Tokens of the whole text."),
     ("here", "Share of this cluster's drawn tokens that it fires on."),
-    ("adds", "Share of the residual's variance on the cluster's tokens that it adds to the features before it."),
+    ("adds", "Share of the activations' variance on the cluster's tokens that it adds to the features before it."),
     ("null", "What the best feature would add at that step on codes shuffled over the tokens. Not drawn for the core."),
     ("fires most at", "Place along the shape where its mean activation is largest."),
     ("width", "Share of the shape on which its mean activation is at least half of that."),

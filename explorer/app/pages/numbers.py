@@ -50,25 +50,29 @@ SCORES = {
     "p_value": Score("shape by chance", "Share of shuffled clouds that look at least as much like this shape.", _p),
     "atoms_explain": Score(
         "core + halo explain",
-        "Share of the residual's variance on these tokens that all its features explain.",
+        "Share of the activations' variance on these tokens that all its features explain.",
         percent,
     ),
     "stability": Score(
         "stability", "Mean Jaccard similarity to its best match on documents drawn anew, 0 to 1.", _two_decimals
     ),
     "chance_p": Score("cluster by chance", "Share of shuffled codes that hold one as large and as persistent.", _p),
-    "dissolved": Score("dissolved", "Share of those draws in which no cluster shares more than half with it.", percent),
+    "dissolved": Score(
+        "dissolved", "Share of the redrawn documents' clusterings in which none shares more than half with it.", percent
+    ),
     "persistence": Score(
         "persistence", "How far it stays together as density rises, as a share of the run's densest point."
     ),
-    "core_explains": Score("core alone explains", "The same for the core, HDBSCAN's own members.", percent),
+    "core_explains": Score(
+        "core alone explains", "The same share, explained by the core alone: HDBSCAN's own members.", percent
+    ),
     "position_bits": Score("position tells", "Bits that the place tells of a held-out token.", _bits),
     "position_p_value": Score("position null", "Share of draws with shuffled tokens that tell at least as much.", _p),
     "known_share": Score("position known", "Share of the sampled tokens whose place can be told.", percent),
     "support_size": Score("support", "Features that fire on a good part of the manifold.", number),
     "receptive_spread": Score("receptive spread", "Width of a typical feature's field: 1 is all of it, 0 a point."),
     "varying_atoms": Score("features that vary", "Features whose firing tells positions apart."),
-    "overlap": Score("overlap", "How many of those fire at one place, on average."),
+    "overlap": Score("overlap", "How many of the features that vary fire at one place, on average."),
     "effective_rank": Score(
         "effective rank", "Dimensions that the cloud fills, by the participation ratio of its variances."
     ),
@@ -100,7 +104,7 @@ CURVE_SCORES = {
     ),
     "atoms_hold": Score(
         "variance in few features",
-        "Share of the residual's variance inside the span of so many of its features.",
+        "Share of the activations' variance inside the span of so many of its features.",
         percent,
     ),
     "pca_holds": Score(
