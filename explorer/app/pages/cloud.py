@@ -3,10 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
 from explorer.app import ids
+from explorer.app.elements import dcc, html
+from explorer.app.elements.element import Element
 from explorer.app.figures.cloud import cloud_figure, cloud_labels
 from explorer.app.figures.cloud_colors import CloudColors, cloud_colors
 from explorer.app.pages.card import card
@@ -25,7 +24,7 @@ PLANES = ("12", "13", "23")
 
 def cloud_card(
     summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, view: View, data: str
-) -> Component:
+) -> Element:
     """The card of a manifold's page; ``data`` is the address of its points as text."""
     colors = cloud_colors(summary, geometry, view.color, vocabulary)
     names = html.Div(id=ids.PLANES, className="planes")
@@ -47,7 +46,7 @@ def cloud_card(
 
 def cloud_graph(
     summary: ClusterSummary, geometry: ClusterGeometry, view: View, vocabulary: Vocabulary | None = None
-) -> Component:
+) -> Element:
     """The drawing in three dimensions alone."""
     graph = dcc.Graph(
         id=ids.CLOUD,
@@ -113,7 +112,7 @@ def color_options(summary: ClusterSummary, geometry: ClusterGeometry) -> list[di
     ]
 
 
-def _axes(geometry: ClusterGeometry, view: View) -> Component:
+def _axes(geometry: ClusterGeometry, view: View) -> Element:
     shares = geometry.axis_share
     options = [("3d", "3-D", f"three axes: {percent(float(shares.sum()))} of the variance")]
     for pair in PLANES:
@@ -135,12 +134,12 @@ def _axes(geometry: ClusterGeometry, view: View) -> Component:
     return html.Div(buttons, id=ids.AXES, className="segments", role="group", **label)
 
 
-def _color(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> Component:
+def _color(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> Element:
     picker = select(ids.COLOR_BY, color_options(summary, geometry), view.color, "pill")
     return html.Div([html.Span("colour by"), picker], className="color-by")
 
 
-def _foot(summary: ClusterSummary, geometry: ClusterGeometry) -> Component:
+def _foot(summary: ClusterSummary, geometry: ClusterGeometry) -> Element:
     shares = geometry.axis_share
     each = ", ".join(percent(float(share)) for share in shares)
     lines = [

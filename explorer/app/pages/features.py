@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
-
 from explorer.app import ids
 from explorer.app.contexts import read_context
+from explorer.app.elements import html
+from explorer.app.elements.element import Element
 from explorer.app.figures.features import FeatureRow, feature_rows, quantile_samples
 from explorer.app.pages.card import card
 from explorer.app.pages.contexts import context_line
@@ -36,7 +35,7 @@ LENS = "The feature's direction alone, through the model's last norm and unembed
 
 def features_card(
     summary: ClusterSummary, geometry: ClusterGeometry, table: FeatureTable, vocabulary: Vocabulary, chosen: int
-) -> Component:
+) -> Element:
     """The card of a manifold's page.
 
     Args:
@@ -89,7 +88,7 @@ def atom_feature(geometry: ClusterGeometry, color: str) -> int:
     return int(named) if named and int(named) in geometry.atoms.tolist() else int(geometry.atoms[0])
 
 
-def _side(geometry: ClusterGeometry, vocabulary: Vocabulary, chosen: int) -> Component:
+def _side(geometry: ClusterGeometry, vocabulary: Vocabulary, chosen: int) -> Element:
     """What the model would say because of the feature comes first: it is short, and asked for by a button."""
     detail = feature_detail(geometry, vocabulary, chosen)
     ask = html.Button("Ask the model", id=ids.FEATURE_ASK, type="button", className="button small")
@@ -105,7 +104,7 @@ def _side(geometry: ClusterGeometry, vocabulary: Vocabulary, chosen: int) -> Com
     )
 
 
-def _table(rows: list[FeatureRow], vocabulary: Vocabulary, chosen: int) -> Component:
+def _table(rows: list[FeatureRow], vocabulary: Vocabulary, chosen: int) -> Element:
     head = [
         html.Th(
             html.Button(name, type="button", title=meaning, className="sort"),
@@ -120,7 +119,7 @@ def _table(rows: list[FeatureRow], vocabulary: Vocabulary, chosen: int) -> Compo
     return html.Div([html.Div(filled, className="scroll feature-rows", tabIndex="0"), meanings])
 
 
-def _row(row: FeatureRow, vocabulary: Vocabulary, chosen: bool) -> Component:
+def _row(row: FeatureRow, vocabulary: Vocabulary, chosen: bool) -> Element:
     tokens = ", ".join(visible(vocabulary.text(token)).strip() for token in row.top_tokens[:TOP_TOKENS])
     name = html.Button(
         f"{row.role} {row.feature}",
@@ -149,7 +148,7 @@ def _histogram(row: FeatureRow) -> dict[str, Any]:
     return attributes(data_bins=bars, data_sort=str(row.strongest), data_value=bars, aria_label=told) | {"title": told}
 
 
-def _number(text: str, value: float) -> Component:
+def _number(text: str, value: float) -> Element:
     return html.Td(text, className="number", **_sort(value))
 
 
@@ -157,7 +156,7 @@ def _sort(value: float) -> dict[str, Any]:
     return attributes(data_sort=f"{value:.6g}")
 
 
-def _examples(rows: list[tuple[str, list[Node]]]) -> Component:
+def _examples(rows: list[tuple[str, list[Node]]]) -> Element:
     items = [
         html.Li([html.Span(context, className="context"), html.Span(text, className="number-cell")])
         for text, context in rows
