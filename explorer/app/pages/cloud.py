@@ -8,6 +8,7 @@ from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
 from explorer.app.figures.cloud import cloud_figure, cloud_labels
 from explorer.app.figures.cloud_colors import CloudColors, cloud_colors
+from explorer.app.figures.strips import roles
 from explorer.app.pages.card import card
 from explorer.app.pages.parts import Node, attributes, details, select, table
 from explorer.app.state import View
@@ -105,10 +106,9 @@ def color_options(summary: ClusterSummary, geometry: ClusterGeometry) -> list[di
         {"label": "place in document", "value": "document"},
         {"label": "place in text", "value": "text"},
     ]
-    roles = ("core" if atom < geometry.n_core else "halo" for atom in range(len(geometry.atoms)))
     return options + [
         {"label": f"{role} {feature}", "value": f"feature-{feature}"}
-        for role, feature in zip(roles, geometry.atoms.tolist(), strict=True)
+        for role, feature in zip(roles(geometry), geometry.atoms.tolist(), strict=True)
     ]
 
 

@@ -8,7 +8,6 @@ from explorer.app.compared import Side
 from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
 from explorer.app.figures.cloud import cloud_figure
-from explorer.app.figures.strips import strips_view
 from explorer.app.links import Links
 from explorer.app.pages.cloud import CONFIG, curve_data
 from explorer.app.pages.compare_bar import compare_bar, side_of
@@ -80,7 +79,7 @@ def compare_data(left: OpenCluster, right: OpenCluster) -> dict[str, object]:
             {
                 "cloud": cloud,
                 "shape": curve_data(one.summary, one.geometry),
-                "strips": asdict(strips_view(one.summary, one.geometry)),
+                "strips": asdict(one.strips),
             }
             for one, (_, cloud) in zip((left, right), SIDES, strict=True)
         ],
@@ -132,7 +131,7 @@ def _cloud(one: OpenCluster, view: View, cloud: str) -> Element:
 def _strip_rows(one: OpenCluster) -> list[tuple[str, ...]]:
     return [
         (f"{strip.role} {strip.feature}", strip.peak if strip.varies else "everywhere alike", number(strip.strongest))
-        for strip in strips_view(one.summary, one.geometry).strips
+        for strip in one.strips.strips
     ]
 
 

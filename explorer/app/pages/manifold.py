@@ -1,11 +1,12 @@
 """One manifold: its cloud, what it is in words and numbers, its features along the curve, and the steering panel."""
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 from explorer.app import ids
 from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
-from explorer.app.figures.strips import strips_view
+from explorer.app.figures.strips import StripsView, strips_view
 from explorer.app.links import Links
 from explorer.app.pages.belief import belief_panel
 from explorer.app.pages.card import card
@@ -45,6 +46,11 @@ class OpenCluster:
     """Its arrays."""
     vocabulary: Vocabulary
     """Texts of the tokens."""
+
+    @cached_property
+    def strips(self) -> StripsView:
+        """Where its features fire, as it is drawn and as a table."""
+        return strips_view(self.summary, self.geometry)
 
 
 def open_cluster(run: Run, number: int) -> OpenCluster:
@@ -106,7 +112,7 @@ def cluster_data(opened: OpenCluster, links: Links) -> dict[str, object]:
         "api": links.api(),
         "data": links.cluster_data(run.id, summary.id),
         "shape": curve_data(summary, opened.geometry),
-        "strips": asdict(strips_view(summary, opened.geometry)),
+        "strips": asdict(opened.strips),
     }
 
 
@@ -130,7 +136,7 @@ def _facts_side(opened: OpenCluster) -> Element:
 def _strips(opened: OpenCluster) -> Element:
     rows = [
         (f"{strip.role} {strip.feature}", strip.peak if strip.varies else "everywhere alike", number(strip.strongest))
-        for strip in strips_view(opened.summary, opened.geometry).strips
+        for strip in opened.strips.strips
     ]
     along = "the curve" if opened.summary.shape in CURVES else "the cloud's longest axis"
     body = [

@@ -7,7 +7,6 @@ from explorer.app.contexts import read_context
 from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
 from explorer.app.figures.cloud_colors import cloud_colors
-from explorer.app.figures.strips import strips_view
 from explorer.app.pages.belief import belief_panel
 from explorer.app.pages.cloud import cloud_graph, color_options, curve_data
 from explorer.app.pages.manifold import OpenCluster, open_cluster
@@ -47,7 +46,7 @@ def _data(opened: OpenCluster) -> dict[str, object]:
     summary, geometry = opened.summary, opened.geometry
     chosen = [option["value"] for option in color_options(summary, geometry)]
     colors = {value: asdict(cloud_colors(summary, geometry, value, opened.vocabulary)) for value in chosen}
-    return {"shape": curve_data(summary, geometry), "strips": asdict(strips_view(summary, geometry)), "colors": colors}
+    return {"shape": curve_data(summary, geometry), "strips": asdict(opened.strips), "colors": colors}
 
 
 def _cloud(opened: OpenCluster) -> Element:
@@ -102,7 +101,7 @@ def _features(opened: OpenCluster) -> Element:
             number(strip.strongest),
             " · ".join(_examples(opened, strip.feature)),
         )
-        for strip in strips_view(opened.summary, opened.geometry).strips
+        for strip in opened.strips.strips
     ]
     head = ("feature", "fires most at", "mean activation there", "strongest tokens in their context")
     return html.Section([html.H2("Features"), table(head, rows)], className="panel")
