@@ -35,6 +35,9 @@ LONGEST_TOKEN = 4096
 _BACKLOG = 128
 _SHUTDOWN_SECONDS = 3
 _SECONDS_TO_START = 30
+_IDLE_SECONDS = 75
+"""How long a connection may be idle: longer than a proxy keeps one (60 s in nginx and in the clouds' balancers), as a
+request on a connection that is being closed is lost."""
 
 
 @dataclass(frozen=True)
@@ -252,6 +255,7 @@ def _server(
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        timeout_keep_alive=_IDLE_SECONDS,
     )
     name = f"[{place.bind}]" if ":" in place.bind else place.bind
     return _Announcing(config, lambda: announce(f"http://{name}:{port}{prefix}"))

@@ -104,6 +104,18 @@ def test_what_is_there_at_the_start_is_left_out_of_the_collectors_rounds(
     assert frozen[0] > before + 10_000
 
 
+def test_an_idle_connection_outlives_a_proxys(
+    runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server, **_: idle.append(server.config.timeout_keep_alive))
+    try:
+        serve(runs_folder, place=Place(0), keeping=Keeping(tmp_path / "s.sqlite", read_only=True))
+    finally:
+        gc.unfreeze()
+    assert idle[0] > 60
+
+
 def _document(lines: IO[str]) -> str:
     """The first JSON document of a stream."""
     text = ""
