@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from dash import Dash
+from dash import Dash, html
 from dash.backends._fastapi import reset_current_request, set_current_request
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
@@ -122,7 +122,7 @@ def _dash(prefix: str, app_version: str) -> Dash:
         external_scripts=[f"{assets}/js/{name}.js?{app_version}" for name in SCRIPTS],
         add_log_handler=False,
     )
-    app.layout = page_frame()
+    app.layout = html.Div(page_frame())  # type: ignore[arg-type] # records, for which Dash has no type
     return app
 
 

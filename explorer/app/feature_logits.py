@@ -1,7 +1,7 @@
 """What one feature makes the model say: one question to the host, told in words where it fails."""
 
-from dash import html
-
+from explorer.app.elements import html
+from explorer.app.elements.element import Element
 from explorer.app.pages.features import LENS
 from explorer.app.pages.parts import Node
 from explorer.app.pages.route import run_and_cluster
@@ -51,7 +51,7 @@ def logits_block(reply: FeatureReply) -> list[Node]:
     return [html.P(LENS, className="muted small"), html.Div(columns, className="logits")]
 
 
-def _token(one: TokenLogit, largest: float) -> html.Li:
+def _token(one: TokenLogit, largest: float) -> Element:
     width = f"{100 * abs(one.logit) / largest:.1f}%"
     bar = html.I(className="minus" if one.logit < 0 else "", style={"width": width})
     text = html.Span(visible(one.text).strip() or "␣")

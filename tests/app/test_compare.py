@@ -98,7 +98,7 @@ def test_two_runs_are_matched_and_the_rest_is_counted(site: Site) -> None:
 
 def test_pages_lead_to_a_comparison(site: Site) -> None:
     manifold = page_at(site, "/run/first/cluster/1", "")
-    assert any(getattr(action, "href", "") == "/compare?v=1&a=first/1" for action in manifold.actions)
+    assert any(action["props"].get("href") == "/compare?v=1&a=first/1" for action in manifold.actions)
     assert "/compare?v=1&a=first&b=second" in _links(shown(site, "/"))
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -105,17 +106,25 @@ def test_strength_nought_is_called_the_model_left_alone(run: Run) -> None:
 
 def test_the_cloud_is_sent_as_float32_arrays(run: Run) -> None:
     geometry = run.cluster(RING)
-    sent = cloud_figure(run.summary(RING), geometry, View()).to_plotly_json()["data"][POINTS]["x"]
+    sent = cloud_figure(run.summary(RING), geometry, View())["data"][POINTS]["x"]
     assert sent["dtype"] == "f4"
     np.testing.assert_array_equal(np.frombuffer(base64.b64decode(sent["bdata"]), "<f4"), geometry.points[:, 0])
 
 
 def test_a_closed_curve_closes_and_an_open_one_does_not(run: Run) -> None:
-    ring = cloud_figure(run.summary(RING), run.cluster(RING), View()).data[CURVE]
-    years = cloud_figure(run.summary(YEARS), run.cluster(YEARS), View()).data[CURVE]
-    assert ring.x[0] == ring.x[-1]
-    assert len(ring.x) == len(run.cluster(RING).curve) + 1
-    assert len(years.x) == len(run.cluster(YEARS).curve)
+    ring, years = (
+        np.frombuffer(base64.b64decode(figure["data"][CURVE]["x"]["bdata"]), "<f4")
+        for figure in (cloud_figure(run.summary(one), run.cluster(one), View()) for one in (RING, YEARS))
+    )
+    assert ring[0] == ring[-1]
+    assert len(ring) == len(run.cluster(RING).curve) + 1
+    assert len(years) == len(run.cluster(YEARS).curve)
+
+
+@pytest.mark.parametrize("cluster", [RING, YEARS])
+def test_plotly_finds_no_fault_with_the_cloud(run: Run, cluster: int) -> None:
+    figure = cloud_figure(run.summary(cluster), run.cluster(cluster), View())
+    assert go.Figure(figure, skip_invalid=False).to_plotly_json()["data"] == figure["data"]
 
 
 @pytest.mark.parametrize("closed", [True, False])

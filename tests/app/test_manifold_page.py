@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from explorer.app.feature_logits import ask_feature
 from explorer.app.figures.cloud_colors import MOST_TOKENS, CloudColors, cloud_colors
 from explorer.app.figures.colors import GREY
-from explorer.app.figures.features import activation_histogram, feature_rows, field_width, quantile_samples
+from explorer.app.figures.features import activation_histograms, feature_rows, field_widths, quantile_samples
 from explorer.app.pages.contexts import ALONG, MOST_ROWS, contexts_block
 from explorer.app.pages.features import atom_feature
 from explorer.app.pages.route import colors_at, feature_at, page_at, picked_at
@@ -75,7 +75,14 @@ def test_every_colour_has_a_meaning(run: Run, by: str) -> None:
 
 @given(Codes)
 def test_a_histogram_counts_what_fires(codes: np.ndarray) -> None:
-    assert sum(activation_histogram(codes)) == int((codes > 0).sum())
+    (counts,) = activation_histograms(codes[:, None])
+    assert counts.sum() == int((codes > 0).sum())
+    assert counts[-1] >= (codes > 0).any()
+
+
+def test_each_histogram_has_equal_steps_up_to_its_own_largest() -> None:
+    codes = np.array([[0.0, 1.0], [0.5, 2.0], [1.0, 3.9], [4.0, 4.0]], np.float32)
+    assert activation_histograms(codes, bins=4).tolist() == [[1, 1, 0, 1], [0, 1, 1, 2]]
 
 
 @given(Codes)
@@ -90,9 +97,8 @@ def test_quantiles_fall_from_the_strongest_to_the_weakest(codes: np.ndarray) -> 
 
 
 def test_a_fields_width_is_its_width_at_half_height() -> None:
-    assert field_width(np.array([0, 1, 2, 1, 0, 0, 0, 0], np.float32)) == 3 / 8
-    assert field_width(np.ones(8, np.float32)) == 1.0
-    assert field_width(np.zeros(8, np.float32)) == 0.0
+    curves = np.array([[0, 1, 2, 1, 0, 0, 0, 0], np.ones(8), np.zeros(8)], np.float32)
+    assert field_widths(curves).tolist() == [3 / 8, 1.0, 0.0]
 
 
 def test_a_row_tells_what_the_run_stores(run: Run) -> None:

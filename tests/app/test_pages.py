@@ -20,7 +20,6 @@ from explorer.app.cluster_texts import NEAR, ClusterTexts, words_around
 from explorer.app.contexts import prompt_of, read_context
 from explorer.app.links import AtlasRoute, ClusterRoute, GalleryRoute, Links, NoRoute, SharedRoute
 from explorer.app.pages.checks import PHRASES
-from explorer.app.pages.parts import Node
 from explorer.app.pages.route import TilesPart, page_at, tiles_at
 from explorer.app.readout_text import proposed_readout
 from explorer.app.relay import SteeringHost
@@ -425,8 +424,3 @@ def test_numbers_are_written_for_people() -> None:
     assert visible(" ") == "␣"
     assert visible("a\nb") == "a⏎b"
     assert sentence("a ring") == "A ring."
-
-
-def test_nodes_are_components_or_text(site: Site) -> None:
-    body: list[Node] = list(page_at(site, "/", "").body)
-    assert all(isinstance(node, Node.__args__) for node in body)

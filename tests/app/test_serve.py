@@ -1,6 +1,7 @@
 """The app as a process: one URL on standard output, a host that the command line names, and refusals in one line."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+import uvicorn
 
 from explorer.app.local_host import LocalHost
 from explorer.app.serve import HostAddress, Keeping, Place, default_shares, serve
@@ -86,6 +88,32 @@ def test_the_command_prints_one_url_that_answers(runs_folder: Path, tmp_path: Pa
     finally:
         app.kill()
         app.communicate(timeout=60)
+
+
+def test_what_is_there_at_the_start_is_left_out_of_the_collectors_rounds(
+    runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **__: frozen.append(gc.get_freeze_count()))
+    keeping = Keeping(tmp_path / "s.sqlite", read_only=True)
+    before = gc.get_freeze_count()
+    try:
+        serve(runs_folder, place=Place(0), keeping=keeping)
+    finally:
+        gc.unfreeze()
+    assert frozen[0] > before + 10_000
+
+
+def test_an_idle_connection_outlives_a_proxys(
+    runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server, **_: idle.append(server.config.timeout_keep_alive))
+    try:
+        serve(runs_folder, place=Place(0), keeping=Keeping(tmp_path / "s.sqlite", read_only=True))
+    finally:
+        gc.unfreeze()
+    assert idle[0] > 60
 
 
 def _document(lines: IO[str]) -> str:

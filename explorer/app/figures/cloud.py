@@ -1,9 +1,14 @@
-"""The curved cloud of one manifold in three dimensions: points, fitted curve, named values, and the handle's traces."""
+"""The curved cloud of one manifold in three dimensions: points, fitted curve, named values, and the handle's traces.
 
+The figure is the record that plotly.js reads. Plotly's own classes would check each property of it for each page, and
+add a template of which nothing here is seen; the tests let them check it.
+"""
+
+import base64
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float32
 
 from explorer.app.figures.cloud_colors import CloudColors, cloud_colors
@@ -11,6 +16,8 @@ from explorer.app.figures.colors import GREY, position_colors
 from explorer.app.state import View
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
 
+Trace: TypeAlias = dict[str, Any]
+"""A trace as plotly.js reads it."""
 POINTS, CURVE, CHORD, PATH, START, HANDLE, TEXTS, PICKED, HERE = range(9)
 """Trace numbers; assets/js/cloud.js moves all but the first two."""
 CURVE_COLOR = "#8a939e"
@@ -41,13 +48,17 @@ class CloudLabel:
 
 def cloud_figure(
     summary: ClusterSummary, geometry: ClusterGeometry, view: View, vocabulary: Vocabulary | None = None
-) -> go.Figure:
-    """Draw the cloud; the page shows it in the one WebGL context that it may use."""
+) -> dict[str, Any]:
+    """Draw the cloud; the page shows it in the one WebGL context that it may use.
+
+    Returns:
+        ``data`` and ``layout``, as plotly.js reads them.
+    """
     colors = cloud_colors(summary, geometry, view.color, vocabulary)
-    return go.Figure(
-        data=[_points(geometry, colors), _curve(summary, geometry), *_empty_traces()],
-        layout=_layout(summary, geometry, view),
-    )
+    return {
+        "data": [_points(geometry, colors), _curve(summary, geometry), *_empty_traces()],
+        "layout": _layout(summary, geometry, view),
+    }
 
 
 def camera_of(view: View) -> dict[str, dict[str, float]]:
@@ -85,18 +96,29 @@ def curve_point(closed: bool, curve: Float32[np.ndarray, "knot xyz"], coordinate
     return point
 
 
-def _points(geometry: ClusterGeometry, colors: CloudColors) -> go.Scatter3d:
-    return go.Scatter3d(
-        x=geometry.points[:, 0], y=geometry.points[:, 1], z=geometry.points[:, 2], customdata=geometry.coordinate,
-        mode="markers", hoverinfo="none", showlegend=False,
-        marker={
-            "size": 3.4, "opacity": 0.8, "color": colors.numbers, "colorscale": colors.scale,
+def _points(geometry: ClusterGeometry, colors: CloudColors) -> Trace:
+    return {
+        "type": "scatter3d", **_places(geometry.points), "customdata": _typed(geometry.coordinate),
+        "mode": "markers", "hoverinfo": "none", "showlegend": False,
+        "marker": {
+            "size": 3.4, "opacity": 0.8, "color": _typed(colors.numbers), "colorscale": colors.scale,
             "cmin": colors.low, "cmax": colors.high, "line": {"width": 0},
         },
-    )  # fmt: skip
+    }  # fmt: skip
 
 
-def _curve(summary: ClusterSummary, geometry: ClusterGeometry) -> go.Scatter3d:
+def _places(points: Float32[np.ndarray, "point xyz"]) -> Trace:
+    return {axis: _typed(points[:, at]) for at, axis in enumerate("xyz")}
+
+
+def _typed(numbers: Float32[np.ndarray, "point"]) -> dict[str, str] | list[float]:
+    """Numbers as plotly.js reads them without parsing each: bytes in base64; it takes no empty ones."""
+    if not len(numbers):
+        return []
+    return {"dtype": "f4", "bdata": base64.b64encode(numbers.astype("<f4").tobytes()).decode("ascii")}
+
+
+def _curve(summary: ClusterSummary, geometry: ClusterGeometry) -> Trace:
     has_curve = summary.shape in CURVES
     curve = geometry.curve if has_curve else geometry.curve[:0]
     if summary.shape == "closed curve":
@@ -104,14 +126,14 @@ def _curve(summary: ClusterSummary, geometry: ClusterGeometry) -> go.Scatter3d:
     return _line(curve, CURVE_COLOR, 5)
 
 
-def _line(xyz: Float32[np.ndarray, "knot xyz"], color: str, width: float, dash: str = "solid") -> go.Scatter3d:
-    return go.Scatter3d(
-        x=xyz[:, 0], y=xyz[:, 1], z=xyz[:, 2], mode="lines", hoverinfo="skip", showlegend=False,
-        line={"color": color, "width": width, "dash": dash},
-    )  # fmt: skip
+def _line(xyz: Float32[np.ndarray, "knot xyz"], color: str, width: float, dash: str = "solid") -> Trace:
+    return {
+        "type": "scatter3d", **_places(xyz), "mode": "lines", "hoverinfo": "skip", "showlegend": False,
+        "line": {"color": color, "width": width, "dash": dash},
+    }  # fmt: skip
 
 
-def _empty_traces() -> list[go.Scatter3d]:
+def _empty_traces() -> list[Trace]:
     nothing = np.zeros((0, 3), dtype=np.float32)
     chord = _line(nothing, CURVE_COLOR, 3, "dash")
     path = _line(nothing, "#ecb44c", 9)
@@ -119,13 +141,13 @@ def _empty_traces() -> list[go.Scatter3d]:
     return [chord, path, start, handle, texts, _marks(4.6, GREY, "none"), _marks(13, "#f4f5f6", symbol="circle-open")]
 
 
-def _marks(size: float, color: str, hover: str = "skip", symbol: str = "circle") -> go.Scatter3d:
-    return go.Scatter3d(
-        x=[], y=[], z=[], mode="markers", hoverinfo=hover, showlegend=False,
-        marker={
+def _marks(size: float, color: str, hover: str = "skip", symbol: str = "circle") -> Trace:
+    return {
+        "type": "scatter3d", "x": [], "y": [], "z": [], "mode": "markers", "hoverinfo": hover, "showlegend": False,
+        "marker": {
             "size": size, "color": color, "symbol": symbol, "line": {"width": 2, "color": "#14181d"}, "opacity": 1
         },
-    )  # fmt: skip
+    }  # fmt: skip
 
 
 def cloud_labels(summary: ClusterSummary, geometry: ClusterGeometry) -> list[CloudLabel]:

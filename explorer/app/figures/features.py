@@ -1,11 +1,12 @@
 """What a manifold's page tells of each of its features: how often, how strongly and where along the curve it fires."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Float64, Int64
 
-from explorer.app.figures.strips import nearest_value, tells_apart
+from explorer.app.figures.strips import nearest_values, peak_places, roles, tells_apart, tuning_curves
 from explorer.records import ClusterGeometry, ClusterSummary, FeatureTable
 
 BINS = 16
@@ -40,25 +41,44 @@ class FeatureRow:
     """Whether it tells positions apart."""
     spread: float
     """Share of the coordinate on which its mean activation is at least half of its peak."""
-    histogram: tuple[int, ...]
+    histogram: list[int]
     """Drawn tokens by activation, in equal steps from 0, silent ones left out."""
     strongest: float
     """Its largest activation among the drawn tokens: where the histogram ends."""
-    top_tokens: tuple[int, ...]
+    top_tokens: list[int]
     """Token ids on which it fires most in sum over the whole text, best first."""
 
 
 def feature_rows(summary: ClusterSummary, geometry: ClusterGeometry, table: FeatureTable) -> list[FeatureRow]:
     """One row an atom: the core, then the halo by what each adds."""
-    return [_row(summary, geometry, table, atom) for atom in range(len(geometry.atoms))]
+    codes, curves = geometry.codes.astype(np.float32), tuning_curves(geometry)
+    peaks = peak_places(curves)
+    columns: dict[str, list[Any]] = {
+        "atom": list(range(len(geometry.atoms))),
+        "feature": geometry.atoms.tolist(),
+        "role": roles(geometry),
+        "fires": table.fires[geometry.atoms].tolist(),
+        "here": _firing_share(codes).tolist(),
+        "gain": geometry.atom_gain.tolist(),
+        "null": geometry.atom_null.tolist(),
+        "peak": nearest_values(summary, geometry, peaks),
+        "at": peaks.tolist(),
+        "varies": tells_apart(curves).tolist(),
+        "spread": field_widths(curves).tolist(),
+        "histogram": activation_histograms(codes).tolist(),
+        "strongest": codes.max(axis=0, initial=0.0).tolist(),
+        "top_tokens": [[token for token in top if token >= 0] for top in table.top_tokens[geometry.atoms].tolist()],
+    }
+    return [FeatureRow(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
 
 
-def activation_histogram(codes: Float32[np.ndarray, "sample"], bins: int = BINS) -> tuple[int, ...]:
-    """How many activations above 0 lie in each of equal steps from 0 to the largest."""
-    firing = codes[codes > 0]
-    top = float(firing.max(initial=0.0))
-    counts, _ = np.histogram(firing, bins=bins, range=(0.0, top if top > 0 else 1.0))
-    return tuple(counts.tolist())
+def activation_histograms(codes: Float32[np.ndarray, "sample atom"], bins: int = BINS) -> Int64[np.ndarray, "atom bin"]:
+    """How many activations of each atom above 0 lie in each of equal steps from 0 to its largest."""
+    atoms, top = codes.shape[1], codes.max(axis=0, initial=0.0).astype(np.float64)
+    step = (codes / np.where(top > 0, top, 1.0) * bins).astype(np.int64).clip(max=bins - 1)
+    place = step + bins * np.arange(atoms)
+    counts: Int64[np.ndarray, "atom bin"] = np.bincount(place[codes > 0], minlength=atoms * bins).reshape(atoms, bins)
+    return counts
 
 
 def quantile_samples(codes: Float32[np.ndarray, "sample"]) -> Int64[np.ndarray, "example"]:
@@ -69,30 +89,12 @@ def quantile_samples(codes: Float32[np.ndarray, "sample"]) -> Int64[np.ndarray, 
     return order[list(dict.fromkeys(places))]
 
 
-def field_width(tuning: Float32[np.ndarray, "bin"]) -> float:
-    """Share of the coordinate on which a tuning curve is at least half of its peak; 0 where it never fires."""
-    top = float(tuning.max(initial=0.0))
-    return float((tuning >= top / 2).mean()) if top > 0 else 0.0
+def field_widths(curves: Float32[np.ndarray, "atom bin"]) -> Float64[np.ndarray, "atom"]:
+    """Share of the coordinate on which each tuning curve is at least half of its peak; 0 where it never fires."""
+    top = curves.max(axis=1, keepdims=True, initial=0.0)
+    widths: Float64[np.ndarray, "atom"] = ((curves >= top / 2) & (top > 0)).mean(axis=1)
+    return widths
 
 
-def _row(summary: ClusterSummary, geometry: ClusterGeometry, table: FeatureTable, atom: int) -> FeatureRow:
-    feature = int(geometry.atoms[atom])
-    codes = geometry.codes[:, atom].astype(np.float32)
-    tuning = np.nan_to_num(geometry.tuning[atom].astype(np.float32))
-    peak = (int(np.argmax(tuning)) + 0.5) / max(len(tuning), 1)
-    return FeatureRow(
-        atom=atom,
-        feature=feature,
-        role="core" if atom < geometry.n_core else "halo",
-        fires=int(table.fires[feature]),
-        here=float((codes > 0).mean()) if len(codes) else 0.0,
-        gain=float(geometry.atom_gain[atom]),
-        null=float(geometry.atom_null[atom]),
-        peak=nearest_value(summary, geometry, peak),
-        at=peak,
-        varies=tells_apart(tuning),
-        spread=field_width(tuning),
-        histogram=activation_histogram(codes),
-        strongest=float(codes.max(initial=0.0)),
-        top_tokens=tuple(int(token) for token in table.top_tokens[feature] if token >= 0),
-    )
+def _firing_share(codes: Float32[np.ndarray, "sample atom"]) -> Float64[np.ndarray, "atom"]:
+    return (codes > 0).mean(axis=0) if len(codes) else np.zeros(codes.shape[1])

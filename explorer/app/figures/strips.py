@@ -1,9 +1,10 @@
 """Receptive strips: where along the coordinate each feature of a cluster fires. Hubs are flat and grey, tiles bumps."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float, Float32, Float64
 
 from explorer.app.figures.colors import GREY, position_colors
 from explorer.records import ClusterGeometry, ClusterSummary
@@ -55,7 +56,7 @@ class StripsView:
 def strips_view(summary: ClusterSummary, geometry: ClusterGeometry) -> StripsView:
     """Turn a cluster's tuning curves into areas."""
     closed = summary.shape == "closed curve"
-    strips = [_strip(summary, geometry, atom, closed) for atom in range(len(geometry.atoms))]
+    strips = _strips(summary, geometry, closed)
     place = {int(feature): rank for rank, feature in enumerate(summary.feature_order)}
     ordered = sorted(strips, key=lambda strip: (not strip.varies, place.get(strip.feature, len(place))))
     return StripsView(
@@ -72,41 +73,70 @@ def coordinate_ticks(summary: ClusterSummary, geometry: ClusterGeometry) -> tupl
     return tuple(sorted(((name.strip()[:LONGEST_TICK], round(float(at), 4)) for name, at in pairs), key=lambda t: t[1]))
 
 
-def _strip(summary: ClusterSummary, geometry: ClusterGeometry, atom: int, closed: bool) -> Strip:
-    curve = np.nan_to_num(geometry.tuning[atom].astype(np.float32))
-    top = float(curve.max(initial=0.0))
-    peak = (int(np.argmax(curve)) + 0.5) / max(len(curve), 1)
-    varies = tells_apart(curve)
-    return Strip(
-        feature=int(geometry.atoms[atom]),
-        role="core" if atom < geometry.n_core else "halo",
-        color=position_colors(closed, np.array([peak]))[0] if varies else GREY,
-        varies=varies,
-        path=_area(curve / top if top > 0 else curve, closed),
-        peak=nearest_value(summary, geometry, peak),
-        strongest=top,
-    )
+def _strips(summary: ClusterSummary, geometry: ClusterGeometry, closed: bool) -> list[Strip]:
+    curves = tuning_curves(geometry)
+    tops = curves.max(axis=1, initial=0.0)
+    peaks, varies = peak_places(curves), tells_apart(curves)
+    columns: dict[str, list[Any]] = {
+        "feature": geometry.atoms.tolist(),
+        "role": roles(geometry),
+        "color": [
+            color if tells else GREY for color, tells in zip(position_colors(closed, peaks), varies, strict=True)
+        ],
+        "varies": varies.tolist(),
+        "path": _areas(curves / np.where(tops > 0, tops, 1)[:, None], closed),
+        "peak": nearest_values(summary, geometry, peaks),
+        "strongest": tops.tolist(),
+    }
+    return [Strip(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
 
 
-def tells_apart(curve: Float32[np.ndarray, "bin"]) -> bool:
-    """Whether a tuning curve tells positions apart: it swings by more than VARIES of its peak."""
-    top = float(curve.max(initial=0.0))
-    return top > 0 and (top - float(curve.min())) / top > VARIES
+def roles(geometry: ClusterGeometry) -> list[str]:
+    """What each atom is to the cluster: "core" or "halo"."""
+    return ["core" if atom < geometry.n_core else "halo" for atom in range(len(geometry.atoms))]
 
 
-def _area(curve: Float32[np.ndarray, "bin"], closed: bool) -> str:
-    centres = (np.arange(len(curve)) + 0.5) / len(curve) * WIDTH
-    left, right = (curve[0], curve[-1]) if not closed else ((curve[0] + curve[-1]) / 2,) * 2
-    x = np.concatenate([[0.0], centres, [WIDTH]])
-    y = np.concatenate([[left], curve, [right]])
-    points = "L".join(f"{px:.1f} {HEIGHT * (1 - 0.96 * py):.2f}" for px, py in zip(x, y, strict=True))
-    return f"M0 {HEIGHT}L{points}L{WIDTH} {HEIGHT}Z"
+def tuning_curves(geometry: ClusterGeometry) -> Float32[np.ndarray, "atom bin"]:
+    """Mean activation of each atom along the coordinate, 0 where no token lies."""
+    return np.nan_to_num(geometry.tuning.astype(np.float32))
+
+
+def peak_places(curves: Float32[np.ndarray, "atom bin"]) -> Float64[np.ndarray, "atom"]:
+    """Coordinate at which each atom's mean activation is largest: the middle of its bin."""
+    places: Float64[np.ndarray, "atom"] = (curves.argmax(axis=1) + 0.5) / curves.shape[1]
+    return places
+
+
+def tells_apart(curves: Float32[np.ndarray, "atom bin"]) -> Bool[np.ndarray, "atom"]:
+    """Whether each tuning curve tells positions apart: it swings by more than VARIES of its peak."""
+    top = curves.max(axis=1, initial=0.0).astype(np.float64)
+    low = curves.min(axis=1).astype(np.float64)
+    swing: Bool[np.ndarray, "atom"] = (top - low) / np.where(top > 0, top, 1) > VARIES
+    return swing
+
+
+def _areas(curves: Float32[np.ndarray, "atom bin"], closed: bool) -> list[str]:
+    """The SVG path of each area; a closed one has the same height at both ends."""
+    bins = curves.shape[1]
+    left, right = curves[:, :1], curves[:, -1:]
+    if closed:
+        left = right = (left + right) / 2
+    heights = HEIGHT * (1 - 0.96 * np.concatenate([left, curves, right], axis=1))
+    places = [0.0, *((np.arange(bins) + 0.5) / bins * WIDTH).tolist(), WIDTH]
+    path = f"M0 {HEIGHT}L{'L'.join(f'{place:.1f} %.2f' for place in places)}L{WIDTH} {HEIGHT}Z"
+    return [path % tuple(row) for row in heights.tolist()]
 
 
 def nearest_value(summary: ClusterSummary, geometry: ClusterGeometry, at: float) -> str:
     """Name of the value nearest to an intrinsic coordinate; the coordinate itself where there are no values."""
+    (name,) = nearest_values(summary, geometry, np.array([at]))
+    return name
+
+
+def nearest_values(summary: ClusterSummary, geometry: ClusterGeometry, at: Float[np.ndarray, "place"]) -> list[str]:
+    """Names of the values nearest to some coordinates; the coordinates themselves where there are no values."""
     if not len(summary.order):
-        return f"{at:.2f}"
-    gap = np.abs(geometry.value_coordinate - np.float32(at))
+        return [f"{place:.2f}" for place in at.tolist()]
+    gap = np.abs(geometry.value_coordinate[None, :] - at.astype(np.float32)[:, None])
     gap = np.minimum(gap, 1 - gap) if summary.shape == "closed curve" else gap
-    return summary.order[int(np.argmin(gap))].strip()
+    return [summary.order[index].strip() for index in gap.argmin(axis=1).tolist()]

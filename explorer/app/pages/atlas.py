@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
 from explorer.app import ids
 from explorer.app.choose import SORTS
+from explorer.app.elements import dcc, html
+from explorer.app.elements.element import Element
 from explorer.app.figures.atlas_map import REGIMES, SHAPES, map_palette
 from explorer.app.links import Links
 from explorer.app.pages.page import Crumb, Page
@@ -33,7 +32,7 @@ def atlas_page(run: Run, tiles: list[ClusterSummary], links: Links, view: View, 
     return Page(f"{title} · Manifold Explorer", body, crumbs, [search_box(view.query), share_view_button(True)])
 
 
-def search_box(query: str) -> Component:
+def search_box(query: str) -> Element:
     """Search over labels, tokens and numbers; `/` jumps there."""
     box = dcc.Input(
         id=ids.SEARCH,
@@ -73,7 +72,7 @@ ZOOMS = (("in", "Zoom in"), ("out", "Zoom out"), ("all", "Show all of the map"))
 """What the buttons beside them do."""
 
 
-def _map_side(run: Run, links: Links, view: View) -> Component:
+def _map_side(run: Run, links: Links, view: View) -> Element:
     made = html.Div(provenance(run.manifest, run.digest), className="drawer panel")
     line = [*counted_line(run.manifest, NOISE_WORDS[view.noise]), details("how this was made", [made])]
     clear = html.Button("Clear selection", id=ids.CLEAR_SELECTION, className="button", hidden=not view.selection)
@@ -93,7 +92,7 @@ def _map_side(run: Run, links: Links, view: View) -> Component:
     )
 
 
-def _map(run: Run, links: Links, view: View) -> Component:
+def _map(run: Run, links: Links, view: View) -> Element:
     data = {
         "base": links.clusters(run.id),
         "data": links.data(run.id),
@@ -128,11 +127,11 @@ def _tools() -> list[Node]:
     ]
 
 
-def _tool(name: str, title: str, **more: str) -> Component:
+def _tool(name: str, title: str, **more: str) -> Element:
     return html.Button(title=title, type="button", **attributes(data_tool=name, aria_label=title, **more))
 
 
-def _tile_side(run: Run, tiles: list[ClusterSummary], view: View) -> Component:
+def _tile_side(run: Run, tiles: list[ClusterSummary], view: View) -> Element:
     count = tile_count(len(tiles), len(run.manifest.clusters))
     head = [
         html.H1(count, id=ids.TILE_COUNT, **attributes(aria_live="polite")),

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from dash import html
-from dash.development.base_component import Component
-
+from explorer.app.elements import html
+from explorer.app.elements.element import Element
 from explorer.app.figures.tree import tree_view
 from explorer.app.pages.card import card
 from explorer.app.pages.tree import tree_block
@@ -31,7 +30,7 @@ class Fact:
 
 def belief_panel(
     summary: ClusterSummary, evidence: Evidence | None, tree: CondensedTree | None, features: FeatureTable
-) -> Component:
+) -> Element:
     """The panel of a manifold's page."""
     facts = belief_facts(summary, evidence)
     told = [html.Li([html.B(fact.told), html.Span(fact.meaning, className="muted")]) for fact in facts]

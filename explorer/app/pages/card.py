@@ -3,21 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
-
+from explorer.app.elements import html
+from explorer.app.elements.element import Element
 from explorer.app.pages.parts import Node, attributes
 
 
 def card(
     name: str,
-    title: Component,
+    title: Element,
     body: Sequence[Node],
     *,
     controls: Sequence[Node] = (),
     data: str = "",
     class_name: str = "panel",
-) -> Component:
+) -> Element:
     """A card with its three quiet buttons.
 
     Args:
@@ -37,7 +36,7 @@ def card_attributes(name: str, data: str = "") -> dict[str, Any]:
     return attributes(data_card=name) | (attributes(data_tsv=data) if data else {})
 
 
-def card_tools(name: str) -> Component:
+def card_tools(name: str) -> Element:
     """Enlarge, copy, save."""
     save = html.Details(
         [
@@ -54,10 +53,10 @@ def card_tools(name: str) -> Component:
     )
 
 
-def _tool(does: str, title: str, name: str) -> Component:
+def _tool(does: str, title: str, name: str) -> Element:
     label = attributes(aria_label=f"{does.capitalize()} {name}", data_do=does)
     return html.Button(type="button", className=f"tool {does}", title=title, **label)
 
 
-def _choice(text: str, kind: str) -> Component:
+def _choice(text: str, kind: str) -> Element:
     return html.Button(text, type="button", className="menu-item", **attributes(data_do=f"save-{kind}"))

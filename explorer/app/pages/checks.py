@@ -1,9 +1,8 @@
 """What puts a steering result to the test, folded away under the bands: asked when opened and pressed, never before."""
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
 from explorer.app import ids
+from explorer.app.elements import dcc, html
+from explorer.app.elements.element import Element
 from explorer.app.pages.parts import Node, details
 from explorer.app.state import MAX_TEXT, View
 
@@ -34,7 +33,7 @@ READOUT = (
 )
 
 
-def checks_block(view: View, readout: str, has_host: bool) -> Component:
+def checks_block(view: View, readout: str, has_host: bool) -> Element:
     """The disclosures of the panel.
 
     Args:
@@ -54,7 +53,7 @@ def checks_block(view: View, readout: str, has_host: bool) -> Component:
     )
 
 
-def stored_checks(kept: list[str]) -> Component:
+def stored_checks(kept: list[str]) -> Element:
     """The disclosures of a stored result: those that were asked for.
 
     Args:
@@ -65,11 +64,11 @@ def stored_checks(kept: list[str]) -> Component:
     return _block([_part("Asked and realised", REALISED, [html.Div(id=ids.REALISED)]), *parts])
 
 
-def _block(parts: list[Component]) -> Component:
+def _block(parts: list[Element]) -> Element:
     return html.Div(parts, id=ids.CHECKS, className="checks", hidden=True)
 
 
-def _part(title: str, words: str, children: list[Node]) -> Component:
+def _part(title: str, words: str, children: list[Node]) -> Element:
     summary = html.Span([title, html.Span(HINTS[title], className="check-hint small")])
     return details(summary, [html.P(words, className="muted small"), *children], "check")
 
@@ -110,7 +109,7 @@ def _readout(view: View, readout: str, has_host: bool) -> list[Node]:
     ]
 
 
-def _lines(name: str, text: str, title: str) -> Component:
+def _lines(name: str, text: str, title: str) -> Element:
     rows = min(max(text.count("\n") + 1, 4), 12)
     area = dcc.Textarea(id=name, value=text, rows=rows, maxLength=MAX_TEXT, className="field lines", spellCheck=False)
     return html.Label([html.Span(title, className="sr"), area])

@@ -3,12 +3,12 @@
 from dataclasses import asdict
 from typing import Any
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
 from explorer.app import ids
+from explorer.app.elements import dcc, html
+from explorer.app.elements.element import Element
 from explorer.app.figures.cloud import cloud_figure, cloud_labels
 from explorer.app.figures.cloud_colors import CloudColors, cloud_colors
+from explorer.app.figures.strips import roles
 from explorer.app.pages.card import card
 from explorer.app.pages.parts import Node, attributes, details, select, table
 from explorer.app.state import View
@@ -25,7 +25,7 @@ PLANES = ("12", "13", "23")
 
 def cloud_card(
     summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, view: View, data: str
-) -> Component:
+) -> Element:
     """The card of a manifold's page; ``data`` is the address of its points as text."""
     colors = cloud_colors(summary, geometry, view.color, vocabulary)
     names = html.Div(id=ids.PLANES, className="planes")
@@ -47,7 +47,7 @@ def cloud_card(
 
 def cloud_graph(
     summary: ClusterSummary, geometry: ClusterGeometry, view: View, vocabulary: Vocabulary | None = None
-) -> Component:
+) -> Element:
     """The drawing in three dimensions alone."""
     graph = dcc.Graph(
         id=ids.CLOUD,
@@ -106,14 +106,13 @@ def color_options(summary: ClusterSummary, geometry: ClusterGeometry) -> list[di
         {"label": "place in document", "value": "document"},
         {"label": "place in text", "value": "text"},
     ]
-    roles = ("core" if atom < geometry.n_core else "halo" for atom in range(len(geometry.atoms)))
     return options + [
         {"label": f"{role} {feature}", "value": f"feature-{feature}"}
-        for role, feature in zip(roles, geometry.atoms.tolist(), strict=True)
+        for role, feature in zip(roles(geometry), geometry.atoms.tolist(), strict=True)
     ]
 
 
-def _axes(geometry: ClusterGeometry, view: View) -> Component:
+def _axes(geometry: ClusterGeometry, view: View) -> Element:
     shares = geometry.axis_share
     options = [("3d", "3-D", f"three axes: {percent(float(shares.sum()))} of the variance")]
     for pair in PLANES:
@@ -135,12 +134,12 @@ def _axes(geometry: ClusterGeometry, view: View) -> Component:
     return html.Div(buttons, id=ids.AXES, className="segments", role="group", **label)
 
 
-def _color(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> Component:
+def _color(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> Element:
     picker = select(ids.COLOR_BY, color_options(summary, geometry), view.color, "pill")
     return html.Div([html.Span("colour by"), picker], className="color-by")
 
 
-def _foot(summary: ClusterSummary, geometry: ClusterGeometry) -> Component:
+def _foot(summary: ClusterSummary, geometry: ClusterGeometry) -> Element:
     shares = geometry.axis_share
     each = ", ".join(percent(float(share)) for share in shares)
     lines = [

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
 from explorer.app import ids
 from explorer.app.compared import Side
+from explorer.app.elements import dcc, html
+from explorer.app.elements.element import Element
 from explorer.app.figures.cloud import cloud_figure
-from explorer.app.figures.strips import strips_view
 from explorer.app.links import Links
 from explorer.app.pages.cloud import CONFIG, curve_data
 from explorer.app.pages.compare_bar import compare_bar, side_of
@@ -81,7 +79,7 @@ def compare_data(left: OpenCluster, right: OpenCluster) -> dict[str, object]:
             {
                 "cloud": cloud,
                 "shape": curve_data(one.summary, one.geometry),
-                "strips": asdict(strips_view(one.summary, one.geometry)),
+                "strips": asdict(one.strips),
             }
             for one, (_, cloud) in zip((left, right), SIDES, strict=True)
         ],
@@ -92,14 +90,16 @@ def _turned(right: OpenCluster, found: PairComparison) -> ClusterGeometry:
     return aligned(right.geometry, found.alignment, closed=right.summary.shape == "closed curve")
 
 
-def _side(one: OpenCluster, links: Links, view: View, side: str, cloud: str) -> Component:
+def _side(one: OpenCluster, links: Links, view: View, side: str, cloud: str) -> Element:
     summary, run = one.summary, one.run
     head = html.Div(
         [
             html.Img(src=links.thumbnail(run.id, summary.id), alt="", width=96, height=72),
             html.Div(
                 [
-                    html.H2(dcc.Link(summary.label, links.cluster(run.id, summary.id), title="Open this manifold")),
+                    html.H2(
+                        dcc.Link(summary.label, href=links.cluster(run.id, summary.id), title="Open this manifold")
+                    ),
                     html.P(f"{run.manifest.title} · cluster {summary.id}", className="muted small"),
                     html.P(sentence(summary.words), className="small"),
                 ]
@@ -120,7 +120,7 @@ def _side(one: OpenCluster, links: Links, view: View, side: str, cloud: str) -> 
     )
 
 
-def _cloud(one: OpenCluster, view: View, cloud: str) -> Component:
+def _cloud(one: OpenCluster, view: View, cloud: str) -> Element:
     figure = cloud_figure(one.summary, one.geometry, View(camera=view.camera))
     graph = dcc.Graph(id=cloud, figure=figure, responsive=True, config=CONFIG)
     names = html.Div(className="cloud-names", **attributes(aria_hidden="true"))
@@ -131,11 +131,11 @@ def _cloud(one: OpenCluster, view: View, cloud: str) -> Component:
 def _strip_rows(one: OpenCluster) -> list[tuple[str, ...]]:
     return [
         (f"{strip.role} {strip.feature}", strip.peak if strip.varies else "everywhere alike", number(strip.strongest))
-        for strip in strips_view(one.summary, one.geometry).strips
+        for strip in one.strips.strips
     ]
 
 
-def _changes(left: OpenCluster, right: OpenCluster) -> Component:
+def _changes(left: OpenCluster, right: OpenCluster) -> Element:
     mine, theirs = left.summary, right.summary
     scores = [(SCORES[name].name, _score(mine, name), _score(theirs, name)) for name in CHANGING]
     shown = [
@@ -154,7 +154,7 @@ def _score(summary: ClusterSummary, name: str) -> str:
     return SCORES[name].write(summary.scores[name]) if name in summary.scores else "not measured"
 
 
-def _values(found: PairComparison) -> Component:
+def _values(found: PairComparison) -> Element:
     kinds = (("on both", found.kept), ("only on the left", found.lost), ("only on the right", found.gained))
     parts: list[Node] = []
     for name, values in kinds:
@@ -172,7 +172,7 @@ def _values(found: PairComparison) -> Component:
     return html.Section([html.H2("Values"), *(parts or [html.P("Neither names a value.")])], className="panel")
 
 
-def _others(left: OpenCluster, right: OpenCluster, others: Sequence[Match], links: Links) -> Component:
+def _others(left: OpenCluster, right: OpenCluster, others: Sequence[Match], links: Links) -> Element:
     mine = side_of(left.run.id, left.summary.id)
     rows = [_other(right.run, match, links.compare(mine, side_of(right.run.id, match.right))) for match in others]
     told = f"The clusters of {right.run.manifest.title} that are most like “{left.summary.label}”."
@@ -182,6 +182,6 @@ def _others(left: OpenCluster, right: OpenCluster, others: Sequence[Match], link
     )
 
 
-def _other(run: Run, match: Match, href: str) -> Component:
+def _other(run: Run, match: Match, href: str) -> Element:
     label = run.summary(match.right).label
-    return html.Li([dcc.Link(label, href), html.Span(f"{match.likeness.similarity:.2f}", className="muted")])
+    return html.Li([dcc.Link(label, href=href), html.Span(f"{match.likeness.similarity:.2f}", className="muted")])

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
 from explorer.app import ids
 from explorer.app.choose import likeness as manifold_likeness
 from explorer.app.compared import Side
+from explorer.app.elements import dcc, html
+from explorer.app.elements.element import Element
 from explorer.app.links import Links
 from explorer.app.pages.compare_bar import compare_bar, side_of
 from explorer.app.pages.page import Crumb, Page
@@ -74,7 +73,7 @@ def runs_words(left: Run, right: Run, found: RunComparison) -> list[str]:
     ]
 
 
-def _matches(left: Run, right: Run, found: RunComparison, links: Links) -> Component:
+def _matches(left: Run, right: Run, found: RunComparison, links: Links) -> Element:
     if not found.matches:
         return html.P("No two clusters are more alike than their background.", className="muted")
     ordered = sorted(found.matches, key=lambda match: -_worth(left, right, match))
@@ -89,14 +88,14 @@ def _worth(left: Run, right: Run, match: RunMatch) -> float:
     return shown + 1e-3 * match.likeness.similarity
 
 
-def _row(left: Run, right: Run, match: RunMatch, links: Links) -> Component:
+def _row(left: Run, right: Run, match: RunMatch, links: Links) -> Element:
     mine, theirs = left.summary(match.left), right.summary(match.right)
     href = links.compare(side_of(left.id, match.left), side_of(right.id, match.right))
     cells: list[Node] = [
         _portrait(left, mine, links),
-        dcc.Link(mine.label, href),
+        dcc.Link(mine.label, href=href),
         _portrait(right, theirs, links),
-        dcc.Link(theirs.label, href),
+        dcc.Link(theirs.label, href=href),
         f"{match.likeness.similarity:.2f}",
         f"{match.background:.2f}",
         _kept(mine, theirs),
@@ -114,12 +113,12 @@ def _kept(mine: ClusterSummary, theirs: ClusterSummary) -> str:
     return ", ".join([count(len(first & second)), *changed])
 
 
-def _portrait(run: Run, one: ClusterSummary, links: Links) -> Component:
+def _portrait(run: Run, one: ClusterSummary, links: Links) -> Element:
     return html.Img(src=links.thumbnail(run.id, one.id), alt="", width=64, height=48)
 
 
-def _alone(run: Run, clusters: tuple[int, ...], links: Links) -> Component:
+def _alone(run: Run, clusters: tuple[int, ...], links: Links) -> Element:
     ones = sorted((run.summary(cluster) for cluster in clusters), key=lambda one: (-manifold_likeness(one), one.id))
-    rows = [html.Li([dcc.Link(one.label, links.cluster(run.id, one.id)), f" · {one.shape}"]) for one in ones]
+    rows = [html.Li([dcc.Link(one.label, href=links.cluster(run.id, one.id)), f" · {one.shape}"]) for one in ones]
     told = f"{counted(len(ones), 'cluster')} of {run.manifest.title} without a match"
     return html.Section(details(told, [html.Ul(rows, className="compare-list")]), className="panel")

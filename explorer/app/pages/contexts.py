@@ -1,12 +1,12 @@
 """Tokens in their contexts: those that are picked in the cloud, else some from all along the shape."""
 
 import numpy as np
-from dash import html
-from dash.development.base_component import Component
 from jaxtyping import Int64
 
 from explorer.app import ids
 from explorer.app.contexts import Context, read_context
+from explorer.app.elements import html
+from explorer.app.elements.element import Element
 from explorer.app.pages.card import card
 from explorer.app.pages.parts import Node, attributes
 from explorer.app.picks import read_picks
@@ -25,7 +25,7 @@ STRONGEST = 3
 
 def contexts_card(
     summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, pick: str, data: str
-) -> Component:
+) -> Element:
     """The card of a manifold's page; ``data`` is the address of the points as text."""
     body = html.Div(contexts_block(summary, geometry, vocabulary, pick, data), id=ids.CONTEXTS)
     clear = html.Button("Pick none", id=ids.PICK_CLEAR, type="button", className="button small", hidden=not pick)
@@ -94,14 +94,14 @@ def _told(picked: int, shown: int, points: int) -> str:
 
 def _table(
     summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, shown: Int64[np.ndarray, "shown"]
-) -> Component:
+) -> Element:
     names = ("context", "position", "value", "fires most", "token")
     head = html.Thead(html.Tr([html.Th(name, scope="col") for name in names]))
     rows = [_row(summary, geometry, vocabulary, sample) for sample in shown.tolist()]
     return html.Table([head, html.Tbody(rows)], className="small")
 
 
-def _row(summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, sample: int) -> Component:
+def _row(summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, sample: int) -> Element:
     value = int(geometry.value[sample])
     at = float(geometry.coordinate[sample])
     cells = [

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from dash import html
-from dash.development.base_component import Component
-
 from explorer.app import ids
 from explorer.app.contexts import read_context
+from explorer.app.elements import html
+from explorer.app.elements.element import Element
 from explorer.app.figures.features import FeatureRow, feature_rows, quantile_samples
 from explorer.app.neuronpedia import feature_address
 from explorer.app.pages.card import card
@@ -39,7 +38,7 @@ LENS = "The feature's direction alone, through the model's last norm and unembed
 
 def features_card(
     run: Run, summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, chosen: int
-) -> Component:
+) -> Element:
     """The card of a manifold's page.
 
     Args:
@@ -93,7 +92,7 @@ def atom_feature(geometry: ClusterGeometry, color: str) -> int:
     return int(named) if named and int(named) in geometry.atoms.tolist() else int(geometry.atoms[0])
 
 
-def _side(geometry: ClusterGeometry, vocabulary: Vocabulary, chosen: int) -> Component:
+def _side(geometry: ClusterGeometry, vocabulary: Vocabulary, chosen: int) -> Element:
     """What the model would say because of the feature comes first: it is short, and asked for by a button."""
     detail = feature_detail(geometry, vocabulary, chosen)
     ask = html.Button("Ask the model", id=ids.FEATURE_ASK, type="button", className="button small")
@@ -109,7 +108,7 @@ def _side(geometry: ClusterGeometry, vocabulary: Vocabulary, chosen: int) -> Com
     )
 
 
-def _table(rows: list[FeatureRow], vocabulary: Vocabulary, chosen: int, neuronpedia_id: str) -> Component:
+def _table(rows: list[FeatureRow], vocabulary: Vocabulary, chosen: int, neuronpedia_id: str) -> Element:
     columns = (*COLUMNS, ELSEWHERE) if neuronpedia_id else COLUMNS
     head = [
         html.Th(
@@ -125,7 +124,7 @@ def _table(rows: list[FeatureRow], vocabulary: Vocabulary, chosen: int, neuronpe
     return html.Div([html.Div(filled, className="scroll feature-rows", tabIndex="0"), meanings])
 
 
-def _row(row: FeatureRow, vocabulary: Vocabulary, chosen: bool, neuronpedia_id: str) -> Component:
+def _row(row: FeatureRow, vocabulary: Vocabulary, chosen: bool, neuronpedia_id: str) -> Element:
     tokens = ", ".join(visible(vocabulary.text(token)).strip() for token in row.top_tokens[:TOP_TOKENS])
     name = html.Button(
         f"{row.role} {row.feature}",
@@ -163,7 +162,7 @@ def _histogram(row: FeatureRow) -> dict[str, Any]:
     return attributes(data_bins=bars, data_sort=str(row.strongest), data_value=bars, aria_label=told) | {"title": told}
 
 
-def _number(text: str, value: float) -> Component:
+def _number(text: str, value: float) -> Element:
     return html.Td(text, className="number", **_sort(value))
 
 
@@ -171,7 +170,7 @@ def _sort(value: float) -> dict[str, Any]:
     return attributes(data_sort=f"{value:.6g}")
 
 
-def _examples(rows: list[tuple[str, list[Node]]]) -> Component:
+def _examples(rows: list[tuple[str, list[Node]]]) -> Element:
     items = [
         html.Li([html.Span(context, className="context"), html.Span(text, className="number-cell")])
         for text, context in rows

@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
 from explorer.app.choose import likeness
+from explorer.app.elements import dcc, html
+from explorer.app.elements.element import Element
 from explorer.app.links import Links
 from explorer.app.pages.page import Crumb, Page
 from explorer.app.pages.parts import Node
@@ -49,7 +48,7 @@ def gallery_page(
     return Page("Runs · Manifold Explorer", body, (Crumb("Runs"),))
 
 
-def _intro() -> Component:
+def _intro() -> Element:
     return html.Div(
         [
             html.H1("Shapes that a language model thinks in"),
@@ -62,20 +61,20 @@ def _intro() -> Component:
     )
 
 
-def _compare(runs: list[tuple[str, RunManifest]], links: Links) -> Component:
+def _compare(runs: list[tuple[str, RunManifest]], links: Links) -> Element:
     (first, one), (second, other) = runs[:2]
     told = f"Which shapes of {one.title} are found in {other.title}, and what changed between them."
     return html.Div(
-        [html.P(told), dcc.Link("Compare runs", links.compare(first, second), className="button")],
+        [html.P(told), dcc.Link("Compare runs", href=links.compare(first, second), className="button")],
         className="compare-offer",
     )
 
 
-def _steps() -> Component:
+def _steps() -> Element:
     return html.Ol([html.Li([html.H3(title), html.P(text)]) for title, text in STEPS], className="steps")
 
 
-def _card(run: str, manifest: RunManifest, links: Links) -> Component:
+def _card(run: str, manifest: RunManifest, links: Links) -> Element:
     best = sorted(manifest.clusters, key=likeness, reverse=True)[:PICTURES]
     facts = [
         ("model", f"{short_id(manifest.model.id)}, {_layer(manifest)}"),
@@ -94,7 +93,7 @@ def _card(run: str, manifest: RunManifest, links: Links) -> Component:
     )
 
 
-def _portrait(run: str, one: ClusterSummary, links: Links) -> Component:
+def _portrait(run: str, one: ClusterSummary, links: Links) -> Element:
     name = html.Figcaption(one.label, title=one.label)
     return html.Figure([html.Img(src=links.thumbnail(run, one.id), alt="", width=160, height=120), name])
 
@@ -114,14 +113,14 @@ def _shapes(manifest: RunManifest) -> str:
     return ", ".join(counted(kinds[kind], kind) for kind in order if kinds[kind])
 
 
-def _broken_card(name: str, reason: str) -> Component:
+def _broken_card(name: str, reason: str) -> Element:
     return html.Div(
         [html.H2(name), html.Span("cannot be opened", className="tag bad"), html.P(reason, className="reason")],
         className="run-card broken panel",
     )
 
 
-def _no_runs() -> Component:
+def _no_runs() -> Element:
     return html.Div(
         [html.H2("No runs here yet"), html.P("Make one with `explorer build BUNDLE --out RUN` in this folder.")],
         className="empty panel",

@@ -1,9 +1,8 @@
 """The sheet that lists the keys: "?" opens it, Esc closes it."""
 
-from dash import html
-from dash.development.base_component import Component
-
 from explorer.app import ids
+from explorer.app.elements import html
+from explorer.app.elements.element import Element
 from explorer.app.pages.parts import attributes
 
 KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
@@ -21,7 +20,7 @@ KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 """What each key does, by where it does it."""
 
 
-def keys_sheet() -> Component:
+def keys_sheet() -> Element:
     """The sheet, closed."""
     return html.Dialog(
         [
@@ -40,7 +39,7 @@ def keys_sheet() -> Component:
     )
 
 
-def _list(keys: tuple[tuple[str, str], ...]) -> Component:
+def _list(keys: tuple[tuple[str, str], ...]) -> Element:
     return html.Dl(
         [node for names, what in keys for node in (html.Dt([html.Kbd(name) for name in names.split()]), html.Dd(what))],
         className="keys",

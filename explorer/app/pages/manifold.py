@@ -1,12 +1,12 @@
 """One manifold: its cloud, what it is in words and numbers, its features along the curve, and the steering panel."""
 
 from dataclasses import asdict, dataclass
-
-from dash import dcc, html
-from dash.development.base_component import Component
+from functools import cached_property
 
 from explorer.app import ids
-from explorer.app.figures.strips import strips_view
+from explorer.app.elements import dcc, html
+from explorer.app.elements.element import Element
+from explorer.app.figures.strips import StripsView, strips_view
 from explorer.app.links import Links
 from explorer.app.pages.belief import belief_panel
 from explorer.app.pages.card import card
@@ -46,6 +46,11 @@ class OpenCluster:
     """Its arrays."""
     vocabulary: Vocabulary
     """Texts of the tokens."""
+
+    @cached_property
+    def strips(self) -> StripsView:
+        """Where its features fire, as it is drawn and as a table."""
+        return strips_view(self.summary, self.geometry)
 
 
 def open_cluster(run: Run, number: int) -> OpenCluster:
@@ -91,7 +96,7 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
         ),
     ]
     crumbs = (Crumb("Runs", links.gallery()), Crumb(run.manifest.title, links.atlas(run.id)), Crumb(summary.label))
-    compare = dcc.Link("Compare with…", links.compare(side_of(run.id, summary.id)), className="button")
+    compare = dcc.Link("Compare with…", href=links.compare(side_of(run.id, summary.id)), className="button")
     actions = [_neighbours(run, summary, links), compare, share_view_button(False)]
     return Page(f"{summary.label} · {run.manifest.title}", body, crumbs, actions)
 
@@ -107,11 +112,11 @@ def cluster_data(opened: OpenCluster, links: Links) -> dict[str, object]:
         "api": links.api(),
         "data": links.cluster_data(run.id, summary.id),
         "shape": curve_data(summary, opened.geometry),
-        "strips": asdict(strips_view(summary, opened.geometry)),
+        "strips": asdict(opened.strips),
     }
 
 
-def _facts_side(opened: OpenCluster) -> Component:
+def _facts_side(opened: OpenCluster) -> Element:
     summary, geometry = opened.summary, opened.geometry
     halo = len(geometry.atoms) - geometry.n_core
     tags = [
@@ -128,10 +133,10 @@ def _facts_side(opened: OpenCluster) -> Component:
     return html.Div([card("numbers", html.H1(summary.label), body, class_name=""), _strips(opened)], className="facts")
 
 
-def _strips(opened: OpenCluster) -> Component:
+def _strips(opened: OpenCluster) -> Element:
     rows = [
         (f"{strip.role} {strip.feature}", strip.peak if strip.varies else "everywhere alike", number(strip.strongest))
-        for strip in strips_view(opened.summary, opened.geometry).strips
+        for strip in opened.strips.strips
     ]
     along = "the curve" if opened.summary.shape in CURVES else "the cloud's longest axis"
     body = [
@@ -143,21 +148,21 @@ def _strips(opened: OpenCluster) -> Component:
     return card("strips", title, body, class_name="strips-box small muted")
 
 
-def _belief(opened: OpenCluster) -> Component:
+def _belief(opened: OpenCluster) -> Element:
     run = opened.run
     return belief_panel(opened.summary, run.manifest.evidence, run.tree(), run.features())
 
 
-def _made(run: Run) -> Component:
+def _made(run: Run) -> Element:
     body = [provenance(run.manifest, run.digest)]
     return card("provenance", html.H2("How this was made"), body, class_name="panel padded")
 
 
-def _neighbours(run: Run, summary: ClusterSummary, links: Links) -> Component:
+def _neighbours(run: Run, summary: ClusterSummary, links: Links) -> Element:
     total = len(run.manifest.clusters)
     pair = (("←", summary.id - 1, "Previous cluster"), ("→", summary.id + 1, "Next cluster"))
     arrows = [
-        dcc.Link(arrow, links.cluster(run.id, to), className="button icon", title=title)
+        dcc.Link(arrow, href=links.cluster(run.id, to), className="button icon", title=title)
         for arrow, to, title in pair
         if 0 <= to < total
     ]

@@ -1,8 +1,7 @@
 """Pages and lines that say what went wrong and what to do."""
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
+from explorer.app.elements import dcc, html
+from explorer.app.elements.element import Element
 from explorer.app.links import Links
 from explorer.app.pages.page import Crumb, Page
 
@@ -19,7 +18,7 @@ def broken(links: Links, reason: str) -> Page:
     )
 
 
-def link_notice(reason: str) -> Component:
+def link_notice(reason: str) -> Element:
     """Shown above a page whose link could not be read in full."""
     return html.Div(
         ["This link could not be read: ", reason, ". The page shows its usual view."], className="notice bad"
@@ -32,7 +31,7 @@ def _message(links: Links, title: str, what: str, help_text: str) -> Page:
             html.H1(title),
             html.P(what),
             html.P(help_text, className="muted"),
-            html.P(dcc.Link("Back to the runs", links.gallery(), className="button"), style={"marginTop": "24px"}),
+            html.P(dcc.Link("Back to the runs", href=links.gallery(), className="button"), style={"marginTop": "24px"}),
         ],
         className="empty",
     )

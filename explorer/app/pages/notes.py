@@ -1,13 +1,12 @@
 """The sheet of notes and collections, which the browser fills: what stands there never reaches the server."""
 
-from dash import html
-from dash.development.base_component import Component
-
 from explorer.app import ids
+from explorer.app.elements import html
+from explorer.app.elements.element import Element
 from explorer.app.pages.parts import attributes
 
 
-def notes_button() -> Component:
+def notes_button() -> Element:
     """Opens the sheet."""
     return html.Button(
         "✎",
@@ -18,7 +17,7 @@ def notes_button() -> Component:
     )
 
 
-def notes_sheet() -> Component:
+def notes_sheet() -> Element:
     """The sheet, closed and empty."""
     head = [
         html.H2("Notes and collections", id=ids.NOTES_TITLE),

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dash import html
-from dash.development.base_component import Component
-
+from explorer.app.elements import html
+from explorer.app.elements.element import Element
 from explorer.app.pages.parts import table
 from explorer.app.words import number, percent
 from explorer.records import ClusterGeometry, ClusterSummary
@@ -128,7 +127,7 @@ def number_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> list[tupl
     return [*known[:2], dimension, *known[2:], _null_gain(geometry), *told, *other]
 
 
-def numbers_block(rows: list[tuple[str, str, str]], shown: int = 6) -> Component:
+def numbers_block(rows: list[tuple[str, str, str]], shown: int = 6) -> Element:
     """The first numbers side by side, all of them with their meaning in a table that opens."""
     short = [
         html.Div(

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
 from explorer.app import ids
+from explorer.app.elements import dcc, html
 from explorer.app.pages.keys import keys_sheet
 from explorer.app.pages.notes import notes_button, notes_sheet
 from explorer.app.pages.parts import Node, attributes
@@ -36,20 +34,18 @@ class Page:
     """What stands at the right of the header, before the theme."""
 
 
-def frame() -> Component:
+def frame() -> list[Node]:
     """The frame around every page: address, header, main part, announcements."""
-    return html.Div(
-        [
-            html.A("Skip to the page", href="#page", className="skip button"),
-            dcc.Location(id=ids.URL, refresh="callback-nav"),
-            dcc.Store(id=ids.TITLE),
-            html.Header(id=ids.HEADER, children=header(Page("", []), "/")),
-            html.Main(id=ids.PAGE, tabIndex="-1", children=waiting()),
-            keys_sheet(),
-            notes_sheet(),
-            html.Div(id=ids.TOAST, className="toast", role="status", **attributes(aria_live="polite")),
-        ]
-    )
+    return [
+        html.A("Skip to the page", href="#page", className="skip button"),
+        dcc.Location(id=ids.URL, refresh="callback-nav"),
+        dcc.Store(id=ids.TITLE),
+        html.Header(id=ids.HEADER, children=header(Page("", []), "/")),
+        html.Main(id=ids.PAGE, tabIndex="-1", children=waiting()),
+        keys_sheet(),
+        notes_sheet(),
+        html.Div(id=ids.TOAST, className="toast", role="status", **attributes(aria_live="polite")),
+    ]
 
 
 def header(page: Page, home: str) -> list[Node]:
@@ -99,7 +95,7 @@ def _crumbs(crumbs: tuple[Crumb, ...]) -> list[Node]:
         if nodes:
             nodes.append(html.Span("/", **attributes(aria_hidden="true")))
         if crumb.href:
-            nodes.append(dcc.Link(crumb.text, crumb.href))
+            nodes.append(dcc.Link(crumb.text, href=crumb.href))
         else:
             nodes.append(html.Span(crumb.text, className="here", **attributes(aria_current="page")))
     return nodes

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from dash import dcc, html
-from dash.development.base_component import Component
+from explorer.app.elements import dcc, html
+from explorer.app.elements.element import Element
 
-Node: TypeAlias = Component | str
-"""What stands inside a component."""
+Node: TypeAlias = Element | str
+"""What stands inside an element."""
 
 MANY_OPTIONS = 12
 """A drop-down with more options can be searched."""
@@ -18,29 +18,24 @@ def attributes(**values: str) -> dict[str, Any]:
     return {name.replace("_", "-"): value for name, value in values.items()}
 
 
-def details(summary: Node, children: Sequence[Node], class_name: str = "") -> Component:
+def details(summary: Node, children: Sequence[Node], class_name: str = "") -> Element:
     """Something that opens when asked."""
     return html.Details([html.Summary(summary), *children], className=class_name)
 
 
-def key_values(pairs: Sequence[tuple[str, str]]) -> Component:
+def key_values(pairs: Sequence[tuple[str, str]]) -> Element:
     """Names and their values, one a line."""
     return html.Dl([node for name, value in pairs for node in (html.Dt(name), html.Dd(value))], className="key-values")
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], class_name: str = "small") -> Component:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], class_name: str = "small") -> Element:
     """A plain table that scrolls where it is long."""
-    body = html.Tbody([_cells("Tr", [_cells("Td", text) for text in row]) for row in rows])
+    body = html.Tbody([html.Tr([html.Td(text) for text in row]) for row in rows])
     heads = html.Thead(html.Tr([html.Th(text, scope="col") for text in head]))
     return html.Div(html.Table([heads, body], className=class_name), className="scroll", tabIndex="0")
 
 
-def _cells(kind: str, children: object) -> Any:
-    """A part of a table as Dash sends it: a page has a thousand, and a component would check every argument."""
-    return {"type": kind, "namespace": "dash_html_components", "props": {"children": children}}
-
-
-def select(component: str, options: list[dict[str, str]], value: str, class_name: str = "") -> Component:
+def select(component: str, options: list[dict[str, str]], value: str, class_name: str = "") -> Element:
     """A drop-down that always holds one of its options."""
     return dcc.Dropdown(
         id=component,
@@ -53,6 +48,6 @@ def select(component: str, options: list[dict[str, str]], value: str, class_name
     )
 
 
-def labelled(text: str, control: Component, class_name: str = "") -> Component:
+def labelled(text: str, control: Element, class_name: str = "") -> Element:
     """A control with its name before it."""
     return html.Label([html.Span(text, className="label"), control], className=class_name)

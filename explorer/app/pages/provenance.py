@@ -1,16 +1,15 @@
 """How a run was made: settings, seeds, versions, digests, and what was left out."""
 
-from dash import html
-from dash.development.base_component import Component
-
 from explorer.app import ids
+from explorer.app.elements import html
+from explorer.app.elements.element import Element
 from explorer.app.pages.parts import Node, key_values
 from explorer.app.state import NoiseLook
 from explorer.app.words import count, counted, number
 from explorer.runs.manifest import RunManifest
 
 
-def provenance(manifest: RunManifest, digest: str) -> Component:
+def provenance(manifest: RunManifest, digest: str) -> Element:
     """Everything that decided a run."""
     dropped = [(name.replace("_", " "), count(number)) for name, number in manifest.dropped.items()]
     seeds = [(f"seed of {name}", str(seed)) for name, seed in manifest.seeds.items()]

@@ -3,9 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
-from dash import dcc, html
-
 from explorer.app import ids
+from explorer.app.elements import dcc, html
 from explorer.app.figures.bands import bands_view
 from explorer.app.figures.checks import check_view, phrases_view, sweep_view
 from explorer.app.links import Links

@@ -1,9 +1,8 @@
 """The steering panel: prompt, path, strength, the bands, and the arms' text in columns."""
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
 from explorer.app import ids
+from explorer.app.elements import dcc, html
+from explorer.app.elements.element import Element
 from explorer.app.pages.card import card_attributes, card_tools
 from explorer.app.pages.checks import checks_block
 from explorer.app.pages.parts import Node, attributes, labelled, select
@@ -47,7 +46,7 @@ NO_MODEL = (
 
 def steering_panel(
     summary: ClusterSummary, view: View, prompt: str, end: Place, readout: str, has_host: bool
-) -> Component:
+) -> Element:
     """The panel before anything was asked: opening a page computes nothing on the host.
 
     Args:
@@ -112,7 +111,7 @@ def place_options(summary: ClusterSummary) -> list[dict[str, str]]:
     return [{"label": f"{step / 8:.3g}", "value": encode_place(step / 8)} for step in range(9)]
 
 
-def _form(summary: ClusterSummary, view: View, prompt: str, end: Place, has_host: bool) -> Component:
+def _form(summary: ClusterSummary, view: View, prompt: str, end: Place, has_host: bool) -> Element:
     options = place_options(summary)
     begins = [{"label": "the prompt", "value": HERE}, *options]
     start = encode_place(view.start) or HERE
@@ -144,13 +143,13 @@ def _with(value: str, options: list[dict[str, str]]) -> list[dict[str, str]]:
     return options if known else [*options, {"label": value.removeprefix("~"), "value": value}]
 
 
-def _prompt(text: str) -> Component:
+def _prompt(text: str) -> Element:
     return dcc.Input(
         id=ids.STEER_PROMPT, value=text, className="field", debounce=True, maxLength=2000, autoComplete="off"
     )
 
 
-def _strength(value: float) -> Component:
+def _strength(value: float) -> Element:
     low, high = min(-LARGEST_STRENGTH, value), max(LARGEST_STRENGTH, value)
     return dcc.Input(
         id=ids.STEER_STRENGTH,

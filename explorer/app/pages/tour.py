@@ -3,10 +3,9 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
 from explorer.app import ids
+from explorer.app.elements import dcc, html
+from explorer.app.elements.element import Element
 from explorer.app.links import Links
 from explorer.app.pages.cloud import CONFIG
 from explorer.app.pages.page import Crumb, Page
@@ -56,7 +55,7 @@ def tour_cards(root: Path) -> list[TourCard]:
     return cards
 
 
-def tour_card(tour: TourCard, links: Links) -> Component:
+def tour_card(tour: TourCard, links: Links) -> Element:
     """The way in from the gallery."""
     words = [html.H2(tour.title), html.P(tour.about)]
     if not tour.steps:
@@ -67,7 +66,7 @@ def tour_card(tour: TourCard, links: Links) -> Component:
     return dcc.Link([html.Div(words), side], href=links.tour(tour.id), className="tour-card panel")
 
 
-def tour_link(tour: TourCard, links: Links) -> Component:
+def tour_link(tour: TourCard, links: Links) -> Element:
     """The way in from a run's own page."""
     return dcc.Link("Take the tour", href=links.tour(tour.id), className="button tour-link", title=tour.about)
 
@@ -88,7 +87,7 @@ def tour_page(slides: Slides, links: Links | None) -> Page:
     return Page(slides.title, body, (Crumb("Runs", home), Crumb(slides.title)))
 
 
-def _stage() -> list[Component]:
+def _stage() -> list[Element]:
     """The places of all figures; the step decides which of them are seen."""
     graph = dcc.Graph(id=ids.CLOUD, figure=EMPTY, responsive=True, clear_on_unhover=True, config=CONFIG)
     names = html.Div(id=ids.CLOUD_LABELS, **attributes(aria_hidden="true"))

@@ -1,8 +1,7 @@
 """A cluster's branch of the condensed tree as a page draws it: rows of features, their strengths, an axis, a table."""
 
-from dash import html
-from dash.development.base_component import Component
-
+from explorer.app.elements import html
+from explorer.app.elements.element import Element
 from explorer.app.figures.tree import Bar, TreeView
 from explorer.app.pages.parts import Node, attributes, details, table
 from explorer.app.words import count, number
@@ -11,7 +10,7 @@ NARROWEST = 0.004
 """Share of the width of a bar whose feature leaves where it joins: it is there, so it is seen."""
 
 
-def tree_block(view: TreeView) -> Component:
+def tree_block(view: TreeView) -> Element:
     """The figure with what it shows in words and as a table."""
     drawn, total = len(view.bars), view.n_features
     shown = "" if drawn == total else f" {count(drawn)} of {count(total)} features shown."
@@ -47,12 +46,12 @@ def _place(bar: Bar) -> str:
     return "this cluster" if bar.inside else f"cluster {bar.cluster}" if bar.cluster >= 0 else "no cluster"
 
 
-def _icicle(view: TreeView) -> Component:
+def _icicle(view: TreeView) -> Element:
     rows = [_row(bar, place > 0 and bar.begins) for place, bar in enumerate(view.bars)]
     return html.Div(rows, className="tree-rows", style={"--cluster": view.color}, tabIndex="0")
 
 
-def _row(bar: Bar, gap: bool) -> Component:
+def _row(bar: Bar, gap: bool) -> Element:
     before = bar.joins if bar.inside else bar.leaves
     bars: list[Node] = [html.I(className="tree-before", style={"width": _percent(before)})]
     if bar.inside:
@@ -68,7 +67,7 @@ def _row(bar: Bar, gap: bool) -> Component:
     )
 
 
-def _axis(view: TreeView) -> Component:
+def _axis(view: TreeView) -> Element:
     ticks = [html.Span(text, className="tree-tick", style={"left": _percent(at)}) for text, at in view.ticks]
     parts = [
         html.Span("density", className="tree-name"),

@@ -1,16 +1,15 @@
 """The line where one tries a sentence: its tokens as chips, and which clusters fire on them."""
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
 from explorer.app import ids
+from explorer.app.elements import dcc, html
+from explorer.app.elements.element import Element
 from explorer.app.links import Links
 from explorer.app.pages.parts import Node, attributes, labelled
 from explorer.app.state import MAX_TRIED
 from explorer.runs.run import Run
 
 
-def try_panel(run: Run, links: Links, text: str, has_host: bool, cluster: int | None = None) -> Component:
+def try_panel(run: Run, links: Links, text: str, has_host: bool, cluster: int | None = None) -> Element:
     """The panel before anything was asked: opening a page computes nothing on the host.
 
     Args:
@@ -32,7 +31,7 @@ def try_panel(run: Run, links: Links, text: str, has_host: bool, cluster: int | 
     )
 
 
-def _form(text: str, has_host: bool, tells_host: bool) -> Component:
+def _form(text: str, has_host: bool, tells_host: bool) -> Element:
     host: list[Node] = [html.Div(id=ids.HOST_STATE, className="host-line small", children="asking for the model…")]
     buttons = [
         html.Button("Try", id=ids.TRY_RUN, type="button", className="button primary", disabled=not has_host),

@@ -2,13 +2,11 @@
 
 from dataclasses import asdict
 
-from dash import dcc, html
-from dash.development.base_component import Component
-
 from explorer.app import ids
 from explorer.app.contexts import read_context
+from explorer.app.elements import dcc, html
+from explorer.app.elements.element import Element
 from explorer.app.figures.cloud_colors import cloud_colors
-from explorer.app.figures.strips import strips_view
 from explorer.app.pages.belief import belief_panel
 from explorer.app.pages.cloud import cloud_graph, color_options, curve_data
 from explorer.app.pages.manifold import OpenCluster, open_cluster
@@ -48,10 +46,10 @@ def _data(opened: OpenCluster) -> dict[str, object]:
     summary, geometry = opened.summary, opened.geometry
     chosen = [option["value"] for option in color_options(summary, geometry)]
     colors = {value: asdict(cloud_colors(summary, geometry, value, opened.vocabulary)) for value in chosen}
-    return {"shape": curve_data(summary, geometry), "strips": asdict(strips_view(summary, geometry)), "colors": colors}
+    return {"shape": curve_data(summary, geometry), "strips": asdict(opened.strips), "colors": colors}
 
 
-def _cloud(opened: OpenCluster) -> Component:
+def _cloud(opened: OpenCluster) -> Element:
     summary, geometry = opened.summary, opened.geometry
     options = [html.Option(option["label"], value=option["value"]) for option in color_options(summary, geometry)]
     bar = [
@@ -73,7 +71,7 @@ def _cloud(opened: OpenCluster) -> Component:
     )
 
 
-def _facts(opened: OpenCluster) -> Component:
+def _facts(opened: OpenCluster) -> Element:
     summary, geometry = opened.summary, opened.geometry
     halo = len(geometry.atoms) - geometry.n_core
     tags = (summary.shape, summary.regime, f"{count(geometry.n_core)} core + {count(halo)} halo features")
@@ -95,7 +93,7 @@ def _facts(opened: OpenCluster) -> Component:
     )
 
 
-def _features(opened: OpenCluster) -> Component:
+def _features(opened: OpenCluster) -> Element:
     rows = [
         (
             f"{strip.role} {strip.feature}",
@@ -103,7 +101,7 @@ def _features(opened: OpenCluster) -> Component:
             number(strip.strongest),
             " · ".join(_examples(opened, strip.feature)),
         )
-        for strip in strips_view(opened.summary, opened.geometry).strips
+        for strip in opened.strips.strips
     ]
     head = ("feature", "fires most at", "mean activation there", "strongest tokens in their context")
     return html.Section([html.H2("Features"), table(head, rows)], className="panel")
@@ -117,10 +115,10 @@ def _examples(opened: OpenCluster, feature: int) -> list[str]:
     return [f"{context.before}[{context.token.strip()}]{context.after}" for context in contexts]
 
 
-def _belief(opened: OpenCluster) -> Component:
+def _belief(opened: OpenCluster) -> Element:
     run = opened.run
     return belief_panel(opened.summary, run.manifest.evidence, run.tree(), run.features())
 
 
-def _made(run: Run) -> Component:
+def _made(run: Run) -> Element:
     return html.Section([html.H2("How this was made"), provenance(run.manifest, run.digest)], className="panel")

@@ -1,11 +1,9 @@
-"""Dash components as plain HTML text, for pages that open from disk: every text escaped, nothing that asks a server."""
+"""Elements as plain HTML text, for pages that open from disk: every text escaped, nothing that asks a server."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
-
-from dash.development.base_component import Component
 
 VOID = frozenset({"br", "col", "hr", "img", "input", "wbr"})
 """Elements without an end tag."""
@@ -40,8 +38,8 @@ class Markup:
             return ""
         if isinstance(node, (str, int, float)):
             return escape(str(node))
-        if isinstance(node, (Component, dict)):
-            return self._component(_told(node))
+        if isinstance(node, dict):
+            return self._component(node)
         if isinstance(node, Sequence):
             return "".join(self.write(one) for one in node)
         raise TypeError(f"{type(node).__name__} is no component")
@@ -77,14 +75,6 @@ class Markup:
         return f"<{tag}{told}>" + ("" if tag in VOID else f"{self.write(props.get('children'))}</{tag}>")
 
 
-def _told(node: Component | dict[str, Any]) -> dict[str, Any]:
-    """A component's type, namespace and properties; pages also send them as such a record."""
-    if isinstance(node, dict):
-        return node
-    told: dict[str, Any] = node.to_plotly_json()  # type: ignore[no-untyped-call]
-    return told
-
-
 def _attribute(name: str, value: object) -> str:
     if value is None or value is False:
         return ""
@@ -96,7 +86,6 @@ def _hyphenated(name: str) -> str:
 
 
 def _holds_control(node: object) -> bool:
-    if isinstance(node, (Component, dict)):
-        told = _told(node)
-        return told["type"] in NEEDS_SERVER or _holds_control(told["props"].get("children"))
+    if isinstance(node, dict):
+        return node["type"] in NEEDS_SERVER or _holds_control(node["props"].get("children"))
     return isinstance(node, (list, tuple)) and any(_holds_control(one) for one in node)

@@ -127,7 +127,7 @@ class _Maker:
             run, summary = self._manifold(name)
             geometry = run.cluster(summary.id)
             seen = decode(view)
-            figure = cloud_figure(summary, geometry, View(camera=seen.camera, color=seen.color)).to_plotly_json()
+            figure = cloud_figure(summary, geometry, View(camera=seen.camera, color=seen.color))
             words = sentence(summary.words)
             self.clouds[key] = {"figure": figure, "shape": curve_data(summary, geometry), "words": words}
         return key

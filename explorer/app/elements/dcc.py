@@ -1,0 +1,14 @@
+"""Dash's own controls, written as records; see ``element``."""
+
+from dash import dcc
+
+from explorer.app.elements.element import element
+
+Dropdown = element(dcc.Dropdown)
+Graph = element(dcc.Graph)
+Input = element(dcc.Input)
+Link = element(dcc.Link)
+Location = element(dcc.Location)
+Store = element(dcc.Store)
+Textarea = element(dcc.Textarea)
+Tooltip = element(dcc.Tooltip)
