@@ -16,7 +16,7 @@ from explorer.config import HaloSettings
 from explorer.records import Membership
 
 NULL_SAMPLE = 2000
-"""Tokens on which the null is drawn."""
+"""Tokens on which the null is drawn: codes are dealt out anew among these."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ def grow_halo(
         W_dec: the SAE's decoder.
         settings: stop rule.
         rng: draws the null: the codes of all candidates shuffled over the tokens together, the best gain that any
-            candidate then has with its best coefficient, and the largest of ``null_draws`` such draws.
+            candidate then has with its best coefficient, and the largest of ``null_draws`` such draws. Every choice is
+            held against the same shuffles, each with what is left of the activations by then.
 
     Returns:
         Atoms with gains as shares of the activations' variance.
@@ -87,6 +88,11 @@ def grow_halo(
     left = activations.astype(np.float64) - activations.mean(0, dtype=np.float64)
     total = float((left**2).sum())
     real = _Greedy.of(wide, mean, directions, left)
+    rows = rng.choice(n, min(n, NULL_SAMPLE), replace=False)
+    dealt = [
+        _Greedy.of(csr_array(wide[rng.permutation(rows)]), mean, directions, left[rows])
+        for _ in range(settings.null_draws)
+    ]
     in_core, free = np.isin(candidates, core), np.ones(len(candidates), dtype=bool)
     chosen: list[int] = []
     gains: list[float] = []
@@ -95,7 +101,7 @@ def grow_halo(
         gain = 2 * real.inner - energy
         of_core = len(chosen) < len(core)
         column = int(np.where(in_core & free if of_core else free, gain, -np.inf).argmax())
-        null = 0.0 if of_core else _null_gain(wide, mean, directions, left, energy, free, settings.null_draws, rng)
+        null = 0.0 if of_core else _null_gain(dealt, energy, free, n / len(rows))
         if not of_core and (gain[column] <= null or sum(gains) >= settings.enough * total):
             break
         chosen.append(column)
@@ -104,7 +110,8 @@ def grow_halo(
         free[column] = False
         own, aligned = real.codes[[column]].toarray()[0] - mean[column], directions @ directions[column]
         real.take(own, aligned)
-        left -= np.outer(own, directions[column])
+        for deal in dealt:
+            deal.take(own[rows], aligned)
     scale = max(total, 1e-300)
     return Membership(
         candidates[chosen].astype(np.int32),
@@ -115,26 +122,15 @@ def grow_halo(
 
 
 def _null_gain(
-    codes: csr_array,
-    mean: Float64[np.ndarray, "candidate"],
-    directions: Float64[np.ndarray, "candidate d_model"],
-    left: Float64[np.ndarray, "sample d_model"],
+    dealt: list[_Greedy],
     energy: Float64[np.ndarray, "candidate"],
     free: Bool[np.ndarray, "candidate"],
-    draws: int,
-    rng: np.random.Generator,
+    scale: float,
 ) -> float:
-    """Best gain, with its best coefficient, of any free candidate once the codes are dealt out to other tokens."""
-    n = len(left)
-    rows = rng.choice(n, min(n, NULL_SAMPLE), replace=False)
-    some, off = left[rows], mean * (directions @ left[rows].sum(0))
-    worst = 0.0
-    for _ in range(draws):
-        dealt = csr_array(codes[rng.permutation(rows)])
-        inner = ((dealt.T @ some) * directions).sum(1) - off
-        gain = (inner * (n / len(rows))) ** 2 / np.maximum(energy, 1e-300)
-        worst = max(worst, float(gain[free].max(initial=0.0)))
-    return worst
+    """Best gain, with its best coefficient, of any free candidate in any of the deals; ``scale``: tokens for each that
+    was dealt out."""
+    best = np.abs([deal.inner[free] for deal in dealt]).max(axis=0, initial=0.0)
+    return float(((best * scale) ** 2 / np.maximum(energy[free], 1e-300)).max(initial=0.0))
 
 
 @dataclass(frozen=True)
