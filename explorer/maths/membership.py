@@ -7,10 +7,12 @@ feature whose contribution leaves least of the activations' variance is taken ne
 """
 
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int32
-from scipy.sparse import csr_array
+from jaxtyping import Bool, Float, Float32, Float64, Int32, Int64
+from numba import njit
+from scipy.sparse import csc_array, csr_array
 
 from explorer.config import HaloSettings
 from explorer.records import Membership
@@ -24,11 +26,13 @@ class _Greedy:
     """What each candidate would take away of the activations, kept up to date as features are chosen.
 
     Subtracting the contribution of j changes the inner product of i's contribution with what is left by
-    <z_i, z_j> <d_i, d_j>, so that what is left is never held, and a choice costs one pass over the candidates' fires.
+    <z_i, z_j> <d_i, d_j>, so that what is left need not be held, and a choice costs one pass over the candidates' fires.
     """
 
     codes: csr_array
-    """[candidate, sample] float64, not centred."""
+    """[token, candidate] float32, not centred."""
+    rows: Int64[np.ndarray, "sample"]
+    """The token whose codes stand at each sample: its own, or another where codes are dealt out anew."""
     mean: Float64[np.ndarray, "candidate"]
     """What is subtracted of each candidate's codes."""
     inner: Float64[np.ndarray, "candidate"]
@@ -38,18 +42,21 @@ class _Greedy:
     def of(
         cls,
         codes: csr_array,
+        rows: Int64[np.ndarray, "sample"],
         mean: Float64[np.ndarray, "candidate"],
-        directions: Float64[np.ndarray, "candidate d_model"],
-        left: Float64[np.ndarray, "sample d_model"],
+        directions: Float32[np.ndarray, "candidate d_model"],
+        left: Float32[np.ndarray, "sample d_model"],
     ) -> "_Greedy":
-        """Before anything is chosen; codes are [sample, candidate]."""
-        turned = csr_array(codes.T)
-        inner = ((turned @ left) * directions).sum(1) - mean * (directions @ left.sum(0))
-        return cls(turned, mean, inner)
+        """Against what is left of the activations at the samples."""
+        inner = -mean * (directions @ left.sum(0, dtype=np.float64))
+        _add_inner(codes.indptr, codes.indices, codes.data, rows, left, directions, inner)
+        return cls(codes, rows, mean, inner)
 
-    def take(self, codes: Float64[np.ndarray, "sample"], aligned: Float64[np.ndarray, "candidate"]) -> None:
+    def take(self, own: Float64[np.ndarray, "sample"], aligned: Float64[np.ndarray, "candidate"]) -> None:
         """Subtract a contribution, given its centred codes and the candidates' inner products with its direction."""
-        self.inner[:] -= (self.codes @ codes - self.mean * codes.sum()) * aligned
+        shared = -self.mean * own.sum()
+        _add_products(self.codes.indptr, self.codes.indices, self.codes.data, self.rows, own, shared)
+        self.inner[:] -= shared * aligned
 
 
 def grow_halo(
@@ -81,18 +88,16 @@ def grow_halo(
     Returns:
         Atoms with gains as shares of the activations' variance.
     """
-    n, wide = codes.shape[0], csr_array(codes.astype(np.float64))
-    mean = np.asarray(wide.sum(axis=0)) / n
-    directions = W_dec[candidates].astype(np.float64)
-    energy = (np.asarray(wide.multiply(wide).sum(axis=0)) - n * mean**2) * (directions**2).sum(1)
-    left = activations.astype(np.float64) - activations.mean(0, dtype=np.float64)
-    total = float((left**2).sum())
-    real = _Greedy.of(wide, mean, directions, left)
+    n, codes = codes.shape[0], csr_array(codes.astype(np.float32))
+    mean, squares = _moments(codes)
+    directions = np.ascontiguousarray(W_dec[candidates], dtype=np.float32)
+    energy = (squares - n * mean**2) * (directions.astype(np.float64) ** 2).sum(1)
+    left = (activations - activations.mean(0, dtype=np.float64)).astype(np.float32)
+    total = float((left**2).sum(dtype=np.float64))
+    real = _Greedy.of(codes, np.arange(n), mean, directions, left)
     rows = rng.choice(n, min(n, NULL_SAMPLE), replace=False)
-    dealt = [
-        _Greedy.of(csr_array(wide[rng.permutation(rows)]), mean, directions, left[rows])
-        for _ in range(settings.null_draws)
-    ]
+    left, dealt = left[rows], list[_Greedy]()
+    by_candidate = csc_array(codes)
     in_core, free = np.isin(candidates, core), np.ones(len(candidates), dtype=bool)
     chosen: list[int] = []
     gains: list[float] = []
@@ -101,6 +106,9 @@ def grow_halo(
         gain = 2 * real.inner - energy
         of_core = len(chosen) < len(core)
         column = int(np.where(in_core & free if of_core else free, gain, -np.inf).argmax())
+        if len(chosen) == len(core):
+            deals = [rng.permutation(rows) for _ in range(settings.null_draws)]
+            dealt = [_Greedy.of(codes, deal, mean, directions, left) for deal in deals]
         null = 0.0 if of_core else _null_gain(dealt, energy, free, n / len(rows))
         if not of_core and (gain[column] <= null or sum(gains) >= settings.enough * total):
             break
@@ -108,8 +116,11 @@ def grow_halo(
         gains.append(float(gain[column]))
         nulls.append(null)
         free[column] = False
-        own, aligned = real.codes[[column]].toarray()[0] - mean[column], directions @ directions[column]
+        own = by_candidate[:, [column]].toarray()[:, 0] - mean[column]
+        aligned = (directions @ directions[column]).astype(np.float64)
         real.take(own, aligned)
+        if of_core:
+            left -= np.outer(own[rows], directions[column]).astype(np.float32)
         for deal in dealt:
             deal.take(own[rows], aligned)
     scale = max(total, 1e-300)
@@ -131,6 +142,44 @@ def _null_gain(
     was dealt out."""
     best = np.abs([deal.inner[free] for deal in dealt]).max(axis=0, initial=0.0)
     return float(((best * scale) ** 2 / np.maximum(energy[free], 1e-300)).max(initial=0.0))
+
+
+def _moments(codes: csr_array) -> tuple[Float64[np.ndarray, "candidate"], Float64[np.ndarray, "candidate"]]:
+    """Mean of each candidate's codes, and the sum of their squares."""
+    values = codes.data.astype(np.float64)
+    total, squares = (np.bincount(codes.indices, power, minlength=codes.shape[1]) for power in (values, values**2))
+    return total / codes.shape[0], squares
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+@no_type_check
+def _add_inner(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    values: np.ndarray,
+    rows: np.ndarray,
+    left: np.ndarray,
+    directions: np.ndarray,
+    inner: np.ndarray,
+) -> None:
+    """Add every candidate's code times the inner product of its direction with what is left, sample by sample."""
+    for sample in range(len(rows)):
+        for entry in range(indptr[rows[sample]], indptr[rows[sample] + 1]):
+            aligned = np.float32(0.0)
+            for axis in range(left.shape[1]):
+                aligned += left[sample, axis] * directions[indices[entry], axis]
+            inner[indices[entry]] += values[entry] * aligned
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _add_products(
+    indptr: np.ndarray, indices: np.ndarray, values: np.ndarray, rows: np.ndarray, own: np.ndarray, shared: np.ndarray
+) -> None:
+    """Add every candidate's code times the chosen one's, sample by sample."""
+    for sample in range(len(rows)):
+        for entry in range(indptr[rows[sample]], indptr[rows[sample] + 1]):
+            shared[indices[entry]] += values[entry] * own[sample]
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ def explained_by_lag(centres: Float[np.ndarray, "landmark axis"], curve: Curve, 
     centres at random places.
     """
     rank = np.argsort(np.argsort(project(centres, curve, closed=closed).coordinate))
-    return float(explained_by_rank(rank, np.sqrt(squared_distances(centres, centres)), closed))
+    apart = np.sqrt(squared_distances(centres, centres)).astype(np.float64)
+    return float(explained_by_rank(rank, apart, closed))
 
 
 @njit(cache=True, nogil=True)

@@ -163,7 +163,8 @@ class ClusterReader:
     ) -> Membership:
         halo = self.settings.halo
         halo = halo.model_copy(update={"max_atoms": max(halo.max_atoms, ATOMS_A_VALUE * n_values)})
-        candidates = halo_candidates(self.firing, core, cloud.tokens, halo.least_lift)
+        full = len(core) >= halo.max_atoms
+        candidates = core if full else halo_candidates(self.firing, core, cloud.tokens, halo.least_lift)
         codes = self.firing.of_on(candidates, cloud.tokens)
         W_dec = self.decoder.W_dec
         return grow_halo(core, candidates, codes, cloud.activations, W_dec, halo, rng=rng)
