@@ -26,7 +26,7 @@ class _Greedy:
     """What each candidate would take away of the activations, kept up to date as features are chosen.
 
     Subtracting the contribution of j changes the inner product of i's contribution with what is left by
-    <z_i, z_j> <d_i, d_j>, so that what is left need not be held, and a choice costs one pass over the candidates' fires.
+    <z_i, z_j> <d_i, d_j>, so that what is left need not be held, and a choice costs one pass over their fires.
     """
 
     codes: csr_array
@@ -96,8 +96,8 @@ def grow_halo(
     total = float((left**2).sum(dtype=np.float64))
     real = _Greedy.of(codes, np.arange(n), mean, directions, left)
     rows = rng.choice(n, min(n, NULL_SAMPLE), replace=False)
-    left, dealt = left[rows], list[_Greedy]()
-    by_candidate = csc_array(codes)
+    dealt = list[_Greedy]()
+    by_candidate, of_the_core = csc_array(codes), list[Float64[np.ndarray, "sample"]]()
     in_core, free = np.isin(candidates, core), np.ones(len(candidates), dtype=bool)
     chosen: list[int] = []
     gains: list[float] = []
@@ -107,6 +107,7 @@ def grow_halo(
         of_core = len(chosen) < len(core)
         column = int(np.where(in_core & free if of_core else free, gain, -np.inf).argmax())
         if len(chosen) == len(core):
+            left = left[rows] - np.transpose(of_the_core).astype(np.float32) @ directions[chosen]
             deals = [rng.permutation(rows) for _ in range(settings.null_draws)]
             dealt = [_Greedy.of(codes, deal, mean, directions, left) for deal in deals]
         null = 0.0 if of_core else _null_gain(dealt, energy, free, n / len(rows))
@@ -116,11 +117,11 @@ def grow_halo(
         gains.append(float(gain[column]))
         nulls.append(null)
         free[column] = False
-        own = by_candidate[:, [column]].toarray()[:, 0] - mean[column]
+        own = _centred(by_candidate, column, mean)
         aligned = (directions @ directions[column]).astype(np.float64)
         real.take(own, aligned)
         if of_core:
-            left -= np.outer(own[rows], directions[column]).astype(np.float32)
+            of_the_core.append(own[rows])
         for deal in dealt:
             deal.take(own[rows], aligned)
     scale = max(total, 1e-300)
@@ -142,6 +143,16 @@ def _null_gain(
     was dealt out."""
     best = np.abs([deal.inner[free] for deal in dealt]).max(axis=0, initial=0.0)
     return float(((best * scale) ** 2 / np.maximum(energy[free], 1e-300)).max(initial=0.0))
+
+
+def _centred(
+    by_candidate: csc_array, column: int, mean: Float64[np.ndarray, "candidate"]
+) -> Float64[np.ndarray, "sample"]:
+    """One candidate's codes less their mean."""
+    entries = slice(int(by_candidate.indptr[column]), int(by_candidate.indptr[column + 1]))
+    own = np.full(by_candidate.shape[0], -mean[column])
+    own[by_candidate.indices[entries]] += by_candidate.data[entries]
+    return own
 
 
 def _moments(codes: csr_array) -> tuple[Float64[np.ndarray, "candidate"], Float64[np.ndarray, "candidate"]]:

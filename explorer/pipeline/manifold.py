@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from explorer.config import BuildSettings
 from explorer.maths.coordinate import orient
 from explorer.maths.curve import fit_path
-from explorer.maths.explained import COUNTS, greedy_variance, principal_variance, random_variance
+from explorer.maths.explained import COUNTS, covariance, greedy_variance, principal_variance, random_variance
 from explorer.maths.membership import Subspace
 from explorer.maths.portrait import portrait_svg
 from explorer.maths.regime import feature_order, judge_regime, tuning_curves
@@ -247,10 +247,11 @@ class ClusterBuilder:
         self, membership: Membership, activations: Float32[np.ndarray, "known d_model"], rng: np.random.Generator
     ) -> dict[str, float]:
         """Variance inside the span of a few of the atoms' directions, beside principal axes and random ones."""
+        spread = covariance(activations)
         curves = {
-            "atoms_hold": greedy_variance(activations, self.reader.decoder.W_dec[membership.atoms]),
-            "pca_holds": principal_variance(activations),
-            "random_holds": random_variance(activations, rng=rng),
+            "atoms_hold": greedy_variance(spread, self.reader.decoder.W_dec[membership.atoms]),
+            "pca_holds": principal_variance(spread),
+            "random_holds": random_variance(spread, rng=rng),
         }
         return {f"{name}_{n}": held for name, curve in curves.items() for n, held in zip(COUNTS, curve, strict=True)}
 

@@ -113,9 +113,9 @@ class ClusterReader:
         for name, tokens in choices.items():
             cloud = self._cloud(tokens, rng)
             membership = self._membership(core, cloud, rng)
-            told = []
+            told, inside = [], self.span(membership, cloud).coordinates(cloud.activations)
             for offset in (1, 0):
-                told.append(self._tell(membership, cloud, cloud, offset, claim, rng))
+                told.append(self._tell(inside, cloud, offset, claim, rng))
                 if (reading := self._ordered(told[-1], rng)) is not None:
                     ordered.append((cloud, membership, reading))
                     break
@@ -187,7 +187,8 @@ class ClusterReader:
         part = cloud.part(reading.position.known)
         n_before = len(self.values_on(reading, reading.shape).names)
         again = self._membership(core, part, rng, n_before)
-        told = self._tell(again, part, cloud, reading.offset, reading.claim, rng)
+        inside = self.span(again, part).coordinates(cloud.activations)
+        told = self._tell(inside, cloud, reading.offset, reading.claim, rng)
         reread = self._ordered(told, rng) or self._searched(told, rng)
         better = reread.shape.kind in CURVES and len(self.values_on(reread, reread.shape).names) >= n_before
         return (again, reread) if better else (membership, reading)
@@ -198,16 +199,14 @@ class ClusterReader:
 
     def _tell(
         self,
-        membership: Membership,
-        part: Cloud,
+        inside: Float32[np.ndarray, "sample axis"],
         cloud: Cloud,
         offset: int,
         claim: float,
         rng: np.random.Generator,
     ) -> _Told:
-        """Read the position of every sample of a cloud inside the span that the atoms have on a part of it."""
+        """Read the position of every sample of a cloud, given its coordinates in the span of the atoms."""
         ids = self._ids(cloud, offset)
-        inside = self.span(membership, part).coordinates(cloud.activations)
         position = read_position(inside, ids, rng=rng, claim=claim)
         told = position.bits > 0 and position.p_value <= CLAIM
         return _Told(offset, ids, position, claim if told else 0.0)
