@@ -119,9 +119,8 @@ def random_variance(
 
 def covariance(activations: Float[np.ndarray, "sample d_model"]) -> Float64[np.ndarray, "d_model d_model"]:
     """Covariance, times the number of samples."""
-    centred = activations.astype(np.float64) - activations.mean(0, dtype=np.float64)
-    spread: Float64[np.ndarray, "d_model d_model"] = centred.T @ centred
-    return spread
+    centred = activations - activations.mean(0, dtype=np.float64).astype(activations.dtype)
+    return np.asarray(centred.T @ centred, dtype=np.float64)
 
 
 def _along(

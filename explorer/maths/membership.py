@@ -48,9 +48,9 @@ class _Greedy:
         left: Float32[np.ndarray, "sample d_model"],
     ) -> "_Greedy":
         """Against what is left of the activations at the samples."""
-        inner = -mean * (directions @ left.sum(0, dtype=np.float64))
-        _add_inner(codes.indptr, codes.indices, codes.data, rows, left, directions, inner)
-        return cls(codes, rows, mean, inner)
+        inner, total = np.zeros(len(mean)), np.zeros(left.shape[1])
+        _add_inner(codes.indptr, codes.indices, codes.data, rows, left, directions, inner, total)
+        return cls(codes, rows, mean, inner - mean * (directions @ total))
 
     def take(self, own: Float64[np.ndarray, "sample"], aligned: Float64[np.ndarray, "candidate"]) -> None:
         """Subtract a contribution, given its centred codes and the candidates' inner products with its direction."""
@@ -88,12 +88,12 @@ def grow_halo(
     Returns:
         Atoms with gains as shares of the activations' variance.
     """
-    n, codes = codes.shape[0], csr_array(codes.astype(np.float32))
+    n, codes = codes.shape[0], csr_array(codes.astype(np.float32, copy=False))
     mean, squares = _moments(codes)
     directions = np.ascontiguousarray(W_dec[candidates], dtype=np.float32)
     energy = (squares - n * mean**2) * (directions.astype(np.float64) ** 2).sum(1)
-    left = (activations - activations.mean(0, dtype=np.float64)).astype(np.float32)
-    total = float((left**2).sum(dtype=np.float64))
+    left = activations - activations.mean(0, dtype=np.float64).astype(np.float32)
+    total = _energy(left)
     real = _Greedy.of(codes, np.arange(n), mean, directions, left)
     rows = rng.choice(n, min(n, NULL_SAMPLE), replace=False)
     dealt = list[_Greedy]()
@@ -172,9 +172,13 @@ def _add_inner(
     left: np.ndarray,
     directions: np.ndarray,
     inner: np.ndarray,
+    total: np.ndarray,
 ) -> None:
-    """Add every candidate's code times the inner product of its direction with what is left, sample by sample."""
+    """Add every candidate's code times the inner product of its direction with what is left, and the sum of what is
+    left, sample by sample."""
     for sample in range(len(rows)):
+        for axis in range(left.shape[1]):
+            total[axis] += left[sample, axis]
         for entry in range(indptr[rows[sample]], indptr[rows[sample] + 1]):
             aligned = np.float32(0.0)
             for axis in range(left.shape[1]):
@@ -232,15 +236,20 @@ def cluster_subspace(
     if without is not None and len(without):
         hub = _orthonormal(without.astype(np.float64))
         span = _orthonormal(span - span @ hub.T @ hub)
-    centred = activations.astype(np.float64) - center
-    inside = centred @ span.T
+    centred = activations - center.astype(np.float32)
+    inside = (centred @ span.T.astype(np.float32)).astype(np.float64)
     variance, vectors = np.linalg.eigh(inside.T @ inside)
     variance, vectors = np.maximum(variance[::-1], 0.0), vectors[:, ::-1]
     kept = min(most, int(np.searchsorted(np.cumsum(variance), keep * variance.sum())) + 1, len(variance))
     basis = vectors.T[:kept] @ span
     basis *= np.where(basis[np.arange(kept), np.abs(basis).argmax(1)] < 0, -1.0, 1.0)[:, None]
-    share = variance[:kept] / max(float((centred**2).sum()), 1e-300)
+    share = variance[:kept] / max(_energy(centred), 1e-300)
     return Subspace(center.astype(np.float32), basis.astype(np.float32), share.astype(np.float32))
+
+
+def _energy(rows: Float32[np.ndarray, "sample d_model"]) -> float:
+    """Sum of the squared lengths."""
+    return float(np.vecdot(rows, rows).sum(dtype=np.float64))
 
 
 def _orthonormal(

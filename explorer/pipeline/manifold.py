@@ -1,10 +1,12 @@
 """One cluster becomes a manifold: its tokens, its atoms, its shape, its values, its portrait."""
 
 from dataclasses import dataclass, fields
+from itertools import islice
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 from pydantic import TypeAdapter
+from scipy.sparse import csr_array
 
 from explorer.config import BuildSettings
 from explorer.maths.coordinate import orient
@@ -258,10 +260,10 @@ class ClusterBuilder:
     def _common(self, tokens: Int64[np.ndarray, "sample"], most: int = 3) -> list[str]:
         """Texts of the tokens that the cluster fires on most."""
         ids, counts = np.unique(self.reader.tokens.token_ids[tokens], return_counts=True)
-        texts = [
+        texts = (
             self.reader.tokens.vocabulary.text(int(ids[best])).strip() for best in np.argsort(-counts, kind="stable")
-        ]
-        return [text for text in texts if text][:most]
+        )
+        return list(islice((text for text in texts if text), most))
 
 
 def _padded(points: Float32[np.ndarray, "sample axis"]) -> Float32[np.ndarray, "sample xyz"]:
@@ -299,7 +301,7 @@ def _means(
     rows: Float32[np.ndarray, "sample d_model"], index: Int32[np.ndarray, "sample"], n_values: int
 ) -> tuple[Float32[np.ndarray, "value d_model"], Int32[np.ndarray, "value"]]:
     """Mean row of each value, and how many rows it is over."""
-    count = np.bincount(index[index >= 0], minlength=n_values).astype(np.int32)
-    total = np.zeros((n_values, rows.shape[1]))
-    np.add.at(total, index[index >= 0], rows[index >= 0])
+    named = np.flatnonzero(index >= 0)
+    count = np.bincount(index[named], minlength=n_values).astype(np.int32)
+    total = csr_array((np.ones(len(named)), (index[named], named)), shape=(n_values, len(rows))) @ rows
     return (total / np.maximum(count, 1)[:, None]).astype(np.float32), count

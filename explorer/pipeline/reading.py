@@ -110,8 +110,7 @@ class ClusterReader:
         choices = core_tokens(self.firing, core, self.settings.halo.core_share).different
         claim = CLAIM / (READINGS * len(choices))
         tried, ordered = {}, []
-        for name, tokens in choices.items():
-            cloud = self._cloud(tokens, rng)
+        for name, cloud in self._clouds(choices, rng).items():
             membership = self._membership(core, cloud, rng)
             told, inside = [], self.span(membership, cloud).coordinates(cloud.activations)
             for offset in (1, 0):
@@ -132,14 +131,30 @@ class ClusterReader:
         on_curve = reading.known_share * reading.shape.variance_explained
         return len(self.values_on(reading, reading.shape).names), on_curve
 
-    def _cloud(self, tokens: Int64[np.ndarray, "token_of_core"], rng: np.random.Generator) -> Cloud:
-        stored = self._stored(tokens)
-        chosen = tokens if stored is None else stored
+    def _clouds(
+        self, choices: dict[str, Int64[np.ndarray, "token_of_core"]], rng: np.random.Generator
+    ) -> dict[str, Cloud]:
+        """A cloud of each choice of tokens; where choices overlap, what is not stored is reconstructed once."""
+        stored = {name: self._stored(tokens) for name, tokens in choices.items()}
+        chosen = {name: self._sampled(choices[name] if own is None else own, rng) for name, own in stored.items()}
+        unstored = [chosen[name] for name, own in stored.items() if own is None]
+        bare = np.unique(np.concatenate([np.zeros(0, np.int64), *unstored]))
+        rebuilt = self._reconstructed(bare)
+        return {
+            name: Cloud(
+                len(choices[name]),
+                tokens,
+                rebuilt[np.searchsorted(bare, tokens)] if stored[name] is None else self._residual(tokens),
+            )
+            for name, tokens in chosen.items()
+        }
+
+    def _sampled(
+        self, tokens: Int64[np.ndarray, "token_of_core"], rng: np.random.Generator
+    ) -> Int64[np.ndarray, "sample"]:
+        """As many as a shape is fitted on."""
         most = self.settings.geometry.max_points
-        if len(chosen) > most:
-            chosen = np.sort(rng.choice(chosen, most, replace=False))
-        activations = self._reconstructed(chosen) if stored is None else self._residual(chosen)
-        return Cloud(len(tokens), chosen, activations)
+        return np.sort(rng.choice(tokens, most, replace=False)) if len(tokens) > most else tokens
 
     def _stored(self, tokens: Int64[np.ndarray, "token_of_core"]) -> Int64[np.ndarray, "stored"] | None:
         """Those of the tokens whose activation is stored, or None where these are too few to tell a shape."""
