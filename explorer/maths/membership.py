@@ -50,7 +50,7 @@ class _Greedy:
         """Against what is left of the activations at the samples."""
         inner, total = np.zeros(len(mean)), np.zeros(left.shape[1])
         _add_inner(codes.indptr, codes.indices, codes.data, rows, left, directions, inner, total)
-        return cls(codes, rows, mean, inner - mean * (directions @ total))
+        return cls(codes, rows, mean, inner - mean * (directions @ total.astype(np.float32)))
 
     def take(self, own: Float64[np.ndarray, "sample"], aligned: Float64[np.ndarray, "candidate"]) -> None:
         """Subtract a contribution, given its centred codes and the candidates' inner products with its direction."""
@@ -91,7 +91,7 @@ def grow_halo(
     n, codes = codes.shape[0], csr_array(codes.astype(np.float32, copy=False))
     mean, squares = _moments(codes)
     directions = np.ascontiguousarray(W_dec[candidates], dtype=np.float32)
-    energy = (squares - n * mean**2) * (directions.astype(np.float64) ** 2).sum(1)
+    energy = (squares - n * mean**2) * np.vecdot(directions, directions)
     left = activations - activations.mean(0, dtype=np.float64).astype(np.float32)
     total = _energy(left)
     real = _Greedy.of(codes, np.arange(n), mean, directions, left)
