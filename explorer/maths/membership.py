@@ -83,7 +83,8 @@ def grow_halo(
         settings: stop rule.
         rng: draws the null: the codes of all candidates shuffled over the tokens together, the best gain that any
             candidate then has with its best coefficient, and the largest of ``null_draws`` such draws. Every choice is
-            held against the same shuffles, each with what is left of the activations by then.
+            held against the same shuffles, each with what is left of the activations by then. They come from a generator
+            of their own, so that how many there are changes nothing that is drawn after them.
 
     Returns:
         Atoms with gains as shares of the activations' variance.
@@ -95,7 +96,8 @@ def grow_halo(
     left = activations - activations.mean(0, dtype=np.float64).astype(np.float32)
     total = _energy(left)
     real = _Greedy.of(codes, np.arange(n), mean, directions, left)
-    rows = rng.choice(n, min(n, NULL_SAMPLE), replace=False)
+    [null_rng] = rng.spawn(1)
+    rows = null_rng.choice(n, min(n, NULL_SAMPLE), replace=False)
     dealt = list[_Greedy]()
     by_candidate, of_the_core = csc_array(codes), list[Float64[np.ndarray, "sample"]]()
     in_core, free = np.isin(candidates, core), np.ones(len(candidates), dtype=bool)
@@ -108,7 +110,7 @@ def grow_halo(
         column = int(np.where(in_core & free if of_core else free, gain, -np.inf).argmax())
         if len(chosen) == len(core):
             left = left[rows] - np.transpose(of_the_core).astype(np.float32) @ directions[chosen]
-            deals = [rng.permutation(rows) for _ in range(settings.null_draws)]
+            deals = [null_rng.permutation(rows) for _ in range(settings.null_draws)]
             dealt = [_Greedy.of(codes, deal, mean, directions, left) for deal in deals]
         null = 0.0 if of_core else _null_gain(dealt, energy, free, n / len(rows))
         if not of_core and (gain[column] <= null or sum(gains) >= settings.enough * total):

@@ -110,7 +110,7 @@ def test_gains_are_those_of_contributions_that_are_subtracted_one_by_one(planted
 def test_the_null_is_the_best_gain_of_any_free_feature_once_codes_are_dealt_out_anew(planted: Planted) -> None:
     """Each choice against the same deals, and with what is left of the activations by then held in full."""
     _, found = _grow(planted, planted.activations)
-    rng = np.random.default_rng(1)
+    [rng] = np.random.default_rng(1).spawn(1)
     rows = rng.choice(len(planted.codes), len(planted.codes), replace=False)
     deals = [rng.permutation(rows) for _ in range(SETTINGS.null_draws)]
     left = planted.activations.astype(np.float64) - planted.activations.mean(0, dtype=np.float64)
