@@ -83,8 +83,8 @@ def grow_halo(
         settings: stop rule.
         rng: draws the null: the codes of all candidates shuffled over the tokens together, the best gain that any
             candidate then has with its best coefficient, and the largest of ``null_draws`` such draws. Every choice is
-            held against the same shuffles, each with what is left of the activations by then. They come from a generator
-            of their own, so that how many there are changes nothing that is drawn after them.
+            held against the same shuffles, each with what is left of the activations by then. They come from a
+            generator of their own, so that how many there are changes nothing that is drawn after them.
 
     Returns:
         Atoms with gains as shares of the activations' variance.
