@@ -192,14 +192,18 @@ def show(
 ) -> None:
     """Show what the browser shows, as a table or JSON."""
     from explorer.runs.run import open_run
-    from explorer.runs.show import cluster_rows, cluster_table, run_rows, run_table
+    from explorer.runs.show import SPARE, cluster_facts, cluster_rows, cluster_table, run_rows, run_table
     from explorer.terminal import print_json, print_table
 
     opened = open_run(run)
     if as_json:
         print_json(run_table(opened) if cluster is None else cluster_table(opened, cluster))
+    elif cluster is None:
+        print_table(*run_rows(opened), SPARE)
     else:
-        print_table(*(run_rows(opened) if cluster is None else cluster_rows(opened, cluster)))
+        values = cluster_rows(opened, cluster)
+        print_table(*cluster_facts(opened, cluster))
+        print_table(*values)
 
 
 @app.command()
@@ -253,24 +257,26 @@ def check(path: Annotated[Path, typer.Argument(help="Bundle, run or tour.")], as
 def export(
     run: Annotated[Path, typer.Argument(help="Run, or with --html also a tour.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the export.")] = None,
-    formats: Annotated[list[str] | None, typer.Option("--format", help="csv or svg; both if absent.")] = None,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="csv, svg or png; csv and svg if absent.")
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(help="One file that opens from disk: a manifold's page, or a tour.")
     ] = None,
     cluster: Annotated[int | None, typer.Option(min=0, help="Whose page --html writes.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a run's tables as CSV and its portraits as SVG, or one manifold or tour as one HTML file."""
+    """Write a run's tables as CSV and its portraits as SVG or PNG, or one manifold or tour as one HTML file."""
     if html is not None:
         _export_html(run, html, cluster, as_json)
         return
     if out is None:
         raise InputError("explorer export", "neither --out nor --html", "a folder, or an HTML file")
-    from explorer.runs.export import FORMATS, export_run
+    from explorer.runs.export import USUAL, export_run
     from explorer.runs.run import open_run
     from explorer.terminal import print_json, say
 
-    files = export_run(open_run(run), out, tuple(formats or FORMATS))
+    files = export_run(open_run(run), out, tuple(formats or USUAL))
     print_json({"export": str(out), "files": sorted(files)}) if as_json else say(f"{out}: {len(files)} files")
 
 

@@ -9,11 +9,12 @@ window), ``draw`` (codes drawn anew), ``row`` (of a condensed tree).
 Layer numbers count decoder blocks from 0. Token numbers count from 0 over the whole harvested stream.
 """
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float16, Float32, Int32, Int64, Integer, UInt8, UInt32
+from pydantic import Field
 
 Hook = Literal["resid_pre", "resid_post", "attn_out", "mlp_out"]
 """Where in a decoder block an activation is read or edited."""
@@ -26,6 +27,9 @@ Similarity = Literal["signed", "npmi", "jaccard", "phi", "abs_phi", "cosine", "e
 
 ShapeKind = Literal["closed curve", "open curve", "surface", "blob"]
 """What a cluster's point cloud is, as far as the data can tell."""
+
+NEURONPEDIA_ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+"""How Neuronpedia names an SAE: model and source, such as "gemma-2-2b/12-gemmascope-res-16k"."""
 
 CURVES: tuple[ShapeKind, ...] = ("closed curve", "open curve")
 """Shapes that have an intrinsic coordinate."""
@@ -79,6 +83,8 @@ class SaeInfo:
     """Number of latents."""
     architecture: str
     """As SAELens names it: standard, topk, batchtopk, jumprelu."""
+    neuronpedia_id: Annotated[str, Field(pattern=rf"^({NEURONPEDIA_ID})?$")] = ""
+    """Its name on Neuronpedia; empty where it has none."""
 
 
 @dataclass(frozen=True)
@@ -313,6 +319,8 @@ class ClusterSummary:
     """Atoms sorted by where along the coordinate they fire most."""
     scores: dict[str, float]
     """Named numbers: variance_explained, p_value, persistence, manifold_likeness and the rest, see FORMAT.md."""
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Low and high end of the 95 % interval about `intrinsic_dim` or a score, by its name, where it was measured."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run what takes minutes")
-    parser.addoption("--gpu", action="store_true", help="also run what needs a CUDA device")
+    parser.addoption("--gpu", action="store_true", help="run what computes with torch on a CUDA device too")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,12 +26,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for flag in ("slow", "gpu"):
-        if not config.getoption(f"--{flag}"):
-            skip = pytest.mark.skip(reason=f"needs --{flag}")
-            for item in items:
-                if flag in item.keywords:
-                    item.add_marker(skip)
+    if not config.getoption("--slow"):
+        skip = pytest.mark.skip(reason="needs --slow")
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(skip)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What takes ``device``, or a fixture made on it, runs on the processor, and with --gpu on a CUDA device too."""
+    if "device" in metafunc.fixturenames:
+        devices = ["cpu", "cuda"] if metafunc.config.getoption("--gpu") else ["cpu"]
+        metafunc.parametrize("device", devices, scope="session")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -61,7 +61,7 @@ N_TOKENS = N_DOCS * DOC_LENGTH
 KNOTS, BINS, EXAMPLES = 128, 48, 8
 
 MODEL = ModelInfo("planted/rings", "", 2, "resid_post", D_MODEL, 4)
-SAE = SaeInfo("planted/sae", N_FEATURES, "topk")
+SAE = SaeInfo("planted/sae", N_FEATURES, "topk", "planted/2-rings")
 DATASET = DatasetInfo("planted.txt", N_DOCS, N_TOKENS)
 EVIDENCE = Evidence(10, (0, 2) * 9 + (1,))
 """Ten resamples, and nineteen shuffles that make a cluster each on average."""
@@ -301,6 +301,7 @@ def _cluster(world: World, number: int, seed: int) -> tuple[ClusterSummary, Clus
             "dissolved": 0.0 if closed else 0.4,
             "chance_p": 0.05 if closed else 0.2,
         },
+        intervals={"intrinsic_dim": (1.02, 1.18), "variance_explained": (0.96, 0.98)} if closed else {},
     )
     return summary, geometry
 

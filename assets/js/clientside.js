@@ -165,6 +165,7 @@
       mx.cloud.place([]);
       if (data.shape) mx.cloud.use(data.shape);
       mx.bands.render(data.view, data.position);
+      mx.prompt.show(data.prompt);
       mx.cloud.path(data.view);
       mx.realised.render(data.view);
       mx.checks.replay(data.checks);

@@ -50,7 +50,7 @@
     const heading = event.target.closest("table.sortable th button.sort");
     if (heading) return sort(heading);
     const row = event.target.closest("#features tbody tr");
-    if (row) choose(row.dataset.feature);
+    if (row && !event.target.closest("a")) choose(row.dataset.feature);
   });
 
   mx.features = { render, mark };

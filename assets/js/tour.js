@@ -112,9 +112,10 @@
 
   const KEYS = { ArrowRight: 1, PageDown: 1, " ": 1, ArrowLeft: -1, PageUp: -1 };
 
+  /* A closed sheet's button keeps the focus until the next frame, and no longer takes keys; an open sheet takes them all. */
   function key(event) {
-    if (!box() || !tour || event.ctrlKey || event.metaKey || event.altKey) return;
-    const slider = event.target.matches?.("input[type=range]"), pressed = event.target.closest?.("button, a, summary");
+    if (!box() || !tour || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    const slider = event.target.matches?.("input[type=range]"), pressed = event.target.closest?.("button, a, summary")?.checkVisibility();
     if (event.key === "f") fullscreen();
     else if (event.key === "Home" && !slider) go(0);
     else if (event.key === "End" && !slider) go(tour.slides.length - 1);

@@ -185,7 +185,7 @@ def one_host(run: Path | None, address: HostAddress | None) -> Iterator[Steering
         with LocalHost(run) as host:
             yield host
     elif address is not None:
-        yield AsyncSteeringClient(address.url, address.token)
+        yield AsyncSteeringClient(address.url, address.token, viewer=current_viewer)
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

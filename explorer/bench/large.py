@@ -132,7 +132,7 @@ def _works(place: Place, ids: Tensor, settings: LargeSettings) -> list[Work]:
 
     def write(rows: Tensor, *, every_token: bool, anew: bool) -> None:
         read = read_prefix(place, ids) if anew else prefix
-        decoder = Decoder(place, read, rows, every_token=every_token)
+        decoder = Decoder(place, read, rows, every_token=every_token, tokens=settings.tokens)
         for _ in range(settings.tokens):
             decoder.feed(decoder.step().argmax(dim=1))
 

@@ -174,7 +174,9 @@ def _writing(bench: _Bench, rows: Float[np.ndarray, "row d_model"]) -> Job:
     names: tuple[Row, ...] = ("baseline", *ARMS)
 
     def work() -> None:
-        steps = engine.steps(read_prefix(engine.subject.place, ids), rows, every_token=True)
+        steps = engine.steps(
+            read_prefix(engine.subject.place, ids), rows, every_token=True, tokens=bench.settings.tokens
+        )
         written = write(
             steps,
             names,
@@ -215,9 +217,9 @@ def _stepping(bench: _Bench, rows: Float[np.ndarray, "row d_model"], every_token
     prefix = engine.read_ids(bench.ids)
 
     def work() -> None:
-        steps = engine.steps(prefix, rows, every_token=every_token)
+        steps = engine.steps(prefix, rows, every_token=every_token, tokens=bench.settings.tokens)
         for _ in range(bench.settings.tokens):
-            steps.step()
+            steps.choose(0.0, 0.0)
             steps.feed(np.full(len(rows), bench.ids[-1]))
 
     return work

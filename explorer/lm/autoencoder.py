@@ -53,6 +53,8 @@ class Sae:
     """Model that it was trained on, as its author wrote it; may be empty."""
     hook_name: str = ""
     """Place that it was trained on, such as `blocks.2.hook_resid_post`; may be empty."""
+    neuronpedia_id: str = ""
+    """Its name on Neuronpedia; may be empty."""
 
     @property
     def d_model(self) -> int:

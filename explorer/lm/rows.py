@@ -2,10 +2,10 @@
 
 A *row* is one copy of the prompt whose activation at [layer, hook] is moved by its own displacement, at the last token
 or at several. The tokens before the first that is moved are the *prefix*, the others the *tail*. Rows never see each
-other. Blocks below the edited layer give every row the same, so they are computed once where the model allows it.
+other. Blocks below the edit, the edited one included where it is its output that is edited, give every row the same:
+they are computed once where the model allows it.
 """
 
-import copy
 import functools
 import inspect
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
-from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer
+from torch import Tensor, nn
+from transformers import Cache, DynamicCache, PreTrainedModel
 
-from explorer.errors import HookNotFired, SubjectError
+from explorer.errors import HookNotFired
+from explorer.lm.cache import go_on_from, read_into
 from explorer.lm.hooks import capture, edit
 from explorer.lm.load import blocks
 from explorer.records import Hook
@@ -40,7 +40,12 @@ class Place:
     hook: Hook
     """Where in that block."""
     shares_lower_blocks: bool
-    """Whether the blocks below may be computed once for all rows: tried when the place is opened, not assumed."""
+    """Whether the blocks below the edit may be computed once for all rows: tried when it is opened, not assumed."""
+
+    @property
+    def below(self) -> list[nn.Module]:
+        """The blocks below the edit: what they return is the same for every row."""
+        return list(blocks(self.model))[: self.layer + (self.hook == "resid_post")]
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,8 @@ class Prefix:
     """Keys and values of the tokens before the tail."""
     moved: Bool[Tensor, "tail"]
     """Which tokens of the tail are moved; the first always is."""
-    entering: Float[Tensor, "1 tail d_model"]
-    """What the edited block receives at the tail."""
+    shared: Float[Tensor, "1 tail d_model"]
+    """The residual at the tail that the last of the blocks below the edit returns."""
     residual: Float[np.ndarray, "d_model"]
     """The activation at [layer, hook] at the last moved token, float32."""
 
@@ -124,12 +129,12 @@ def read_prefix(place: Place, token_ids: Int64[Tensor, "1 position"], moved: Seq
     first = int(at[0])
     mask = torch.zeros(length - first, dtype=torch.bool, device=token_ids.device)
     mask[at - first] = True
-    cache = DynamicCache(config=place.model.config)
+    cache = read_into(place.model)
     if first:
         _forward(place.model, token_ids[:, :first], cache)
-    _check_cache(place.model, cache)
-    spare = _copy_rows(cache, 1)
-    with capture(place.model, place.layer, "resid_pre") as below, capture(place.model, place.layer, place.hook) as here:
+    spare = go_on_from(cache, length - first)
+    shared: Hook = "resid_post" if place.hook == "resid_post" else "resid_pre"
+    with capture(place.model, place.layer, shared) as below, capture(place.model, place.layer, place.hook) as here:
         _forward(place.model, token_ids[:, first:], spare)
     residual = here.activation[0, int(at[-1]) - first].to("cpu", torch.float32).numpy()
     return Prefix(token_ids, cache, mask, below.activation, residual)
@@ -144,8 +149,8 @@ def next_rows(place: Place, prefix: Prefix, displacement: Float[Tensor, "row d_m
     Raises:
         HookNotFired: the edit did not happen.
     """
-    row_of, distinct = _distinct(displacement)
-    parts = torch.split(distinct, max(1, _MOST_TOKENS // len(prefix.moved)))
+    first, row_of = _distinct(displacement)
+    parts = torch.split(displacement[first], max(1, _MOST_TOKENS // len(prefix.moved)))
     logits = torch.cat([_tail_logits(place, prefix, part) for part in parts])
     return Rows(logits[row_of], len(displacement))
 
@@ -154,10 +159,9 @@ def _tail_logits(
     place: Place, prefix: Prefix, displacement: Float[Tensor, "row d_model"]
 ) -> Float[Tensor, "row vocab"]:
     mover, rows = _Mover(displacement), len(displacement)
-    mover.at = prefix.moved.expand(rows, -1)
-    cache, tail = _copy_rows(prefix.cache, rows), prefix.tail.expand(rows, -1)
-    entering = prefix.entering.expand(rows, -1, -1)
-    with _lower_blocks(place, entering), edit(place.model, place.layer, place.hook, mover):
+    mover.aim(prefix.moved.expand(rows, -1))
+    cache, tail = go_on_from(prefix.cache, len(prefix.moved)), prefix.tail.expand(rows, -1)
+    with _told_below(place, prefix.shared.expand(rows, -1, -1)), edit(place.model, place.layer, place.hook, mover):
         logits = _forward(place.model, tail, cache)
     mover.check(1)
     return logits
@@ -185,6 +189,7 @@ class Decoder:
     """Writes on from a prompt, every row in one batch, one token a step.
 
     The prompt's moved tokens are moved; with ``every_token`` so is each token fed back but for those in ``keep``.
+    Memory for ``tokens`` steps is set aside.
     """
 
     def __init__(
@@ -194,23 +199,26 @@ class Decoder:
         displacement: Float[Tensor, "row d_model"],
         *,
         every_token: bool,
+        tokens: int,
         keep: Collection[int] = (),
     ):
         self._place = place
-        self._row_of, distinct = _distinct(displacement)
-        self._first = torch.stack([(self._row_of == row).nonzero()[0, 0] for row in range(len(distinct))])
+        self._first, self._row_of = _distinct(displacement)
+        distinct = displacement[self._first]
         self._mover = _Mover(distinct)
-        self._mover.at = prefix.moved.expand(len(distinct), -1)
-        self._cache = _copy_rows(prefix.cache, len(distinct))
+        self._mover.aim(prefix.moved.expand(len(distinct), -1))
+        self._cache = go_on_from(prefix.cache, len(prefix.moved) + tokens - 1)
         self._next = prefix.tail.expand(len(distinct), -1)
         self._every_token = every_token
-        self._keep = torch.tensor(sorted(keep), dtype=torch.int64, device=displacement.device)
+        self._moved_if_fed = _all_but(
+            keep, int(place.model.config.get_text_config(decoder=True).vocab_size), displacement.device
+        )
         self._steps = 0
 
     @property
     def fired(self) -> Int64[Tensor, "row"]:
         """Tokens of each row at which the edit was applied."""
-        return self._mover.tokens[self._row_of]
+        return self._mover.moved_tokens()[self._row_of]
 
     @torch.inference_mode()
     def step(self) -> Float[Tensor, "row vocab"]:
@@ -232,7 +240,8 @@ class Decoder:
     def feed(self, token_ids: Int64[Tensor, "row"]) -> None:
         """Give each row the token that it continues with; rows that are moved alike must be given the same."""
         self._next = token_ids[self._first][:, None]
-        self._mover.at = ~torch.isin(self._next, self._keep)
+        if self._every_token:
+            self._mover.aim(self._moved_if_fed[self._next])
 
 
 class _Mover:
@@ -241,18 +250,27 @@ class _Mover:
     def __init__(self, displacement: Float[Tensor, "row d_model"]):
         self._displacement = displacement.to(torch.float32)[:, None, :]
         self._moves: Bool[Tensor, "row 1 1"] = self._displacement.ne(0).any(dim=2, keepdim=True)
-        self.at: Bool[Tensor, "row position"] = torch.ones_like(self._moves[:, :, 0])
-        """Which tokens of the next call are moved."""
-        self.tokens = torch.zeros(len(displacement), dtype=torch.int64, device=displacement.device)
-        """Tokens of each row at which the edit was applied; a row whose displacement is zero counts them too."""
-        self.calls = 0
+        self.aim(torch.ones_like(self._moves[:, :, 0]))
+        self._applied: list[Bool[Tensor, "row position"]] = []
+
+    @property
+    def calls(self) -> int:
+        """How often the edit was applied."""
+        return len(self._applied)
+
+    def aim(self, at: Bool[Tensor, "row position"]) -> None:
+        """Say which tokens of the next call are moved."""
+        self._at, self._changed = at, self._moves & at[:, :, None]
 
     def __call__(self, activation: Tensor) -> Tensor:
-        self.calls += 1
-        self.tokens += self.at.sum(dim=1)
-        # Added in float32 and rounded once; a token that stays keeps its very bits, -0.0 included.
-        moved = (activation.to(torch.float32) + self._displacement).to(activation.dtype)
-        return torch.where(self._moves & self.at[:, :, None], moved, activation)
+        self._applied.append(self._at)
+        # Added in float32, as torch promotes, and rounded once; a token that stays keeps its very bits, -0.0 included.
+        moved = (activation + self._displacement).to(activation.dtype)
+        return torch.where(self._changed, moved, activation)
+
+    def moved_tokens(self) -> Int64[Tensor, "row"]:
+        """Tokens of each row at which the edit was applied; a row whose displacement is zero counts them too."""
+        return torch.cat([self._at[:, :0], *self._applied], dim=1).sum(dim=1)
 
     def check(self, calls: int) -> None:
         """Raise HookNotFired unless the edit was applied so many times in all."""
@@ -260,16 +278,24 @@ class _Mover:
             raise HookNotFired(f"the hook fired {self.calls} times, not {calls}: there is no steered answer")
 
 
-def _distinct(
-    displacement: Float[Tensor, "row d_model"],
-) -> tuple[Int64[Tensor, "row"], Float[Tensor, "distinct d_model"]]:
-    """Keep one of the rows that are not moved: kernels may round equal rows differently, and 0 means the baseline."""
+def _distinct(displacement: Float[Tensor, "row d_model"]) -> tuple[Int64[Tensor, "distinct"], Int64[Tensor, "row"]]:
+    """Keep one of the rows that are not moved: kernels may round equal rows differently, and 0 means the baseline.
+
+    Returns:
+        the rows that are kept, ascending, and for every row which of these it is.
+    """
     still = ~displacement.ne(0).any(dim=1)
-    kept = ~still
-    kept[still.nonzero()[:1, 0]] = True
+    baseline = still & (still.cumsum(0) == 1)
+    kept = baseline | ~still
     row_of = kept.cumsum(0) - 1
-    row_of[still] = row_of[still.nonzero()[:1, 0]] if still.any() else row_of[still]
-    return row_of, displacement[kept]
+    return kept.nonzero()[:, 0], torch.where(still, (row_of * baseline).sum(), row_of)
+
+
+def _all_but(token_ids: Collection[int], vocabulary: int, device: torch.device) -> Bool[Tensor, "vocab"]:
+    """For every token whether it is none of these."""
+    found = torch.ones(max(vocabulary, *token_ids, 0) + 1, dtype=torch.bool)
+    found[sorted(token_ids)] = False
+    return found.to(device)
 
 
 @functools.cache
@@ -278,7 +304,7 @@ def keeps_logits(forward: Callable[..., object]) -> bool:
     return "logits_to_keep" in inspect.signature(forward).parameters
 
 
-def _forward(model: PreTrainedModel, token_ids: Tensor, cache: DynamicCache | None) -> Float[Tensor, "row vocab"]:
+def _forward(model: PreTrainedModel, token_ids: Tensor, cache: Cache | None) -> Float[Tensor, "row vocab"]:
     """Logits at the last position, float32."""
     keep = {"logits_to_keep": 1} if keeps_logits(type(model).forward) else {}
     output = model(input_ids=token_ids, past_key_values=cache, use_cache=cache is not None, **keep)
@@ -286,29 +312,13 @@ def _forward(model: PreTrainedModel, token_ids: Tensor, cache: DynamicCache | No
     return logits.to(torch.float32)
 
 
-def _copy_rows(cache: DynamicCache, rows: int) -> DynamicCache:
-    """A cache for many rows of one text; nothing is copied until a row grows."""
-    copied = copy.copy(cache)
-    copied.layers = [copy.copy(layer) for layer in cache.layers]
-    for layer in copied.layers:
-        if isinstance(layer, DynamicLayer) and isinstance(layer.keys, Tensor) and isinstance(layer.values, Tensor):
-            layer.keys, layer.values = layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1)
-    return copied
-
-
-def _check_cache(model: PreTrainedModel, cache: DynamicCache) -> None:
-    strange = [type(layer).__name__ for layer in cache.layers if not isinstance(layer, DynamicLayer)]
-    if strange:
-        raise SubjectError(type(model).__name__, f"a cache of {strange[0]}", "attention that keeps keys and values")
-
-
 @contextmanager
-def _lower_blocks(place: Place, entering: Float[Tensor, "row 1 d_model"]) -> Iterator[None]:
-    """Let the blocks below the place hand on what is already known, for the length of the context."""
-    below = list(blocks(place.model))[: place.layer] if place.shares_lower_blocks else []
+def _told_below(place: Place, shared: Float[Tensor, "row tail d_model"]) -> Iterator[None]:
+    """Let the blocks below the edit hand on what is already known, for the length of the context."""
+    below = place.below if place.shares_lower_blocks else []
 
     def hand_on(*_: object, **__: object) -> Tensor:
-        return entering
+        return shared
 
     for block in below:
         block.forward = hand_on

@@ -6,6 +6,7 @@ an average input norm) is folded into the weights once, here; the formulas stay 
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import cast, get_args
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from explorer.errors import SubjectError
 from explorer.lm.autoencoder import Architecture, Normalization, Sae
+from explorer.records import NEURONPEDIA_ID
 
 __all__ = ["Sae", "load_sae", "save_sae"]
 
@@ -91,6 +93,7 @@ def _config(sae: Sae) -> _Json:
             "sae_lens_version": _LAYOUT_VERSION,
             "model_name": sae.model_name,
             "hook_name": sae.hook_name,
+            "neuronpedia_id": sae.neuronpedia_id or None,
         },
     }
     if sae.k is not None:
@@ -119,7 +122,16 @@ def _assemble(folder: Path, config: _Json, weights: dict[str, Tensor]) -> Sae:
         normalize_activations=_normalization(file, config),
         model_name=str(names.get("model_name") or ""),
         hook_name=str(names.get("hook_name") or ""),
+        neuronpedia_id=_neuronpedia_id(file, names),
     )
+
+
+def _neuronpedia_id(file: Path, names: _Json) -> str:
+    """SAELens writes null, or before version 4 no key, for an SAE that is not on Neuronpedia."""
+    found = names.get("neuronpedia_id")
+    if found is not None and (not isinstance(found, str) or not re.fullmatch(NEURONPEDIA_ID, found)):
+        raise SubjectError(file, f"neuronpedia_id {found!r}", 'null, or a name such as "gpt2-small/8-res-jb"')
+    return found or ""
 
 
 def _architecture(file: Path, config: _Json) -> tuple[Architecture, int | float | None]:

@@ -1,7 +1,9 @@
-"""A tile's picture: a small static SVG of the cloud, coloured by position, with the fitted curve."""
+"""A tile's picture: the cloud's first two axes, coloured by position, with the fitted curve; as a small static SVG."""
+
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from explorer.palette import cyclic_rgb, hex_colors, sequential_rgb
 from explorer.records import CURVES, ShapeKind
@@ -10,7 +12,11 @@ WIDTH, HEIGHT, MARGIN = 160, 120, 12
 """Of the picture, in its own units."""
 MOST_POINTS = 220
 """Points that are drawn, spread evenly along the coordinate."""
-GREY = "rgb(134,142,156)"
+DOT, DOT_OPACITY = 1.8, 0.9
+"""Radius of a point, and how much of it covers what lies below."""
+STROKE, STROKE_OPACITY = 1.0, 0.7
+"""The same of the curve: its width."""
+GREY = (134, 142, 156)
 """Of clouds without a coordinate, and of the curve: legible on black and on white."""
 SHADES = 36
 """Different colours of one picture."""
@@ -18,13 +24,25 @@ OUTLIERS = 0.01
 """Share of the points at either side of an axis that may lie outside the frame, and are then left out."""
 
 
-def portrait_svg(
+@dataclass(frozen=True)
+class Portrait:
+    """What is drawn, in the picture's units, y downwards."""
+
+    line: Float64[np.ndarray, "knot xy"]
+    """The curve, its first knot again at the end where it closes; empty where there is none."""
+    dots: Float64[np.ndarray, "shown xy"]
+    """The points that are shown."""
+    rgb: UInt8[np.ndarray, "shown rgb"]
+    """Their colours, of which there are few."""
+
+
+def draw_portrait(
     points: Float32[np.ndarray, "sample xyz"],
     coordinate: Float32[np.ndarray, "sample"],
     curve: Float32[np.ndarray, "knot xyz"],
     kind: ShapeKind,
-) -> str:
-    """Draw a cloud's first two axes.
+) -> Portrait:
+    """Lay out a cloud's first two axes.
 
     Args:
         points: drawn tokens, position without the hub.
@@ -32,21 +50,30 @@ def portrait_svg(
         curve: the fitted curve.
         kind: decides the palette, and whether there is a curve.
     """
+    nothing = np.zeros((0, 2))
     if not len(points):
-        return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"></svg>'
+        return Portrait(nothing, nothing, np.zeros((0, 3), np.uint8))
     curved = kind in CURVES
     frame = _Frame(points[:, :2], curve[:, :2] if curved else points[:, :2])
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">']
-    if curved:
-        line = frame.into(np.concatenate([curve[:, :2], curve[:1, :2]]) if kind == "closed curve" else curve[:, :2])
-        text = " ".join(f"{x:.1f},{y:.1f}" for x, y in line)
-        parts.append(f'<polyline points="{text}" fill="none" stroke="{GREY}" stroke-width="1" stroke-opacity="0.7"/>')
+    knots = np.concatenate([curve, curve[:1]]) if kind == "closed curve" else curve
     shown = _spread(coordinate, frame.inside(points[:, :2]))
-    colour = _colours(coordinate[shown], kind)
+    line = frame.into(knots[:, :2]) if curved else nothing
+    return Portrait(line, frame.into(points[shown, :2]), _colours(coordinate[shown], kind))
+
+
+def portrait_svg(portrait: Portrait) -> str:
+    """The picture as an SVG of plain shapes."""
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">']
+    if len(portrait.line):
+        text = " ".join(f"{x:.1f},{y:.1f}" for x, y in portrait.line)
+        (grey,) = hex_colors(np.array([GREY], np.uint8))
+        stroke = f'stroke="{grey}" stroke-width="{STROKE:g}" stroke-opacity="{STROKE_OPACITY}"'
+        parts.append(f'<polyline points="{text}" fill="none" {stroke}/>')
+    colour = hex_colors(portrait.rgb)
     for shade in dict.fromkeys(colour):
-        dots = [row for row, own in zip(shown, colour, strict=True) if own == shade]
-        circles = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.8"/>' for x, y in frame.into(points[dots, :2]))
-        parts.append(f'<g fill="{shade}" fill-opacity="0.9">{circles}</g>')
+        dots = [place for place, own in zip(portrait.dots, colour, strict=True) if own == shade]
+        circles = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{DOT}"/>' for x, y in dots)
+        parts.append(f'<g fill="{shade}" fill-opacity="{DOT_OPACITY}">{circles}</g>')
     return "".join([*parts, "</svg>"])
 
 
@@ -82,8 +109,8 @@ def _spread(
     return order[np.linspace(0, len(order) - 1, MOST_POINTS).round().astype(np.int64)]
 
 
-def _colours(coordinate: Float32[np.ndarray, "shown"], kind: ShapeKind) -> list[str]:
+def _colours(coordinate: Float32[np.ndarray, "shown"], kind: ShapeKind) -> UInt8[np.ndarray, "shown rgb"]:
     if kind == "blob":
-        return [GREY] * len(coordinate)
+        return np.tile(np.array(GREY, np.uint8), (len(coordinate), 1))
     palette = cyclic_rgb if kind == "closed curve" else sequential_rgb
-    return hex_colors(palette(np.round(coordinate * SHADES) / SHADES))
+    return palette(np.round(coordinate * SHADES) / SHADES)

@@ -15,6 +15,13 @@ from scipy.ndimage import gaussian_filter1d
 from explorer.maths.coordinate import Orientation, orient
 from explorer.records import ShapeKind, Vocabulary
 
+WORDS: dict[ShapeKind, str] = {
+    "closed curve": "A closed loop",
+    "open curve": "A curve with two ends",
+    "surface": "A surface: its points spread out in two directions, and no single line runs through them.",
+    "blob": "A cloud: its points are in no order that can be told from chance.",
+}
+"""What each kind of shape is, in plain words."""
 FEWEST = 5
 """A value stands on at least so many sampled tokens,"""
 RAREST = 0.003
@@ -191,17 +198,22 @@ def label_of(values: Values, common: Sequence[str]) -> str:
 
 
 def shape_in_words(kind: ShapeKind, values: Values) -> str:
-    """The shape in a sentence for people, with nothing in it that was not measured."""
-    noun = {"closed curve": "A closed curve", "open curve": "An open curve", "surface": "A surface", "blob": "A cloud"}
+    """The shape in sentences for people who have never heard of one, with nothing in them that was not measured."""
     names = [in_its_own_direction(name) for name in values.names]
-    where = "just before" if values.offset else "at"
     if kind in ("surface", "blob"):
-        without = ": no curve in it beats chance" if kind == "blob" else " that no single curve follows"
-        count = "1 value" if len(names) == 1 else f"{len(names)} values"
-        return f"{noun[kind]}{without}" + (f"; it lies {where} {count}." if names else ".")
+        return WORDS[kind] + (f" It is read {_where(values, len(names))}." if names else "")
     if len(names) < 2:
-        return f"{noun[kind]} along which no token has a place of its own."
-    return f"{noun[kind]} through {len(names)} values, {names[0]} to {names[-1]}, {where} the word."
+        return f"{WORDS[kind]} on which no single word has a place of its own."
+    back = f" and back to {names[0]}" if kind == "closed curve" else ""
+    return f"{WORDS[kind]} through {len(names)} values: {names[0]} to {names[-1]}{back}, read {_where(values)}."
+
+
+def _where(values: Values, count: int = 0) -> str:
+    """Where in a text the shape is read: at the values' own tokens, or just before them; ``count`` tells how many."""
+    if not count:
+        return "just before the word comes" if values.offset else "where the word stands"
+    one = "its one value" if count == 1 else f"one of {count} values"
+    return f"just before {one} comes" if values.offset else f"where {one} stands"
 
 
 def in_its_own_direction(name: str) -> str:

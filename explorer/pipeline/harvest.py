@@ -235,4 +235,5 @@ def _model_info(subject: Subject, settings: HarvestSettings) -> ModelInfo:
 
 
 def _sae_info(subject: Subject) -> SaeInfo:
-    return SaeInfo(subject.sae_path, subject.sae.n_features, subject.sae.architecture)
+    sae = subject.sae
+    return SaeInfo(subject.sae_path, sae.n_features, sae.architecture, sae.neuronpedia_id)

@@ -12,8 +12,9 @@ from explorer.config import BuildSettings
 from explorer.maths.coordinate import orient
 from explorer.maths.curve import fit_path
 from explorer.maths.explained import COUNTS, covariance, greedy_variance, principal_variance, random_variance
+from explorer.maths.intervals import shape_intervals
 from explorer.maths.membership import Subspace
-from explorer.maths.portrait import portrait_svg
+from explorer.maths.portrait import draw_portrait, portrait_svg
 from explorer.maths.regime import feature_order, judge_regime, tuning_curves
 from explorer.maths.values import Values, label_of, shape_in_words
 from explorer.pipeline.contexts import contexts_of
@@ -128,7 +129,7 @@ class ClusterBuilder:
         return Manifold(
             summary,
             geometry,
-            portrait_svg(geometry.points, geometry.coordinate, geometry.curve, fit.reading.shape.kind),
+            portrait_svg(draw_portrait(geometry.points, geometry.coordinate, geometry.curve, fit.reading.shape.kind)),
         )
 
     def _fit(self, membership: Membership, reading: Reading, cloud: Cloud) -> _Fit:
@@ -229,7 +230,12 @@ class ClusterBuilder:
             scores=self._scores(number, membership, cloud, fit)
             | judged.numbers
             | self._variance(membership, cloud.activations[fit.known], rng),
+            intervals=shape_intervals(fit.points, shape, self._doc(cloud.tokens[fit.known])),
         )
+
+    def _doc(self, tokens: Int64[np.ndarray, "sample"]) -> Int64[np.ndarray, "sample"]:
+        """Document of each token."""
+        return np.searchsorted(self.reader.tokens.doc_offsets, tokens, side="right")
 
     def _scores(self, number: int, membership: Membership, cloud: Cloud, fit: _Fit) -> dict[str, float]:
         shape, position = fit.reading.shape, fit.reading.position

@@ -1,4 +1,4 @@
-"""Writes a run as files for other programs: tables as CSV, portraits as SVG."""
+"""Writes a run as files for other programs: tables as CSV, portraits as SVG and PNG."""
 
 import csv
 import io
@@ -10,15 +10,20 @@ from pathlib import Path
 import numpy as np
 
 from explorer.errors import InputError, RequestError
+from explorer.maths.portrait import draw_portrait
+from explorer.maths.portrait_pixels import portrait_pixels
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vocabulary
 from explorer.runs.atomic import staged_folder, write_bytes
 from explorer.runs.files import hash_file, list_files, quoted
 from explorer.runs.manifest import thumbnail_file
+from explorer.runs.png import encode_png
 from explorer.runs.run import Run
 from explorer.runs.strict_json import encode_json
 
-FORMATS = ("csv", "svg")
+FORMATS = ("csv", "svg", "png")
 """What can be written."""
+USUAL = ("csv", "svg")
+"""What is written where nothing is asked for: the SVG is sharper than the PNG at any size, and is there already."""
 MANIFEST = "export.json"
 """Names the run and the hash of every file; written last."""
 FORMULA = "=+-@\t\r\n＝＋－＠"
@@ -28,7 +33,7 @@ Cell = str | int | float | None
 """A text, a number, or nothing."""
 
 
-def export_run(run: Run, out: Path, formats: Sequence[str] = FORMATS) -> dict[str, str]:
+def export_run(run: Run, out: Path, formats: Sequence[str] = USUAL) -> dict[str, str]:
     """Write a run's tables and portraits into a folder, which appears whole or not at all.
 
     CSV is RFC 4180 in UTF-8 with a header line; numbers keep the precision of their arrays, and a cell without a
@@ -56,6 +61,8 @@ def export_run(run: Run, out: Path, formats: Sequence[str] = FORMATS) -> dict[st
             _write_tables(run, staged)
         if "svg" in formats:
             _write_portraits(run, staged)
+        if "png" in formats:
+            _write_pixels(run, staged)
         sha256 = {name: hash_file(staged, name, InputError) for name in list_files(staged, InputError)}
         told = {"format": "manifold-export", "format_version": 1, "run": run.id, "digest": run.digest, "sha256": sha256}
         write_bytes(staged / MANIFEST, encode_json(told), durable=False)
@@ -64,6 +71,15 @@ def export_run(run: Run, out: Path, formats: Sequence[str] = FORMATS) -> dict[st
 
 def _is_ours(name: str) -> bool:
     return name in (MANIFEST, "features.csv", "clusters.csv", "clusters", "thumbnails")
+
+
+def _write_pixels(run: Run, folder: Path) -> None:
+    (folder / "thumbnails").mkdir(exist_ok=True)
+    for summary in run.manifest.clusters:
+        geometry = run.cluster(summary.id)
+        portrait = draw_portrait(geometry.points, geometry.coordinate, geometry.curve, summary.shape)
+        name = Path(thumbnail_file(summary.id)).with_suffix(".png")
+        write_bytes(folder / name, encode_png(portrait_pixels(portrait)), durable=False)
 
 
 def _write_portraits(run: Run, folder: Path) -> None:
@@ -105,12 +121,14 @@ def _feature_rows(run: Run, vocabulary: Vocabulary) -> Iterator[Sequence[Cell]]:
 
 
 def _summary_rows(summaries: Sequence[ClusterSummary]) -> Iterator[Sequence[Cell]]:
-    """One row a cluster: the manifest's columns, each score in its own."""
+    """One row a cluster: the manifest's columns, each score and each end of an interval in its own."""
     names = sorted({name for summary in summaries for name in summary.scores})
+    measured = sorted({name for summary in summaries for name in summary.intervals})
     yield (
         *("id", "label", "shape", "intrinsic_dim", "regime", "n_tokens", "n_sampled", "value_offset", "words"),
         *("features", "halo", "order", "feature_order"),
         *names,
+        *(f"{name}_{end}" for name in measured for end in ("low", "high")),
     )
     for summary in summaries:
         yield (
@@ -128,6 +146,7 @@ def _summary_rows(summaries: Sequence[ClusterSummary]) -> Iterator[Sequence[Cell
             _json(summary.order),
             _json(summary.feature_order),
             *(summary.scores.get(name) for name in names),
+            *(end for name in measured for end in summary.intervals.get(name, (None, None))),
         )
 
 

@@ -199,6 +199,11 @@ def _summary_problems(summary: ClusterSummary, number: int, manifest: RunManifes
         (0 <= summary.n_sampled <= manifest.n_tokens, f"n_sampled {summary.n_sampled}", "a count of tokens"),
         (0 <= summary.n_tokens <= manifest.n_tokens, f"n_tokens {summary.n_tokens}", f"0 to {manifest.n_tokens}"),
         (len(set(summary.order)) == len(summary.order), "a value that stands twice in order", "each once"),
+        (
+            all(low <= high for low, high in summary.intervals.values()),
+            f"intervals {summary.intervals}",
+            "the low end first",
+        ),
         (summary.value_offset in (0, 1), f"value_offset {summary.value_offset}", "0 or 1"),
     )
     return [RunError(place, found, wanted) for holds, found, wanted in tests if not holds]

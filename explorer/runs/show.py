@@ -9,6 +9,10 @@ from explorer.records import CONTEXT_BEFORE, ClusterSummary
 from explorer.runs.run import Run
 from explorer.runs.score_curves import gather_curves
 
+TELLING = ("intrinsic_dim", "variance_explained", "p_value", "stability", "dissolved", "chance_p")
+"""Numbers of a cluster that come first: its shape with its null, and how far to believe it."""
+SPARE = ("order", "dim", "halo", "core", "tokens", "regime")
+"""Columns of the table of clusters that a narrow terminal does without, first to last: the label names some values."""
 SHOWN_VALUES = 12
 """Values that one row of the table of clusters shows; the cluster's own table shows all."""
 
@@ -110,31 +114,57 @@ def _first_values(order: tuple[str, ...]) -> str:
     return printable(shown if len(order) <= SHOWN_VALUES else f"{shown} … {len(order)} in all")
 
 
+def cluster_facts(run: Run, number: int) -> tuple[str, list[str], list[list[str]]]:
+    """What a cluster is, as a table for people: title, header, one row a fact or number, the telling ones first.
+
+    Raises:
+        RunError: there is no such cluster.
+    """
+    summary = run.summary(number)
+    single, curves = gather_curves(summary.scores)
+    numbers = {"intrinsic_dim": summary.intrinsic_dim, **single}
+    first = [name for name in TELLING if name in numbers]
+    rest = sorted(numbers.keys() - TELLING)
+    rows = [
+        ["shape, regime", f"{summary.shape}, {summary.regime}"],
+        ["tokens", f"{summary.n_tokens}, {summary.n_sampled} of them sampled"],
+        ["core", _features(summary.features)],
+        ["halo", _features(summary.halo)],
+        *([name, f"{numbers[name]:.3g}{_interval(summary, name)}"] for name in (*first, *rest)),
+        *([name, _curve(curve)] for name, curve in curves.items()),
+    ]
+    title = f"Cluster {number}: {printable(summary.label)}\n{printable(summary.words)}\n"
+    return title, ["what", "value"], [[printable(name), printable(value)] for name, value in rows]
+
+
 def cluster_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]]:
-    """One cluster as a table for people: title, header, one row a value along the coordinate.
+    """A cluster's values as a table for people: title, header, one row a value along the coordinate.
 
     Raises:
         RunError: there is no such cluster, or its file is broken.
     """
     summary, geometry = run.summary(number), run.cluster(number)
-    single, curves = gather_curves(summary.scores)
-    scores = ", ".join(f"{name} {value:.3g}" for name, value in sorted(single.items()))
-    told = "".join(f"\n{printable(name)} {_curve(curve)}" for name, curve in curves.items())
-    title = (
-        f"Cluster {number}: {printable(summary.label)}. {printable(summary.words)}\n"
-        f"core {list(summary.features)}, halo {list(summary.halo)}\n{printable(scores)}{told}"
-    )
     rows = [
         [printable(value), f"{coordinate:.3f}", str(count)]
         for value, coordinate, count in zip(
             summary.order, geometry.value_coordinate.tolist(), geometry.value_count.tolist(), strict=True
         )
     ]
-    return title, ["value", "coordinate", "tokens"], rows
+    return f"\n{len(rows)} values, in their order along the shape", ["value", "coordinate", "tokens"], rows
+
+
+def _features(numbers: tuple[int, ...]) -> str:
+    return f"{len(numbers)}: {', '.join(map(str, numbers))}" if numbers else "none"
+
+
+def _interval(summary: ClusterSummary, name: str) -> str:
+    """The ends of a number's interval; nothing where none was measured."""
+    low, high = summary.intervals.get(name, (None, None))
+    return "" if low is None else f" ({low:.3g} to {high:.3g})"
 
 
 def _curve(curve: dict[int, float]) -> str:
-    return ", ".join(f"{atoms}: {value:.3g}" for atoms, value in curve.items())
+    return ", ".join(f"{value:.3g} by {atoms}" for atoms, value in curve.items())
 
 
 def printable(text: str) -> str:

@@ -5,9 +5,9 @@ from importlib.metadata import version
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float
 
 from explorer.errors import RequestError
+from explorer.lm.next_tokens import NextTokens
 from explorer.steering.checks import across_prompts, read_phrases, sweep
 from explorer.steering.checks_protocol import (
     CONTROL_ARMS,
@@ -22,7 +22,7 @@ from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.encoding import Encoder
 from explorer.steering.engine import Engine
 from explorer.steering.feature_protocol import FeatureReply, FeatureRequest, TokenLogit
-from explorer.steering.measure import arm_behaviour, effect_of, meter_of
+from explorer.steering.measure import arm_behaviours, effect_of, meter_of
 from explorer.steering.moves import controls, off_curve, own_place
 from explorer.steering.planning import Plan, check_readout, check_waypoints, plan, top_tokens
 from explorer.steering.protocol import (
@@ -96,8 +96,8 @@ class Answers:
         chance = controls(planned.prepared.manifold, planned.prompt.prefix.residual, planned.path, seed=request.seed,
                           strength=request.strength, count=CONTROLS)  # fmt: skip
         moved = [*(move.displacement for move in planned.arms), chance]
-        p = self.engine.next_probabilities(planned.prompt.prefix, moved)
-        return self._reply(request, planned, p[0], p[1:-1], p[-1])
+        baseline, *along, by_chance = self.engine.next_tokens(planned.prompt.prefix, moved, planned.readout.tokens)
+        return self._reply(request, planned, baseline, along, by_chance)
 
     def check(self, request: CheckRequest) -> CheckReply:
         """The controls of a path, and the same move from other prompts.
@@ -171,13 +171,15 @@ class Answers:
             prompt_tokens=planned.prompt.tokens,
         )
         said: dict[Row, list[TokenEvent]] = {name: [] for name in names}
+        tokens = min(request.max_tokens, engine.subject.loaded.max_context - len(planned.prompt.token_ids))
+        every = request.where == "generated"
         for event in write(
-            engine.steps(prefix, rows, every_token=request.where == "generated", skip_special=request.skip_special),
+            engine.steps(prefix, rows, every_token=every, tokens=tokens, skip_special=request.skip_special),
             names,
             engine.decode,
             planned.prompt.token_ids,
             engine.ends,
-            max_tokens=min(request.max_tokens, engine.subject.loaded.max_context - len(planned.prompt.token_ids)),
+            max_tokens=tokens,
             temperature=request.temperature,
             rng=np.random.default_rng(request.seed),
         ):
@@ -193,19 +195,15 @@ class Answers:
         self,
         request: BehaviourRequest,
         planned: Plan,
-        baseline: Float[np.ndarray, "one vocab"],
-        along: list[Float[np.ndarray, "waypoint vocab"]],
-        chance: Float[np.ndarray, "control vocab"],
+        baseline: NextTokens,
+        along: list[NextTokens],
+        chance: NextTokens,
     ) -> BehaviourReply:
         prepared, readout, path, aim = planned.prepared, planned.readout, planned.path, planned.aim
         residual = planned.prompt.prefix.residual
         own, off = own_place(prepared.manifold, residual)
-        measured = tuple(
-            arm_behaviour(
-                prepared, readout, residual, path, aim, move, p, baseline[0], top_tokens(self.engine, request.run, p)
-            )
-            for move, p in zip(planned.arms, along, strict=True)
-        )
+        top = [top_tokens(self.engine, request.run, said) for said in along]
+        measured = arm_behaviours(prepared, readout, residual, path, aim, planned.arms, along, top)
         return BehaviourReply(
             fingerprint=self.engine.subject.fingerprint,
             run=request.run,
@@ -220,7 +218,7 @@ class Answers:
             end=path.end,
             strength=request.strength,
             seed=request.seed,
-            baseline=tuple(readout.probabilities(baseline)[0].tolist()),
+            baseline=tuple(readout.behaviour(baseline.asked)[0].tolist()),
             baseline_top=top_tokens(self.engine, request.run, baseline)[0],
             arms=measured,
             effect=_effect(planned, baseline, along, chance),
@@ -229,14 +227,9 @@ class Answers:
         )
 
 
-def _effect(
-    planned: Plan,
-    baseline: Float[np.ndarray, "one vocab"],
-    along: list[Float[np.ndarray, "waypoint vocab"]],
-    chance: Float[np.ndarray, "control vocab"],
-) -> Effect | None:
-    read = planned.readout.probabilities
-    for move, p in zip(planned.arms, along, strict=True):
+def _effect(planned: Plan, baseline: NextTokens, along: list[NextTokens], chance: NextTokens) -> Effect | None:
+    read = planned.readout.behaviour
+    for move, said in zip(planned.arms, along, strict=True):
         if move.arm == "manifold":
-            return effect_of(planned.aim, read(baseline)[0], read(p), read(chance))
+            return effect_of(planned.aim, read(baseline.asked)[0], read(said.asked), read(chance.asked))
     return None

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from explorer.errors import RequestError
+from explorer.lm.next_tokens import NextTokens
 from explorer.lm.rows import Prefix
 from explorer.steering.checks_protocol import (
     AcrossPrompts,
@@ -23,7 +24,7 @@ from explorer.steering.checks_protocol import (
     SweepRequest,
 )
 from explorer.steering.engine import Engine
-from explorer.steering.measure import divergence, safe_distance
+from explorer.steering.measure import safe_distance
 from explorer.steering.moves import Move, off_curve
 from explorer.steering.pairs import PairSettings, Trial, from_context
 from explorer.steering.planning import Plan, check_readout, check_strength, check_waypoints, plan, top_tokens
@@ -40,7 +41,7 @@ class Across(NamedTuple):
 
 
 def across_prompts(engine: Engine, request: CheckRequest) -> Across:
-    """Repeat a move from stored contexts of its first value, and go to the next value from the same ones.
+    """Repeat a move from stored contexts of its first value, where it is asked for, and go to the next value from them.
 
     Neither where the path does not end at a value with a place, where its first value has no context, or where there is
     no behaviour manifold to hold the answers against.
@@ -57,7 +58,9 @@ def across_prompts(engine: Engine, request: CheckRequest) -> Across:
     trials = [
         trial
         for text in contexts
-        for trial in from_context(engine, prepared, engine.read_ids(text), aim.start, ends, settings)
+        for trial in from_context(
+            engine, prepared, engine.read_ids(text, engine.moved(request, text)), aim.start, ends, settings
+        )
     ]
     return Across(*(_told(trials, end, planned.readout.names) for end in (ends[0], ends[-1])))
 
@@ -85,8 +88,8 @@ def sweep(engine: Engine, request: SweepRequest) -> SweepReply:
         raise RequestError("end", repr(request.end), "a place that one of the readout's values belongs to")
     doses = np.array(request.strengths)[:, None, None]
     moved = [(doses * move.displacement).reshape(-1, move.displacement.shape[1]) for move in planned.arms]
-    base, *along = engine.next_probabilities(planned.prompt.prefix, moved)
-    read, target = planned.readout.probabilities, planned.aim.target
+    base, *along = engine.next_tokens(planned.prompt.prefix, moved, planned.readout.tokens)
+    target = planned.aim.target
     return SweepReply(
         fingerprint=engine.subject.fingerprint,
         run=request.run,
@@ -94,11 +97,10 @@ def sweep(engine: Engine, request: SweepRequest) -> SweepReply:
         target=planned.readout.names[target],
         strengths=request.strengths,
         positions=request.positions,
-        baseline=float(read(base)[0, target]),
+        baseline=float(planned.readout.behaviour(base.asked)[0, target]),
         safe=safe_distance(planned.prepared, planned.prompt.prefix.residual),
         arms=tuple(
-            _sweep_arm(engine, request, planned, *found, base[0])
-            for found in zip(planned.arms, moved, along, strict=True)
+            _sweep_arm(engine, request, planned, *found) for found in zip(planned.arms, moved, along, strict=True)
         ),
     )
 
@@ -150,12 +152,13 @@ def log_probability(
     token_ids: Sequence[int],
 ) -> Float[np.ndarray, "row"]:
     """Sum of the log-probabilities of some tokens after a prompt, under each displaced row (methods.md section 5)."""
-    steps = engine.steps(prefix, rows, every_token=request.where == "generated", skip_special=request.skip_special)
+    every = request.where == "generated"
+    steps = engine.steps(prefix, rows, every_token=every, tokens=len(token_ids), skip_special=request.skip_special)
     total = np.zeros(len(rows))
     for number, token in enumerate(token_ids):
         if number:
             steps.feed(np.full(len(rows), token_ids[number - 1], np.int64))
-        total += steps.step()[:, token]
+        total += steps.logprob(token)
     return np.minimum(total, 0.0)
 
 
@@ -200,17 +203,16 @@ def _sweep_arm(
     planned: Plan,
     move: Move,
     moved: Float[np.ndarray, "cell d_model"],
-    p: Float[np.ndarray, "cell vocab"],
-    baseline: Float[np.ndarray, "vocab"],
+    said: NextTokens,
 ) -> SweepArm:
     prepared, residual, target = planned.prepared, planned.prompt.prefix.residual, planned.aim.target
     width = len(request.positions)
-    top = top_tokens(engine, request.run, p)
+    top = top_tokens(engine, request.run, said)
     return SweepArm(
         arm=move.arm,
-        p_target=_grid(planned.readout.probabilities(p)[:, target], width),
+        p_target=_grid(planned.readout.behaviour(said.asked)[:, target], width),
         off_manifold=_grid(off_curve(prepared.manifold, residual, moved) / prepared.spread, width),
-        kl=_grid(divergence(p, baseline), width),
+        kl=_grid(said.kl, width),
         top=tuple(top[first : first + width] for first in range(0, len(top), width)),
     )
 

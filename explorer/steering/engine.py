@@ -22,11 +22,14 @@ from explorer.errors import RequestError
 from explorer.lm.activations import added_token_ids
 from explorer.lm.lens import direction_logits
 from explorer.lm.load import LoadedModel
+from explorer.lm.next_tokens import NextTokens, read_next
 from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_every, read_last, read_prefix
 from explorer.lm.sae import Sae
+from explorer.lm.sampling import choose_tokens
 from explorer.lm.score import read_scored
 from explorer.records import SubjectInfo, Vocabulary
 from explorer.runs.run import Run
+from explorer.steering.kept import Kept
 from explorer.steering.natural import Prepared, prepare
 from explorer.steering.protocol import ChatMessage, Kind, PathRequest, PromptToken
 from explorer.steering.refusal import Refusal, overflow
@@ -102,9 +105,10 @@ class Engine:
         self.subject = subject
         self.runs = dict(runs)
         self.limits = limits
-        self._prepared: dict[tuple[str, int], Prepared] = {}
+        self._prepared: Kept[tuple[str, int], Prepared] = Kept(_KEPT_CLUSTERS)
         self._vocabularies: dict[str, Vocabulary] = {}
-        self._prefixes: dict[tuple[tuple[int, ...], tuple[int, ...]], Prefix] = {}
+        self._prefixes: Kept[tuple[tuple[int, ...], tuple[int, ...]], Prefix] = Kept(_KEPT_PROMPTS)
+        self._prompt_texts: Kept[tuple[int, ...], list[str]] = Kept(_KEPT_PROMPTS)
         self._special = added_token_ids(subject.loaded.tokenizer)
         self.bos = _bos(subject.loaded)
         """Token that the tokenizer puts before every text, None where it puts none."""
@@ -146,17 +150,7 @@ class Engine:
             Refusal: no such run.
             RequestError: no such cluster.
         """
-        key = (run, cluster)
-        if key not in self._prepared:
-            found = self.run(run)
-            count = len(found.manifest.clusters)
-            if not 0 <= cluster < count:
-                raise RequestError("cluster", str(cluster), f"0 to {count - 1}")
-            made = prepare(found.summary(cluster), found.cluster(cluster), self.tokenize, self.bos, self.read_texts)
-            if len(self._prepared) >= _KEPT_CLUSTERS:
-                self._prepared.pop(next(iter(self._prepared)))
-            self._prepared[key] = made
-        return self._prepared[key]
+        return self._prepared.get((run, cluster), lambda: self._prepare(self.run(run), cluster))
 
     def read(self, asked: PathRequest, *, room: int = 0) -> Prompt:
         """Read a request's prompt as harvested text is read, or through the model's chat template.
@@ -170,16 +164,23 @@ class Engine:
                 is made of messages that the model does not take.
         """
         ids = self._ids("prompt", asked.prompt if asked.chat is None else self._chat(asked.chat, asked.prompt), room)
-        special = [token in self._special for token in ids]
-        free = [index for index, skip in enumerate(special) if not (skip and asked.skip_special)]
-        if not free:
-            raise RequestError("prompt", "special tokens only", "a token that may be steered")
-        moved = free if asked.where == "all_prompt" else free[-1:]
+        moved = self.moved(asked, ids)
         shown = tuple(
-            PromptToken(text=text, steered=index in moved, special=special[index])
-            for index, text in enumerate(token_texts(self.decode, ids))
+            PromptToken(text=text, steered=index in moved, special=ids[index] in self._special)
+            for index, text in enumerate(self._prompt_texts.get(tuple(ids), lambda: token_texts(self.decode, ids)))
         )
         return Prompt(self.read_ids(ids, moved), ids, shown)
+
+    def moved(self, asked: PathRequest, ids: list[int]) -> list[int]:
+        """Positions of a prompt at which a request steers, ascending.
+
+        Raises:
+            RequestError: there is none.
+        """
+        free = [index for index, token in enumerate(ids) if not (asked.skip_special and token in self._special)]
+        if not free:
+            raise RequestError("prompt", "special tokens only", "a token that may be steered")
+        return free if asked.where == "all_prompt" else free[-1:]
 
     def encode(self, text: str) -> Encoded:
         """Read a text once, as harvested text is read, and tell which features fire on each of its tokens.
@@ -229,15 +230,11 @@ class Engine:
 
     def read_ids(self, token_ids: list[int], moved: Sequence[int] = (-1,)) -> Prefix:
         """Read token ids up to the first position that is moved; the last few texts are kept as read."""
-        key = tuple(token_ids), tuple(moved)
-        found = self._prefixes.pop(key, None)
-        if found is None:
-            ids = torch.tensor([token_ids], device=self.subject.loaded.device)
-            found = read_prefix(self.subject.place, ids, moved)
-        self._prefixes[key] = found
-        if len(self._prefixes) > _KEPT_PROMPTS:
-            self._prefixes.pop(next(iter(self._prefixes)))
-        return found
+
+        def read() -> Prefix:
+            return read_prefix(self.subject.place, torch.tensor([token_ids], device=self.subject.loaded.device), moved)
+
+        return self._prefixes.get((tuple(token_ids), tuple(moved)), read)
 
     def read_texts(
         self, texts: list[list[int]]
@@ -248,18 +245,26 @@ class Engine:
         back = np.argsort(np.concatenate(parts))
         return np.concatenate([states for states, _ in read])[back], np.concatenate([p for _, p in read])[back]
 
-    def next_probabilities(
-        self, prefix: Prefix, displacements: list[Float[np.ndarray, "_ d_model"]]
-    ) -> list[Float[np.ndarray, "_ vocab"]]:
-        """Next-token probabilities of the unsteered row and of every displaced row: one batch, split as given.
+    def next_tokens(
+        self,
+        prefix: Prefix,
+        displacements: list[Float[np.ndarray, "_ d_model"]],
+        tokens: Int64[np.ndarray, "token"],
+    ) -> list[NextTokens]:
+        """What the unsteered row and every displaced row say next: one batch, split as given.
+
+        Args:
+            prefix: the prompt, read.
+            displacements: what is added, row by row.
+            tokens: whose probabilities are asked for.
 
         Raises:
             Refusal: a row's logits are not finite.
             HookNotFired: the edit did not happen.
         """
         rows = np.concatenate([np.zeros((1, len(prefix.residual))), *displacements])
-        p = _probabilities(next_rows(self.subject.place, prefix, self._tensor(rows)).logits)
-        return np.split(p, np.cumsum([1, *(len(part) for part in displacements)])[:-1])
+        logits = _finite(next_rows(self.subject.place, prefix, self._tensor(rows)).logits)
+        return read_next(logits, tokens).split([1, *map(len, displacements)])
 
     def feature_logits(self, feature: int) -> Float[np.ndarray, "vocab"]:
         """What a feature's direction adds to every token's logit by itself, less the mean; see ``direction_logits``.
@@ -280,12 +285,13 @@ class Engine:
         displacement: Float[np.ndarray, "row d_model"],
         *,
         every_token: bool,
+        tokens: int,
         skip_special: bool = True,
     ) -> "EngineSteps":
-        """Write on from a prompt, one displaced row each; ``every_token`` moves each token that is fed back too."""
+        """Write at most ``tokens`` tokens on from a prompt, one displaced row each; ``every_token`` moves those too."""
         keep = self._special if skip_special else frozenset[int]()
         rows = self._tensor(displacement)
-        decoder = Decoder(self.subject.place, prefix, rows, every_token=every_token, keep=keep)
+        decoder = Decoder(self.subject.place, prefix, rows, every_token=every_token, tokens=tokens, keep=keep)
         return EngineSteps(decoder, self.subject.loaded.device)
 
     def phrase(self, asked: PathRequest, phrase: str) -> list[int]:
@@ -311,6 +317,12 @@ class Engine:
     def kind(self) -> Kind:
         """Whether the model takes messages."""
         return "instruct" if self.subject.loaded.tokenizer.chat_template else "base"
+
+    def _prepare(self, run: Run, cluster: int) -> Prepared:
+        count = len(run.manifest.clusters)
+        if not 0 <= cluster < count:
+            raise RequestError("cluster", str(cluster), f"0 to {count - 1}")
+        return prepare(run.summary(cluster), run.cluster(cluster), self.tokenize, self.bos, self.read_texts)
 
     def _ids(self, field: str, text: str | list[int], room: int) -> list[int]:
         """Token ids of a request's text, special tokens included; refused where they are none or too many."""
@@ -376,14 +388,23 @@ class EngineSteps:
         """Tokens of each row at which the edit was applied."""
         return np.asarray(self._decoder.fired.cpu().numpy())
 
-    def step(self) -> Float[np.ndarray, "row vocab"]:
-        """Log-probabilities after the newest token.
+    def choose(self, temperature: float, draw: float) -> tuple[Int64[np.ndarray, "row"], Float[np.ndarray, "row"]]:
+        """The token that each row goes on with, see ``choose_tokens``, and its log-probability.
 
         Raises:
             Refusal: the logits are not finite.
             HookNotFired: an edit was due and did not happen.
         """
-        return np.asarray(torch.log_softmax(_finite(self._decoder.step()), dim=-1).cpu().numpy())
+        logprobs = self._logprobs()
+        chosen = choose_tokens(logprobs, temperature, draw)
+        return chosen.cpu().numpy(), logprobs.gather(1, chosen[:, None])[:, 0].cpu().numpy()
+
+    def logprob(self, token_id: int) -> Float[np.ndarray, "row"]:
+        """Log-probability that each row goes on with a token; raises as ``choose``."""
+        return np.asarray(self._logprobs()[:, token_id].cpu().numpy())
+
+    def _logprobs(self) -> Float[Tensor, "row vocab"]:
+        return torch.log_softmax(_finite(self._decoder.step()), dim=-1)
 
     def feed(self, token_ids: Int64[np.ndarray, "row"]) -> None:
         """Give each row the token that it continues with."""

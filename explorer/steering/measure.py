@@ -1,10 +1,12 @@
 """From next-token probabilities along a path to everything that a reply says of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
+from explorer.lm.next_tokens import NextTokens
 from explorer.maths.behaviour import (
     nearest_behaviour,
     path_isometry,
@@ -22,7 +24,6 @@ from explorer.steering.readout import Readout
 _CONTROL_FACTOR = 2.0
 _METER_STRENGTHS = 33
 _METER_POSITIONS = 11
-_LEAST_P = 1e-30
 
 
 @dataclass(frozen=True)
@@ -88,43 +89,43 @@ def distinguishable(shift: float, control: float) -> bool:
     return shift > _CONTROL_FACTOR * control
 
 
-def divergence(p: Float[np.ndarray, "row vocab"], base: Float[np.ndarray, "vocab"]) -> Float[np.ndarray, "row"]:
-    """Kullback-Leibler divergence of each row from the base, in nats."""
-    ratio = np.log(np.maximum(p, _LEAST_P)) - np.log(np.maximum(base, _LEAST_P))
-    return np.asarray(np.maximum((p * ratio).sum(axis=1, dtype=np.float64), 0.0))
-
-
-def arm_behaviour(
+def arm_behaviours(
     prepared: Prepared,
     readout: Readout,
     residual: Float[np.ndarray, "d_model"],
     path: Path,
     aim: Aim,
-    move: Move,
-    p: Float[np.ndarray, "waypoint vocab"],
-    baseline: Float[np.ndarray, "vocab"],
-    top: tuple[TopToken, ...],
-) -> ArmBehaviour:
-    """Everything that a reply says of one arm."""
-    behaviour = readout.probabilities(p)
+    moves: Sequence[Move],
+    said: Sequence[NextTokens],
+    top: Sequence[tuple[TopToken, ...]],
+) -> tuple[ArmBehaviour, ...]:
+    """Everything that a reply says of its arms; what is measured point by point is measured at all points at once."""
+    behaviour, waypoints = readout.behaviour(np.concatenate([one.asked for one in said])), len(path.u)
     natural = prepared.natural if readout is prepared.readout else None
     answers = None if natural is None else nearest_behaviour(natural, behaviour)
-    state = nearest_on_curve(prepared.manifold, coordinates(prepared.manifold, residual + move.displacement))
-    return ArmBehaviour(
-        arm=move.arm,
-        repeat=move.repeat,
-        coordinate=tuple(path.u.tolist()) if move.arm == "manifold" else None,
-        probabilities=tuple(map(tuple, behaviour.tolist())),
-        top=top,
-        off_manifold=tuple((state.distance / prepared.spread).tolist()),
-        kl=tuple(divergence(p, baseline).tolist()),
-        e_bc=None if answers is None else float(answers.distance.sum()),
-        reach=reach_of(readout, aim, path, behaviour),
-        hook_fired=len(p),
-        state_coordinate=tuple(state.coordinate.tolist()),
-        answer_coordinate=None if answers is None else tuple(answers.coordinate.tolist()),
-        isometry=path_isometry(move.displacement, behaviour, stops_of(path, _places(readout))),
-    )
+    moved = np.concatenate([move.displacement for move in moves])
+    state = nearest_on_curve(prepared.manifold, coordinates(prepared.manifold, residual + moved))
+    off, stops = state.distance / prepared.spread, stops_of(path, _places(readout))
+
+    def told(number: int, move: Move) -> ArmBehaviour:
+        mine = slice(number * waypoints, (number + 1) * waypoints)
+        return ArmBehaviour(
+            arm=move.arm,
+            repeat=move.repeat,
+            coordinate=tuple(path.u.tolist()) if move.arm == "manifold" else None,
+            probabilities=tuple(map(tuple, behaviour[mine].tolist())),
+            top=top[number],
+            off_manifold=tuple(off[mine].tolist()),
+            kl=tuple(said[number].kl.tolist()),
+            e_bc=None if answers is None else float(answers.distance[mine].sum()),
+            reach=reach_of(readout, aim, path, behaviour[mine]),
+            hook_fired=waypoints,
+            state_coordinate=tuple(state.coordinate[mine].tolist()),
+            answer_coordinate=None if answers is None else tuple(answers.coordinate[mine].tolist()),
+            isometry=path_isometry(move.displacement, behaviour[mine], stops),
+        )
+
+    return tuple(told(number, move) for number, move in enumerate(moves))
 
 
 def meter_of(prepared: Prepared, residual: Float[np.ndarray, "d_model"], path: Path, largest: float) -> Meter:

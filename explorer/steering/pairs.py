@@ -146,7 +146,8 @@ def _batch(
                           count=_CONTROLS)  # fmt: skip
         planned.append((end, path, arms))
         rows += [*(move.displacement for move in arms), chance]
-    behaviours = iter([prepared.readout.probabilities(p) for p in engine.next_probabilities(prefix, rows)])
+    readout = prepared.readout
+    behaviours = (readout.behaviour(said.asked) for said in engine.next_tokens(prefix, rows, readout.tokens))
     baseline = next(behaviours)[0]
     trials = []
     for end, path, arms in planned:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from explorer.errors import RequestError
+from explorer.lm.next_tokens import NextTokens
 from explorer.maths.steering import Path
 from explorer.steering.engine import Engine, Prompt
 from explorer.steering.measure import Aim, aim_of
@@ -93,11 +94,10 @@ def check_readout(readout: Readout) -> None:
         raise RequestError("values", "none, and the cluster names none", "readout values")
 
 
-def top_tokens(engine: Engine, run: str, p: Float[np.ndarray, "row vocab"]) -> tuple[TopToken, ...]:
+def top_tokens(engine: Engine, run: str, said: NextTokens) -> tuple[TopToken, ...]:
     """Likeliest next token of each row."""
-    texts, best = engine.vocabulary(run), p.argmax(axis=1)
-    largest = p[np.arange(len(p)), best].tolist()
+    texts = engine.vocabulary(run)
     return tuple(
         TopToken(text=texts.text(token) if token < len(texts) else "", probability=min(most, 1.0))
-        for token, most in zip(best.tolist(), largest, strict=True)
+        for token, most in zip(said.likeliest.tolist(), said.probability.tolist(), strict=True)
     )

@@ -30,20 +30,28 @@ class Readout:
 
     def probabilities(self, p: Float[np.ndarray, "row vocab"]) -> Float[np.ndarray, "row behaviour"]:
         """Sum next-token probabilities over each value's tokens; the rest is "other", last."""
-        told, tokens, starts = self._gathered
+        return self.behaviour(p[:, self.tokens])
+
+    def behaviour(self, p: Float[np.ndarray, "row token"]) -> Float[np.ndarray, "row behaviour"]:
+        """The same of the probabilities of ``tokens`` alone."""
+        told, starts = self._begin
         sums = np.zeros((len(p), len(self.token_ids)), dtype=p.dtype)
         if len(told):
-            sums[:, told] = np.add.reduceat(p[:, tokens], starts, axis=1)
+            sums[:, told] = np.add.reduceat(p, starts, axis=1)
         other = np.clip(1.0 - sums.sum(axis=1, keepdims=True), 0.0, 1.0)
         return np.asarray(np.clip(np.concatenate([sums, other], axis=1), 0.0, 1.0))
 
     @cached_property
-    def _gathered(self) -> tuple[Int64[np.ndarray, "told"], Int64[np.ndarray, "token"], Int64[np.ndarray, "told"]]:
-        """Values that have tokens; all their tokens in a row; where each value's begin there."""
+    def tokens(self) -> Int64[np.ndarray, "token"]:
+        """Tokens that count as some value, one value's after the other's."""
+        return np.array([token for ids in self.token_ids for token in ids], dtype=np.int64)
+
+    @cached_property
+    def _begin(self) -> tuple[Int64[np.ndarray, "told"], Int64[np.ndarray, "told"]]:
+        """Values that have tokens, and where each one's begin among all."""
         told = np.array([index for index, ids in enumerate(self.token_ids) if ids], dtype=np.int64)
-        tokens = np.array([token for ids in self.token_ids for token in ids], dtype=np.int64)
         starts = np.cumsum([0, *(len(self.token_ids[index]) for index in told)])[:-1]
-        return told, tokens, starts.astype(np.int64)
+        return told, starts.astype(np.int64)
 
     def nearest(self, u: float, *, closed: bool) -> int | None:
         """The value whose coordinate is nearest to u, None where no class has one."""

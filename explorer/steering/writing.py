@@ -15,8 +15,8 @@ from explorer.steering.text import Decode, TextStream
 class Steps(Protocol):
     """A model that writes, one token of every row a step."""
 
-    def step(self) -> Float[np.ndarray, "row vocab"]:
-        """Log-probabilities after the newest token."""
+    def choose(self, temperature: float, draw: float) -> tuple[Int64[np.ndarray, "row"], Float[np.ndarray, "row"]]:
+        """The token that each row goes on with, see ``choose_tokens``, and its log-probability."""
 
     def feed(self, token_ids: Int64[np.ndarray, "row"]) -> None:
         """Give each row the token that it continues with."""
@@ -66,12 +66,11 @@ def write(
     """
     columns = [_Column(row, number, TextStream(decode, prompt_ids)) for number, row in enumerate(rows)]
     for index in range(max_tokens):
-        logprobs = steps.step()
-        chosen = _choose(logprobs, temperature, float(rng.random()))
+        chosen, logprob = steps.choose(temperature, float(rng.random()))
         for column in columns:
             if column.finish is None:
-                token = int(chosen[column.number])
-                yield from _tell(column, index, token, float(logprobs[column.number, token]), ends, steps)
+                token, told = int(chosen[column.number]), float(logprob[column.number])
+                yield from _tell(column, index, token, told, ends, steps)
             if column.finish is None and index == max_tokens - 1:
                 yield _close(column, "length", steps)
         if all(column.finish for column in columns):
@@ -82,16 +81,6 @@ def write(
         finish={column.row: column.finish or "length" for column in columns},
         tokens=sum(column.tokens for column in columns),
     )
-
-
-def _choose(logprobs: Float[np.ndarray, "row vocab"], temperature: float, draw: float) -> Int64[np.ndarray, "row"]:
-    """The likeliest token, or the one at a share ``draw`` of the tempered distribution's mass."""
-    if temperature == 0.0:
-        return np.asarray(logprobs.argmax(axis=1), dtype=np.int64)
-    scaled = logprobs.astype(np.float64) / temperature
-    weight = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    mass = weight.cumsum(axis=1)
-    return np.asarray((mass <= draw * mass[:, -1:]).sum(axis=1), dtype=np.int64)
 
 
 def _tell(

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -11,7 +11,7 @@ from explorer.app.links import Links
 from explorer.app.pages.route import page_at
 from explorer.app.shares import ShareStore
 from explorer.app.site import Site
-from explorer.app.state import KEYS, View, decode
+from explorer.app.state import COLORS, KEYS, View, decode
 from explorer.runs.catalog import scan
 from explorer.runs.run import open_run
 from tests.app.conftest import write_steerable_run
@@ -19,6 +19,9 @@ from tests.app.fake_host import FakeHost
 from tests.app.tour_data import write_tour
 
 LINKS: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data" / "golden" / "links.json").read_text())
+CHOICES = {name: get_args(kind) for name, kind in get_type_hints(View).items() if get_origin(kind) is Literal}
+CHOICES["color"] = COLORS
+"""Fields of a view that take one of a few words."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,13 @@ def test_a_link_of_an_earlier_version_opens(site: Site, link: dict[str, Any]) ->
     assert "could not be read" not in str(page.body)
 
 
-def test_no_key_that_a_link_had_has_gone() -> None:
+def test_every_key_of_a_link_stands_here_and_none_has_gone() -> None:
     """A key that is new comes here together with a link of the version that brings it."""
     named = {name for link in LINKS for name in link["view"]}
-    assert named <= set(KEYS)
+    assert named == set(KEYS)
+
+
+@pytest.mark.parametrize("name", sorted(CHOICES))
+def test_every_choice_that_a_link_can_make_stands_here(name: str) -> None:
+    made = {link["view"][name] for link in LINKS if name in link["view"]}
+    assert made | {getattr(View(), name)} >= set(CHOICES[name])

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from tests.app.test_pages import components, site_of
 
 RING, YEARS = 0, 1
 PATH = "/run/planted/cluster/0"
+GOLDEN = Path(__file__).resolve().parents[1] / "data" / "golden"
 Codes = arrays(np.float32, st.integers(0, 40), elements=st.floats(0, 100, width=32))
 
 
@@ -113,6 +115,23 @@ def test_the_page_shows_the_links_feature_and_the_first_of_the_core_otherwise(ru
     geometry = run.cluster(RING)
     for color, feature in (("feature-5", 5), ("feature-99999", 0), ("coordinate", 0)):
         assert atom_feature(geometry, color) == feature
+
+
+def test_a_feature_leads_to_neuronpedia_where_its_sae_is_there(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+    site = site_of(runs_folder, tmp_path / "s.sqlite")
+    body = json.loads(to_json(list(page_at(site, PATH, "").body)))
+    links = [one["props"] for one in components(body, "A") if "neuronpedia" in str(one["props"])]
+    atoms = run.cluster(RING).atoms.tolist()
+    assert [link["href"] for link in links] == [f"https://www.neuronpedia.org/planted/2-rings/{atom}" for atom in atoms]
+    assert {(link["target"], link["rel"]) for link in links} == {("_blank", "noopener noreferrer")}
+
+
+def test_a_run_of_before_has_no_such_column(tmp_path: Path) -> None:
+    shutil.copytree(GOLDEN / "run-v1", tmp_path / "old")
+    site = site_of(tmp_path, tmp_path / "s.sqlite")
+    body = json.dumps(json.loads(to_json(list(page_at(site, "/run/old/cluster/0", "").body))))
+    assert "top tokens" in body
+    assert "Neuronpedia" not in body
 
 
 def test_without_picks_tokens_from_all_along_are_shown(run: Run) -> None:

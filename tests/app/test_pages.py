@@ -381,6 +381,7 @@ def test_a_stored_result_is_replayed_without_host_and_without_run(runs_folder: P
     page = shown(alone, f"/s/{share}")
     assert "A stored result" in page
     assert '"position":0.25' in page
+    assert "last token" in page
     checked = {
         name: found.data["reply"]
         for name in ("check", "sweep", "phrases")

@@ -28,15 +28,15 @@ def test_three_works_are_timed_beside_plain_ones() -> None:
 def test_every_row_writes_every_token_and_every_token_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[int] = []
     fired: list[int] = []
-    step = EngineSteps.step
+    choose = EngineSteps.choose
 
-    def counted(self: EngineSteps) -> np.ndarray:
-        found = step(self)
-        rows.append(len(found))
+    def counted(self: EngineSteps, temperature: float, draw: float) -> tuple[np.ndarray, np.ndarray]:
+        found = choose(self, temperature, draw)
+        rows.append(len(found[0]))
         fired.append(int(self.fired.max()))
         return found
 
-    monkeypatch.setattr(EngineSteps, "step", counted)
+    monkeypatch.setattr(EngineSteps, "choose", counted)
     time_steering(ALMANAC, SHORT)
     assert set(rows) == {len(ARMS), len(ARMS) + 1}
     assert rows.count(len(ARMS) + 1) == (SHORT.rounds + 1) * SHORT.tokens

@@ -200,6 +200,9 @@ def test_features_are_sorted_chosen_and_asked(page: Page, app: App, watch: Watch
     assert app.host.asked == 1
     assert name.get_attribute("aria-pressed") == "true"
     assert "color=feature-5" in page.url
+    page.evaluate("addEventListener('click', (event) => event.preventDefault(), { once: true })")
+    page.locator("#features tbody tr[data-feature='3'] a").click()
+    assert "color=feature-5" in page.url, "a link to elsewhere chooses no feature"
     keep(page, "manifold-feature")
 
     link = page.url
@@ -255,6 +258,7 @@ def test_cards_are_copied_as_data(page: Page, context: BrowserContext, app: App,
     assert features[1][0] == "core 0"
     assert len(features) == 1 + len(run.cluster(0).atoms)
     assert len(features[1][7].split(",")) == 16
+    assert features[1][9] == "https://www.neuronpedia.org/planted/2-rings/0"
     assert ["core 0", "Monday"] in [row[:2] for row in copied("strips")]
     assert "variance explained" in [row[0] for row in copied("numbers")]
     assert ["model", "planted/rings"] in copied("provenance")

@@ -113,6 +113,9 @@ def test_the_whole_story(page: Page, context: BrowserContext, app: App, watch: W
     assert link is not None
     assert re.search(r"/s/[\w-]{22}$", link)
 
+    marked = page.locator(".as-read mark").all_inner_texts()
+    assert marked
+
     app.host.alive = False
     asked_before = app.host.asked
     other = watched(context, watch)
@@ -121,6 +124,7 @@ def test_the_whole_story(page: Page, context: BrowserContext, app: App, watch: W
     wait(other, "() => [...document.querySelectorAll('#streams .end')].every((n) => n.textContent)")
     assert [text.strip() for text in other.locator(".answer-word").all_inner_texts()] == words
     assert other.locator("#streams .said").all_inner_texts() == said
+    assert other.locator(".as-read mark").all_inner_texts() == marked
     other.wait_for_selector("#cloud canvas")
     keep(other, "shared-dark")
     assert app.host.asked == asked_before

@@ -31,6 +31,19 @@ SWIPE = """([from, to]) => {
   send("touchend", [], to);
 }"""
 
+UNDER_A_SHEET = """() => {
+  const sheet = document.getElementById("keys-sheet"), button = sheet.querySelector("button");
+  const space = () => {
+    button.dispatchEvent(new KeyboardEvent("keydown", { key: " ", bubbles: true }));
+    return window.mx.tour.step();
+  };
+  sheet.showModal();
+  const open = space();
+  sheet.close();
+  return [open, space()];
+}"""
+"""Press a space on the sheet's button while it is open, and at once when it is closed: the step after each."""
+
 
 def heading(page: Page, title: str) -> None:
     expect(page.locator(".slide-text h1")).to_have_text(title, timeout=PATIENCE_MS)
@@ -73,6 +86,13 @@ def test_a_tour_is_found_stepped_and_left_and_asks_nothing(page: Page, app: App,
     page.wait_for_selector("a.run-card")
     assert app.host.asked == 0
     assert watch.problems == []
+
+
+def test_an_open_sheet_takes_the_keys_and_a_closed_one_gives_them_back_at_once(page: Page, app: App) -> None:
+    page.goto(f"{app.url}/tour/days?v=1")
+    heading(page, "Words")
+    assert page.evaluate(UNDER_A_SHEET) == [0, 1]
+    heading(page, "Firing")
 
 
 def test_the_recorded_handle_walks_by_itself_until_it_is_taken(page: Page, app: App, watch: Watch) -> None:

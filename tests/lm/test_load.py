@@ -101,10 +101,10 @@ def test_a_path_without_a_folder_is_not_looked_up_as_an_id(no_network: None, pat
         load_model(path)
 
 
-@pytest.mark.parametrize("device", ["no-such-device", "cuda:99", "meta"])
-def test_a_device_that_is_not_there_is_told(tmp_path: Path, device: str) -> None:
-    with pytest.raises(SubjectError, match=f"device: found '{device}', wanted cpu"):
-        load_model(saved(tmp_path), device=device)
+@pytest.mark.parametrize("absent", ["no-such-device", "cuda:99", "meta"])
+def test_a_device_that_is_not_there_is_told(tmp_path: Path, absent: str) -> None:
+    with pytest.raises(SubjectError, match=f"device: found '{absent}', wanted cpu"):
+        load_model(saved(tmp_path), device=absent)
 
 
 def sae(value: float = 0.5) -> Sae:

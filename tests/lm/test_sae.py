@@ -139,14 +139,15 @@ def test_an_unknown_input_scale_is_an_error_and_not_a_guess(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("architecture", ["standard", "topk", "jumprelu", "batchtopk"])
 def test_what_is_written_is_what_is_read(tmp_path: Path, architecture: str) -> None:
-    sae = make_sae(architecture, apply_b_dec_to_input=False, hook_name="blocks.2.hook_resid_post", model_name="tiny")
+    names = {"hook_name": "blocks.2.hook_resid_post", "model_name": "tiny", "neuronpedia_id": "tiny/2-res"}
+    sae = make_sae(architecture, apply_b_dec_to_input=False, **names)
     save_sae(tmp_path / "sae", sae)
     read = load_sae(tmp_path / "sae")
     assert sorted(file.name for file in (tmp_path / "sae").iterdir()) == ["cfg.json", "sae_weights.safetensors"]
     assert {name: tensor.tolist() for name, tensor in read.tensors().items()} == {
         name: tensor.tolist() for name, tensor in sae.tensors().items()
     }
-    for field in ("architecture", "k", "apply_b_dec_to_input", "normalize_activations", "hook_name", "model_name"):
+    for field in ("architecture", "k", "apply_b_dec_to_input", "normalize_activations", *names):
         assert getattr(read, field) == getattr(sae, field)
 
 
@@ -163,6 +164,19 @@ def test_a_config_from_before_version_6_is_understood(tmp_path: Path) -> None:
     read = load_sae(write(tmp_path, config))
     assert (read.architecture, read.k, read.hook_name) == ("topk", 3, "blocks.1.hook_mlp_out")
     torch.testing.assert_close(read.encode(activations(5, 4)), make_sae("topk").encode(activations(5, 4)))
+
+
+@pytest.mark.parametrize("config", [
+    {"metadata": {"neuronpedia_id": "gemma-2-2b/12-gemmascope-res-16k"}},
+    {"neuronpedia_id": "gemma-2-2b/12-gemmascope-res-16k"},
+])  # fmt: skip
+def test_its_name_on_neuronpedia_is_read_wherever_a_version_wrote_it(tmp_path: Path, config: dict[str, object]) -> None:
+    assert load_sae(write(tmp_path, config)).neuronpedia_id == "gemma-2-2b/12-gemmascope-res-16k"
+
+
+@pytest.mark.parametrize("config", [{}, {"neuronpedia_id": None}, {"metadata": {"neuronpedia_id": None}}])
+def test_an_sae_need_not_be_on_neuronpedia(tmp_path: Path, config: dict[str, object]) -> None:
+    assert load_sae(write(tmp_path, config)).neuronpedia_id == ""
 
 
 def test_decoder_norms_that_choose_the_top_are_folded(tmp_path: Path) -> None:
@@ -206,6 +220,7 @@ BAD: dict[str, tuple[object, dict[str, torch.Tensor | None], str]] = {
     "normalisation": ({"normalize_activations": "whiten"}, {}, "whiten"),
     "flag": ({"apply_b_dec_to_input": "yes"}, {}, "apply_b_dec_to_input"),
     "reshape": ({"reshape_activations": "hook_z"}, {}, "hook_z"),
+    "neuronpedia": ({"metadata": {"neuronpedia_id": "../../evil"}}, {}, "neuronpedia_id '../../evil'"),
     "list": ([1], {}, "JSON list"),
     "width": ({"d_in": 9}, {}, "d_in 9.*5"),
     "count": ({"d_sae": 9}, {}, "d_sae 9.*12"),

@@ -23,6 +23,7 @@ TINY = {
     "llama": LlamaConfig(**_LLAMA),
     "mistral": MistralConfig(**_LLAMA),
     "qwen2": Qwen2Config(**_LLAMA),
+    "qwen2_sliding": Qwen2Config(**_LLAMA, use_sliding_window=True, sliding_window=3, max_window_layers=1),
     "gpt2": GPT2Config(
         vocab_size=32, n_embd=16, n_layer=3, n_head=2, n_positions=64, bos_token_id=1, eos_token_id=2
     ),
@@ -40,9 +41,9 @@ REFUSED = {
 }  # fmt: skip
 
 
-def tiny_model(name: str) -> PreTrainedModel:
+def tiny_model(name: str, device: str = "cpu") -> PreTrainedModel:
     """A random three-block model of d_model 16, the same at every call."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(deepcopy((TINY | REFUSED)[name]))
-    return model.eval().requires_grad_(False)
+    return model.to(device).eval().requires_grad_(False)

@@ -15,9 +15,6 @@ from explorer.maths.similarity import SIMILARITIES
 from explorer.records import NeighbourGraph, PairScore
 from tests.maths.test_cofiring import firing, to_shard
 
-CPU = torch.device("cpu")
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
-
 
 def assert_same(one: NeighbourGraph, other: NeighbourGraph) -> None:
     np.testing.assert_array_equal(one.neighbour, other.neighbour)
@@ -40,10 +37,10 @@ def few_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     min_fires=st.integers(1, 8),
 )
 def test_torch_gives_the_bytes_of_compiled_counting(
-    fires: np.ndarray, similarity: PairScore, cut: int, rows: int, min_fires: int
+    device: str, fires: np.ndarray, similarity: PairScore, cut: int, rows: int, min_fires: int
 ) -> None:
     n_features = fires.shape[1]
-    shards = TorchShards([to_shard(fires[:cut]), to_shard(fires[cut:])], CPU)
+    shards = TorchShards([to_shard(fires[:cut]), to_shard(fires[cut:])], torch.device(device))
     counted = cofiring_graph_of_shards(
         shards,
         n_features,
@@ -59,7 +56,6 @@ def test_torch_gives_the_bytes_of_compiled_counting(
     assert_same(counted, compiled)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_codes_as_dense_as_an_saes_give_the_same_graph(device: str) -> None:
     codes = draw_codes(plant_dictionary(400, rng=np.random.default_rng(0)), 3000, rng=np.random.default_rng(1))
     whole = FiringShard(codes.indptr, codes.features)
@@ -70,26 +66,26 @@ def test_codes_as_dense_as_an_saes_give_the_same_graph(device: str) -> None:
     assert_same(signed_graph(shards, offsets, 400), signed_graph(parts, offsets, 400))
 
 
-def test_pairs_of_a_few_features_are_counted_alike() -> None:
+def test_pairs_of_a_few_features_are_counted_alike(device: str) -> None:
     fires = np.random.default_rng(2).uniform(size=(300, 40)) < 0.3
     kept = np.array([30, 2, 17])
     wanted = fires[:, kept].astype(int).T @ fires[:, kept]
-    found = cofire_counts(TorchShards([to_shard(fires)], CPU), kept, 40)
+    found = cofire_counts(TorchShards([to_shard(fires)], torch.device(device)), kept, 40)
     off_diagonal = ~np.eye(3, dtype=bool)
     assert (found[off_diagonal] == wanted[off_diagonal]).all()
 
 
-def test_counts_beyond_what_half_precision_holds_are_exact() -> None:
+def test_counts_beyond_what_half_precision_holds_are_exact(device: str) -> None:
     """Single precision would lose ones from 2^24 on, half precision from 2^11 on; whole numbers do not."""
     n_tokens = 70_001
     shard = FiringShard(np.arange(0, 2 * n_tokens + 1, 2), np.tile(np.arange(2, dtype=np.uint32), n_tokens))
-    counts = TorchShards([shard], CPU).cofires(np.arange(2, dtype=np.int32), 2, 0, 2)
+    counts = TorchShards([shard], torch.device(device)).cofires(np.arange(2, dtype=np.int32), 2, 0, 2)
     assert counts.dtype == np.uint32
     assert counts.tolist() == [[n_tokens, n_tokens], [n_tokens, n_tokens]]
 
 
 @pytest.mark.parametrize("tokens", [0, 3])
-def test_shards_without_fires_count_nothing(tokens: int) -> None:
+def test_shards_without_fires_count_nothing(device: str, tokens: int) -> None:
     empty = FiringShard(np.zeros(tokens + 1, dtype=np.int64), np.zeros(0, dtype=np.uint32))
-    graph = cofiring_graph_of_shards(TorchShards([empty], CPU), 5, neighbours=4)
+    graph = cofiring_graph_of_shards(TorchShards([empty], torch.device(device)), 5, neighbours=4)
     assert (graph.neighbour == -1).all()

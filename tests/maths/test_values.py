@@ -91,7 +91,15 @@ def test_labels_and_words_say_what_was_found() -> None:
     assert label_of(_values(1, tuple(DAYS)), []) == "before Monday, Tuesday … Sunday"
     assert label_of(_values(0, ("north", "south")), []) == "north, south"
     assert label_of(_values(0, ()), ["it", "today", "is", "was"]) == "it, today, is"
-    words = shape_in_words("closed curve", _values(1, tuple(DAYS)))
-    assert words.startswith("A closed curve through 7 values, Monday to Sunday")
+    days = _values(1, tuple(DAYS))
+    before = "read just before the word comes."
+    back = f"A closed loop through 7 values: Monday to Sunday and back to Monday, {before}"
+    assert shape_in_words("closed curve", days) == back
+    assert shape_in_words("open curve", days) == f"A curve with two ends through 7 values: Monday to Sunday, {before}"
+    assert shape_in_words("open curve", _values(0, ("1", "2"))).endswith("1 to 2, read where the word stands.")
+    assert shape_in_words("blob", days).endswith("chance. It is read just before one of 7 values comes.")
+    assert shape_in_words("blob", _values(0, ("1",))).endswith("chance. It is read where its one value stands.")
+    assert shape_in_words("surface", _values(0, ())).endswith("runs through them.")
+    assert shape_in_words("closed curve", _values(0, ())).endswith("no single word has a place of its own.")
     assert label_of(_values(0, ("שני", "שלישי")), []) == "\u2068שני\u2069, \u2068שלישי\u2069"
     assert "closed" not in shape_in_words("blob", _values(0, tuple(DAYS)))

@@ -20,9 +20,11 @@ from explorer.maths.grouping import cluster_codes
 from explorer.pipeline import build as build_module
 from explorer.pipeline import code_stream
 from explorer.pipeline.build import build
+from explorer.pipeline.code_stream import CodeStream
 from explorer.pipeline.evidence import Redrawing
+from explorer.pipeline.firing import by_feature
 from explorer.pipeline.manifold import ClusterBuilder
-from explorer.records import Codes, Evidence, NeighbourGraph, silent
+from explorer.records import Clustering, Codes, Evidence, NeighbourGraph, silent
 from explorer.runs.bundle import Bundle, open_bundle
 from explorer.runs.bundle_writer import BundleWriter
 from explorer.runs.catalog import scan
@@ -308,6 +310,19 @@ def test_every_cluster_says_how_far_to_believe_it(bundle: Path, built: Path) -> 
         assert one.scores["stability"] == jaccard[:, one.id].mean()
         assert one.scores["dissolved"] == (jaccard[:, one.id] <= 0.5).mean()
         assert one.scores["chance_p"] == chance["chance_p"][one.id]
+
+
+def test_dimension_and_variance_explained_have_their_intervals_where_there_are_points_enough(
+    bundle: Path, built: Path
+) -> None:
+    assert all(one.n_sampled < 100 and one.intervals == {} for one in open_run(built).manifest.clusters)
+    opened, table = open_bundle(bundle), open_run(built).features()
+    firing = by_feature(CodeStream(opened), opened.counts.n_features)
+    clustering = Clustering(table.cluster, table.membership, np.ones(2, np.float32))
+    made = ClusterBuilder.of(opened, firing, clustering, changed(geometry={"max_points": 500})).build(0).summary
+    assert set(made.intervals) == {"intrinsic_dim", "variance_explained"}
+    numbers = {**made.scores, "intrinsic_dim": made.intrinsic_dim}
+    assert all(low < numbers[name] < high for name, (low, high) in made.intervals.items())
 
 
 def test_the_tree_of_a_run_holds_its_clusters(built: Path) -> None:

@@ -45,7 +45,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("subject")
     tiny_model("llama").save_pretrained(folder / "model")
     word_tokenizer().save_pretrained(folder / "model")
-    save_sae(folder / "sae", tiny_sae())
+    save_sae(folder / "sae", replace(tiny_sae(), neuronpedia_id="tiny/1-res"))
     (folder / "text.json").write_text(json.dumps(DOCUMENTS))
     return folder
 
@@ -112,7 +112,8 @@ def test_the_manifest_names_subject_settings_and_what_was_dropped(subject: Path,
     }
     assert bundle.extra["settings"] == SETTINGS.model_dump()
     assert bundle.extra["dropped"]["documents_without_text"] == 1
-    assert (bundle.dataset.name, bundle.dataset.n_docs, bundle.sae.architecture) == ("text.json", 4, "topk")
+    assert (bundle.dataset.name, bundle.dataset.n_docs) == ("text.json", 4)
+    assert (bundle.sae.architecture, bundle.sae.neuronpedia_id) == ("topk", "tiny/1-res")
     assert (bundle.model.layer, bundle.model.hook, bundle.model.d_model, bundle.model.n_layers) == (
         1, "resid_post", 16, 3,
     )  # fmt: skip

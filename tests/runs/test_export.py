@@ -4,6 +4,8 @@ import csv
 import hashlib
 import json
 import shutil
+import struct
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from explorer.errors import InputError, RequestError, RunError
+from explorer.maths.portrait import draw_portrait
+from explorer.maths.portrait_pixels import portrait_pixels
 from explorer.records import Vocabulary
 from explorer.runs.export import FORMULA, export_run, harmless
 from explorer.runs.run import open_run
@@ -64,6 +68,8 @@ def test_clusters_are_those_of_the_manifest(planted_run: Path, exported: Path) -
         for name in ("features", "halo", "order", "feature_order"):
             assert json.loads(row[name]) == list(getattr(summary, name))
         assert {name: float(row[name]) for name in summary.scores} == pytest.approx(summary.scores)
+        ends = summary.intervals.get("variance_explained", ("", ""))
+        assert (row["variance_explained_low"], row["variance_explained_high"]) == tuple(map(str, ends))
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -89,6 +95,34 @@ def test_portraits_are_the_run_s_own(planted_run: Path, exported: Path) -> None:
         assert (exported / name).read_bytes() == (planted_run / name).read_bytes()
 
 
+def test_portraits_as_png_are_pictures_of_the_same(planted_run: Path, tmp_path: Path) -> None:
+    run, out = open_run(planted_run), tmp_path / "out"
+    assert sorted(export_run(run, out, ["png"])) == ["thumbnails/00000.png", "thumbnails/00001.png"]
+    for summary in run.manifest.clusters:
+        data = (out / "thumbnails" / f"{summary.id:05d}.png").read_bytes()
+        geometry = run.cluster(summary.id)
+        wanted = portrait_pixels(draw_portrait(geometry.points, geometry.coordinate, geometry.curve, summary.shape))
+        np.testing.assert_array_equal(decoded(data), wanted)
+
+
+def decoded(data: bytes) -> np.ndarray:
+    """Pixels of a PNG whose rows are not filtered; every chunk's checksum must hold."""
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    chunks, at = [], 8
+    while at < len(data):
+        (length,), kind = struct.unpack(">I", data[at : at + 4]), data[at + 4 : at + 8]
+        content = data[at + 8 : at + 8 + length]
+        assert data[at + 8 + length : at + 12 + length] == struct.pack(">I", zlib.crc32(kind + content))
+        chunks.append((kind, content))
+        at += 12 + length
+    assert [kind for kind, _ in chunks] == [b"IHDR", b"IDAT", b"IEND"]
+    columns, rows, *how = struct.unpack(">IIBBBBB", chunks[0][1])
+    assert how == [8, 6, 0, 0, 0]
+    lines = np.frombuffer(zlib.decompress(chunks[1][1]), np.uint8).reshape(rows, 1 + 4 * columns)
+    assert not lines[:, 0].any()
+    return lines[:, 1:].reshape(rows, columns, 4)
+
+
 def test_the_manifest_names_every_file_and_the_run(planted_run: Path, exported: Path) -> None:
     manifest = json.loads((exported / "export.json").read_text())
     files = {path.relative_to(exported).as_posix(): path for path in exported.rglob("*") if path.is_file()}
@@ -109,7 +143,7 @@ def test_formats_are_chosen_and_an_earlier_export_is_replaced(planted_run: Path,
 
 
 def test_what_cannot_be_exported_is_refused_and_nothing_is_written(planted_run: Path, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="'parquet', wanted csv or svg"):
+    with pytest.raises(RequestError, match="'parquet', wanted csv or svg or png"):
         export_run(open_run(planted_run), tmp_path / "out", ["csv", "parquet"])
     broken = tmp_path / "broken"
     shutil.copytree(planted_run, broken)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from explorer.runs.check import Problem
 from explorer.runs.run import open_run
-from explorer.runs.show import cluster_rows, cluster_table, run_rows, run_table
+from explorer.runs.show import cluster_facts, cluster_rows, cluster_table, run_rows, run_table
 
 
 def test_run_table(planted_run: Path) -> None:
@@ -22,6 +22,8 @@ def test_run_table(planted_run: Path) -> None:
     assert table["evidence"]["resamples"] == 10
     assert table["chance_clusters"] == 1.0
     assert table["clusters"][0]["scores"]["stability"] == 0.93
+    assert table["clusters"][0]["intervals"]["variance_explained"] == [0.96, 0.98]
+    assert table["clusters"][1]["intervals"] == {}
 
 
 def test_a_run_from_before_measured_nothing() -> None:
@@ -54,8 +56,16 @@ def test_rows(planted_run: Path) -> None:
     assert [len(row) for row in rows] == [len(header)] * 2
     assert [row[header.index("stable")] for row in rows] == ["0.93", "0.55"]
     assert [row[header.index("chance p")] for row in rows] == ["0.05", "0.20"]
+    title, header, rows = cluster_facts(run, 0)
+    assert run.summary(0).label in title
+    assert run.summary(0).words in title
+    assert all(len(row) == len(header) for row in rows)
+    told = dict(rows)
+    assert told["core"].startswith("12: 0, 1, 2, ")
+    assert (told["variance_explained"], told["intrinsic_dim"]) == ("0.97 (0.96 to 0.98)", "1.1 (1.02 to 1.18)")
+    assert set(run.summary(0).scores) < told.keys()
     title, header, rows = cluster_rows(run, 0)
-    assert "core [0, 1, 2" in title
+    assert "7 values" in title
     assert [row[0] for row in rows] == list(run.summary(0).order)
     assert all(len(row) == len(header) for row in rows)
 
@@ -65,7 +75,7 @@ def test_a_terminal_is_not_written_to_by_labels(planted_run: Path) -> None:
     summary = replace(run.summary(0), label="a\x1b[2J\nb")
     run.manifest = run.manifest.model_copy(update={"clusters": (summary, *run.manifest.clusters[1:])})
     assert run_rows(run)[2][0][1] == "a\ufffd[2J\ufffdb"
-    assert "\x1b" not in cluster_rows(run, 0)[0]
+    assert "\x1b" not in cluster_facts(run, 0)[0]
 
 
 def test_a_problem_is_one_line() -> None:
@@ -77,4 +87,4 @@ def test_curves_over_atoms_are_told_in_the_order_of_their_atoms(planted_run: Pat
     scores = {"r2_at_16": 0.95, "r2_at_2": 0.5, "overlap": 2.0}
     summary = replace(run.summary(0), scores=scores)
     run.manifest = run.manifest.model_copy(update={"clusters": (summary, *run.manifest.clusters[1:])})
-    assert cluster_rows(run, 0)[0].endswith("overlap 2\nr2_at 2: 0.5, 16: 0.95")
+    assert cluster_facts(run, 0)[2][-2:] == [["overlap", "2"], ["r2_at", "0.5 by 2, 0.95 by 16"]]

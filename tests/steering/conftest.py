@@ -23,8 +23,8 @@ def chat_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine(steerable_run: Path) -> Engine:
-    return open_engine(steerable_run)
+def engine(steerable_run: Path, device: str) -> Engine:
+    return open_engine(steerable_run, device=device)
 
 
 @pytest.fixture(scope="session")

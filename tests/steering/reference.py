@@ -9,9 +9,14 @@ from explorer.lm.hooks import edit
 from explorer.lm.rows import Place
 
 
+def on(place: Place, displacement: np.ndarray) -> torch.Tensor:
+    """Displacements where the place's model is, float32."""
+    return torch.tensor(displacement, dtype=torch.float32, device=place.model.device)
+
+
 def slow_logits(place: Place, ids: list[int], displacement: np.ndarray, moved: list[int]) -> torch.Tensor:
-    """Logits at the last position, with the displacement added at the positions ``moved``."""
-    move = torch.tensor(displacement, dtype=torch.float32)
+    """Logits at the last position on the processor, with the displacement added at the positions ``moved``."""
+    move = on(place, displacement)
 
     def add(activation: torch.Tensor) -> torch.Tensor:
         changed = activation.clone()
@@ -19,7 +24,7 @@ def slow_logits(place: Place, ids: list[int], displacement: np.ndarray, moved: l
         return changed
 
     with torch.inference_mode(), edit(place.model, place.layer, place.hook, add):
-        return place.model(torch.tensor([ids])).logits[0, -1]
+        return place.model(torch.tensor([ids], device=move.device)).logits[0, -1].cpu()
 
 
 def slow_text(

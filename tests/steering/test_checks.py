@@ -84,10 +84,12 @@ def test_a_check_holds_the_manifold_against_its_controls(answers: Answers, engin
     assert effect.over_spread == pytest.approx((effect.shift - effect.control_mean) / effect.control_sd)
 
 
+@pytest.mark.parametrize("where", ["last_prompt", "all_prompt"])
 def test_other_prompts_are_contexts_of_the_first_value_and_each_energy_has_its_reach(
-    answers: Answers, engine: Engine
+    answers: Answers, engine: Engine, where: str
 ) -> None:
-    check = answers.check(CheckRequest.model_validate(asked(engine, start="Monday", waypoints=6, prompts=3)))
+    request = asked(engine, start="Monday", waypoints=6, prompts=3, where=where)
+    check = answers.check(CheckRequest.model_validate(request))
     assert check.across is not None
     assert (check.across.start, check.across.end, check.across.prompts) == ("Monday", "Thursday", 3)
     assert (check.adjacent.start, check.adjacent.end) == ("Monday", "Tuesday")
@@ -97,7 +99,7 @@ def test_other_prompts_are_contexts_of_the_first_value_and_each_energy_has_its_r
     assert all(arm.visited is None for arm in check.adjacent.arms)
     words = engine.vocabulary("planted")
     prompts = ["".join(map(words.text, text)).strip() for text in engine.prepared("planted", 0).typical(0, 3)]
-    alone = [answers.behaviour(behaviour_request(engine, prompt=prompt)) for prompt in prompts]
+    alone = [answers.behaviour(behaviour_request(engine, prompt=prompt, where=where)) for prompt in prompts]
     energies = [arm_of(reply, "manifold").e_bc for reply in alone]
     assert check.across.arms[0].e_bc.mean == pytest.approx(np.mean(energies), rel=1e-3)
     assert check.across.arms[0].e_bc.sd == pytest.approx(np.std(energies, ddof=1), rel=1e-3)

@@ -22,7 +22,7 @@ from explorer.steering.subject import open_engine
 from explorer.steering.writing import write
 from tests.lm.tiny import TINY, tiny_model
 from tests.steering.conftest import behaviour_request, steer_request
-from tests.steering.reference import slow_logits, slow_text
+from tests.steering.reference import on, slow_logits, slow_text
 
 LILY = (
     "Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, she saw a "
@@ -49,8 +49,8 @@ def test_strength_0_is_the_unsteered_row_for_every_arm(answers: Answers, engine:
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_strength_0_is_the_unsteered_row_in_a_rounded_dtype_too(steerable_run: Path, dtype: str) -> None:
-    rounded = Answers(open_engine(steerable_run, dtype=dtype))
+def test_strength_0_is_the_unsteered_row_in_a_rounded_dtype_too(steerable_run: Path, dtype: str, device: str) -> None:
+    rounded = Answers(open_engine(steerable_run, dtype=dtype, device=device))
     assert rounded.subject().dtype == dtype
     reply = rounded.behaviour(behaviour_request(rounded.engine, strength=0.0, arms=ARMS))
     assert all(set(arm.probabilities) == {reply.baseline} for arm in reply.arms)
@@ -103,7 +103,7 @@ def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:
     """Largest difference of the logits, on CPU in float32: kernels may add in another order."""
     place = engine.subject.place
     prefix = engine.read_ids(engine.tokenize("the parcel was sent on Monday"))
-    moves = torch.tensor(np.random.default_rng(0).normal(0, 2, (40, len(prefix.residual))), dtype=torch.float32)
+    moves = on(place, np.random.default_rng(0).normal(0, 2, (40, len(prefix.residual))))
     together = next_rows(place, prefix, moves).logits
     alone = torch.stack([next_rows(place, prefix, move[None]).logits[0] for move in moves])
     assert (together - alone).abs().max() < 1e-4
@@ -113,26 +113,26 @@ def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:
 def test_rows_are_what_a_whole_forward_says(engine: Engine) -> None:
     place, ids = engine.subject.place, engine.tokenize("it rained on Friday and")
     moves = np.random.default_rng(1).normal(0, 2, (5, 32))
-    fast = next_rows(place, engine.read_ids(ids), torch.tensor(moves, dtype=torch.float32)).logits
+    fast = next_rows(place, engine.read_ids(ids), on(place, moves)).logits.cpu()
     for move, logits in zip(moves, fast, strict=True):
         assert torch.allclose(slow_logits(place, ids, move, [len(ids) - 1]), logits, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize("hook", ["resid_pre", "resid_post", "attn_out", "mlp_out"])
-def test_other_architectures_agree_with_a_whole_forward(name: str, hook: str) -> None:
-    place = open_place(tiny_model(name), 1, hook)  # type: ignore[arg-type]
+def test_other_architectures_agree_with_a_whole_forward(name: str, hook: str, device: str) -> None:
+    place = open_place(tiny_model(name, device), 1, hook)  # type: ignore[arg-type]
     ids = [3, 9, 4, 17]
     moves = np.random.default_rng(2).normal(0, 1, (3, 16))
-    prefix = read_prefix(place, torch.tensor([ids]))
-    for move, logits in zip(moves, next_rows(place, prefix, torch.tensor(moves)).logits, strict=True):
+    prefix = read_prefix(place, torch.tensor([ids], device=device))
+    for move, logits in zip(moves, next_rows(place, prefix, on(place, moves)).logits.cpu(), strict=True):
         assert torch.allclose(slow_logits(place, ids, move, [3]), logits, atol=1e-4)
 
 
 def test_a_prompt_of_one_token_has_no_prefix_and_is_steered_all_the_same(engine: Engine) -> None:
     place, ids = engine.subject.place, engine.tokenize("Monday")
     move = np.random.default_rng(1).normal(0, 2, 32)
-    fast = next_rows(place, engine.read_ids(ids), torch.tensor(move[None], dtype=torch.float32)).logits[0]
+    fast = next_rows(place, engine.read_ids(ids), on(place, move[None])).logits[0].cpu()
     assert torch.allclose(slow_logits(place, ids, move, [0]), fast, atol=1e-4)
 
 
@@ -156,9 +156,9 @@ def test_text_is_token_for_token_that_of_a_slow_reference(
     given: list[np.ndarray] = []
     steps = engine.steps
 
-    def noted(prefix: Prefix, moves: np.ndarray, *, every_token: bool, skip_special: bool) -> EngineSteps:
+    def noted(prefix: Prefix, moves: np.ndarray, *, every_token: bool, tokens: int, skip_special: bool) -> EngineSteps:
         given.append(moves)
-        return steps(prefix, moves, every_token=every_token, skip_special=skip_special)
+        return steps(prefix, moves, every_token=every_token, tokens=tokens, skip_special=skip_special)
 
     monkeypatch.setattr(engine, "steps", noted)
     ids, done, _ = texts(answers, arms=ARMS, where=where, position=position, max_tokens=12, end="Friday", strength=2.0)
@@ -221,10 +221,10 @@ def test_an_overflow_is_told_and_the_next_answer_is_as_before(answers: Answers, 
     prefix = engine.read_ids(engine.tokenize("the parcel was sent on Monday"))
     huge = np.full((1, len(prefix.residual)), 1e38)
     with pytest.raises(Refusal) as refusal:
-        engine.next_probabilities(prefix, [huge * 10])
+        engine.next_tokens(prefix, [huge * 10], np.arange(2))
     assert refusal.value.body.code == "numeric_overflow"
     with pytest.raises(Refusal, match="not finite"):
-        engine.steps(prefix, huge * 10, every_token=True).step()
+        engine.steps(prefix, huge * 10, every_token=True, tokens=1).choose(0.0, 0.0)
     assert nothing_is_left(engine)
     assert answers.behaviour(behaviour_request(engine)) == before
 
@@ -279,12 +279,14 @@ def test_the_prompt_is_shown_with_its_steered_token(answers: Answers, engine: En
     assert reply.prompt_tokens[-1].text.strip() == "Monday"
 
 
-def test_the_unsteered_text_of_a_model_that_others_made_is_its_authors(shared_data: Path) -> None:
-    loaded = load_model(str(shared_data / "stories260k"))
+def test_the_unsteered_text_of_a_model_that_others_made_is_its_authors(shared_data: Path, device: str) -> None:
+    loaded = load_model(str(shared_data / "stories260k"), device=device)
     ids = loaded.tokenizer("Once upon a time")["input_ids"]
     place = open_place(loaded.model, 2, "resid_post")
-    prefix = read_prefix(place, torch.tensor([ids]))
-    steps = EngineSteps(Decoder(place, prefix, torch.zeros(2, loaded.d_model), every_token=True), loaded.device)
+    prefix = read_prefix(place, torch.tensor([ids], device=device))
+    still = torch.zeros((2, loaded.d_model), device=device)
+    decoder = Decoder(place, prefix, still, every_token=True, tokens=80)
+    steps = EngineSteps(decoder, loaded.device)
 
     def decode(tokens: list[int]) -> str:
         return str(loaded.tokenizer.decode(tokens, clean_up_tokenization_spaces=False))
@@ -300,6 +302,6 @@ def test_a_place_whose_lower_blocks_cannot_be_shared_still_answers(engine: Engin
     place = engine.subject.place
     apart = Place(place.model, place.layer, place.hook, shares_lower_blocks=False)
     assert place.shares_lower_blocks
-    prefix = read_prefix(apart, torch.tensor([engine.tokenize("it rained on Friday")]))
-    moves = torch.tensor(np.random.default_rng(0).normal(0, 2, (6, 32)), dtype=torch.float32)
+    prefix = read_prefix(apart, torch.tensor([engine.tokenize("it rained on Friday")], device=place.model.device))
+    moves = on(place, np.random.default_rng(0).normal(0, 2, (6, 32)))
     assert torch.allclose(next_rows(apart, prefix, moves).logits, next_rows(place, prefix, moves).logits, atol=1e-4)

@@ -65,20 +65,25 @@ import torch
 from explorer.steering import host
 from explorer.steering.answers import Answers
 
+run, token_file, device = sys.argv[1:]
+
 def lost(self, request):
+    if device == "cuda":
+        torch.zeros(4, device=device)[torch.tensor([9], device=device)].cpu()
     raise torch.AcceleratorError("CUDA error: device-side assert triggered")
 
 Answers.behaviour = lost
-host.serve(sys.argv[1], token_file=host.Path(sys.argv[2]), port=0)
+host.serve(run, token_file=host.Path(token_file), port=0, device=device)
 """
+"""A host whose device is lost by a request: on CUDA by one that reads where nothing is."""
 
 
 def test_a_lost_device_ends_the_process_with_a_status_of_its_own(
-    steerable_run: Path, answers: Answers, tmp_path: Path
+    steerable_run: Path, answers: Answers, tmp_path: Path, device: str
 ) -> None:
     """Nothing that a host would still say could be believed: a supervisor starts it again."""
     with subprocess.Popen(
-        [sys.executable, "-c", LOST, str(steerable_run), str(tmp_path / "token")],
+        [sys.executable, "-c", LOST, str(steerable_run), str(tmp_path / "token"), device],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

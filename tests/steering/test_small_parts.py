@@ -13,6 +13,7 @@ from explorer.errors import RequestError
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.engine import Engine
 from explorer.steering.guard import allowed_hosts, nesting
+from explorer.steering.kept import Kept
 from explorer.steering.natural import CONTEXTS_PER_VALUE, context_text, mean_place, prepare
 from explorer.steering.protocol import BehaviourRequest, ReadoutValue, TokenEvent, event_from_json, event_to_sse
 from explorer.steering.readout import Readout, custom_readout
@@ -164,3 +165,14 @@ def test_a_cut_context_begins_as_every_text_does() -> None:
     assert context_text(cut, 1) == [1, *range(5, 30)]
     assert context_text(whole, 1) == list(range(25, 30))
     assert context_text(cut, None) == list(range(5, 30))
+
+
+def test_what_nobody_asked_for_the_longest_is_let_go() -> None:
+    made: list[str] = []
+    kept: Kept[str, str] = Kept(2)
+
+    def ask(key: str) -> str:
+        return kept.get(key, lambda: made.append(key) or key.upper())  # type: ignore[func-returns-value]
+
+    assert [ask(key) for key in "abacab"] == list("ABACAB")
+    assert made == ["a", "b", "c", "b"], "a was asked for again before c came, so b went"

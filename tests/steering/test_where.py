@@ -28,7 +28,7 @@ from tests.lm.tiny import TINY, tiny_model
 from tests.lm.tiny_tokenizers import word_tokenizer
 from tests.planted import MODEL, SAE
 from tests.steering.conftest import behaviour_request, steer_request
-from tests.steering.reference import slow_logits, slow_text
+from tests.steering.reference import on, slow_logits, slow_text
 from tests.steering.tiny import TURNS, add_chat
 
 PROMPT = "the parcel was sent on Monday"
@@ -38,33 +38,37 @@ HOOKS = ("resid_pre", "resid_post", "attn_out", "mlp_out")
 
 
 @pytest.fixture(scope="module")
-def chat_answers(chat_run: Path) -> Answers:
-    return Answers(open_engine(chat_run))
+def chat_answers(chat_run: Path, device: str) -> Answers:
+    return Answers(open_engine(chat_run, device=device))
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("moved", [(0, 1, 2, 3, 4), (1, 3), (-1,)])
-def test_several_tokens_are_moved_as_a_whole_forward_moves_them(name: str, hook: str, moved: tuple[int, ...]) -> None:
-    place = open_place(tiny_model(name), 1, hook)  # type: ignore[arg-type]
+def test_several_tokens_are_moved_as_a_whole_forward_moves_them(
+    name: str, hook: str, moved: tuple[int, ...], device: str
+) -> None:
+    place = open_place(tiny_model(name, device), 1, hook)  # type: ignore[arg-type]
     ids = [3, 9, 4, 17, 5]
     moves = np.random.default_rng(2).normal(0, 1, (3, 16))
-    prefix = read_prefix(place, torch.tensor([ids]), moved)
+    prefix = read_prefix(place, torch.tensor([ids], device=device), moved)
     positions = [position % len(ids) for position in moved]
-    for move, logits in zip(moves, next_rows(place, prefix, torch.tensor(moves)).logits, strict=True):
+    for move, logits in zip(moves, next_rows(place, prefix, on(place, moves)).logits.cpu(), strict=True):
         assert torch.allclose(slow_logits(place, ids, move, positions), logits, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize("moved", [(0, 1, 2, 3), (1,), (-1,)])
 @pytest.mark.parametrize("every_token", [False, True])
-def test_text_moves_what_is_asked_and_counts_it(name: str, moved: tuple[int, ...], every_token: bool) -> None:
+def test_text_moves_what_is_asked_and_counts_it(
+    name: str, moved: tuple[int, ...], every_token: bool, device: str
+) -> None:
     """Against a reference that recomputes the whole text without a cache; some tokens that come are left alone."""
-    place, ids, count = open_place(tiny_model(name), 1, "resid_post"), [3, 9, 4, 17], 8
+    place, ids, count = open_place(tiny_model(name, device), 1, "resid_post"), [3, 9, 4, 17], 8
     keep = frozenset(range(0, 32, 3))
     moves = np.vstack([np.zeros((1, 16)), np.random.default_rng(3).normal(0, 3, (3, 16))])
-    decoder = Decoder(place, read_prefix(place, torch.tensor([ids]), moved), torch.tensor(moves),
-                      every_token=every_token, keep=keep)  # fmt: skip
+    prefix = read_prefix(place, torch.tensor([ids], device=device), moved)
+    decoder = Decoder(place, prefix, on(place, moves), every_token=every_token, tokens=count, keep=keep)
     written: list[list[int]] = [[] for _ in moves]
     for _ in range(count):
         chosen = decoder.step().argmax(dim=1)
@@ -82,11 +86,11 @@ def test_text_moves_what_is_asked_and_counts_it(name: str, moved: tuple[int, ...
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("moved", [(0, 1, 2, 3), (-1,)])
 def test_a_row_that_is_not_moved_is_the_unsteered_row_to_the_bit(
-    name: str, dtype: torch.dtype, moved: tuple[int, ...]
+    name: str, dtype: torch.dtype, moved: tuple[int, ...], device: str
 ) -> None:
-    place = open_place(tiny_model(name).to(dtype), 1, "resid_post")
-    prefix = read_prefix(place, torch.tensor([[3, 9, 4, 17]]), moved)
-    moves = torch.randn((9, 16), generator=torch.Generator().manual_seed(0)) * 4
+    place = open_place(tiny_model(name, device).to(dtype), 1, "resid_post")
+    prefix = read_prefix(place, torch.tensor([[3, 9, 4, 17]], device=device), moved)
+    moves = on(place, np.random.default_rng(0).normal(0, 4, (9, 16)))
     moves[[0, 3, 8]] = 0
     logits = next_rows(place, prefix, moves).logits
     assert torch.equal(logits[0], logits[3])
@@ -105,8 +109,8 @@ def test_long_tails_run_in_parts_and_say_the_same(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.bfloat16, 0.1), (torch.float16, 0.02)])
-def test_what_a_batch_changes_is_measured(name: str, dtype: torch.dtype, bound: float) -> None:
-    place = open_place(tiny_model(name).to(dtype), 1, "resid_post")
+def test_what_a_batch_changes_is_measured(name: str, dtype: torch.dtype, bound: float, device: str) -> None:
+    place = open_place(tiny_model(name, device).to(dtype), 1, "resid_post")
     assert 0.0 <= batch_difference(place) <= bound
 
 
@@ -129,9 +133,11 @@ def test_a_conversation_goes_through_the_template_and_its_marks_are_left_alone(n
     move = np.random.default_rng(0).normal(0, 1, 16)
     for prompt in (read, everywhere, marks_too):
         steered = [index for index, token in enumerate(prompt.tokens) if token.steered]
-        _, p = engine.next_probabilities(prompt.prefix, [move[None]])
+        _, said = engine.next_tokens(
+            prompt.prefix, [move[None]], np.arange(engine.subject.place.model.config.vocab_size)
+        )
         expected = torch.softmax(slow_logits(engine.subject.place, prompt.token_ids, move, steered), dim=-1)
-        assert np.allclose(p[0], expected.numpy(), atol=1e-5)
+        assert np.allclose(said.asked[0], expected.numpy(), atol=1e-5)
 
 
 def chat_engine(name: str) -> Engine:
@@ -216,10 +222,10 @@ def test_a_real_model_is_steered_in_a_conversation_as_a_slow_reference_steers_it
     assert len(steered) == (len(read.tokens) - 1 if where == "all_prompt" else 1)
     move = np.random.default_rng(4).normal(0, 0.3, loaded.d_model)
     every = where == "generated"
-    steps = engine.steps(read.prefix, np.stack([np.zeros_like(move), move]), every_token=every)
+    steps = engine.steps(read.prefix, np.stack([np.zeros_like(move), move]), every_token=every, tokens=12)
     written = []
     for _ in range(12):
-        chosen = steps.step().argmax(axis=1)
+        chosen, _ = steps.choose(0.0, 0.0)
         written.append(chosen)
         steps.feed(chosen)
     for row, displacement in enumerate((np.zeros_like(move), move)):

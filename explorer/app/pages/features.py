@@ -8,11 +8,13 @@ from dash.development.base_component import Component
 from explorer.app import ids
 from explorer.app.contexts import read_context
 from explorer.app.figures.features import FeatureRow, feature_rows, quantile_samples
+from explorer.app.neuronpedia import feature_address
 from explorer.app.pages.card import card
 from explorer.app.pages.contexts import context_line
 from explorer.app.pages.parts import Node, attributes, details, table
 from explorer.app.words import count, number, percent, visible
-from explorer.records import ClusterGeometry, ClusterSummary, FeatureTable, Vocabulary
+from explorer.records import ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.runs.run import Run
 
 TOP_TOKENS = 4
 """Tokens that a row names."""
@@ -20,7 +22,7 @@ COLUMNS = (
     ("feature", "Core: clustered because they fire together. Halo: carries position on the core's tokens."),
     ("fires on", "Tokens of the whole text."),
     ("here", "Share of this cluster's drawn tokens that it fires on."),
-    ("adds", "Share of the residual's variance on the cluster's tokens that it adds to the features before it."),
+    ("adds", "Share of the activations' variance on the cluster's tokens that it adds to the features before it."),
     ("null", "What the best feature would add at that step on codes shuffled over the tokens. Not drawn for the core."),
     ("fires most at", "Place along the shape where its mean activation is largest."),
     ("width", "Share of the shape on which its mean activation is at least half of that."),
@@ -28,29 +30,31 @@ COLUMNS = (
     ("top tokens", "Tokens on which it fires most in sum, over the whole text."),
 )
 """Columns of the table and what they mean."""
-
+ELSEWHERE = ("Neuronpedia", "The same feature there, in a new tab. Nothing is asked of that site before you follow it.")
+"""One more, where the SAE has a name on Neuronpedia."""
 
 LENS = "The feature's direction alone, through the model's last norm and unembedding: which next words it speaks for."
 """What is asked of the model."""
 
 
 def features_card(
-    summary: ClusterSummary, geometry: ClusterGeometry, table: FeatureTable, vocabulary: Vocabulary, chosen: int
+    run: Run, summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, chosen: int
 ) -> Component:
     """The card of a manifold's page.
 
     Args:
+        run: its run.
         summary: the cluster.
         geometry: its arrays.
-        table: what the run stores of every feature.
         vocabulary: texts of the tokens.
         chosen: feature that is shown beside the table.
     """
-    rows = feature_rows(summary, geometry, table)
+    rows = feature_rows(summary, geometry, run.features())
     halo = len(rows) - geometry.n_core
     title = html.H2(f"{count(geometry.n_core)} core and {count(halo)} halo features")
     hint = html.Span("Choose one to colour the cloud by it. A heading sorts.", className="muted small")
-    body = [html.Div([_table(rows, vocabulary, chosen), _side(geometry, vocabulary, chosen)], className="features")]
+    filled = _table(rows, vocabulary, chosen, run.manifest.sae.neuronpedia_id)
+    body = [html.Div([filled, _side(geometry, vocabulary, chosen)], className="features")]
     return card("features", title, body, controls=[hint], class_name="panel padded")
 
 
@@ -105,22 +109,23 @@ def _side(geometry: ClusterGeometry, vocabulary: Vocabulary, chosen: int) -> Com
     )
 
 
-def _table(rows: list[FeatureRow], vocabulary: Vocabulary, chosen: int) -> Component:
+def _table(rows: list[FeatureRow], vocabulary: Vocabulary, chosen: int, neuronpedia_id: str) -> Component:
+    columns = (*COLUMNS, ELSEWHERE) if neuronpedia_id else COLUMNS
     head = [
         html.Th(
             html.Button(name, type="button", title=meaning, className="sort"),
             scope="col",
             **attributes(aria_sort="none"),
         )
-        for name, meaning in COLUMNS
+        for name, meaning in columns
     ]
-    body = [_row(row, vocabulary, row.feature == chosen) for row in rows]
+    body = [_row(row, vocabulary, row.feature == chosen, neuronpedia_id) for row in rows]
     filled = html.Table([html.Thead(html.Tr(head)), html.Tbody(body)], className="small sortable", id=ids.FEATURES)
-    meanings = details("what the columns mean", [table(("column", "meaning"), COLUMNS)], "small no-picture no-data")
+    meanings = details("what the columns mean", [table(("column", "meaning"), columns)], "small no-picture no-data")
     return html.Div([html.Div(filled, className="scroll feature-rows", tabIndex="0"), meanings])
 
 
-def _row(row: FeatureRow, vocabulary: Vocabulary, chosen: bool) -> Component:
+def _row(row: FeatureRow, vocabulary: Vocabulary, chosen: bool, neuronpedia_id: str) -> Component:
     tokens = ", ".join(visible(vocabulary.text(token)).strip() for token in row.top_tokens[:TOP_TOKENS])
     name = html.Button(
         f"{row.role} {row.feature}",
@@ -138,8 +143,17 @@ def _row(row: FeatureRow, vocabulary: Vocabulary, chosen: bool) -> Component:
         _number(percent(row.spread), row.spread),
         html.Td(className="bins", **_histogram(row)),
         html.Td(tokens, className="top"),
+        *([_elsewhere(neuronpedia_id, row.feature)] if neuronpedia_id else []),
     ]
     return html.Tr(cells, className="shown" if chosen else "", **attributes(data_feature=str(row.feature)))
+
+
+def _elsewhere(neuronpedia_id: str, feature: int) -> Component:
+    """A link that leaves the app; who copies the table gets its address."""
+    address = feature_address(neuronpedia_id, feature)
+    told = attributes(aria_label=f"Feature {feature} on Neuronpedia, in a new tab")
+    link = html.A("open ↗", href=address, target="_blank", rel="noopener noreferrer", **told)
+    return html.Td(link, **attributes(data_value=address, data_sort=str(feature)))
 
 
 def _histogram(row: FeatureRow) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
             proposed_readout(summary, geometry, vocabulary),
             steerable,
         ),
-        features_card(summary, geometry, run.features(), vocabulary, chosen),
+        features_card(run, summary, geometry, vocabulary, chosen),
         html.Div(
             [contexts_card(summary, geometry, vocabulary, view.pick, points), _belief(opened), _made(run)],
             className="below",

@@ -36,34 +36,43 @@ def _bits(value: float) -> str:
     return f"{number(value)} bits"
 
 
+def _tenths(share: float) -> str:
+    """A percentage with one decimal: its interval can be narrower than one percent."""
+    return ">99.9 %" if 0.9995 <= share < 1 else f"{share:.1%}".replace("%", " %")
+
+
 SCORES = {
     "variance_explained": Score(
         "variance explained",
         "Share of the cloud's variance that the fitted curve explains, by held-out fit.",
-        percent,
+        _tenths,
     ),
     "p_value": Score("shape by chance", "Share of shuffled clouds that look at least as much like this shape.", _p),
     "atoms_explain": Score(
         "core + halo explain",
-        "Share of the residual's variance on these tokens that all its features explain.",
+        "Share of the activations' variance on these tokens that all its features explain.",
         percent,
     ),
     "stability": Score(
         "stability", "Mean Jaccard similarity to its best match on documents drawn anew, 0 to 1.", _two_decimals
     ),
     "chance_p": Score("cluster by chance", "Share of shuffled codes that hold one as large and as persistent.", _p),
-    "dissolved": Score("dissolved", "Share of those draws in which no cluster shares more than half with it.", percent),
+    "dissolved": Score(
+        "dissolved", "Share of the redrawn documents' clusterings in which none shares more than half with it.", percent
+    ),
     "persistence": Score(
         "persistence", "How far it stays together as density rises, as a share of the run's densest point."
     ),
-    "core_explains": Score("core alone explains", "The same for the core, HDBSCAN's own members.", percent),
+    "core_explains": Score(
+        "core alone explains", "The same share, explained by the core alone: HDBSCAN's own members.", percent
+    ),
     "position_bits": Score("position tells", "Bits that the place tells of a held-out token.", _bits),
     "position_p_value": Score("position null", "Share of draws with shuffled tokens that tell at least as much.", _p),
     "known_share": Score("position known", "Share of the sampled tokens whose place can be told.", percent),
     "support_size": Score("support", "Features that fire on a good part of the manifold.", number),
     "receptive_spread": Score("receptive spread", "Width of a typical feature's field: 1 is all of it, 0 a point."),
     "varying_atoms": Score("features that vary", "Features whose firing tells positions apart."),
-    "overlap": Score("overlap", "How many of those fire at one place, on average."),
+    "overlap": Score("overlap", "How many of the features that vary fire at one place, on average."),
     "effective_rank": Score(
         "effective rank", "Dimensions that the cloud fills, by the participation ratio of its variances."
     ),
@@ -81,6 +90,12 @@ SCORES = {
 }
 """The scores that have a name in words; others are shown under their own."""
 
+DIMENSION = Score("intrinsic dimension", "TwoNN estimate: how many numbers say a position.")
+"""It is no score: every cluster has it."""
+INTERVAL = "In brackets: 95 % interval over the text's documents (random groups), the shape held as it was found."
+"""What an interval means."""
+Interval = tuple[float, float]
+
 CURVE_SCORES = {
     "r2_at": Score(
         "position from few features",
@@ -89,7 +104,7 @@ CURVE_SCORES = {
     ),
     "atoms_hold": Score(
         "variance in few features",
-        "Share of the residual's variance inside the span of so many of its features.",
+        "Share of the activations' variance inside the span of so many of its features.",
         percent,
     ),
     "pca_holds": Score(
@@ -105,14 +120,11 @@ CURVE_SCORES = {
 def number_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> list[tuple[str, str, str]]:
     """Name, value and meaning of every number of a manifold, the telling ones first."""
     single, curves = gather_curves(summary.scores)
-    known = [_row(key, single[key]) for key in SCORES if key in single]
-    other = [_row(key, value) for key, value in single.items() if key not in SCORES]
+    ends = summary.intervals
+    known = [_row(key, single[key], ends.get(key)) for key in SCORES if key in single]
+    other = [_row(key, value, ends.get(key)) for key, value in single.items() if key not in SCORES]
     told = [_curve_row(CURVE_SCORES[key], curves[key]) for key in CURVE_SCORES if key in curves]
-    dimension = (
-        "intrinsic dimension",
-        number(summary.intrinsic_dim),
-        "TwoNN estimate: how many numbers say a position.",
-    )
+    dimension = _told(DIMENSION, summary.intrinsic_dim, ends.get("intrinsic_dim"))
     return [*known[:2], dimension, *known[2:], _null_gain(geometry), *told, *other]
 
 
@@ -133,9 +145,20 @@ def numbers_block(rows: list[tuple[str, str, str]], shown: int = 6) -> Component
     )
 
 
-def _row(key: str, value: float) -> tuple[str, str, str]:
-    score = SCORES.get(key, Score(key.replace("_", " "), "See the run's FORMAT.md."))
-    return score.name, score.write(value), score.meaning
+def _row(key: str, value: float, interval: Interval | None) -> tuple[str, str, str]:
+    return _told(SCORES.get(key, Score(key.replace("_", " "), "See the run's FORMAT.md.")), value, interval)
+
+
+def _told(score: Score, value: float, interval: Interval | None) -> tuple[str, str, str]:
+    """A number with its interval, where it has one, and what both mean."""
+    if interval is None:
+        return score.name, score.write(value), score.meaning
+    low, high = interval
+    return (
+        score.name,
+        f"{score.write(value)} ({score.write(low)} to {score.write(high)})",
+        f"{score.meaning} {INTERVAL}",
+    )
 
 
 def _curve_row(score: Score, curve: dict[int, float]) -> tuple[str, str, str]:

@@ -13,7 +13,7 @@ from explorer.app.pages.checks import stored_checks
 from explorer.app.pages.cloud import cloud_graph, curve_data
 from explorer.app.pages.page import Crumb, Page
 from explorer.app.pages.parts import Node, key_values
-from explorer.app.pages.steering import stream_columns
+from explorer.app.pages.steering import PLACES, stream_columns
 from explorer.app.shares import Share
 from explorer.app.state import decode
 from explorer.app.words import number
@@ -33,6 +33,7 @@ def shared_page(share: Share, run: Run | None, links: Links) -> Page:
     there = run if run is not None and result.behaviour.cluster < len(run.manifest.clusters) else None
     replay: dict[str, Any] = {
         "view": asdict(view),
+        "prompt": [token.model_dump(mode="json") for token in result.behaviour.prompt_tokens],
         "position": decode(result.view).position,
         "texts": [text.model_dump(mode="json") for text in result.texts],
         "done": result.done.model_dump(mode="json") if result.done and result.start else None,
@@ -100,6 +101,7 @@ def _facts(share: Share) -> list[tuple[str, str]]:
         ("prompt", asked.prompt),
         ("from", "the prompt's own place" if asked.start is None else str(asked.start)),
         ("to", str(asked.end)),
+        ("steered", PLACES[asked.where]),
         ("strength", number(asked.strength)),
         ("seed", str(got.seed)),
         ("run", f"{got.run}, cluster {got.cluster}"),

@@ -22,6 +22,13 @@ from tests.runs.attacks.harm import edit, refused, rewrite
         ({"bundle": "x"}, "'x' under 'bundle'"),
         ({"title": ""}, "under 'title'"),
         ({"settings": {"cofiring": {"colour": 1}}}, "the unknown key 'settings.cofiring.colour'"),
+        *[
+            (
+                {"sae": {"id": "planted/sae", "n_features": 64, "architecture": "topk", "neuronpedia_id": name}},
+                "under 'sae.neuronpedia_id'",
+            )
+            for name in ("../evil", "a/b/c", "a", "a/b?q", "a/..", "@evil.example/b", "a/b\n", "javascript:x/y", 7)
+        ],
         ({"sha256": {"clusters/../../x": "0" * 64}}, "no sha256"),
     ],
 )
@@ -58,6 +65,9 @@ def cluster(**changes: object) -> Callable[[Path], None]:
         (cluster(order=["a", "a"]), "a value that stands twice"),
         (cluster(shape="torus"), "'torus' under 'clusters.0.shape'"),
         (cluster(scores={"a": None}), "under 'clusters.0.scores.a'"),
+        (cluster(intervals={"intrinsic_dim": [1.2, 1.1]}), "the low end first"),
+        (cluster(intervals={"intrinsic_dim": [1.2]}), "no key 'clusters.0.intervals.intrinsic_dim.1'"),
+        (cluster(intervals={"intrinsic_dim": [1.2, None]}), "under 'clusters.0.intervals.intrinsic_dim.1'"),
         (cluster(html="<script>"), "the unknown key 'clusters.0.html'"),
         (cluster(order=["a"]), "7 values"),
     ],
