@@ -135,10 +135,10 @@ def measure_run(n_features: int, n_tokens: int, *, n_shapes: int, seed: int, pro
         builder = ClusterBuilder.of(bundle, firing, clustering, settings)
         n_clusters = len(clustering.persistence)
         chosen = np.random.default_rng([seed, 2]).permutation(n_clusters)[:n_shapes]
-        manifolds = []
-        for done, number in enumerate(chosen):
+        manifolds, built = [], build_clusters(builder, [int(number) for number in chosen], 1)
+        for done in range(len(chosen)):
             progress("shapes", done, len(chosen))
-            manifolds.append(timed(lambda: next(build_clusters(builder, [int(number)], 1))))  # noqa: B023
+            manifolds.append(timed(lambda: next(built)))
     progress("draws", 0, None)
     drawn = [
         _draw(redraw, shard, offsets, settings, n_features)

@@ -21,7 +21,6 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import squareform
 
-from explorer.maths.curve import squared_distances
 from explorer.maths.search import explained_by_rank
 
 MISTAKEN = 2 / 3
@@ -160,25 +159,6 @@ def _paired(lift: Float64[np.ndarray, "value value"]) -> Int64[np.ndarray, "pair
     return np.flatnonzero(strength >= STRAY * np.median(strength))
 
 
-def _partners(n_values: int) -> int:
-    return min(max(FEWEST_PARTNERS, -(-n_values // VALUES_A_PARTNER)), n_values - 1)
-
-
-def _partner_graph(length: Float64[np.ndarray, "value value"]) -> Float64[np.ndarray, "value value"]:
-    """Lengths between values of which one is the other's partner, infinite elsewhere."""
-    graph = np.full_like(length, np.inf)
-    _join_partners(length, _partners(len(length)), graph)
-    return graph
-
-
-def _ways(length: Float64[np.ndarray, "value value"]) -> Float64[np.ndarray, "value value"]:
-    """Shortest ways from partner to partner, and over the shortest bridges between what partners leave apart."""
-    graph = _partner_graph(length)
-    _join_nearest(length, graph)
-    _shorten(graph)
-    return graph
-
-
 def _parts(
     length: Float64[np.ndarray, "value value"], share: Float64[np.ndarray, "value"]
 ) -> list[Int64[np.ndarray, "joined"]]:
@@ -189,32 +169,9 @@ def _parts(
 
 
 def _layouts(length: Float64[np.ndarray, "value value"]) -> tuple[_Layout, _Layout]:
-    """The best ring and the best line.
-
-    A line of many values bends until its ends nearly meet, and its first axis folds it. So a ring on which two that
-    follow each other are hardly ever mistaken for each other is none, but a line from the one to the other.
-    """
-    way = _ways(length)
-    drawn = _scaled(way)
-    angle = np.argsort(np.arctan2(drawn[:, 1], drawn[:, 0]), kind="stable")
-    ring, line = _laid_out(way, angle, True), _laid_out(way, np.argsort(drawn[:, 0], kind="stable"), False)
-    step = length[ring.order, np.roll(ring.order, -1)]
-    if step.max() <= GAP * np.median(step):
-        return ring, line
-    cut = _laid_out(way, np.roll(ring.order, -1 - int(step.argmax())), False)
-    return ring._replace(explained=-np.inf), max(line, cut, key=lambda one: one.explained)
-
-
-def _scaled(distance: Float64[np.ndarray, "value value"]) -> Float64[np.ndarray, "value 2"]:
-    """The first two axes of classical scaling."""
-    squared = distance**2
-    inner = -0.5 * (squared - squared.mean(0) - squared.mean(1)[:, None] + squared.mean())
-    size, axes = np.linalg.eigh(inner)
-    return np.asarray(axes[:, :-3:-1] * np.sqrt(np.maximum(size[:-3:-1], 0.0)))
-
-
-def _laid_out(way: Float64[np.ndarray, "value value"], order: Int64[np.ndarray, "value"], closed: bool) -> _Layout:
-    return _Layout(closed, order, explained_by_rank(np.argsort(order), way, closed=closed))
+    """The best ring and the best line."""
+    ring, around, line, along = _lay_out(length)
+    return _Layout(True, ring, around), _Layout(False, line, along)
 
 
 def _p_value(found: _Layout, n_values: int, claim: float) -> float:
@@ -236,10 +193,88 @@ def _null(n_values: int, block: int) -> Float64[np.ndarray, "draw 2"]:
     """What the best ring and the best line explain of values at Gaussian places in a plane."""
     rng = np.random.default_rng([NULL_STREAM, n_values, block])
     explained = np.empty((BLOCK, 2))
-    for draw in range(BLOCK):
-        points = rng.normal(size=(n_values, 2))
-        explained[draw] = [one.explained for one in _layouts(np.sqrt(squared_distances(points, points)))]
+    _explain_draws(rng.normal(size=(BLOCK, n_values, 2)), explained)
     return explained
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _explain_draws(places: np.ndarray, explained: np.ndarray) -> None:
+    """Fill what the best ring and the best line explain of each draw's values [draw, value, xy]."""
+    length = np.empty((places.shape[1], places.shape[1]))
+    for draw in range(len(places)):
+        for one in range(len(length)):
+            for other in range(len(length)):
+                across, up = places[draw, one] - places[draw, other]
+                length[one, other] = np.sqrt(across**2 + up**2)
+        _, explained[draw, 0], _, explained[draw, 1] = _lay_out(length)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _lay_out(length: np.ndarray) -> tuple[np.ndarray, float, np.ndarray, float]:
+    """The order on the best ring and what it explains, and those of the best line.
+
+    A line of many values bends until its ends nearly meet, and its first axis folds it. So a ring on which two that
+    follow each other are hardly ever mistaken for each other is none, but a line from the one to the other.
+    """
+    way = _ways(length)
+    drawn = _scaled(way)
+    ring = np.argsort(np.arctan2(drawn[:, 1], drawn[:, 0]), kind="mergesort")
+    line = np.argsort(drawn[:, 0], kind="mergesort")
+    along = _explained(way, line, False)
+    step = np.array([length[ring[place], ring[(place + 1) % len(ring)]] for place in range(len(ring))])
+    if step.max() <= GAP * np.median(step):
+        return ring, _explained(way, ring, True), line, along
+    cut = np.roll(ring, -1 - step.argmax())
+    cut_along = _explained(way, cut, False)
+    if cut_along > along:
+        line, along = cut, cut_along
+    return ring, -np.inf, line, along
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _explained(way: np.ndarray, order: np.ndarray, closed: bool) -> float:
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return explained_by_rank(rank, way, closed)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _scaled(distance: np.ndarray) -> np.ndarray:
+    """The first two axes of classical scaling [value, 2]."""
+    squared = distance**2
+    usual = squared.sum(axis=0) / len(squared)
+    inner = -0.5 * (squared - usual - usual.reshape(-1, 1) + usual.mean())
+    size, axes = np.linalg.eigh(inner)
+    return axes[:, :-3:-1] * np.sqrt(np.maximum(size[:-3:-1], 0.0))
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _ways(length: np.ndarray) -> np.ndarray:
+    """Shortest ways from partner to partner, and over the shortest bridges between what partners leave apart."""
+    graph = _partner_graph(length)
+    _join_nearest(length, graph)
+    _shorten(graph)
+    return graph
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _partner_graph(length: np.ndarray) -> np.ndarray:
+    """Lengths between values of which one is the other's partner, infinite elsewhere."""
+    graph = np.full_like(length, np.inf)
+    _join_partners(length, _partners(len(length)), graph)
+    return graph
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _partners(n_values: int) -> int:
+    return min(max(FEWEST_PARTNERS, -(-n_values // VALUES_A_PARTNER)), n_values - 1)
 
 
 @njit(cache=True, nogil=True)

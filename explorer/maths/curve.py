@@ -7,10 +7,12 @@ data, 1990). Principal curves alternate projection and smoothing (Hastie and Stu
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Float, Float32
+from numba import njit
+from scipy.linalg import solve_triangular
 
 Points = Float[np.ndarray, "sample axis"]
 Curve = Float[np.ndarray, "knot axis"]
@@ -256,16 +258,23 @@ def _generalised_cross_validation(
     weight: Float[np.ndarray, "place"],
     bends: Float[np.ndarray, "term"],
 ) -> float:
-    """Stiffness with the smallest n RSS / (n - trace)^2 over a fixed ladder."""
-    n = len(terms)
-    root = np.sqrt(weight)[:, None]
+    """Stiffness with the smallest n RSS / (n - trace)^2 over a fixed ladder.
+
+    In a basis in which the smoother and its penalty are both diagonal (Demmler and Reinsch 1975), every rung is a
+    product: so the Gram matrix is factored once, at the ladder's lowest rung.
+    """
+    n, root = len(terms), np.sqrt(weight)[:, None]
+    inner, wanted, ladder = terms * root, values * root, np.geomspace(1e-9, 1e-2, 22)
+    lowest = np.linalg.cholesky(inner.T @ inner + np.diag(n * (ladder[0] * bends + 1e-10)))
+    turned = solve_triangular(lowest, np.diag(np.sqrt(n * bends)), lower=True)
+    bent, axes = np.linalg.eigh(turned @ turned.T)
+    smoothed = solve_triangular(lowest, inner.T, lower=True).T @ axes
+    along, energy = smoothed.T @ wanted, (smoothed**2).sum(axis=0)
     best, chosen = np.inf, 1e-6
-    for stiffness in np.geomspace(1e-9, 1e-2, 22):
-        inner = terms * root
-        gram = inner.T @ inner + np.diag(n * (stiffness * bends + 1e-10))
-        hat = np.linalg.solve(gram, inner.T)
-        left = ((root * values - inner @ (hat @ (root * values))) ** 2).sum()
-        freedom = n - 1.2 * float((inner * hat.T).sum())
+    for stiffness in ladder:
+        kept = 1 / (1 + (stiffness - ladder[0]) * np.maximum(bent, 0.0))
+        left = ((wanted - smoothed @ (kept[:, None] * along)) ** 2).sum()
+        freedom = n - 1.2 * float(kept @ energy)
         score = n * left / freedom**2 if freedom > 0.05 * n else np.inf
         if score < best:
             best, chosen = score, float(stiffness)
@@ -278,17 +287,34 @@ def _gather(
     """Robust mean, mean coordinate and count of the points in each interval that holds any."""
     interval = np.minimum((coordinate * places).astype(np.int64), places - 1)
     order = np.argsort(interval, kind="stable")
-    starts = np.flatnonzero(np.diff(interval[order], prepend=-1))
-    groups = np.split(order, starts[1:])
-    kept = [_without_outliers(points[group]) for group in groups]
-    mean = np.array([points[group][keep].mean(0) for group, keep in zip(groups, kept, strict=True)])
-    place = np.array([coordinate[group][keep].mean() for group, keep in zip(groups, kept, strict=True)])
-    count = np.array([keep.sum() for keep in kept], dtype=np.float64)
+    starts = np.flatnonzero(np.diff(interval[order], prepend=-1, append=places))
+    found = np.zeros((len(starts) - 1, points.shape[1] + 2))
+    _robust_means(np.column_stack([points, coordinate])[order], starts, found)
+    place, mean, count = found[:, -2], found[:, :-2], found[:, -1]
     return (place % 1.0 if closed else place), mean, count
 
 
-def _without_outliers(points: Points) -> Bool[np.ndarray, "sample"]:
-    """Points within three times the median distance from the coordinate-wise median."""
-    apart = np.linalg.norm(points - np.median(points, axis=0), axis=1)
-    near: Bool[np.ndarray, "sample"] = apart <= 3 * np.median(apart) + 1e-12
-    return near
+@njit(cache=True, nogil=True)
+@no_type_check
+def _robust_means(rows: np.ndarray, starts: np.ndarray, found: np.ndarray) -> None:
+    """Fill the mean of each group's rows [point, axis and coordinate] and how many it is over.
+
+    Left out are points farther from the axis-wise median than three times the median distance.
+    """
+    axes = rows.shape[1] - 1
+    middle = np.empty(axes)
+    for group in range(len(starts) - 1):
+        own = rows[starts[group] : starts[group + 1]]
+        for axis in range(axes):
+            middle[axis] = np.median(own[:, axis])
+        apart = np.zeros(len(own))
+        for point in range(len(own)):
+            for axis in range(axes):
+                apart[point] += (own[point, axis] - middle[axis]) ** 2
+        apart = np.sqrt(apart)
+        far = 3 * np.median(apart) + 1e-12
+        for point in range(len(own)):
+            if apart[point] <= far:
+                found[group, :-1] += own[point]
+                found[group, -1] += 1
+        found[group, :-1] /= found[group, -1]

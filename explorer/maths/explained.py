@@ -76,19 +76,20 @@ def r2_curve(
 
 
 def greedy_variance(
-    activations: Float[np.ndarray, "sample d_model"],
+    spread: Float64[np.ndarray, "d_model d_model"],
     directions: Float[np.ndarray, "atom d_model"],
     counts: tuple[int, ...] = COUNTS,
 ) -> tuple[float, ...]:
     """Share of the activations' variance inside the span of the best so many directions (geometric greedy).
 
-    Direction j scores sum_n (r_n . d_j)^2 / |d_j|^2, r what the chosen directions' span leaves of the activations.
+    Direction j scores sum_n (r_n . d_j)^2 / |d_j|^2, r what the chosen directions' span leaves of the activations, of
+    which ``spread`` is the covariance.
     """
-    spread, free = _covariance(activations), directions.astype(np.float64)
+    free = directions.astype(np.float64)
     size = np.maximum((free**2).sum(1), 1e-300)
     total, explained = max(float(np.trace(spread)), 1e-300), [0.0]
     while len(explained) <= max(counts):
-        score = np.where((free**2).sum(1) > FLAT * size, np.einsum("ad,de,ae->a", free, spread, free) / size, -1.0)
+        score = np.where((free**2).sum(1) > FLAT * size, _along(free, spread) / size, -1.0)
         if score.max(initial=-1.0) <= 0.0:
             break
         axis = free[score.argmax()] / np.linalg.norm(free[score.argmax()])
@@ -98,26 +99,35 @@ def greedy_variance(
 
 
 def principal_variance(
-    activations: Float[np.ndarray, "sample d_model"], counts: tuple[int, ...] = COUNTS
+    spread: Float64[np.ndarray, "d_model d_model"], counts: tuple[int, ...] = COUNTS
 ) -> tuple[float, ...]:
-    """Share of the activations' variance along their first so many principal axes: no basis explains more."""
-    share = np.maximum(np.linalg.eigvalsh(_covariance(activations))[::-1], 0.0)
+    """Share of the variance along the first so many principal axes of a covariance: no basis explains more."""
+    share = np.maximum(np.linalg.eigvalsh(spread)[::-1], 0.0)
     running = np.cumsum(share) / max(float(share.sum()), 1e-300)
     return tuple(float(running[min(count, len(running)) - 1]) for count in counts)
 
 
 def random_variance(
-    activations: Float[np.ndarray, "sample d_model"], *, rng: np.random.Generator, counts: tuple[int, ...] = COUNTS
+    spread: Float64[np.ndarray, "d_model d_model"], *, rng: np.random.Generator, counts: tuple[int, ...] = COUNTS
 ) -> tuple[float, ...]:
-    """Share of the activations' variance along so many random orthonormal directions, the mean over RANDOM_BASES."""
-    spread = _covariance(activations)
+    """Share of a covariance's variance along so many random orthonormal directions, the mean over RANDOM_BASES."""
     most = min(max(counts), len(spread))
-    curves = []
-    for _ in range(RANDOM_BASES):
-        basis = np.linalg.qr(rng.standard_normal((len(spread), most)))[0].T
-        curves.append(np.cumsum(np.einsum("ad,de,ae->a", basis, spread, basis)))
-    running = np.mean(curves, axis=0) / max(float(np.trace(spread)), 1e-300)
+    bases = [np.linalg.qr(rng.standard_normal((len(spread), most)))[0].T for _ in range(RANDOM_BASES)]
+    running = np.cumsum(np.mean([_along(basis, spread) for basis in bases], axis=0)) / max(np.trace(spread), 1e-300)
     return tuple(float(running[min(count, most) - 1]) for count in counts)
+
+
+def covariance(activations: Float[np.ndarray, "sample d_model"]) -> Float64[np.ndarray, "d_model d_model"]:
+    """Covariance, times the number of samples."""
+    centred = activations - activations.mean(0, dtype=np.float64).astype(activations.dtype)
+    return np.asarray(centred.T @ centred, dtype=np.float64)
+
+
+def _along(
+    axes: Float64[np.ndarray, "axis d_model"], spread: Float64[np.ndarray, "d_model d_model"]
+) -> Float64[np.ndarray, "axis"]:
+    """Variance along each of some directions, times their squared length."""
+    return np.asarray(((axes @ spread) * axes).sum(1))
 
 
 def _centred(
@@ -125,10 +135,3 @@ def _centred(
 ) -> Float64[np.ndarray, "sample axis"]:
     centred: Float64[np.ndarray, "sample axis"] = values.astype(np.float64) - values[fitted].mean(0, dtype=np.float64)
     return centred
-
-
-def _covariance(activations: Float[np.ndarray, "sample d_model"]) -> Float64[np.ndarray, "d_model d_model"]:
-    """Covariance, times the number of samples."""
-    centred = activations.astype(np.float64) - activations.mean(0, dtype=np.float64)
-    spread: Float64[np.ndarray, "d_model d_model"] = centred.T @ centred
-    return spread

@@ -7,16 +7,18 @@ feature whose contribution leaves least of the activations' variance is taken ne
 """
 
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int32
-from scipy.sparse import csr_array
+from jaxtyping import Bool, Float, Float32, Float64, Int32, Int64
+from numba import njit
+from scipy.sparse import csc_array, csr_array
 
 from explorer.config import HaloSettings
 from explorer.records import Membership
 
 NULL_SAMPLE = 2000
-"""Tokens on which the null is drawn."""
+"""Tokens on which the null is drawn: codes are dealt out anew among these."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,13 @@ class _Greedy:
     """What each candidate would take away of the activations, kept up to date as features are chosen.
 
     Subtracting the contribution of j changes the inner product of i's contribution with what is left by
-    <z_i, z_j> <d_i, d_j>, so that what is left is never held, and a choice costs one pass over the candidates' fires.
+    <z_i, z_j> <d_i, d_j>, so that what is left need not be held, and a choice costs one pass over their fires.
     """
 
     codes: csr_array
-    """[candidate, sample] float64, not centred."""
+    """[token, candidate] float32, not centred."""
+    rows: Int64[np.ndarray, "sample"]
+    """The token whose codes stand at each sample: its own, or another where codes are dealt out anew."""
     mean: Float64[np.ndarray, "candidate"]
     """What is subtracted of each candidate's codes."""
     inner: Float64[np.ndarray, "candidate"]
@@ -38,18 +42,21 @@ class _Greedy:
     def of(
         cls,
         codes: csr_array,
+        rows: Int64[np.ndarray, "sample"],
         mean: Float64[np.ndarray, "candidate"],
-        directions: Float64[np.ndarray, "candidate d_model"],
-        left: Float64[np.ndarray, "sample d_model"],
+        directions: Float32[np.ndarray, "candidate d_model"],
+        left: Float32[np.ndarray, "sample d_model"],
     ) -> "_Greedy":
-        """Before anything is chosen; codes are [sample, candidate]."""
-        turned = csr_array(codes.T)
-        inner = ((turned @ left) * directions).sum(1) - mean * (directions @ left.sum(0))
-        return cls(turned, mean, inner)
+        """Against what is left of the activations at the samples."""
+        inner, total = np.zeros(len(mean)), np.zeros(left.shape[1])
+        _add_inner(codes.indptr, codes.indices, codes.data, rows, left, directions, inner, total)
+        return cls(codes, rows, mean, inner - mean * (directions @ total.astype(np.float32)))
 
-    def take(self, codes: Float64[np.ndarray, "sample"], aligned: Float64[np.ndarray, "candidate"]) -> None:
+    def take(self, own: Float64[np.ndarray, "sample"], aligned: Float64[np.ndarray, "candidate"]) -> None:
         """Subtract a contribution, given its centred codes and the candidates' inner products with its direction."""
-        self.inner[:] -= (self.codes @ codes - self.mean * codes.sum()) * aligned
+        shared = -self.mean * own.sum()
+        _add_products(self.codes.indptr, self.codes.indices, self.codes.data, self.rows, own, shared)
+        self.inner[:] -= shared * aligned
 
 
 def grow_halo(
@@ -75,18 +82,24 @@ def grow_halo(
         W_dec: the SAE's decoder.
         settings: stop rule.
         rng: draws the null: the codes of all candidates shuffled over the tokens together, the best gain that any
-            candidate then has with its best coefficient, and the largest of ``null_draws`` such draws.
+            candidate then has with its best coefficient, and the largest of ``null_draws`` such draws. Every choice is
+            held against the same shuffles, each with what is left of the activations by then. They come from a
+            generator of their own, so that how many there are changes nothing that is drawn after them.
 
     Returns:
         Atoms with gains as shares of the activations' variance.
     """
-    n, wide = codes.shape[0], csr_array(codes.astype(np.float64))
-    mean = np.asarray(wide.sum(axis=0)) / n
-    directions = W_dec[candidates].astype(np.float64)
-    energy = (np.asarray(wide.multiply(wide).sum(axis=0)) - n * mean**2) * (directions**2).sum(1)
-    left = activations.astype(np.float64) - activations.mean(0, dtype=np.float64)
-    total = float((left**2).sum())
-    real = _Greedy.of(wide, mean, directions, left)
+    n, codes = codes.shape[0], csr_array(codes.astype(np.float32, copy=False))
+    mean, squares = _moments(codes)
+    directions = np.ascontiguousarray(W_dec[candidates], dtype=np.float32)
+    energy = (squares - n * mean**2) * np.vecdot(directions, directions)
+    left = activations - activations.mean(0, dtype=np.float64).astype(np.float32)
+    total = _energy(left)
+    real = _Greedy.of(codes, np.arange(n), mean, directions, left)
+    [null_rng] = rng.spawn(1)
+    rows = null_rng.choice(n, min(n, NULL_SAMPLE), replace=False)
+    dealt = list[_Greedy]()
+    by_candidate, of_the_core = csc_array(codes), list[Float64[np.ndarray, "sample"]]()
     in_core, free = np.isin(candidates, core), np.ones(len(candidates), dtype=bool)
     chosen: list[int] = []
     gains: list[float] = []
@@ -95,16 +108,24 @@ def grow_halo(
         gain = 2 * real.inner - energy
         of_core = len(chosen) < len(core)
         column = int(np.where(in_core & free if of_core else free, gain, -np.inf).argmax())
-        null = 0.0 if of_core else _null_gain(wide, mean, directions, left, energy, free, settings.null_draws, rng)
+        if len(chosen) == len(core):
+            left = left[rows] - np.transpose(of_the_core).astype(np.float32) @ directions[chosen]
+            deals = [null_rng.permutation(rows) for _ in range(settings.null_draws)]
+            dealt = [_Greedy.of(codes, deal, mean, directions, left) for deal in deals]
+        null = 0.0 if of_core else _null_gain(dealt, energy, free, n / len(rows))
         if not of_core and (gain[column] <= null or sum(gains) >= settings.enough * total):
             break
         chosen.append(column)
         gains.append(float(gain[column]))
         nulls.append(null)
         free[column] = False
-        own, aligned = real.codes[[column]].toarray()[0] - mean[column], directions @ directions[column]
+        own = _centred(by_candidate, column, mean)
+        aligned = (directions @ directions[column]).astype(np.float64)
         real.take(own, aligned)
-        left -= np.outer(own, directions[column])
+        if of_core:
+            of_the_core.append(own[rows])
+        for deal in dealt:
+            deal.take(own[rows], aligned)
     scale = max(total, 1e-300)
     return Membership(
         candidates[chosen].astype(np.int32),
@@ -115,26 +136,67 @@ def grow_halo(
 
 
 def _null_gain(
-    codes: csr_array,
-    mean: Float64[np.ndarray, "candidate"],
-    directions: Float64[np.ndarray, "candidate d_model"],
-    left: Float64[np.ndarray, "sample d_model"],
+    dealt: list[_Greedy],
     energy: Float64[np.ndarray, "candidate"],
     free: Bool[np.ndarray, "candidate"],
-    draws: int,
-    rng: np.random.Generator,
+    scale: float,
 ) -> float:
-    """Best gain, with its best coefficient, of any free candidate once the codes are dealt out to other tokens."""
-    n = len(left)
-    rows = rng.choice(n, min(n, NULL_SAMPLE), replace=False)
-    some, off = left[rows], mean * (directions @ left[rows].sum(0))
-    worst = 0.0
-    for _ in range(draws):
-        dealt = csr_array(codes[rng.permutation(rows)])
-        inner = ((dealt.T @ some) * directions).sum(1) - off
-        gain = (inner * (n / len(rows))) ** 2 / np.maximum(energy, 1e-300)
-        worst = max(worst, float(gain[free].max(initial=0.0)))
-    return worst
+    """Best gain, with its best coefficient, of any free candidate in any of the deals; ``scale``: tokens for each that
+    was dealt out."""
+    best = np.abs([deal.inner[free] for deal in dealt]).max(axis=0, initial=0.0)
+    return float(((best * scale) ** 2 / np.maximum(energy[free], 1e-300)).max(initial=0.0))
+
+
+def _centred(
+    by_candidate: csc_array, column: int, mean: Float64[np.ndarray, "candidate"]
+) -> Float64[np.ndarray, "sample"]:
+    """One candidate's codes less their mean."""
+    entries = slice(int(by_candidate.indptr[column]), int(by_candidate.indptr[column + 1]))
+    own = np.full(by_candidate.shape[0], -mean[column])
+    own[by_candidate.indices[entries]] += by_candidate.data[entries]
+    return own
+
+
+def _moments(codes: csr_array) -> tuple[Float64[np.ndarray, "candidate"], Float64[np.ndarray, "candidate"]]:
+    """Mean of each candidate's codes, and the sum of their squares."""
+    values = codes.data.astype(np.float64)
+    total, squares = (np.bincount(codes.indices, power, minlength=codes.shape[1]) for power in (values, values**2))
+    return total / codes.shape[0], squares
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+@no_type_check
+def _add_inner(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    values: np.ndarray,
+    rows: np.ndarray,
+    left: np.ndarray,
+    directions: np.ndarray,
+    inner: np.ndarray,
+    total: np.ndarray,
+) -> None:
+    """Add every candidate's code times the inner product of its direction with what is left, and the sum of what is
+    left, sample by sample."""
+    for sample in range(len(rows)):
+        for axis in range(left.shape[1]):
+            total[axis] += left[sample, axis]
+        for entry in range(indptr[rows[sample]], indptr[rows[sample] + 1]):
+            aligned = np.float32(0.0)
+            for axis in range(left.shape[1]):
+                aligned += left[sample, axis] * directions[indices[entry], axis]
+            inner[indices[entry]] += values[entry] * aligned
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _add_products(
+    indptr: np.ndarray, indices: np.ndarray, values: np.ndarray, rows: np.ndarray, own: np.ndarray, shared: np.ndarray
+) -> None:
+    """Add every candidate's code times the chosen one's, sample by sample."""
+    for sample in range(len(rows)):
+        for entry in range(indptr[rows[sample]], indptr[rows[sample] + 1]):
+            shared[indices[entry]] += values[entry] * own[sample]
 
 
 @dataclass(frozen=True)
@@ -176,15 +238,20 @@ def cluster_subspace(
     if without is not None and len(without):
         hub = _orthonormal(without.astype(np.float64))
         span = _orthonormal(span - span @ hub.T @ hub)
-    centred = activations.astype(np.float64) - center
-    inside = centred @ span.T
+    centred = activations - center.astype(np.float32)
+    inside = (centred @ span.T.astype(np.float32)).astype(np.float64)
     variance, vectors = np.linalg.eigh(inside.T @ inside)
     variance, vectors = np.maximum(variance[::-1], 0.0), vectors[:, ::-1]
     kept = min(most, int(np.searchsorted(np.cumsum(variance), keep * variance.sum())) + 1, len(variance))
     basis = vectors.T[:kept] @ span
     basis *= np.where(basis[np.arange(kept), np.abs(basis).argmax(1)] < 0, -1.0, 1.0)[:, None]
-    share = variance[:kept] / max(float((centred**2).sum()), 1e-300)
+    share = variance[:kept] / max(_energy(centred), 1e-300)
     return Subspace(center.astype(np.float32), basis.astype(np.float32), share.astype(np.float32))
+
+
+def _energy(rows: Float32[np.ndarray, "sample d_model"]) -> float:
+    """Sum of the squared lengths."""
+    return float(np.vecdot(rows, rows).sum(dtype=np.float64))
 
 
 def _orthonormal(

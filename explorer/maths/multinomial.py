@@ -61,7 +61,8 @@ def fit_multinomial(
     turned = np.ascontiguousarray(scaled.T)
 
     def loss(flat: Float64[np.ndarray, "parameter"]) -> tuple[float, Float64[np.ndarray, "parameter"]]:
-        weights, bias = np.split(flat.reshape(unit.shape) * unit, [d])
+        parameters = flat.reshape(unit.shape) * unit
+        weights, bias = parameters[:d], parameters[d:]
         # samples lie next to each other: sums and largest values over the classes then go through memory in order
         left = weights.T.astype(np.float32) @ turned
         left += bias.T.astype(np.float32)

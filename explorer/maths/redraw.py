@@ -1,6 +1,7 @@
 """Codes drawn anew from codes: other documents of the same kind, or the same documents with co-firing taken out."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -121,7 +122,9 @@ def _copied(part: _Documents, drawn: Int64[np.ndarray, "drawn"]) -> FiringShard:
 
 def _dealt(part: _Documents, rng: np.random.Generator) -> FiringShard:
     """The same documents, each feature's fires on other tokens of theirs."""
-    features = part.shard.features.copy()
+    features, bounds = part.shard.features.copy(), part.shard.indptr[part.doc_offsets]
+    for start, stop in pairwise(bounds.tolist()):
+        features[start:stop].sort()  # by numpy, whose sort of whole numbers is several times faster than compiled loops
     token = np.empty(len(features), dtype=np.int64)
     chance = rng.random(len(features), dtype=np.float32)
     _deal(part.shard.indptr, features, part.doc_offsets, chance, token)
@@ -148,12 +151,11 @@ def _copy_rows(
 def _deal(
     indptr: np.ndarray, features: np.ndarray, doc_offsets: np.ndarray, chance: np.ndarray, token: np.ndarray
 ) -> None:
-    """Sort ``features`` within each document, and give every entry a token of it, different ones for one feature."""
+    """Give every entry a token of its document, different ones for one feature; ``features`` ascend in a document."""
     taken = np.full(np.diff(doc_offsets).max() if len(doc_offsets) > 1 else 0, -1, dtype=np.int64)
     for doc in range(len(doc_offsets) - 1):
         first, length = doc_offsets[doc], doc_offsets[doc + 1] - doc_offsets[doc]
         start, stop = indptr[first], indptr[first + length]
-        features[start:stop].sort()
         begin = start
         while begin < stop:
             end = begin

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
+from scipy.sparse import csr_array
 
 from explorer.maths.coordinate import distance
 from explorer.maths.explained import COUNTS, r2_curve
@@ -159,8 +160,7 @@ def tuning_curves(
     weight = np.full(bins, 1e-9)
     place = np.minimum((coordinate * 8 * bins).astype(np.int64), 8 * bins - 1)
     count = np.bincount(place, minlength=8 * bins).astype(np.float64)
-    sums = np.zeros((8 * bins, codes.shape[1]))
-    np.add.at(sums, place, codes)
+    sums = csr_array((np.ones(len(place)), (place, np.arange(len(place)))), shape=(8 * bins, len(codes))) @ codes
     fine = (np.arange(8 * bins) + 0.5) / (8 * bins)
     apart = distance(centres[:, None], fine[None, :], closed=closed) * bins
     kernel = np.exp(-0.5 * apart**2) + 1e-9 * np.exp(-apart / 4)

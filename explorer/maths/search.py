@@ -1,9 +1,10 @@
 """The search for a curve: several first guesses, several degrees of bending, judged on points that were held out."""
 
-from typing import NamedTuple
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int
+from numba import njit
 
 from explorer.maths.curve import project, squared_distances
 from explorer.maths.landmarks import Cells, k_means, shortest_tour, spectral_coordinates, tree_coordinate
@@ -72,22 +73,39 @@ def explained_by_lag(centres: Float[np.ndarray, "landmark axis"], curve: Curve, 
     centres at random places.
     """
     rank = np.argsort(np.argsort(project(centres, curve, closed=closed).coordinate))
-    return explained_by_rank(rank, np.sqrt(squared_distances(centres, centres)), closed=closed)
+    apart = np.sqrt(squared_distances(centres, centres)).astype(np.float64)
+    return float(explained_by_rank(rank, apart, closed))
 
 
-def explained_by_rank(
-    rank: Int[np.ndarray, "landmark"], apart: Float[np.ndarray, "landmark landmark"], *, closed: bool
-) -> float:
-    """Share of the variance of the off-diagonal distances that lies between the lags of an order, at most 1."""
-    lag = np.abs(rank[:, None] - rank[None, :])
-    lag = np.minimum(lag, len(rank) - lag) if closed else lag
-    off = lag > 0
-    values, group = apart[off], lag[off]
-    if not len(values):
-        return 0.0
-    mean = np.bincount(group, weights=values) / np.maximum(np.bincount(group), 1)
-    total = float(((values - values.mean()) ** 2).sum())
-    return 1.0 - float(((values - mean[group]) ** 2).sum()) / total if total > 0 else 0.0
+@njit(cache=True, nogil=True)
+@no_type_check
+def explained_by_rank(rank: np.ndarray, apart: np.ndarray, closed: bool) -> float:
+    """Share of the variance of the off-diagonal distances that lies between the lags of an order, at most 1.
+
+    Args:
+        rank: [landmark], each a number of its own from 0 on.
+        apart: [landmark, landmark] distances.
+        closed: whether the order is a ring.
+    """
+    n = len(rank)
+    total, count = np.zeros(n), np.zeros(n)
+    for one in range(n):
+        for other in range(n):
+            lag = abs(rank[one] - rank[other])
+            lag = min(lag, n - lag) if closed else lag
+            total[lag] += apart[one, other]
+            count[lag] += 1
+    total[0] = 0.0
+    usual, mean = total.sum() / max(n * (n - 1), 1), total / np.maximum(count, 1)
+    spread, left = 0.0, 0.0
+    for one in range(n):
+        for other in range(n):
+            if one != other:
+                lag = abs(rank[one] - rank[other])
+                lag = min(lag, n - lag) if closed else lag
+                spread += (apart[one, other] - usual) ** 2
+                left += (apart[one, other] - mean[lag]) ** 2
+    return 1.0 - left / spread if spread > 0 else 0.0
 
 
 def search_curve(points: Points, rng: np.random.Generator, *, closed: bool) -> Search:

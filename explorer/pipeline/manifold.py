@@ -1,15 +1,17 @@
 """One cluster becomes a manifold: its tokens, its atoms, its shape, its values, its portrait."""
 
 from dataclasses import dataclass, fields
+from itertools import islice
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 from pydantic import TypeAdapter
+from scipy.sparse import csr_array
 
 from explorer.config import BuildSettings
 from explorer.maths.coordinate import orient
 from explorer.maths.curve import fit_path
-from explorer.maths.explained import COUNTS, greedy_variance, principal_variance, random_variance
+from explorer.maths.explained import COUNTS, covariance, greedy_variance, principal_variance, random_variance
 from explorer.maths.intervals import shape_intervals
 from explorer.maths.membership import Subspace
 from explorer.maths.portrait import draw_portrait, portrait_svg
@@ -253,20 +255,21 @@ class ClusterBuilder:
         self, membership: Membership, activations: Float32[np.ndarray, "known d_model"], rng: np.random.Generator
     ) -> dict[str, float]:
         """Variance inside the span of a few of the atoms' directions, beside principal axes and random ones."""
+        spread = covariance(activations)
         curves = {
-            "atoms_hold": greedy_variance(activations, self.reader.decoder.W_dec[membership.atoms]),
-            "pca_holds": principal_variance(activations),
-            "random_holds": random_variance(activations, rng=rng),
+            "atoms_hold": greedy_variance(spread, self.reader.decoder.W_dec[membership.atoms]),
+            "pca_holds": principal_variance(spread),
+            "random_holds": random_variance(spread, rng=rng),
         }
         return {f"{name}_{n}": held for name, curve in curves.items() for n, held in zip(COUNTS, curve, strict=True)}
 
     def _common(self, tokens: Int64[np.ndarray, "sample"], most: int = 3) -> list[str]:
         """Texts of the tokens that the cluster fires on most."""
         ids, counts = np.unique(self.reader.tokens.token_ids[tokens], return_counts=True)
-        texts = [
+        texts = (
             self.reader.tokens.vocabulary.text(int(ids[best])).strip() for best in np.argsort(-counts, kind="stable")
-        ]
-        return [text for text in texts if text][:most]
+        )
+        return list(islice((text for text in texts if text), most))
 
 
 def _padded(points: Float32[np.ndarray, "sample axis"]) -> Float32[np.ndarray, "sample xyz"]:
@@ -304,7 +307,7 @@ def _means(
     rows: Float32[np.ndarray, "sample d_model"], index: Int32[np.ndarray, "sample"], n_values: int
 ) -> tuple[Float32[np.ndarray, "value d_model"], Int32[np.ndarray, "value"]]:
     """Mean row of each value, and how many rows it is over."""
-    count = np.bincount(index[index >= 0], minlength=n_values).astype(np.int32)
-    total = np.zeros((n_values, rows.shape[1]))
-    np.add.at(total, index[index >= 0], rows[index >= 0])
+    named = np.flatnonzero(index >= 0)
+    count = np.bincount(index[named], minlength=n_values).astype(np.int32)
+    total = csr_array((np.ones(len(named)), (index[named], named)), shape=(n_values, len(rows))) @ rows
     return (total / np.maximum(count, 1)[:, None]).astype(np.float32), count

@@ -110,12 +110,11 @@ class ClusterReader:
         choices = core_tokens(self.firing, core, self.settings.halo.core_share).different
         claim = CLAIM / (READINGS * len(choices))
         tried, ordered = {}, []
-        for name, tokens in choices.items():
-            cloud = self._cloud(tokens, rng)
+        for name, cloud in self._clouds(choices, rng).items():
             membership = self._membership(core, cloud, rng)
-            told = []
+            told, inside = [], self.span(membership, cloud).coordinates(cloud.activations)
             for offset in (1, 0):
-                told.append(self._tell(membership, cloud, cloud, offset, claim, rng))
+                told.append(self._tell(inside, cloud, offset, claim, rng))
                 if (reading := self._ordered(told[-1], rng)) is not None:
                     ordered.append((cloud, membership, reading))
                     break
@@ -132,14 +131,30 @@ class ClusterReader:
         on_curve = reading.known_share * reading.shape.variance_explained
         return len(self.values_on(reading, reading.shape).names), on_curve
 
-    def _cloud(self, tokens: Int64[np.ndarray, "token_of_core"], rng: np.random.Generator) -> Cloud:
-        stored = self._stored(tokens)
-        chosen = tokens if stored is None else stored
+    def _clouds(
+        self, choices: dict[str, Int64[np.ndarray, "token_of_core"]], rng: np.random.Generator
+    ) -> dict[str, Cloud]:
+        """A cloud of each choice of tokens; where choices overlap, what is not stored is reconstructed once."""
+        stored = {name: self._stored(tokens) for name, tokens in choices.items()}
+        chosen = {name: self._sampled(choices[name] if own is None else own, rng) for name, own in stored.items()}
+        unstored = [chosen[name] for name, own in stored.items() if own is None]
+        bare = np.unique(np.concatenate([np.zeros(0, np.int64), *unstored]))
+        rebuilt = self._reconstructed(bare)
+        return {
+            name: Cloud(
+                len(choices[name]),
+                tokens,
+                rebuilt[np.searchsorted(bare, tokens)] if stored[name] is None else self._residual(tokens),
+            )
+            for name, tokens in chosen.items()
+        }
+
+    def _sampled(
+        self, tokens: Int64[np.ndarray, "token_of_core"], rng: np.random.Generator
+    ) -> Int64[np.ndarray, "sample"]:
+        """As many as a shape is fitted on."""
         most = self.settings.geometry.max_points
-        if len(chosen) > most:
-            chosen = np.sort(rng.choice(chosen, most, replace=False))
-        activations = self._reconstructed(chosen) if stored is None else self._residual(chosen)
-        return Cloud(len(tokens), chosen, activations)
+        return np.sort(rng.choice(tokens, most, replace=False)) if len(tokens) > most else tokens
 
     def _stored(self, tokens: Int64[np.ndarray, "token_of_core"]) -> Int64[np.ndarray, "stored"] | None:
         """Those of the tokens whose activation is stored, or None where these are too few to tell a shape."""
@@ -163,7 +178,8 @@ class ClusterReader:
     ) -> Membership:
         halo = self.settings.halo
         halo = halo.model_copy(update={"max_atoms": max(halo.max_atoms, ATOMS_A_VALUE * n_values)})
-        candidates = halo_candidates(self.firing, core, cloud.tokens, halo.least_lift)
+        full = len(core) >= halo.max_atoms
+        candidates = core if full else halo_candidates(self.firing, core, cloud.tokens, halo.least_lift)
         codes = self.firing.of_on(candidates, cloud.tokens)
         W_dec = self.decoder.W_dec
         return grow_halo(core, candidates, codes, cloud.activations, W_dec, halo, rng=rng)
@@ -186,7 +202,8 @@ class ClusterReader:
         part = cloud.part(reading.position.known)
         n_before = len(self.values_on(reading, reading.shape).names)
         again = self._membership(core, part, rng, n_before)
-        told = self._tell(again, part, cloud, reading.offset, reading.claim, rng)
+        inside = self.span(again, part).coordinates(cloud.activations)
+        told = self._tell(inside, cloud, reading.offset, reading.claim, rng)
         reread = self._ordered(told, rng) or self._searched(told, rng)
         better = reread.shape.kind in CURVES and len(self.values_on(reread, reread.shape).names) >= n_before
         return (again, reread) if better else (membership, reading)
@@ -197,16 +214,14 @@ class ClusterReader:
 
     def _tell(
         self,
-        membership: Membership,
-        part: Cloud,
+        inside: Float32[np.ndarray, "sample axis"],
         cloud: Cloud,
         offset: int,
         claim: float,
         rng: np.random.Generator,
     ) -> _Told:
-        """Read the position of every sample of a cloud inside the span that the atoms have on a part of it."""
+        """Read the position of every sample of a cloud, given its coordinates in the span of the atoms."""
         ids = self._ids(cloud, offset)
-        inside = self.span(membership, part).coordinates(cloud.activations)
         position = read_position(inside, ids, rng=rng, claim=claim)
         told = position.bits > 0 and position.p_value <= CLAIM
         return _Told(offset, ids, position, claim if told else 0.0)

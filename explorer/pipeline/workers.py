@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from explorer.pipeline.manifold import ClusterBuilder, Manifold
 
@@ -23,8 +23,11 @@ def build_clusters(builder: ClusterBuilder, numbers: Sequence[int], workers: int
         workers: processes; with 1 the work is done in this one.
     """
     if workers < 2 or len(numbers) < 2:
+        threads = ThreadpoolController()
         for number in numbers:
-            yield _on_one_thread(builder, number)
+            with threads.limit(limits=1):
+                manifold = builder.build(number)
+            yield manifold
         return
     pool = ProcessPoolExecutor(
         min(workers, len(numbers)), mp_context=get_context("spawn"), initializer=_take, initargs=(builder,)
@@ -35,16 +38,12 @@ def build_clusters(builder: ClusterBuilder, numbers: Sequence[int], workers: int
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _on_one_thread(builder: ClusterBuilder, number: int) -> Manifold:
-    with threadpool_limits(1):
-        return builder.build(number)
-
-
 def _take(builder: ClusterBuilder) -> None:
     global _builder
     _builder = builder
+    threadpool_limits(1)
 
 
 def _work(number: int) -> Manifold:
     assert _builder is not None
-    return _on_one_thread(_builder, number)
+    return _builder.build(number)

@@ -3,6 +3,8 @@ import pytest
 
 from explorer.maths.coordinate import curve_at
 from explorer.maths.curve import (
+    basis,
+    bending,
     even_knots,
     fit_path,
     principal_curve,
@@ -96,3 +98,36 @@ def test_a_softer_path_follows_its_points_more_closely() -> None:
         np.ptp(fit_path(points, coordinate, closed=True, stiffness=stiffness)[:, 2]) for stiffness in (10.0, 1.0, 0.1)
     ]
     assert wiggle[0] < wiggle[1] < wiggle[2]
+
+
+def _told_apart(seed: int, places: int = 192, points_a_place: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Noisy points in the middle of every interval in which a path gathers them, and their coordinate."""
+    coordinate = np.repeat((np.arange(places) + 0.5) / places, points_a_place)
+    angle = 2 * np.pi * coordinate
+    ring = np.stack([np.cos(angle), np.sin(angle), np.cos(3 * angle)], axis=1)
+    return ring + np.random.default_rng(seed).normal(0, 0.3, ring.shape), coordinate
+
+
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_path_is_the_smoother_that_cross_validation_chooses(seed: int, closed: bool) -> None:
+    points, coordinate = _told_apart(seed)
+    terms, bends = basis(coordinate, 18, closed=closed), bending(18, closed=closed)
+    smoothers = [
+        terms @ np.linalg.solve(terms.T @ terms + len(terms) * np.diag(stiffness * bends + 1e-10), terms.T)
+        for stiffness in np.geomspace(1e-9, 1e-2, 22)
+    ]
+    best = min(smoothers, key=lambda hat: ((points - hat @ points) ** 2).sum() / (192 - 1.2 * np.trace(hat)) ** 2)
+    path = fit_path(points, coordinate, closed=closed, knots=192 if closed else 385, most_harmonics=18)
+    again = curve_at(path, coordinate, closed=closed)
+    assert np.abs(again - best @ points).max() < 0.01
+
+
+def test_a_path_leaves_out_what_lies_far_from_its_place() -> None:
+    points, coordinate = _told_apart(0, points_a_place=20)
+    strays = np.arange(0, len(points), 20)
+    spoiled = points.copy()
+    spoiled[strays] += 100.0
+    usual = fit_path(np.delete(points, strays, axis=0), np.delete(coordinate, strays), closed=True)
+    # a stray among twenty points would draw their mean by five
+    assert np.abs(fit_path(spoiled, coordinate, closed=True) - usual).max() < 0.2

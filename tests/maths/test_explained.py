@@ -6,6 +6,7 @@ import pytest
 from explorer.maths.explained import (
     COUNTS,
     best_atoms,
+    covariance,
     greedy_variance,
     principal_variance,
     r2_curve,
@@ -56,8 +57,9 @@ def test_no_basis_holds_more_than_the_principal_axes_and_the_planted_directions_
     rng = np.random.default_rng(3)
     directions = rng.standard_normal((4, 32))
     activations = rng.exponential(size=(2000, 4)) @ directions
-    atoms = greedy_variance(activations, np.concatenate([directions, directions[:1]]))
-    principal, chance = principal_variance(activations), random_variance(activations, rng=rng)
+    spread = covariance(activations)
+    atoms = greedy_variance(spread, np.concatenate([directions, directions[:1]]))
+    principal, chance = principal_variance(spread), random_variance(spread, rng=rng)
     for own, best, drawn in zip(atoms, principal, chance, strict=True):
         assert drawn < own <= best + 1e-9
     assert atoms[2] == pytest.approx(1.0)
@@ -65,6 +67,6 @@ def test_no_basis_holds_more_than_the_principal_axes_and_the_planted_directions_
 
 
 def test_fewer_axes_than_are_counted_hold_everything() -> None:
-    activations = np.random.default_rng(4).standard_normal((100, 3))
-    assert principal_variance(activations)[-1] == pytest.approx(1.0)
-    assert random_variance(activations, rng=np.random.default_rng(0))[-1] == pytest.approx(1.0)
+    spread = covariance(np.random.default_rng(4).standard_normal((100, 3)))
+    assert principal_variance(spread)[-1] == pytest.approx(1.0)
+    assert random_variance(spread, rng=np.random.default_rng(0))[-1] == pytest.approx(1.0)

@@ -105,3 +105,20 @@ def test_gains_are_those_of_contributions_that_are_subtracted_one_by_one(planted
         code = planted.codes[:, atom].astype(np.float64)
         left -= np.outer(code - code.mean(), planted.W_dec[atom])
         assert gain == pytest.approx((before - (left**2).sum()) / total, abs=1e-5)
+
+
+def test_the_null_is_the_best_gain_of_any_free_feature_once_codes_are_dealt_out_anew(planted: Planted) -> None:
+    """Each choice against the same deals, and with what is left of the activations by then held in full."""
+    _, found = _grow(planted, planted.activations)
+    [rng] = np.random.default_rng(1).spawn(1)
+    rows = rng.choice(len(planted.codes), len(planted.codes), replace=False)
+    deals = [rng.permutation(rows) for _ in range(SETTINGS.null_draws)]
+    left = planted.activations.astype(np.float64) - planted.activations.mean(0, dtype=np.float64)
+    codes, total = planted.codes - planted.codes.mean(0, dtype=np.float64), (left**2).sum()
+    energy, free = (codes**2).sum(0) * (planted.W_dec**2).sum(1), np.ones(codes.shape[1], dtype=bool)
+    for atom, null in zip(found.atoms[found.n_core :], found.null_gain[found.n_core :], strict=True):
+        chosen = [*found.atoms[: found.n_core], *found.atoms[found.n_core : list(found.atoms).index(atom)]]
+        free[chosen] = False
+        rest = left - codes[:, chosen] @ planted.W_dec[chosen]
+        gains = [((codes[deal].T @ rest[rows]) * planted.W_dec).sum(1) ** 2 / energy for deal in deals]
+        assert null == pytest.approx(max(gain[free].max() for gain in gains) / total, rel=1e-3)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from explorer.maths.search import explained_by_lag, search_curve
+from explorer.maths.search import explained_by_lag, explained_by_rank, search_curve
 
 
 def circle(turns: np.ndarray) -> np.ndarray:
@@ -28,3 +28,16 @@ def test_a_curve_led_through_random_places_orders_nothing(seed: int) -> None:
 
 def test_one_value_is_in_no_order() -> None:
     assert explained_by_lag(np.zeros((1, 2)), circle(np.arange(64) / 64), closed=True) == 0.0
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_what_a_lag_explains_is_the_variance_between_the_lags(closed: bool) -> None:
+    rng = np.random.default_rng(0)
+    rank, places = rng.permutation(9), rng.normal(size=(9, 3))
+    apart = np.linalg.norm(places[:, None] - places, axis=2)
+    lag = np.abs(rank[:, None] - rank)
+    lag = np.minimum(lag, 9 - lag) if closed else lag
+    within = sum((lag == own).sum() * apart[lag == own].var() for own in range(1, lag.max() + 1))
+    assert explained_by_rank(rank, apart, closed) == pytest.approx(
+        1 - within / ((lag > 0).sum() * apart[lag > 0].var())
+    )
