@@ -147,7 +147,7 @@ def _row(row: FeatureRow, vocabulary: Vocabulary, chosen: bool, neuronpedia_id: 
     return html.Tr(cells, className="shown" if chosen else "", **attributes(data_feature=str(row.feature)))
 
 
-def _elsewhere(neuronpedia_id: str, feature: int) -> Component:
+def _elsewhere(neuronpedia_id: str, feature: int) -> Element:
     """A link that leaves the app; who copies the table gets its address."""
     address = feature_address(neuronpedia_id, feature)
     told = attributes(aria_label=f"Feature {feature} on Neuronpedia, in a new tab")
