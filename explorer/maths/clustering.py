@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
-from hdbscan._hdbscan_tree import compute_stability, get_clusters
+from hdbscan._hdbscan_tree import get_clusters
 from jaxtyping import Bool, Float64, Int64
 
 from explorer.config import ClusteringSettings
-from explorer.maths.hierarchy import LARGEST, SpanningTree, condense, minimum_spanning_tree
+from explorer.maths.hierarchy import LARGEST, SpanningTree, condense, excess_of_mass, minimum_spanning_tree
 from explorer.records import LEFT_OUT, NOISE, Clustering, CondensedTree, NeighbourGraph
 
 LONE_SHARE: Final = 0.5
@@ -80,19 +80,19 @@ def _restrict(graph: NeighbourGraph, included: Bool[np.ndarray, "feature"]) -> N
     """Renumber the graph over the included features; the others are nobody's neighbours."""
     place = np.where(included, np.cumsum(included) - 1, -1).astype(np.int32)
     neighbour, score = graph.neighbour[included], graph.score[included]
-    target = np.where(neighbour >= 0, place[neighbour], -1).astype(np.int32)
-    order = np.argsort(target < 0, axis=1, kind="stable")
-    return NeighbourGraph(
-        np.take_along_axis(target, order, axis=1),
-        np.take_along_axis(np.where(target >= 0, score, np.float32(0)), order, axis=1),
-    )
+    target = np.where(neighbour >= 0, place[neighbour], np.int32(-1))
+    score = np.where(target >= 0, score, np.float32(0))
+    holed = np.flatnonzero(((target[:, :-1] < 0) & (target[:, 1:] >= 0)).any(axis=1))
+    order = np.argsort(target[holed] < 0, axis=1, kind="stable")
+    for filled in (target, score):
+        filled[holed] = np.take_along_axis(filled[holed], order, axis=1)
+    return NeighbourGraph(target, score)
 
 
 def _select(condensed: np.ndarray, tree: SpanningTree, settings: ClusteringSettings) -> _Selection:
     if not (condensed["child_size"] > 1).any():
         return _select_lone(condensed, tree, settings)
-    stability = compute_stability(condensed)
-    return _Selection(*get_clusters(condensed, stability, settings.selection))
+    return _Selection(*get_clusters(condensed, excess_of_mass(condensed), settings.selection))
 
 
 def _select_lone(condensed: np.ndarray, tree: SpanningTree, settings: ClusteringSettings) -> _Selection:

@@ -2,8 +2,9 @@
 
 The distance of two features is 1 - score, held within [SMALLEST, LARGEST]; pairs that the graph does not name are at
 LARGEST. The minimum spanning tree of the mutual-reachability distances needs only the graph's own edges, and what the
-graph leaves apart is bridged at LARGEST. Merges are numbered as hdbscan numbers them, and its own functions take over
-(Campello, Moulavi and Sander 2013; McInnes and Healy 2017), so labels equal those of a dense matrix, ties aside.
+graph leaves apart is bridged at LARGEST. Merges are numbered and condensed as hdbscan does it, row by row, and
+hdbscan selects (Campello, Moulavi and Sander 2013; McInnes and Healy 2017), so labels equal those of a dense matrix,
+ties aside.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final, no_type_check
 
 import numpy as np
-from hdbscan._hdbscan_tree import condense_tree
 from jaxtyping import Float64, Int64
 from numba import njit
 
@@ -24,6 +24,8 @@ SMALLEST: Final = 0.05
 would outweigh every group and set the scale of all persistences."""
 BATCHES: Final = (1, 3, 9, 27)
 """Edges for each feature up to which edges are sorted and joined before longer ones are looked at."""
+CONDENSED: Final = np.dtype([("parent", np.intp), ("child", np.intp), ("lambda_val", float), ("child_size", np.intp)])
+"""A row of the condensed tree: a feature or a group (numbered from the number of features on) parts from a group."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,27 @@ def _join(
 
 
 def condense(tree: SpanningTree, min_cluster_size: int) -> np.ndarray:
-    """Grow hdbscan's condensed tree, as a record array with parent, child, lambda_val and child_size."""
-    return np.asarray(condense_tree(_single_linkage(tree.first, tree.second, tree.distance), min_cluster_size))
+    """Grow hdbscan's condensed tree, as its ``condense_tree`` does: a record array with parent, child, lambda_val and
+    child_size. A group goes on under its number for as long as what parts from it is smaller than a cluster."""
+    most = 2 * (len(tree.first) + 1)
+    rows = np.empty((most, 3), dtype=np.int64), np.empty(most)
+    count = _condense(_single_linkage(tree.first, tree.second, tree.distance), min_cluster_size, *rows)
+    condensed = np.empty(count, dtype=CONDENSED)
+    condensed["parent"], condensed["child"], condensed["child_size"] = rows[0][:count].T
+    condensed["lambda_val"] = rows[1][:count]
+    return condensed
+
+
+def excess_of_mass(condensed: np.ndarray) -> dict[int, float]:
+    """Each group's stability, what is in it between its birth and its end (Campello et al. 2013), as hdbscan's
+    ``compute_stability`` has it to the bit; that one sorts the records first, which is most of what selection costs."""
+    parent, child, density = condensed["parent"], condensed["child"], condensed["lambda_val"]
+    root = int(parent.min())
+    born = np.zeros(max(int(child.max()), int(parent.max())) + 1)
+    born[child] = density
+    born[root] = 0.0
+    excess = np.bincount(parent - root, (density - born[parent]) * condensed["child_size"])
+    return dict(enumerate(excess.tolist(), root))
 
 
 def _bridges(part: Int64[np.ndarray, "feature"]) -> tuple[Int64[np.ndarray, "bridge"], Int64[np.ndarray, "bridge"]]:
@@ -227,3 +248,50 @@ def _single_linkage(first: np.ndarray, second: np.ndarray, distance: np.ndarray)
         merges[edge, 2] = distance[edge]
         merges[edge, 3] = size[group]
     return merges
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _condense(merges: np.ndarray, smallest: int, rows: np.ndarray, density: np.ndarray) -> int:
+    """Fill ``rows`` (parent, child, size) and ``density`` from the root down, level by level; returns how many."""
+    n_points = len(merges) + 1
+    name = np.empty(2 * n_points - 1, dtype=np.int64)
+    waiting = np.empty(n_points, dtype=np.int64)
+    fallen = np.empty(2 * smallest, dtype=np.int64)
+    name[2 * n_points - 2] = n_points
+    waiting[0] = 2 * n_points - 2
+    n_groups, n_waiting, at, count = 1, 1, 0, 0
+    while at < n_waiting:
+        node = waiting[at]
+        at += 1
+        merge = merges[node - n_points]
+        here = 1.0 / merge[2] if merge[2] > 0 else np.inf
+        parts = [int(merge[0]), int(merge[1])]
+        sizes = [int(merges[part - n_points, 3]) if part >= n_points else 1 for part in parts]
+        splits = min(sizes) >= smallest
+        for part, size in zip(parts, sizes):  # noqa: B905 - numba knows no strict
+            if size < smallest:
+                fallen[0] = part
+                first, last = 0, 1
+                while first < last:
+                    one = fallen[first]
+                    first += 1
+                    if one < n_points:
+                        rows[count, 0], rows[count, 1], rows[count, 2] = name[node], one, 1
+                        density[count] = here
+                        count += 1
+                    else:
+                        fallen[last], fallen[last + 1] = int(merges[one - n_points, 0]), int(merges[one - n_points, 1])
+                        last += 2
+                continue
+            name[part] = name[node]
+            if splits:
+                name[part] = n_points + n_groups
+                n_groups += 1
+                rows[count, 0], rows[count, 1], rows[count, 2] = name[node], name[part], size
+                density[count] = here
+                count += 1
+            if part >= n_points:
+                waiting[n_waiting] = part
+                n_waiting += 1
+    return count

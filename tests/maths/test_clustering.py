@@ -12,7 +12,14 @@ from sklearn.metrics import adjusted_rand_score
 from explorer.config import ClusteringSettings
 from explorer.maths.clustering import cluster_graph, cluster_tree
 from explorer.maths.cofiring import cofiring_graph, fire_counts
-from explorer.maths.hierarchy import LARGEST, graph_distances, minimum_spanning_tree
+from explorer.maths.hierarchy import (
+    LARGEST,
+    SpanningTree,
+    condense,
+    excess_of_mass,
+    graph_distances,
+    minimum_spanning_tree,
+)
 from explorer.maths.planted_codes import planted_cofiring
 from explorer.records import LEFT_OUT, NOISE, NeighbourGraph
 
@@ -91,6 +98,30 @@ def test_labels_are_those_of_the_dense_matrix_once_ties_are_broken_alike(
     assert same_partition(ours.label, label)
     np.testing.assert_allclose(ours.membership, membership, atol=1e-5)
     np.testing.assert_allclose(np.sort(ours.persistence), np.sort(persistence), atol=1e-5)
+
+
+@pytest.mark.parametrize("min_cluster_size", [1, 2, 3, 8, 1000])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_condensed_tree_is_hdbscans_row_by_row(min_cluster_size: int, seed: int) -> None:
+    """Trees of random edges, many of them of equal length."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 200))
+    second = np.arange(1, n)
+    first = (rng.uniform(size=n - 1) * second).astype(np.int64)
+    edges = rng.permutation(n - 1)
+    distance = np.sort(rng.integers(1, 20, n - 1) / 20)
+    linked = single_linkage(np.column_stack([first[edges], second[edges], distance]).astype(np.float64))
+    ours = condense(SpanningTree(first[edges], second[edges], distance), min_cluster_size)
+    theirs = condense_tree(linked, min_cluster_size)
+    for column in ("parent", "child", "lambda_val", "child_size"):
+        assert ours[column].tolist() == theirs[column].tolist()
+
+
+@pytest.mark.parametrize("min_cluster_size", [2, 3, 8])
+def test_stabilities_are_hdbscans_to_the_bit(planted: Planted, min_cluster_size: int) -> None:
+    condensed = condense(minimum_spanning_tree(planted.graph, 2), min_cluster_size)
+    assert (condensed["child_size"] > 1).any()
+    assert excess_of_mass(condensed) == compute_stability(condensed)
 
 
 @pytest.mark.parametrize(("min_samples", "min_cluster_size"), [(2, 3), (1, 4), (5, 5)])
