@@ -14,6 +14,10 @@ pytestmark = pytest.mark.browser
 MOVES = "() => mx.map.view()"
 FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
+IN_LINK = """() => (new URLSearchParams(location.search).get('map') ?? '')
+  .endsWith(`,${mx.link.number(mx.map.view().zoom)}`)"""
+"""The link tells of the last move: it is written once the hand rests."""
+
 
 def open_map(page: Page, app: App, query: str = "") -> tuple[float, float]:
     """Open the atlas; gives the middle of the map on the screen."""
@@ -62,7 +66,7 @@ def test_moving_and_colouring_ask_no_server_and_send_no_point_again(page: Page, 
     assert after["zoom"] > before["zoom"]
     assert after["u"] < before["u"]
     assert page.evaluate("sentToCard") == sent
-    page.wait_for_function("() => location.search.includes('map=')")
+    page.wait_for_function(IN_LINK)
 
     for by, legend in (
         ("shape", "closed curve (1)open curve (1)"),
