@@ -209,10 +209,7 @@ class Decoder:
         self._mover.aim(prefix.moved.expand(len(distinct), -1))
         self._cache = go_on_from(prefix.cache, len(prefix.moved) + tokens - 1)
         self._next = prefix.tail.expand(len(distinct), -1)
-        self._every_token = every_token
-        self._moved_if_fed = _all_but(
-            keep, int(place.model.config.get_text_config(decoder=True).vocab_size), displacement.device
-        )
+        self._moved_if_fed = _all_but(keep, place.model, displacement.device) if every_token else None
         self._steps = 0
 
     @property
@@ -228,7 +225,7 @@ class Decoder:
             HookNotFired: an edit was due and did not happen.
         """
         place = self._place
-        if self._steps == 0 or self._every_token:
+        if self._steps == 0 or self._moved_if_fed is not None:
             with edit(place.model, place.layer, place.hook, self._mover):
                 logits = _forward(place.model, self._next, self._cache)
             self._mover.check(self._steps + 1)
@@ -240,7 +237,7 @@ class Decoder:
     def feed(self, token_ids: Int64[Tensor, "row"]) -> None:
         """Give each row the token that it continues with; rows that are moved alike must be given the same."""
         self._next = token_ids[self._first][:, None]
-        if self._every_token:
+        if self._moved_if_fed is not None:
             self._mover.aim(self._moved_if_fed[self._next])
 
 
@@ -291,8 +288,9 @@ def _distinct(displacement: Float[Tensor, "row d_model"]) -> tuple[Int64[Tensor,
     return kept.nonzero()[:, 0], torch.where(still, (row_of * baseline).sum(), row_of)
 
 
-def _all_but(token_ids: Collection[int], vocabulary: int, device: torch.device) -> Bool[Tensor, "vocab"]:
-    """For every token whether it is none of these."""
+def _all_but(token_ids: Collection[int], model: PreTrainedModel, device: torch.device) -> Bool[Tensor, "vocab"]:
+    """For every token of a model whether it is none of these."""
+    vocabulary = int(model.config.get_text_config(decoder=True).vocab_size)
     found = torch.ones(max(vocabulary, *token_ids, 0) + 1, dtype=torch.bool)
     found[sorted(token_ids)] = False
     return found.to(device)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 from scipy.interpolate import CubicSpline
 
+from explorer.maths.group_sums import sums_by_group
 from explorer.maths.steering import Path
 
 _SAMPLES = 1_000
@@ -84,8 +85,7 @@ def fit_behaviour_manifold(
     at, place = np.unique(coordinate.astype(np.float64), return_inverse=True)
     if len(at) < (3 if closed else 2):
         raise ValueError(f"{len(at)} places on a {'closed' if closed else 'open'} curve do not make a manifold")
-    sums = np.zeros((len(at), distributions.shape[1]))
-    np.add.at(sums, place, distributions)
+    sums = sums_by_group(distributions, place, len(at))
     roots = np.sqrt(sums / sums.sum(axis=1, keepdims=True))
     mean = roots.mean(axis=0)
     base = mean / np.linalg.norm(mean)

@@ -23,6 +23,7 @@ from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from explorer.maths.confusion import ValueOrder, common_ones, populations, value_order
 from explorer.maths.coordinate import distance
+from explorer.maths.group_sums import sums_by_group
 from explorer.maths.multinomial import Multinomial, fit_multinomial
 
 FEWEST = 8
@@ -354,9 +355,8 @@ def _discriminants(
     if len(np.unique(own[rows])) < 3:
         return None
     chosen, own = coordinates[known][rows].astype(np.float64), np.unique(own[rows], return_inverse=True)[1]
-    total = np.zeros((own.max() + 1, chosen.shape[1]))
-    np.add.at(total, own, chosen)
-    means = (total / np.bincount(own)[:, None])[own]
+    counts = np.bincount(own)
+    means = (sums_by_group(chosen, own, len(counts)) / counts[:, None])[own]
     centre = chosen.mean(0)
     within = (chosen - means).T @ (chosen - means) / len(chosen)
     within = (1 - SHRINK) * within + (SHRINK * np.trace(within) / len(within) + 1e-12) * np.eye(len(within))

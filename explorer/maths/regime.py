@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
-from scipy.sparse import csr_array
 
 from explorer.maths.coordinate import distance
 from explorer.maths.explained import COUNTS, r2_curve
+from explorer.maths.group_sums import sums_by_group
 from explorer.records import Regime
 
 SUPPORT_SHARE = 0.1
@@ -160,7 +160,7 @@ def tuning_curves(
     weight = np.full(bins, 1e-9)
     place = np.minimum((coordinate * 8 * bins).astype(np.int64), 8 * bins - 1)
     count = np.bincount(place, minlength=8 * bins).astype(np.float64)
-    sums = csr_array((np.ones(len(place)), (place, np.arange(len(place)))), shape=(8 * bins, len(codes))) @ codes
+    sums = sums_by_group(codes, place, 8 * bins)
     fine = (np.arange(8 * bins) + 0.5) / (8 * bins)
     apart = distance(centres[:, None], fine[None, :], closed=closed) * bins
     kernel = np.exp(-0.5 * apart**2) + 1e-9 * np.exp(-apart / 4)

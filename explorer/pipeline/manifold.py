@@ -6,12 +6,12 @@ from itertools import islice
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 from pydantic import TypeAdapter
-from scipy.sparse import csr_array
 
 from explorer.config import BuildSettings
 from explorer.maths.coordinate import orient
 from explorer.maths.curve import fit_path
 from explorer.maths.explained import COUNTS, covariance, greedy_variance, principal_variance, random_variance
+from explorer.maths.group_sums import sums_by_group
 from explorer.maths.intervals import shape_intervals
 from explorer.maths.membership import Subspace
 from explorer.maths.portrait import draw_portrait, portrait_svg
@@ -307,7 +307,6 @@ def _means(
     rows: Float32[np.ndarray, "sample d_model"], index: Int32[np.ndarray, "sample"], n_values: int
 ) -> tuple[Float32[np.ndarray, "value d_model"], Int32[np.ndarray, "value"]]:
     """Mean row of each value, and how many rows it is over."""
-    named = np.flatnonzero(index >= 0)
-    count = np.bincount(index[named], minlength=n_values).astype(np.int32)
-    total = csr_array((np.ones(len(named)), (index[named], named)), shape=(n_values, len(rows))) @ rows
+    count = np.bincount(index[index >= 0], minlength=n_values).astype(np.int32)
+    total = sums_by_group(rows, index, n_values)
     return (total / np.maximum(count, 1)[:, None]).astype(np.float32), count
