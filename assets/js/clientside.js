@@ -43,6 +43,7 @@
     title(text) {
       if (text) document.title = text;
       mx.notes.arrive();
+      mx.space.tidy();
     },
     theme(clicks) { if (clicks) mx.theme.toggle(); },
 
@@ -80,7 +81,7 @@
 
     cluster(data) {
       if (!data) return no();
-      mx.cloud.use(data.shape);
+      mx.cloud.use(data);
       mx.strips.render(data.strips);
       mx.planes.use(data.shape);
       mx.features.render();
@@ -99,19 +100,11 @@
     },
     picked(text, fires) { mx.pick.show(text, fires); return !text; },
     pickNone(clicks) { if (clicks) mx.pick.choose([]); },
-    pickPoint(click) {
-      const point = click && click.points && click.points[0];
-      const sample = point ? mx.cloud.sampleOf(point) : null;
-      if (sample !== null && sample !== undefined) mx.pick.choose([sample]);
-    },
     colors(data, by) {
       mx.cloud.colors(data);
       mx.strips.mark(by);
       mx.features.mark(by);
       mx.link.set({ color: by === "coordinate" ? null : by });
-    },
-    camera(moved) {
-      if (moved && moved["scene.camera"]) mx.link.set({ cam: mx.link.camera(moved["scene.camera"]) });
     },
 
     compare(data) { if (data) mx.compare.render(data); return "yes"; },
@@ -163,7 +156,7 @@
     replay(data) {
       if (!data) return no();
       mx.cloud.place([]);
-      if (data.shape) mx.cloud.use(data.shape);
+      mx.cloud.use(data.cloud);
       mx.bands.render(data.view, data.position);
       mx.prompt.show(data.prompt);
       mx.cloud.path(data.view);

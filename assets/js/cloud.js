@@ -1,15 +1,13 @@
-/* The cloud's path and handle: they follow the bands' handle along the fitted curve, in the one WebGL context. */
+/* The cloud of a page: its path and handle, which follow the bands' handle along the fitted curve, its picks, its texts. */
 (function () {
   "use strict";
   const mx = (window.mx = window.mx || {});
   const POINTS = 0, CURVE = 1, CHORD = 2, PATH = 3, START = 4, HANDLE = 5, TEXTS = 6, PICKED = 7, HERE = 8;
   const OPACITY = 0.8, FADED = 0.16;
+  let space = null;
   let shape = null;
   let waiting = false;
   let texts = [];
-
-  const plot = () => document.querySelector("#cloud .js-plotly-plot");
-  const drawnPlot = () => { const gd = plot(); return gd && window.Plotly && gd._fullLayout && !gd.classList.contains("dash-graph--pending") ? gd : null; };
 
   function along(coordinate) {
     const knots = shape.curve.length;
@@ -43,10 +41,9 @@
   }
 
   function restyle(traces, points, extra) {
-    const gd = plot();
-    if (!gd || !gd.data || !window.Plotly) return;
+    if (!space) return;
     const all = points.map(columns);
-    window.Plotly.restyle(gd, { x: all.map((p) => p.x), y: all.map((p) => p.y), z: all.map((p) => p.z), ...extra }, traces);
+    space.restyle({ x: all.map((p) => p.x), y: all.map((p) => p.y), z: all.map((p) => p.z), ...extra }, traces);
   }
 
   /* The curve without the stretch that the path covers: two lines at one depth would flicker. */
@@ -68,10 +65,6 @@
   /* Draw a new path: its stretch of the curve, and the straight line between its ends. */
   function path(view) {
     if (!shape || !shape.curve.length || !view || !view.coordinate.length) return;
-    mx.whenThere(drawnPlot, () => { if (mx.bands.view() === view) drawPath(view); });
-  }
-
-  function drawPath(view) {
     const points = view.coordinate.map(along);
     mx.cloudLabels.prefer([view.start_name, view.end_name]);
     const handle = along(coordinateAt(view, mx.bands.position()));
@@ -81,7 +74,9 @@
   }
 
   function erase() {
-    if (shape && shape.curve.length) restyle([CURVE, CHORD, PATH, START, HANDLE], [rest(null), [], [], [], []]);
+    if (!space || !space.figure.data[PATH].x.length) return;
+    mx.cloudLabels.prefer([]);
+    restyle([CURVE, CHORD, PATH, START, HANDLE], [rest(null), [], [], [], []]);
   }
 
   function follow(position, view) {
@@ -97,44 +92,25 @@
   }
 
   function colors(data) {
-    const gd = plot();
-    if (!gd || !data || !window.Plotly) return;
-    window.Plotly.restyle(gd, { "marker.color": [data.numbers], "marker.colorscale": [data.scale], "marker.cmin": data.low, "marker.cmax": data.high }, [POINTS]);
+    if (!space || !data) return;
+    space.restyle({ "marker.color": [data.numbers], "marker.colorscale": [data.scale], "marker.cmin": data.low, "marker.cmax": data.high }, [POINTS]);
     picked(mx.pick.picked());
     mx.pick.recolor();
   }
 
-  /* The points as plotly holds them, with the colour that each is drawn in; null until it has drawn them. */
+  /* The points with the colour that each is drawn in; null where no cloud is drawn. */
   function points() {
-    const gd = drawnPlot();
-    const trace = gd && gd._fullData && gd._fullData[POINTS];
-    if (!trace || !trace.x) return null;
-    const { color, colorscale, cmin, cmax } = trace.marker;
-    return { xyz: [trace.x, trace.y, trace.z], coordinate: trace.customdata, color: (i) => mixed(colorscale, (color[i] - cmin) / (cmax - cmin || 1)) };
-  }
-
-  const GREY = "#5b636e";
-  const parts = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-
-  /* A colour between two of a scale, mixed as plotly mixes them; grey for what has no number. */
-  function mixed(scale, at) {
-    if (!(at >= 0 || at < 0)) return GREY;
-    const next = Math.max(1, scale.findIndex(([place], i) => i && place >= at));
-    const [[low, from], [high, to]] = [scale[next - 1], scale[next]];
-    const share = Math.min(1, Math.max(0, (at - low) / (high - low || 1)));
-    const end = parts(to);
-    return `rgb(${parts(from).map((part, i) => Math.round(part + (end[i] - part) * share)).join(",")})`;
+    if (!space) return null;
+    const trace = space.figure.data[POINTS];
+    return { xyz: [trace.x, trace.y, trace.z], coordinate: trace.customdata, color: mx.sketch.colorOf(trace.marker) };
   }
 
   /* Picked points stand out: drawn again over a faded cloud. */
   function picked(samples) {
-    mx.whenThere(drawnPlot, (gd) => {
-      if (!samples.length && !(gd.data[PICKED].x || []).length) return;
-      const all = points();
-      if (!all) return;
-      restyle([PICKED], [samples.map((i) => all.xyz.map((axis) => axis[i]))], { "marker.color": [samples.map(all.color)] });
-      window.Plotly.restyle(gd, { "marker.opacity": samples.length ? FADED : OPACITY }, [POINTS]);
-    });
+    if (!space || (!samples.length && !space.figure.data[PICKED].x.length)) return;
+    const all = points(), there = samples.filter((i) => i < all.coordinate.length);
+    restyle([PICKED], [there.map((i) => all.xyz.map((axis) => axis[i]))], { "marker.color": [there.map(all.color)] });
+    space.restyle({ "marker.opacity": samples.length ? FADED : OPACITY }, [POINTS]);
   }
 
   /* Where a place lies: its token's own point, else the point of the curve. */
@@ -147,7 +123,7 @@
   let pointing = false, pointed = null;
   function here(place) {
     pointed = place;
-    if (pointing || !drawnPlot() || !visible()) return;
+    if (pointing || !space || !visible()) return;
     pointing = true;
     requestAnimationFrame(() => {
       pointing = false;
@@ -157,6 +133,20 @@
   }
 
   const visible = () => { const box = document.querySelector(".cloud-views"); return !box || ["3d", "all", undefined].includes(box.dataset.axes); };
+
+  /* What happens in the scene: a point is hovered or clicked, the camera is moved. */
+  function listen(plot) {
+    plot.on("plotly_relayout", (moved) => { if (moved["scene.camera"]) mx.link.set({ cam: mx.link.camera(moved["scene.camera"]) }); });
+    if (!document.getElementById("contexts")) return;
+    plot.on("plotly_hover", ({ points: [{ curveNumber, pointNumber, bbox }] }) => hover({ points: [{ curveNumber, pointNumber, bbox }] }));
+    plot.on("plotly_unhover", () => hover(null));
+    plot.on("plotly_click", ({ points: [point] }) => {
+      const sample = sampleOf(point);
+      if (sample !== null && sample !== undefined) mx.pick.choose([sample]);
+    });
+  }
+
+  const hover = (data) => window.dash_clientside.set_props("cloud-hover", { data });
 
   /* The number of the token that a hovered or clicked point of the plot stands for; null for anything else. */
   function sampleOf(point) {
@@ -172,13 +162,17 @@
 
   /* The tooltip of a token that is hovered beside the plot: at pixels of the box that holds all drawings. */
   function tip(sample, at) {
-    const hover = sample < 0 ? null : { points: [{ curveNumber: POINTS, pointNumber: sample, bbox: { x0: at[0], x1: at[0], y0: at[1] - 6, y1: at[1] + 6 }, planes: true }] };
-    window.dash_clientside.set_props("cloud", { hoverData: hover });
+    hover(sample < 0 ? null : { points: [{ curveNumber: POINTS, pointNumber: sample, bbox: { x0: at[0], x1: at[0], y0: at[1] - 6, y1: at[1] + 6 }, planes: true }] });
   }
 
-  function use(data) {
-    shape = data;
+  /* Draw a page's cloud: {figure, shape}, or none. */
+  function use(cloud) {
+    const box = document.getElementById("cloud");
+    shape = cloud && cloud.shape;
+    space = cloud && box ? mx.space.show(box, cloud.figure, listen) : null;
+    if (!space) return;
     showTexts();
+    picked(mx.pick.picked());
   }
 
   /* Tokens of a tried text on the curve: [{text, coordinate, color, far, chosen}]; those that lie far from it are hollow. */
@@ -190,12 +184,8 @@
 
   function showTexts() {
     const there = shape.curve.length ? texts.map((one) => ({ ...one, point: along(one.coordinate) })) : [];
-    mx.cloudLabels.use([...there.map((one) => ({ ...one, kind: "tried" })), ...shape.labels], shape.middle);
-    const mine = texts;
-    mx.whenThere(drawnPlot, () => { if (texts === mine) drawTexts(there); });
-  }
-
-  function drawTexts(there) {
+    mx.cloudLabels.use(space, [...there.map((one) => ({ ...one, kind: "tried" })), ...shape.labels], shape.middle);
+    if (!space || (!there.length && !space.figure.data[TEXTS].x.length)) return;
     const ink = mx.theme.color("--text"), accent = mx.theme.color("--path");
     restyle([TEXTS], [there.map((one) => one.point)], {
       "marker.color": [there.map((one) => (one.chosen ? accent : ink))], "marker.size": [there.map((one) => (one.chosen ? 15 : 11))],
@@ -206,6 +196,6 @@
   window.addEventListener("mx-theme", () => { path(mx.bands.view()); if (texts.length && shape) showTexts(); });
   const own = { picked, here };
   mx.pick.draw(own);
-  mx.cloud = { use, place, path, erase, colors, plot, points, placed, placeOf, tip, sampleOf, own,
+  mx.cloud = { use, place, path, erase, colors, points, placed, placeOf, tip, sampleOf, own,
     curve: () => ({ points: shape ? shape.curve : [], closed: shape && shape.closed, labels: shape ? shape.labels : [], middle: shape ? shape.middle : [0, 0, 0] }) };
 })();

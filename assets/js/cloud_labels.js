@@ -1,22 +1,10 @@
-/* Names of the values around the cloud, in front of its WebGL context: outside the curve, away from the points. */
+/* Names of the values around the cloud, in front of its drawing: outside the curve, away from the points. */
 (function () {
   "use strict";
   const mx = (window.mx = window.mx || {});
   const AWAY = [10, 22, 36];
   const TURNS = [0, 0.5, -0.5, 1, -1];
   const COVER = 1.5;
-  const scene = (gd) => gd && gd._fullLayout && gd._fullLayout.scene && gd._fullLayout.scene._scene;
-
-  /* From data to pixels of the drawing, as plotly's own camera sees it. */
-  function projector(drawing, area) {
-    const { model, view, projection } = drawing.glplot.cameraParams;
-    const scale = drawing.dataScale;
-    const times = (m, v) => [0, 1, 2, 3].map((row) => m[row] * v[0] + m[4 + row] * v[1] + m[8 + row] * v[2] + m[12 + row] * v[3]);
-    return (x, y, z) => {
-      const at = times(projection, times(view, times(model, [x * scale[0], y * scale[1], z * scale[2], 1])));
-      return at[3] > 0 ? [0.5 * (1 + at[0] / at[3]) * area.width, 0.5 * (1 - at[1] / at[3]) * area.height] : null;
-    };
-  }
 
   function inside(points, box) {
     let count = 0;
@@ -35,18 +23,19 @@
     })).sort((a, b) => a.cost - b.cost).map((one) => one.spot);
   }
 
-  /* The names of one drawing: their layer, and plotly's own element. */
-  function around(layer, plot) {
+  /* The names of one drawing, in their layer. */
+  function around(layer) {
+    let space = null;
     let names = [];
     let middle = [0, 0, 0];
     let first = [];
 
-    function place(gd) {
-      const box = layer(), drawing = scene(gd);
-      if (!box || !drawing || !drawing.glplot || !gd._fullData[0]) return;
+    function place() {
+      const box = layer();
+      if (!box || !space) return;
       const area = { width: box.clientWidth, height: box.clientHeight };
-      const project = projector(drawing, area);
-      const { x, y, z } = gd._fullData[0];
+      const project = space.project();
+      const { x, y, z } = space.figure.data[0];
       const points = Array.from(x, (_, i) => project(x[i], y[i], z[i])).filter(Boolean);
       const from = project(...middle);
       const there = names.map((name) => ({ ...name, at: project(...name.point) }));
@@ -58,40 +47,26 @@
     /* A tried text's tokens come first, then the ends of a path. */
     const rank = (name) => (name.kind ? 2 : first.includes(name.text) ? 1 : 0);
 
-    /* Every frame that plotly draws places the names anew. */
-    function follow(gd) {
-      const drawing = scene(gd);
-      if (!drawing || !drawing.glplot || drawing.glplot.mxLabels) return;
-      const draw = drawing.glplot.onrender;
-      drawing.glplot.onrender = () => { if (draw) draw(); place(gd); };
-      drawing.glplot.mxLabels = true;
-    }
-
-    function use(labels, centre) {
+    /* Name places of a drawing; every frame that it draws places the names anew. */
+    function use(drawing, labels, centre) {
       const box = layer();
-      if (!box) return;
-      [names, middle, first] = [[], centre, []];
+      if (!box || !drawing) return;
+      [space, middle, first] = [drawing, centre, []];
       const nodes = labels.map((one) => mx.html("span", { class: `cloud-label ${one.kind || ""}`, style: { "--value": one.color } }, one.text));
       box.replaceChildren(...nodes);
       names = labels.map((one, i) => ({ node: nodes[i], text: one.text, kind: one.kind, point: one.point, width: nodes[i].offsetWidth, height: nodes[i].offsetHeight }));
-      const ready = () => { const gd = plot(); return gd && gd.on && scene(gd) && scene(gd).glplot ? gd : null; };
-      mx.whenThere(ready, (gd) => {
-        const again = () => { follow(gd); place(gd); };
-        if (!gd.mxLabels) gd.on("plotly_afterplot", again);
-        gd.mxLabels = true;
-        again();
-      });
+      space.drawn.add(place);
+      place();
     }
 
     /* These names get their place before the others: the ends of a path. */
     function prefer(texts) {
       first = texts;
-      const gd = plot();
-      if (scene(gd)) place(gd);
+      place();
     }
 
     return { use, prefer };
   }
 
-  mx.cloudLabels = { ...around(() => document.getElementById("cloud-labels"), () => mx.cloud.plot()), around, spots };
+  mx.cloudLabels = { ...around(() => document.getElementById("cloud-labels")), around, spots };
 })();

@@ -3,12 +3,6 @@
   "use strict";
   const mx = (window.mx = window.mx || {});
 
-  const plot = (cloud) => document.querySelector(`#${cloud} .js-plotly-plot`);
-  const drawn = (cloud) => {
-    const gd = plot(cloud);
-    return gd && gd.on && window.Plotly && gd._fullLayout && gd._fullLayout.scene && gd._fullLayout.scene._scene ? gd : null;
-  };
-
   /* The other cloud takes over the camera, at most once a frame; what it tells of its own move is no new move. */
   function follow(gd, other) {
     let camera = null;
@@ -45,18 +39,19 @@
 
   function render(data) {
     const both = document.getElementById("compare-clouds");
-    for (const side of data.sides) {
-      const section = document.getElementById(side.cloud).closest(".compare-side");
-      strips(section.querySelector(".compare-strips"), side.strips);
-      mx.cloudLabels.around(() => section.querySelector(".cloud-names"), () => plot(side.cloud)).use(side.shape.labels, side.shape.middle);
-    }
-    const clouds = data.sides.map((side) => side.cloud);
-    if (!clouds.length) return;
-    const there = () => (clouds.every(drawn) ? clouds.map(drawn) : null);
-    mx.whenThere(there, ([left, right]) => {
-      follow(left, right);
-      follow(right, left);
+    const plots = [];
+    const linked = (side) => (plot) => {
+      plots[side] = plot;
+      if (!plots[0] || !plots[1]) return;
+      follow(plots[0], plots[1]);
+      follow(plots[1], plots[0]);
       both.dataset.linked = "yes";
+    };
+    data.sides.forEach((side, i) => {
+      const box = document.getElementById(side.cloud), section = box.closest(".compare-side");
+      strips(section.querySelector(".compare-strips"), side.strips);
+      const space = mx.space.show(box, side.figure, linked(i));
+      mx.cloudLabels.around(() => section.querySelector(".cloud-names")).use(space, side.shape.labels, side.shape.middle);
     });
   }
 

@@ -30,7 +30,7 @@
     map.chosen = asked(new URLSearchParams(window.location.search).get("sel"));
     fit(page.place);
     repaint();
-    mx.warm();
+    mx.plotly.warm();
   }
 
   function close() {

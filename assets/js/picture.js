@@ -103,11 +103,12 @@
     for (const child of node.childNodes) walk(child, origin, images, out);
   }
 
-  /* What plotly draws with WebGL, as it looks now. */
+  /* What is drawn with WebGL or on a canvas, as it looks now. */
   async function webgl(part) {
-    const plots = [...part.querySelectorAll(".js-plotly-plot")].filter((plot) => plot.checkVisibility({ visibilityProperty: true }));
-    const pictures = await Promise.all(plots.map((plot) => window.Plotly.toImage(plot, { format: "png", scale: SCALE, width: plot.clientWidth, height: plot.clientHeight })));
-    return new Map(plots.map((plot, i) => [plot, pictures[i]]));
+    const drawings = [...part.querySelectorAll(".js-plotly-plot, canvas.sketch")].filter((one) => one.checkVisibility({ visibilityProperty: true }));
+    const pictures = await Promise.all(drawings.map((one) => (one.matches("canvas") ? one.toDataURL()
+      : window.Plotly.toImage(one, { format: "png", scale: SCALE, width: one.clientWidth, height: one.clientHeight }))));
+    return new Map(drawings.map((one, i) => [one, pictures[i]]));
   }
 
   async function draw(part) {

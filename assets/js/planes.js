@@ -54,14 +54,13 @@
     if (!there) return;
     const shown = axes === "3d" ? [] : axes === "all" ? PAIRS : [axes];
     if (!shown.length) { planes = []; there.replaceChildren(); return; }
-    mx.whenThere(mx.cloud.points, (cloud) => {
-      if (!there.isConnected) return;
-      planes = shown.map((pair) => plane(pair));
-      there.replaceChildren(...planes.map((one) => one.node));
-      for (const one of planes) fill(one, cloud);
-      picked(mx.pick.picked());
-      pointed(here);
-    });
+    const cloud = mx.cloud.points();
+    if (!cloud) return;
+    planes = shown.map((pair) => plane(pair));
+    there.replaceChildren(...planes.map((one) => one.node));
+    for (const one of planes) fill(one, cloud);
+    picked(mx.pick.picked());
+    pointed(here);
   }
 
   function plane(pair) {

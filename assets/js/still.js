@@ -4,11 +4,8 @@
   const mx = (window.mx = window.mx || {});
   let colors = {};
 
-  const plot = (id) => document.querySelector(`#${id} .plot`);
-
-  /* The scripts tell Dash what has changed; here only the cloud's figure and its colours can. */
+  /* The scripts tell Dash what has changed; here only the cloud's colours can. */
   function props(id, values) {
-    if (values.figure && plot(id)) window.Plotly.react(plot(id), values.figure.data, values.figure.layout, { responsive: true, displayModeBar: false });
     if (id === "color-by") paint(values.value);
   }
 
@@ -22,7 +19,7 @@
 
   function manifold(data) {
     colors = data.colors;
-    mx.cloud.use(data.shape);
+    mx.cloud.use(data);
     mx.strips.render(data.strips);
     const choice = document.getElementById("still-color");
     choice.addEventListener("change", () => paint(choice.value));
@@ -30,8 +27,7 @@
   }
 
   function start() {
-    const { figures, stores } = JSON.parse(document.getElementById("still-data").textContent);
-    for (const [id, { figure, config }] of Object.entries(figures)) window.Plotly.newPlot(plot(id), figure.data, figure.layout, config);
+    const stores = JSON.parse(document.getElementById("still-data").textContent);
     if (stores["still-manifold"]) manifold(stores["still-manifold"]);
     if (stores["tour-store"]) mx.tour.render(stores["tour-store"]);
   }

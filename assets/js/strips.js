@@ -81,10 +81,11 @@
   function picked(samples, fires) {
     const rug = document.querySelector(".strip-rug");
     if (!rug) return;
-    mx.whenThere(mx.cloud.points, (cloud) => rug.replaceChildren(...samples.map((i) => {
+    const cloud = mx.cloud.points();
+    rug.replaceChildren(...samples.map((i) => {
       const x = cloud.coordinate[i] * 1000;
       return mx.svg("line", { x1: x, x2: x, y1: 0, y2: 10, "vector-effect": "non-scaling-stroke" });
-    })));
+    }));
     for (const strip of document.querySelectorAll(".strip")) {
       const count = fires[strip.dataset.feature];
       strip.classList.toggle("quiet", samples.length > 0 && count === 0);

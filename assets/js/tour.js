@@ -47,10 +47,9 @@
     const data = tour.clouds[slide.cloud];
     if (!data) return;
     part("slide-cloud").setAttribute("aria-label", data.words);
-    if (shown !== slide.cloud) window.dash_clientside.set_props("cloud", { figure: data.figure });
+    if (shown !== slide.cloud) mx.cloud.use(data);
+    else mx.cloud.erase();
     shown = slide.cloud;
-    mx.cloud.use(data.shape);
-    mx.cloud.erase();
   }
 
   function bands(slide) {

@@ -1,4 +1,4 @@
-"""Callbacks of one manifold: the cloud's colours and axes, picks, features, tooltip, camera."""
+"""Callbacks of one manifold: the cloud's colours and axes, picks, features, tooltip."""
 
 from typing import Any
 
@@ -60,7 +60,5 @@ def register(app: Dash, site: Site) -> None:
     picked = (Input(ids.PICK_STORE, "data"), Input(ids.PICK_FIRES, "data"))
     in_browser(app, "picked", Output(ids.PICK_CLEAR, "hidden"), *picked, initially=True)
     in_browser(app, "pickNone", Input(ids.PICK_CLEAR, "n_clicks"))
-    in_browser(app, "pickPoint", Input(ids.CLOUD, "clickData"))
-    in_browser(app, "camera", Input(ids.CLOUD, "relayoutData"))
     tip = (Output(ids.CLOUD_TIP, name) for name in ("show", "bbox", "children"))
-    in_browser(app, "cloudTip", *tip, Input(ids.CLOUD, "hoverData"), page)
+    in_browser(app, "cloudTip", *tip, Input(ids.CLOUD_HOVER, "data"), page)

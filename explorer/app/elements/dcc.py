@@ -5,7 +5,6 @@ from dash import dcc
 from explorer.app.elements.element import element
 
 Dropdown = element(dcc.Dropdown)
-Graph = element(dcc.Graph)
 Input = element(dcc.Input)
 Link = element(dcc.Link)
 Location = element(dcc.Location)

@@ -25,6 +25,8 @@ MAX_LABELS = 64
 """Values named in the drawing; more are thinned evenly."""
 COARSEST = 3
 """Halvings of the spacing between the names that come first."""
+ROOM = 1 / 32
+"""Share of an axis' length that it goes on beyond the cloud at either end."""
 LONGEST_LABEL = 24
 """Characters of a name."""
 DEFAULT_CAMERA: dict[str, dict[str, float]] = {
@@ -49,7 +51,7 @@ class CloudLabel:
 def cloud_figure(
     summary: ClusterSummary, geometry: ClusterGeometry, view: View, vocabulary: Vocabulary | None = None
 ) -> dict[str, Any]:
-    """Draw the cloud; the page shows it in the one WebGL context that it may use.
+    """Draw the cloud; the page shows it as a sketch first, then in the one WebGL context that it may use.
 
     Returns:
         ``data`` and ``layout``, as plotly.js reads them.
@@ -170,21 +172,26 @@ def _label_place(summary: ClusterSummary, geometry: ClusterGeometry, index: int)
     return own.mean(axis=0) if len(own) else None
 
 
-def _ratio(geometry: ClusterGeometry) -> dict[str, float]:
-    """Equal units on all axes, the longest one unit long: whatever the cloud's size, the camera sees all of it."""
-    extent = np.ptp(np.concatenate([geometry.points, geometry.curve]), axis=0) + 1e-9
-    return dict(zip(("x", "y", "z"), (extent / extent.max()).tolist(), strict=True))
+def _axes(geometry: ClusterGeometry) -> dict[str, object]:
+    """Three axes that are not seen, in equal units, the longest one unit long: the camera sees all of any cloud.
+
+    Their ends are named, so that the browser's sketch and plotly's scene cannot differ and no later trace moves them.
+    """
+    drawn = np.concatenate([geometry.points, geometry.curve]).astype(np.float64)
+    low, extent = drawn.min(axis=0), np.ptp(drawn, axis=0) + 1e-9
+    ratio = (extent / extent.max()).tolist()
+    ends = np.stack([low - extent * ROOM, low + extent * (1 + ROOM)], axis=1).tolist()
+    axes = {f"{name}axis": {"visible": False, "showspikes": False, "range": at} for name, at in zip("xyz", ends, strict=True)}
+    return {**axes, "aspectmode": "manual", "aspectratio": dict(zip("xyz", ratio, strict=True))}
 
 
 def _layout(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> dict[str, object]:
-    hidden = {"visible": False, "showspikes": False}
     return {
         "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "uirevision": summary.id,
         "scene": {
-            "xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "manual",
-            "aspectratio": _ratio(geometry), "bgcolor": "rgba(0,0,0,0)",
+            **_axes(geometry), "bgcolor": "rgba(0,0,0,0)",
             "camera": camera_of(view), "dragmode": "orbit",
             "uirevision": summary.id,
         },

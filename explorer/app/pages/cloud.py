@@ -1,22 +1,19 @@
 """The cloud's card: its drawings, which axes they show, what colours them, how much of it is shown, and its table."""
 
 from dataclasses import asdict
-from typing import Any
 
 from explorer.app import ids
 from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
-from explorer.app.figures.cloud import cloud_figure, cloud_labels
+from explorer.app.figures.cloud import cloud_labels
 from explorer.app.figures.cloud_colors import CloudColors, cloud_colors
 from explorer.app.figures.strips import roles
 from explorer.app.pages.card import card
-from explorer.app.pages.parts import Node, attributes, details, select, table
+from explorer.app.pages.parts import Node, attributes, details, late_table, select
 from explorer.app.state import View
 from explorer.app.words import count, number, percent, sentence, visible
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
 
-CONFIG: Any = {"displayModeBar": False, "scrollZoom": True, "responsive": True}
-"""Plotly's own buttons stay away."""
 TABLE_ROWS = 200
 """Points that the table beside the cloud lists."""
 PLANES = ("12", "13", "23")
@@ -30,8 +27,10 @@ def cloud_card(
     colors = cloud_colors(summary, geometry, view.color, vocabulary)
     names = html.Div(id=ids.PLANES, className="planes")
     tip = dcc.Tooltip(id=ids.CLOUD_TIP, direction="top", className="tip")
-    space = cloud_graph(summary, geometry, view, vocabulary)
-    drawings = html.Div([space, names, tip], className="cloud-views", **attributes(data_axes=view.axes))
+    hover = dcc.Store(id=ids.CLOUD_HOVER)
+    drawings = html.Div(
+        [cloud_space(summary), names, tip, hover], className="cloud-views", **attributes(data_axes=view.axes)
+    )
     legend = html.Div(legend_nodes(colors), id=ids.LEGEND, className="legend")
     hints = [
         html.Span("drag to turn, click to pick", className="hint in-space"),
@@ -45,20 +44,11 @@ def cloud_card(
     return card("cloud", title, body, controls=controls, data=data, class_name="cloud-box panel")
 
 
-def cloud_graph(
-    summary: ClusterSummary, geometry: ClusterGeometry, view: View, vocabulary: Vocabulary | None = None
-) -> Element:
-    """The drawing in three dimensions alone."""
-    graph = dcc.Graph(
-        id=ids.CLOUD,
-        figure=cloud_figure(summary, geometry, view, vocabulary),
-        responsive=True,
-        clear_on_unhover=True,
-        config=CONFIG,
-    )
-    names = html.Div(id=ids.CLOUD_LABELS, **attributes(aria_hidden="true"))
+def cloud_space(summary: ClusterSummary) -> Element:
+    """The place of the drawing in three dimensions; the page's scripts draw the figure that one of its stores holds."""
+    names = html.Div(id=ids.CLOUD_LABELS, className="cloud-names", **attributes(aria_hidden="true"))
     label = attributes(aria_label=sentence(summary.words))
-    return html.Div([graph, names], className="cloud-graph", role="figure", **label)
+    return html.Div([html.Div(id=ids.CLOUD), names], className="cloud-graph", role="figure", **label)
 
 
 def curve_data(summary: ClusterSummary, geometry: ClusterGeometry) -> dict[str, object]:
@@ -147,7 +137,7 @@ def _foot(summary: ClusterSummary, geometry: ClusterGeometry) -> Element:
         html.Span(f"axes 1, 2, 3 explain {each}", title="Of the position's variance"),
     ]
     head = ("position", "value", "axis 1", "axis 2", "axis 3")
-    as_table = details("as a table", [table(head, _rows(summary, geometry))])
+    as_table = details("as a table", [late_table(head, _rows(summary, geometry))])
     return html.Div([*lines, as_table], className="cloud-foot")
 
 

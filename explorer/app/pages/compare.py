@@ -9,7 +9,7 @@ from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
 from explorer.app.figures.cloud import cloud_figure
 from explorer.app.links import Links
-from explorer.app.pages.cloud import CONFIG, curve_data
+from explorer.app.pages.cloud import curve_data
 from explorer.app.pages.compare_bar import compare_bar, side_of
 from explorer.app.pages.compare_words import drawn_words, pair_words
 from explorer.app.pages.manifold import OpenCluster
@@ -52,9 +52,9 @@ def pair_page(
     """
     turned = replace(right, geometry=_turned(right, found))
     bar = compare_bar(runs, Side(left.run, left.summary.id), Side(right.run, right.summary.id), links)
-    both = [_side(one, links, view, *side) for one, side in zip((left, turned), SIDES, strict=True)]
+    both = [_side(one, links, *side) for one, side in zip((left, turned), SIDES, strict=True)]
     body: list[Node] = [
-        dcc.Store(id=ids.COMPARE_STORE, data=compare_data(left, turned)),
+        dcc.Store(id=ids.COMPARE_STORE, data=compare_data(left, turned, view)),
         bar,
         html.Div(
             [html.P(told) for told in pair_words(found, left.summary, right.summary)], className="compare-told panel"
@@ -70,7 +70,7 @@ def pair_page(
     return Page(title, body, crumbs, [share_view_button(False)])
 
 
-def compare_data(left: OpenCluster, right: OpenCluster) -> dict[str, object]:
+def compare_data(left: OpenCluster, right: OpenCluster, view: View) -> dict[str, object]:
     """What the page's scripts need of each side."""
     return {
         "a": side_of(left.run.id, left.summary.id),
@@ -78,6 +78,7 @@ def compare_data(left: OpenCluster, right: OpenCluster) -> dict[str, object]:
         "sides": [
             {
                 "cloud": cloud,
+                "figure": cloud_figure(one.summary, one.geometry, View(camera=view.camera)),
                 "shape": curve_data(one.summary, one.geometry),
                 "strips": asdict(one.strips),
             }
@@ -90,7 +91,7 @@ def _turned(right: OpenCluster, found: PairComparison) -> ClusterGeometry:
     return aligned(right.geometry, found.alignment, closed=right.summary.shape == "closed curve")
 
 
-def _side(one: OpenCluster, links: Links, view: View, side: str, cloud: str) -> Element:
+def _side(one: OpenCluster, links: Links, side: str, cloud: str) -> Element:
     summary, run = one.summary, one.run
     head = html.Div(
         [
@@ -116,16 +117,14 @@ def _side(one: OpenCluster, links: Links, view: View, side: str, cloud: str) -> 
         className="small muted",
     )
     return html.Section(
-        [head, _cloud(one, view, cloud), strips], className=f"compare-side panel {side}", **attributes(aria_label=side)
+        [head, _cloud(one, cloud), strips], className=f"compare-side panel {side}", **attributes(aria_label=side)
     )
 
 
-def _cloud(one: OpenCluster, view: View, cloud: str) -> Element:
-    figure = cloud_figure(one.summary, one.geometry, View(camera=view.camera))
-    graph = dcc.Graph(id=cloud, figure=figure, responsive=True, config=CONFIG)
+def _cloud(one: OpenCluster, cloud: str) -> Element:
     names = html.Div(className="cloud-names", **attributes(aria_hidden="true"))
     label = attributes(aria_label=sentence(one.summary.words))
-    return html.Div([graph, names], className="cloud-graph", role="figure", **label)
+    return html.Div([html.Div(id=cloud), names], className="cloud-graph", role="figure", **label)
 
 
 def _strip_rows(one: OpenCluster) -> list[tuple[str, ...]]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from explorer.app import ids
 from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
+from explorer.app.figures.cloud import cloud_figure
 from explorer.app.figures.strips import StripsView, strips_view
 from explorer.app.links import Links
 from explorer.app.pages.belief import belief_panel
@@ -73,7 +74,7 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
     prompt, begin = suggest_prompt(geometry, vocabulary)
     chosen = atom_feature(geometry, view.color)
     body: list[Node] = [
-        dcc.Store(id=ids.CLUSTER_STORE, data=cluster_data(opened, links)),
+        dcc.Store(id=ids.CLUSTER_STORE, data=cluster_data(opened, links, view)),
         *[dcc.Store(id=store) for store in (ids.STEER_STORE, ids.STREAM_STORE, ids.CLOUD_STORE)],
         dcc.Store(id=ids.POSITION_STORE, data=view.position),
         dcc.Store(id=ids.PICK_STORE, data=view.pick),
@@ -101,8 +102,8 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
     return Page(f"{summary.label} · {run.manifest.title}", body, crumbs, actions)
 
 
-def cluster_data(opened: OpenCluster, links: Links) -> dict[str, object]:
-    """What the page's scripts need: the curve, the strips, and what a request to the host names."""
+def cluster_data(opened: OpenCluster, links: Links, view: View) -> dict[str, object]:
+    """What the page's scripts need: the cloud, the strips, and what a request to the host names."""
     run, summary, subject = opened.run, opened.summary, opened.run.manifest.subject
     return {
         "run": run.id,
@@ -111,6 +112,7 @@ def cluster_data(opened: OpenCluster, links: Links) -> dict[str, object]:
         "fingerprint": subject.fingerprint if subject else "",
         "api": links.api(),
         "data": links.cluster_data(run.id, summary.id),
+        "figure": cloud_figure(summary, opened.geometry, view, opened.vocabulary),
         "shape": curve_data(summary, opened.geometry),
         "strips": asdict(opened.strips),
     }

@@ -1,5 +1,6 @@
 """Small parts that several pages are made of."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -33,6 +34,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], class_name: str = 
     body = html.Tbody([html.Tr([html.Td(text) for text in row]) for row in rows])
     heads = html.Thead(html.Tr([html.Th(text, scope="col") for text in head]))
     return html.Div(html.Table([heads, body], className=class_name), className="scroll", tabIndex="0")
+
+
+def late_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Element:
+    """A long table inside a ``details``: the browser writes it when it is opened, so that a page comes without it."""
+    told = json.dumps([head, *rows], ensure_ascii=False, separators=(",", ":"))
+    return html.Div(className="scroll", tabIndex="0", **attributes(data_table=told))
 
 
 def select(component: str, options: list[dict[str, str]], value: str, class_name: str = "") -> Element:

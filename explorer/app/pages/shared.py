@@ -7,9 +7,10 @@ from explorer.app import ids
 from explorer.app.elements import dcc, html
 from explorer.app.figures.bands import bands_view
 from explorer.app.figures.checks import check_view, phrases_view, sweep_view
+from explorer.app.figures.cloud import cloud_figure
 from explorer.app.links import Links
 from explorer.app.pages.checks import stored_checks
-from explorer.app.pages.cloud import cloud_graph, curve_data
+from explorer.app.pages.cloud import cloud_space, curve_data
 from explorer.app.pages.page import Crumb, Page
 from explorer.app.pages.parts import Node, key_values
 from explorer.app.pages.steering import PLACES, stream_columns
@@ -38,7 +39,7 @@ def shared_page(share: Share, run: Run | None, links: Links) -> Page:
         "done": result.done.model_dump(mode="json") if result.done and result.start else None,
         "requested": result.start.coordinate if result.start else None,
         "checks": _checks(share),
-        "shape": None,
+        "cloud": None,
     }
     body: list[Node] = [
         html.Div(["A stored result: nothing on this page was computed when you opened it."], className="notice"),
@@ -89,8 +90,8 @@ def _way_back(share: Share, run: Run | None, links: Links) -> tuple[Crumb, ...]:
 
 def _cloud(run: Run, cluster: int, replay: dict[str, Any]) -> Node:
     summary, geometry = run.summary(cluster), run.cluster(cluster)
-    replay["shape"] = curve_data(summary, geometry)
-    return html.Div(cloud_graph(summary, geometry, decode("")), className="cloud-box panel shared-cloud")
+    replay["cloud"] = {"figure": cloud_figure(summary, geometry, decode("")), "shape": curve_data(summary, geometry)}
+    return html.Div(cloud_space(summary), className="cloud-box panel shared-cloud")
 
 
 def _facts(share: Share) -> list[tuple[str, str]]:

@@ -7,7 +7,6 @@ from explorer.app import ids
 from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
 from explorer.app.links import Links
-from explorer.app.pages.cloud import CONFIG
 from explorer.app.pages.page import Crumb, Page
 from explorer.app.pages.parts import attributes
 from explorer.app.pages.steering import stream_columns
@@ -15,9 +14,6 @@ from explorer.app.tours.slides import Slides
 from explorer.app.tours.tour_file import tour_folders
 from explorer.app.words import counted
 from explorer.errors import InputError
-
-EMPTY = {"data": [], "layout": {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}}
-"""A cloud before the first step that shows one."""
 
 COLLECTION = Slides("Collection", (), {})
 """What the presenter has of a collection: nothing, the browser reads it off the link."""
@@ -89,11 +85,10 @@ def tour_page(slides: Slides, links: Links | None) -> Page:
 
 def _stage() -> list[Element]:
     """The places of all figures; the step decides which of them are seen."""
-    graph = dcc.Graph(id=ids.CLOUD, figure=EMPTY, responsive=True, clear_on_unhover=True, config=CONFIG)
-    names = html.Div(id=ids.CLOUD_LABELS, **attributes(aria_hidden="true"))
+    names = html.Div(id=ids.CLOUD_LABELS, className="cloud-names", **attributes(aria_hidden="true"))
     return [
         html.Section(className="slide-text", **attributes(aria_live="polite")),
-        html.Div([graph, names], className="cloud-graph slide-cloud", role="figure"),
+        html.Div([html.Div(id=ids.CLOUD), names], className="cloud-graph slide-cloud", role="figure"),
         html.Div(html.Div(id=ids.STRIPS), className="slide-strips"),
         html.Div(className="slide-plain"),
         html.Div(id=ids.BANDS, className="slide-bands"),

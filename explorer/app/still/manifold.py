@@ -6,9 +6,10 @@ from explorer.app import ids
 from explorer.app.contexts import read_context
 from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
+from explorer.app.figures.cloud import cloud_figure
 from explorer.app.figures.cloud_colors import cloud_colors
 from explorer.app.pages.belief import belief_panel
-from explorer.app.pages.cloud import cloud_graph, color_options, curve_data
+from explorer.app.pages.cloud import cloud_space, color_options, curve_data
 from explorer.app.pages.manifold import OpenCluster, open_cluster
 from explorer.app.pages.numbers import number_rows, numbers_block
 from explorer.app.pages.page import Page
@@ -46,7 +47,12 @@ def _data(opened: OpenCluster) -> dict[str, object]:
     summary, geometry = opened.summary, opened.geometry
     chosen = [option["value"] for option in color_options(summary, geometry)]
     colors = {value: asdict(cloud_colors(summary, geometry, value, opened.vocabulary)) for value in chosen}
-    return {"shape": curve_data(summary, geometry), "strips": asdict(opened.strips), "colors": colors}
+    return {
+        "figure": cloud_figure(summary, geometry, View()),
+        "shape": curve_data(summary, geometry),
+        "strips": asdict(opened.strips),
+        "colors": colors,
+    }
 
 
 def _cloud(opened: OpenCluster) -> Element:
@@ -64,7 +70,7 @@ def _cloud(opened: OpenCluster) -> Element:
     return html.Div(
         [
             html.Div(bar, className="cloud-bar"),
-            cloud_graph(summary, geometry, View()),
+            cloud_space(summary),
             html.Div(foot, className="cloud-foot"),
         ],
         className="cloud-box panel",

@@ -23,8 +23,6 @@ IMAGE = "data:image/"
 class Markup:
     """Writes components, and gathers what scripts need."""
 
-    figures: dict[str, Any] = field(default_factory=dict)
-    """Figure and configuration of each graph, by its id."""
     stores: dict[str, Any] = field(default_factory=dict)
     """Data of each store, by its id."""
 
@@ -56,9 +54,6 @@ class Markup:
             case "Store":
                 self.stores[props["id"]] = props.get("data")
                 return ""
-            case "Graph":
-                self.figures[props["id"]] = {"figure": props["figure"], "config": props.get("config", {})}
-                return f'<div id="{escape(props["id"])}"><div class="plot"></div></div>'
             case "Link":
                 return self._element("span", props)
         raise TypeError(f"no way to write a {kind} into a page from disk")

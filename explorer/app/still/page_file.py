@@ -35,6 +35,10 @@ SCRIPTS = (
     "bands",
     "meter",
     "labels",
+    "projection",
+    "sketch",
+    "plotly",
+    "space",
     "cloud",
     "cloud_labels",
     "stream",
@@ -75,7 +79,7 @@ def page_text(page: Page) -> str:
     scripts = [_plotly(), *(_asset("js", name) for name in SCRIPTS), "window.mx.still.start();"]
     scripts = [_contained(script) for script in scripts]
     theme = _contained(_asset("js", "theme"))
-    data = _data({"figures": markup.figures, "stores": markup.stores})
+    data = _data(markup.stores)
     style = _contained("\n".join(_asset("css", name) for name in STYLES))
     return "\n".join(
         [

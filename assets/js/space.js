@@ -1,0 +1,135 @@
+/* A cloud in space: a sketch of it at once; plotly's scene takes the sketch's place once the page around it was painted.
+   Both draw the same figure, which is kept here: what changes while there is no scene yet changes the sketch. */
+(function () {
+  "use strict";
+  const mx = (window.mx = window.mx || {});
+  const CONFIG = { displayModeBar: false, scrollZoom: true };
+  const LATEST_MS = 500;
+  const views = new Map();
+
+  /* Draw a figure in a box. listen(plot) is called once, when the box first has a scene that can be turned. */
+  function show(box, figure, listen) {
+    tidy();
+    const view = views.get(box) || open(box, listen);
+    view.figure = read(figure);
+    [view.live, view.painted] = [false, false];
+    view.drawn.clear();
+    sketch(view);
+    const mine = view.figure;
+    afterPaint(() => {
+      if (view.figure !== mine) return;
+      view.painted = true;
+      build(view);
+    });
+    return view;
+  }
+
+  function open(box, listen) {
+    const view = { box, listen, plot: mx.html("div", { class: "plot" }), picture: mx.html("canvas", { class: "sketch", "aria-hidden": "true" }), drawn: new Set(), size: "" };
+    view.restyle = (update, traces) => restyle(view, update, traces);
+    view.project = () => project(view);
+    box.replaceChildren(view.plot);
+    view.watcher = new ResizeObserver(() => fit(view));
+    view.watcher.observe(box);
+    views.set(box, view);
+    return view;
+  }
+
+  /* A browser keeps few scenes: those whose page was left are given back. */
+  function tidy() {
+    for (const [box, view] of views) {
+      if (box.isConnected) continue;
+      view.watcher.disconnect();
+      if (window.Plotly) window.Plotly.purge(view.plot);
+      views.delete(box);
+    }
+  }
+
+  /* A figure with its numbers as arrays: they come as bytes in base64. */
+  function read(value) {
+    if (Array.isArray(value)) return value.map(read);
+    if (!value || typeof value !== "object") return value;
+    if (value.bdata) return new Float32Array(Uint8Array.from(atob(value.bdata), (one) => one.charCodeAt(0)).buffer);
+    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, read(one)]));
+  }
+
+  function afterPaint(then) {
+    const idle = window.requestIdleCallback || setTimeout;
+    requestAnimationFrame(() => setTimeout(() => idle(then, { timeout: LATEST_MS })));
+  }
+
+  const area = (view) => ({ width: view.box.clientWidth, height: view.box.clientHeight });
+  const scene = (view) => (view.live ? view.plot._fullLayout.scene._scene : null);
+
+  function project(view) {
+    const there = scene(view), layout = view.figure.layout.scene;
+    return mx.projection(layout, there && there.glplot ? there.getCamera() : layout.camera, area(view));
+  }
+
+  const told = (view) => { for (const listener of view.drawn) listener(); };
+
+  function sketch(view) {
+    if (!area(view).width) return;
+    view.box.append(view.picture);
+    mx.sketch(view.picture, view.figure.data, project(view), area(view));
+    view.box.dataset.drawn = "sketch";
+    told(view);
+  }
+
+  async function build(view) {
+    if (view.live || !area(view).width) return;
+    const mine = view.figure;
+    try { await mx.plotly.load(); } catch { return mx.tell("The cloud cannot be turned: plotly.js did not load."); }
+    if (view.figure !== mine || view.live || !view.box.isConnected) return;
+    const first = !view.plot.on;
+    [view.live, view.size] = [true, Object.values(area(view)).join()];
+    await window.Plotly.react(view.plot, { data: mine.data, layout: mine.layout, config: CONFIG });
+    if (first) {
+      view.plot.on("plotly_afterplot", () => follow(view));
+      if (view.listen) view.listen(view.plot);
+    }
+    follow(view);
+    requestAnimationFrame(() => { if (view.figure === mine) reveal(view); });
+  }
+
+  function reveal(view) {
+    if (!scene(view).glplot) return;
+    view.box.dataset.drawn = "scene";
+    view.picture.remove();
+    told(view);
+  }
+
+  /* Whoever draws over the scene draws anew with every frame of it. */
+  function follow(view) {
+    const { glplot } = scene(view) || {};
+    if (!glplot || glplot.mxFollowed) return;
+    const draw = glplot.onrender;
+    glplot.onrender = () => { if (draw) draw(); told(view); };
+    glplot.mxFollowed = true;
+  }
+
+  function fit(view) {
+    if (!area(view).width) return;
+    if (view.box.dataset.drawn !== "scene") sketch(view);
+    if (!view.live) { if (view.painted) build(view); return; }
+    const size = Object.values(area(view)).join();
+    if (size === view.size) return;
+    view.size = size;
+    window.Plotly.Plots.resize(view.plot).catch(() => {});
+  }
+
+  /* As Plotly.restyle: paths and their values, one for each of the traces; what is undefined stays. */
+  function restyle(view, update, traces) {
+    if (view.live) return void window.Plotly.restyle(view.plot, update, traces);
+    for (const [path, given] of Object.entries(update)) {
+      const names = path.split("."), last = names.pop();
+      traces.forEach((trace, i) => {
+        const value = Array.isArray(given) ? given[i % given.length] : given;
+        if (value !== undefined) names.reduce((part, name) => part[name], view.figure.data[trace])[last] = value;
+      });
+    }
+    sketch(view);
+  }
+
+  mx.space = { show, tidy };
+})();
