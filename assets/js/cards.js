@@ -37,6 +37,7 @@
 
   /* Tab-separated text of what a card shows: its tables, but those that only explain, else its lists of names and values. */
   function shownData(card) {
+    mx.tables.write(card);
     const line = (cells) => cells.map((cell) => plain(cell.dataset.value ?? cell.textContent)).join("\t");
     const tables = [...card.querySelectorAll("table")].filter((table) => !table.closest(".no-data")).map((table) => [...table.rows].map((row) => line([...row.cells])).join("\n"));
     const lists = [...card.querySelectorAll("dl")].map((list) => {

@@ -59,6 +59,8 @@
   }
 
   const area = (view) => ({ width: view.box.clientWidth, height: view.box.clientHeight });
+  const sizeOf = (view) => Object.values(area(view)).join();
+  const seen = (view) => view.box.clientWidth > 0 && view.box.clientHeight > 0;
   const scene = (view) => (view.live ? view.plot._fullLayout.scene._scene : null);
 
   function project(view) {
@@ -69,7 +71,8 @@
   const told = (view) => { for (const listener of view.drawn) listener(); };
 
   function sketch(view) {
-    if (!area(view).width) return;
+    if (!seen(view)) return;
+    view.size = sizeOf(view);
     view.box.append(view.picture);
     mx.sketch(view.picture, view.figure.data, project(view), area(view));
     view.box.dataset.drawn = "sketch";
@@ -77,12 +80,12 @@
   }
 
   async function build(view) {
-    if (view.live || !area(view).width) return;
+    if (view.live || !seen(view)) return;
     const mine = view.figure;
     try { await mx.plotly.load(); } catch { return mx.tell("The cloud cannot be turned: plotly.js did not load."); }
     if (view.figure !== mine || view.live || !view.box.isConnected) return;
     const first = !view.plot.on;
-    [view.live, view.size] = [true, Object.values(area(view)).join()];
+    [view.live, view.size] = [true, sizeOf(view)];
     await window.Plotly.react(view.plot, { data: mine.data, layout: mine.layout, config: CONFIG });
     if (first) {
       view.plot.on("plotly_afterplot", () => follow(view));
@@ -109,13 +112,11 @@
   }
 
   function fit(view) {
-    if (!area(view).width) return;
+    if (!seen(view) || sizeOf(view) === view.size) return;
+    view.size = sizeOf(view);
     if (view.box.dataset.drawn !== "scene") sketch(view);
-    if (!view.live) { if (view.painted) build(view); return; }
-    const size = Object.values(area(view)).join();
-    if (size === view.size) return;
-    view.size = size;
-    window.Plotly.Plots.resize(view.plot).catch(() => {});
+    if (view.live) window.Plotly.Plots.resize(view.plot).catch(() => {});
+    else if (view.painted) build(view);
   }
 
   /* As Plotly.restyle: paths and their values, one for each of the traces; what is undefined stays. */

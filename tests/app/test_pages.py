@@ -118,8 +118,8 @@ def test_phrases_and_readout_stand_in_their_fields(site: Site, run: Run) -> None
 
 def test_a_link_with_a_camera_turns_the_cloud(site: Site) -> None:
     body = json.loads(shown(site, "/run/planted/cluster/0", "?v=1&cam=1,2,3,0,0,0,0,0,1"))
-    (graph,) = components(body, "Graph")
-    camera = graph["props"]["figure"]["layout"]["scene"]["camera"]  # type: ignore[index]
+    (data,) = [one["props"]["data"] for one in components(body, "Store") if one["props"]["id"] == ids.CLUSTER_STORE]  # type: ignore[index]
+    camera = data["figure"]["layout"]["scene"]["camera"]
     assert camera["eye"] == {"x": 1, "y": 2, "z": 3}
 
 

@@ -85,7 +85,7 @@ def test_a_host_is_killed_and_started_again(page: Page, machine: tuple[Machine, 
     page.click("text=Planted rings")
     page.wait_for_selector("a.tile")
     page.go_back()
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     page.wait_for_selector("#host-state[data-state=unreachable]")
 
     there.start(there.own)

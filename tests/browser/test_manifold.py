@@ -23,6 +23,7 @@ FAR_LEFT = (0.0, 0.0, 0.5, 1.0)
 def open_manifold(page: Page, app: App, query: str = "") -> Run:
     page.goto(f"{app.url}/run/planted/cluster/0{query}")
     page.wait_for_selector("#strips .strip")
+    page.wait_for_selector("#cloud[data-drawn=scene]", state="attached")
     return app.host.run
 
 
@@ -108,7 +109,8 @@ def test_a_click_picks_one_point_and_shift_adds(page: Page, app: App, watch: Wat
     click(100, "Shift")
     expect(page.locator("#contexts tr[data-sample]")).to_have_count(2)
     assert set(first) < set(picked(page))
-    page.evaluate("() => dash_clientside.set_props('cloud', {clickData: {points: [{curveNumber: 0, pointNumber: 7}]}})")
+    clicked = "(point) => document.querySelector('#cloud .plot').emit('plotly_click', {points: [point]})"
+    page.evaluate(clicked, {"curveNumber": 0, "pointNumber": 7})
     expect(page.locator("#contexts tr[data-sample]")).to_have_count(1)
     expect(page.locator("#contexts tr[data-sample='7']")).to_have_count(1)
     assert picked(page) == [7]

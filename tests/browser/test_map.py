@@ -165,7 +165,7 @@ def test_points_tell_what_they_are_and_lead_to_their_cluster(page: Page, app: Ap
     page.mouse.move(x, y)
     expect(page.locator("#map-tip")).to_contain_text(app.host.run.summary(1).label)
     page.mouse.click(x, y)
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     assert "/cluster/1" in page.url
     page.go_back()
     page.wait_for_selector("#map[data-drawn]")

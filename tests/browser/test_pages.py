@@ -15,7 +15,7 @@ from tests.browser.conftest import App, Watch, keep, serve_in_thread
 pytestmark = pytest.mark.browser
 
 PAGES = {"gallery": "/", "atlas": "/run/planted", "manifold": "/run/planted/cluster/0", "missing": "/nowhere"}
-READY = {"gallery": "a.run-card", "atlas": "#map canvas", "manifold": "#cloud canvas", "missing": ".empty"}
+READY = {"gallery": "a.run-card", "atlas": "#map canvas", "manifold": "#cloud[data-drawn=scene]", "missing": ".empty"}
 HOSTILE = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>$\\href{javascript:1}{x}$"
 CONTRAST = """
 () => {
@@ -126,10 +126,10 @@ def test_the_branch_of_a_cluster_is_drawn_and_said(page: Page, app: App, watch: 
 
 def test_a_tooltip_shows_the_token_in_its_context(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/run/planted/cluster/0")
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     page.evaluate(
-        "() => dash_clientside.set_props('cloud', {hoverData: {points: [{curveNumber: 0, pointNumber: 3, "
-        "bbox: {x0: 200, x1: 204, y0: 200, y1: 204}}]}})"
+        "() => document.querySelector('#cloud .plot').emit('plotly_hover', {points: [{curveNumber: 0, pointNumber: 3, "
+        "bbox: {x0: 200, x1: 204, y0: 200, y1: 204}}]})"
     )
     expect(page.locator(".dash-tooltip .context mark")).to_be_visible()
     assert watch.problems == []
@@ -152,7 +152,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 @pytest.mark.parametrize("path", ["/", "/run/planted", "/run/planted/cluster/0"])
 def test_markup_in_names_is_text(page: Page, hostile: App, path: str) -> None:
     page.goto(f"{hostile.url}{path}")
-    page.wait_for_selector({"/": "a.run-card", "/run/planted": "#map canvas"}.get(path, "#cloud canvas"))
+    page.wait_for_selector({"/": "a.run-card", "/run/planted": "#map canvas"}.get(path, "#cloud[data-drawn=scene]"))
     if path.endswith("0"):
         page.click("#steer-run")
         page.wait_for_selector("#bands .arm")

@@ -19,7 +19,7 @@ SERIOUS = ("serious", "critical")
 
 
 def steered(page: Page) -> None:
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     page.click("#steer-run")
     page.wait_for_selector("#bands .arm")
 

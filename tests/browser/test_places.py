@@ -37,7 +37,7 @@ def test_every_page_works_below_a_proxys_path(page: Page, proxied: App, watch: W
     page.click("a.run-card")
     page.wait_for_selector("#map canvas")
     page.locator("a.tile").first.click()
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     page.wait_for_selector("#host-state[data-state=ready]")
     page.click("#steer-run")
     expect(page.locator("#bands .arm").first).to_be_visible(timeout=PATIENCE_MS)

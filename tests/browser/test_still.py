@@ -40,7 +40,7 @@ def page(browser: Browser, watch: Watch) -> Iterator[Page]:
 
 def test_a_manifold_opens_from_disk(page: Page, stills: Path) -> None:
     page.goto((stills / "manifold.html").as_uri())
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     page.wait_for_selector("#strips .strip")
     expect(page.locator(".facts h1")).not_to_be_empty()
     before = page.evaluate(COLOR)
@@ -65,7 +65,7 @@ def test_a_tour_opens_from_disk(page: Page, stills: Path) -> None:
     page.keyboard.press("Home")
     for _ in range(4):
         page.keyboard.press("PageDown")
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     expect(page.locator("#bands .arm")).to_have_count(2)
     page.locator("#position").fill("700")
     assert page.evaluate("parseFloat(document.querySelector('.bands-handle').style.left)") == pytest.approx(70)

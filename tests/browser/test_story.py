@@ -43,7 +43,7 @@ def wait(page: Page, condition: str) -> None:
 
 def open_cluster(page: Page, app: App, query: str = "") -> None:
     page.goto(f"{app.url}/run/planted/cluster/0{query}")
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     page.wait_for_selector("#host-state[data-state=ready]")
 
 
@@ -76,7 +76,7 @@ def test_the_whole_story(page: Page, context: BrowserContext, app: App, watch: W
     keep(page, "atlas-dark")
     page.locator("a.tile").first.click()
 
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     wait(page, "() => document.querySelectorAll('#strips .strip').length >= 12")
     wait(page, "() => document.querySelectorAll('#cloud-labels .cloud-label').length === 7")
     assert colours(page, page.locator(".cloud-graph")) > 100
@@ -125,7 +125,7 @@ def test_the_whole_story(page: Page, context: BrowserContext, app: App, watch: W
     assert [text.strip() for text in other.locator(".answer-word").all_inner_texts()] == words
     assert other.locator("#streams .said").all_inner_texts() == said
     assert other.locator(".as-read mark").all_inner_texts() == marked
-    other.wait_for_selector("#cloud canvas")
+    other.wait_for_selector("#cloud[data-drawn=scene]")
     keep(other, "shared-dark")
     assert app.host.asked == asked_before
     assert watch.problems == []
@@ -146,7 +146,7 @@ def test_a_view_opens_again_and_asks_nothing(page: Page, context: BrowserContext
 
     again = watched(context, watch)
     again.goto(link)
-    again.wait_for_selector("#cloud canvas")
+    again.wait_for_selector("#cloud[data-drawn=scene]")
     expect(again.locator("#steer-prompt")).to_have_value("a parcel sent on")
     wait(again, "() => document.querySelectorAll('.strip[aria-pressed=true]').length === 1")
     assert app.host.asked == asked
@@ -185,7 +185,7 @@ def test_without_a_host_browsing_goes_on(page: Page, app: App) -> None:
     app.host.alive = False
     page.goto(f"{app.url}/run/planted/cluster/0")
     page.wait_for_selector("#host-state[data-state=unreachable]")
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     page.click("#steer-run")
     expect(page.locator("#steer-status")).to_contain_text("does not answer")
     app.host.alive = True

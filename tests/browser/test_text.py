@@ -56,7 +56,7 @@ def test_a_text_lights_up_its_clusters_and_leads_to_them(page: Page, app: App, w
 
     page.locator("#try-tokens button", has_text="Monday").click()
     page.locator("#try-detail a").click()
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     expect(page.locator("#try-tokens .chip.here")).to_have_count(3)
     wait(page, f"() => ({MARKS})().count === 3")
     assert page.evaluate(MARKS)["symbols"] == ["circle", "circle", "circle-open"]
@@ -98,7 +98,7 @@ def test_clear_puts_everything_out(page: Page, app: App, watch: Watch) -> None:
 
 def test_a_link_opens_with_its_text_and_asks_only_when_told_to(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/run/planted/cluster/0?v=1&text=it+rained+on+Sunday")
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     page.wait_for_selector("#host-state[data-state=ready]")
     expect(page.locator("#try-text")).to_have_value("it rained on Sunday")
     assert app.host.asked == 0
@@ -131,7 +131,7 @@ def test_chips_are_walked_by_keys(page: Page, app: App, watch: Watch) -> None:
     expect(page.locator("#try-detail")).to_contain_text("too far to say much")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     page.wait_for_selector("#try-tokens .chip.here")
     assert watch.problems == []
 

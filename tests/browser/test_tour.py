@@ -12,7 +12,7 @@ DRAWN = {
     "Words": ".slide-text p",
     "Firing": ".firing-cell",
     "Strips": "#strips .strip",
-    "Cloud": "#cloud canvas",
+    "Cloud": "#cloud[data-drawn=scene]",
     "Bands": "#bands .arm",
     "Texts": "#streams .said",
     "Numbers": ".slide-value",

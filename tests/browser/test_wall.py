@@ -75,7 +75,7 @@ def test_enter_opens_the_tile(page: Page, app: App, watch: Watch) -> None:
     page.focus("#tiles a[tabindex='0']")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     assert page.url.endswith("/cluster/1")
     assert watch.problems == []
 

@@ -247,7 +247,7 @@ def try_text(page: Page, text: str) -> None:
 
 def visit_cluster(page: Page, address: str, run: str, cluster: int) -> None:
     go(page, f"{address}/run/{run}/cluster/{cluster}")
-    page.wait_for_selector(f"#{ids.CLOUD} canvas")
+    page.wait_for_selector(f"#{ids.CLOUD}[data-drawn=scene]")
     open_everything(page)
     sweep(page, f"#{ids.CLOUD}")
     sweep(page, f"#{ids.STRIPS}")

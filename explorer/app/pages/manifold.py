@@ -17,7 +17,7 @@ from explorer.app.pages.contexts import contexts_card, picked_fires
 from explorer.app.pages.features import atom_feature, features_card
 from explorer.app.pages.numbers import number_rows, numbers_block
 from explorer.app.pages.page import Crumb, Page
-from explorer.app.pages.parts import Node, details, table
+from explorer.app.pages.parts import Node, details, late_table
 from explorer.app.pages.provenance import provenance
 from explorer.app.pages.share_button import share_view_button
 from explorer.app.pages.steering import steering_panel
@@ -144,7 +144,7 @@ def _strips(opened: OpenCluster) -> Element:
     body = [
         html.Div(id=ids.STRIPS, className="strips card-picture"),
         html.P("Coloured: tells positions apart. Grey: fires everywhere alike. Each is scaled to its peak."),
-        details("as a table", [table(("feature", "fires most at", "mean activation there"), rows)]),
+        details("as a table", [late_table(("feature", "fires most at", "mean activation there"), rows)]),
     ]
     title = html.H3(f"Where each of the {count(len(rows))} features fires along {along}")
     return card("strips", title, body, class_name="strips-box small muted")
