@@ -5,7 +5,7 @@
   const QUIET_MS = 1500;
   const HANDS = ["pointermove", "pointerdown", "wheel", "keydown"];
   let running = null;
-  let begun = false;
+  let fetched = false;
 
   /* Run it, whoever asks first; gives plotly. */
   function load() {
@@ -19,12 +19,18 @@
     return running;
   }
 
+  /* Fetch it into the browser's cache, which costs the page nothing. */
+  function fetch() {
+    if (fetched || running || window.Plotly) return;
+    fetched = true;
+    document.head.append(mx.html("link", { rel: "prefetch", as: "script", href: window._dashPlotlyJSURL }));
+  }
+
   /* Fetch it, and run it once nobody has touched the page for a while: running it keeps the page from answering. */
   function warm() {
     const saving = navigator.connection && navigator.connection.saveData;
-    if (begun || running || !window._dashPlotlyJSURL || saving) return;
-    begun = true;
-    document.head.append(mx.html("link", { rel: "prefetch", as: "script", href: window._dashPlotlyJSURL }));
+    if (fetched || running || saving) return;
+    fetch();
     const idle = window.requestIdleCallback || setTimeout;
     let resting = 0;
     const touched = () => {
@@ -36,5 +42,5 @@
     touched();
   }
 
-  mx.plotly = { load, warm };
+  mx.plotly = { fetch, load, warm };
 })();

@@ -10,6 +10,7 @@
   /* Draw a figure in a box. listen(plot) is called once, when the box first has a scene that can be turned. */
   function show(box, figure, listen) {
     tidy();
+    mx.plotly.fetch();
     const view = views.get(box) || open(box, listen);
     view.figure = read(figure);
     [view.live, view.painted] = [false, false];

@@ -101,7 +101,8 @@ def report_table(report: AppReport) -> tuple[str, list[str], list[list[str]]]:
     several = f"{report.viewers} viewers for {seen.seconds:.0f} s"
     rows = [
         ["first visit to the atlas: map drawn, tiles there", _seconds(visits.usable), "", _loaded(report.load_visits)],
-        ["click on a tile to its cloud and strips", _seconds(visits.opened), "< 1 s", _loaded(report.load_visits)],
+        ["click on a tile: cloud and strips are seen", _seconds(visits.seen), "< 1 s", _loaded(report.load_visits)],
+        ["the same click: the cloud can be turned", _seconds(visits.turns), "", _loaded(report.load_visits)],
         ["JavaScript beside plotly, both pages", f"{visits.scripts / MEBIBYTE:.2f} MiB", "<= 2 MB", ""],
         [
             f"{several}: a page, p50 and p95",

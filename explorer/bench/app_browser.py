@@ -21,8 +21,10 @@ PATIENCE_MS = 180_000
 WINDOW = {"width": 1440, "height": 900}
 USABLE = "document.querySelector('#map[data-drawn]') && document.querySelector('a.tile')"
 """The map is drawn and a tile can be clicked."""
-OPENED = "document.querySelector('#cloud canvas') && document.querySelector('#strips .strip')"
-"""A manifold's cloud and strips are there."""
+SEEN = "document.querySelector('#cloud[data-drawn]') && document.querySelector('#strips .strip')"
+"""A manifold's cloud, as a sketch at least, and its strips are there."""
+TURNS = "document.querySelector('#cloud[data-drawn=scene]')"
+"""The cloud is a scene that can be turned."""
 CLICKED = "addEventListener('click', () => { window.clickedAt = performance.now(); }, true)"
 COUNTED = """(() => {
   window.sentToCard = 0;
@@ -48,8 +50,10 @@ class Visits:
 
     usable: tuple[float, ...]
     """Milliseconds from the start of a visit, nothing cached, to a drawn map with tiles that can be clicked."""
-    opened: tuple[float, ...]
-    """Milliseconds from a click on a tile to its cloud and strips."""
+    seen: tuple[float, ...]
+    """Milliseconds from a click on a tile to its cloud, as a sketch at least, and its strips."""
+    turns: tuple[float, ...]
+    """Milliseconds from the same click to a cloud that can be turned."""
     scripts: int
     """Bytes of JavaScript that both pages ship, uncompressed, beside plotly."""
     plotly: int
@@ -102,7 +106,7 @@ def browser() -> Iterator["Browser"]:
 
 def visit_pages(browser: "Browser", app: ServedApp, run: str, visits: int, progress: Progress) -> Visits:
     """Visit a run's atlas in new browser profiles, and open the first tile that was not opened yet."""
-    usable, opened = [], []
+    usable, seen, turns = [], [], []
     sizes: dict[str, int] = {}
     for done in range(visits):
         with _page(browser) as page:
@@ -112,10 +116,11 @@ def visit_pages(browser: "Browser", app: ServedApp, run: str, visits: int, progr
             page.goto(f"{app.url}/run/{run}", wait_until="commit")
             usable.append(_when(page, USABLE, "performance.now()"))
             page.locator("a.tile").nth(done % page.locator("a.tile").count()).click()
-            opened.append(_when(page, OPENED, "performance.now() - window.clickedAt"))
+            seen.append(_when(page, SEEN, "performance.now() - window.clickedAt"))
+            turns.append(_when(page, TURNS, "performance.now() - window.clickedAt"))
         progress("visit pages", done + 1, visits)
-    plotly = sum(size for name, size in sizes.items() if "plotly" in name)
-    return Visits(tuple(usable), tuple(opened), sum(sizes.values()) - plotly, plotly)
+    plotly = sum(size for name, size in sizes.items() if "plotly.min" in name)
+    return Visits(tuple(usable), tuple(seen), tuple(turns), sum(sizes.values()) - plotly, plotly)
 
 
 def map_cost(browser: "Browser", app: ServedApp, run: str, features: int) -> MapCost:
@@ -177,11 +182,11 @@ def _when(page: "Page", condition: str, value: str) -> float:
 
 
 def _weigh(sizes: dict[str, int], parts: tuple[str, ...] = (".js",)) -> Callable[["Response"], None]:
-    """Notes the size of each answer whose address holds one of some parts."""
+    """Notes the size of each answer whose address holds one of some parts; what is fetched ahead counts when it is run."""
 
     def note(response: "Response") -> None:
-        path = response.url.split("?")[0]
-        if any(part in path for part in parts) and response.ok:
+        path, ahead = response.url.split("?")[0], response.request.resource_type == "other"
+        if any(part in path for part in parts) and response.ok and not ahead:
             sizes[path] = sizes.get(path, 0) + len(response.body())
 
     return note

@@ -71,7 +71,7 @@ def test_without_a_browser_one_line_says_what_to_install(monkeypatch: pytest.Mon
 
 def test_every_figure_stands_in_the_table() -> None:
     report = AppReport(
-        visits=Visits((1000.0, 2000.0, 3000.0), (400.0, 500.0, 900.0), 3 << 19, 5 << 20),
+        visits=Visits((1000.0, 2000.0, 3000.0), (400.0, 500.0, 900.0), (1500.0, 1600.0, 1700.0), 3 << 19, 5 << 20),
         load_visits=1.5,
         crowd=Crowd((10.0, 20.0), 1234, 0, 60.4),
         viewers=50,
@@ -88,6 +88,8 @@ def test_every_figure_stands_in_the_table() -> None:
     assert {len(row) for row in rows} == {len(header)}
     told = {row[0]: row[1:] for row in rows}
     assert told["first visit to the atlas: map drawn, tiles there"] == ["2.00 s (1.00 to 3.00)", "", "1.5"]
+    assert told["click on a tile: cloud and strips are seen"] == ["0.50 s (0.40 to 0.90)", "< 1 s", "1.5"]
+    assert told["the same click: the cloud can be turned"][0] == "1.60 s (1.50 to 1.70)"
     assert told["JavaScript beside plotly, both pages"][0] == "1.50 MiB"
     assert told["50 viewers for 60 s: errors"][0] == "0 of 1,234 requests"
     assert told["map, names and tiles: fetched before compression"][0] == "10.4 bytes a feature"

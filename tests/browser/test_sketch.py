@@ -1,0 +1,184 @@
+"""The cloud is seen before plotly is there, as the same picture, and each scene is made once and given back."""
+
+import base64
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.conftest import App, Watch
+
+pytestmark = pytest.mark.browser
+
+PLOTLY = "**/plotly.min.js*"
+SCENE = "#cloud[data-drawn=scene]"
+COUNTED = """(() => {
+  let plotly;
+  window.counts = { runs: 0 };
+  Object.defineProperty(window, "Plotly", { configurable: true, get: () => plotly, set: (given) => {
+    plotly = given;
+    if (given.mxCounted) return;
+    [given.mxCounted, window.counts.runs] = [true, window.counts.runs + 1];
+    const count = (owner, name) => {
+      const plain = owner[name];
+      window.counts[name] = 0;
+      owner[name] = function (...all) { window.counts[name] += 1; return plain.apply(this, all); };
+    };
+    for (const name of ["newPlot", "react", "restyle", "relayout", "redraw", "purge"]) count(given, name);
+    count(given.Plots, "resize");
+  } });
+})()"""
+"""Counts what is asked of plotly, and how often plotly.js itself is run."""
+ONE_SCENE = {"runs": 1, "newPlot": 0, "react": 1, "restyle": 0, "relayout": 0, "redraw": 0, "resize": 0, "purge": 0}
+PIXELS = """async (png) => {
+  const image = new Image();
+  await new Promise((done) => { image.onload = done; image.src = "data:image/png;base64," + png; });
+  const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
+  const pen = canvas.getContext("2d");
+  pen.drawImage(image, 0, 0);
+  return pen.getImageData(0, 0, canvas.width, canvas.height).data;
+}"""
+APART = f"""async ([first, second]) => {{
+  const [a, b] = [await ({PIXELS})(first), await ({PIXELS})(second)];
+  const far = (one, at, other) => Math.abs(one[at] - other[at]) + Math.abs(one[at + 1] - other[at + 1]) + Math.abs(one[at + 2] - other[at + 2]);
+  let drawn = 0, moved = 0;
+  const ground = a.slice(0, 3);
+  for (let at = 0; at < a.length; at += 4) {{
+    drawn += Math.abs(a[at] - ground[0]) + Math.abs(a[at + 1] - ground[1]) + Math.abs(a[at + 2] - ground[2]);
+    moved += far(a, at, b);
+  }}
+  return moved / drawn;
+}}"""
+"""How far two pictures are apart, as a share of how far the first is from its ground."""
+NAMES = "() => [...document.querySelectorAll('#cloud-labels .cloud-label')].map((n) => [n.textContent, n.style.transform])"
+FIGURE = "(number) => { const { x, marker } = document.querySelector('#cloud .plot').data[number]; return [x.length, marker.opacity]; }"
+
+
+@dataclass
+class Gate:
+    """Holds the requests for plotly.js back until a test lets them go on."""
+
+    open: bool = False
+    """Whether they go on at once."""
+    waiting: list[Route] = field(default_factory=list)
+    """Those that wait."""
+
+    def meet(self, route: Route) -> None:
+        """Let a request go on, now or later."""
+        if self.open:
+            route.continue_()
+        else:
+            self.waiting.append(route)
+
+    def let_go(self, page: Page) -> None:
+        """Let all go on, and wait for the scene."""
+        self.open = True
+        for route in self.waiting:
+            route.continue_()
+        page.wait_for_selector(SCENE)
+
+
+@pytest.fixture
+def held(page: Page) -> Gate:
+    gate = Gate()
+    page.route(PLOTLY, lambda route: gate.meet(route))
+    page.add_init_script(COUNTED)
+    return gate
+
+
+def open_tile(page: Page, app: App) -> None:
+    page.goto(f"{app.url}/run/planted")
+    page.locator("a.tile").first.click()
+    page.wait_for_selector("#strips .strip")
+    page.wait_for_selector("#cloud canvas.sketch")
+
+
+def test_a_click_shows_cloud_names_and_strips_without_plotly(
+    page: Page, app: App, watch: Watch, held: Gate
+) -> None:
+    open_tile(page, app)
+    expect(page.locator("#cloud-labels .cloud-label").first).to_be_visible()
+    assert page.evaluate("window.counts") == {"runs": 0}
+    assert page.locator("#page canvas").count() == 1, "no WebGL yet"
+    names = page.evaluate(NAMES)
+    page.click("#axes [data-axes='12']")
+    expect(page.locator(".plane .plane-dot")).to_have_count(600)
+    page.click("#axes [data-axes='3d']")
+    held.let_go(page)
+    assert page.evaluate("window.counts") == ONE_SCENE
+    assert page.locator("#cloud canvas.sketch").count() == 0
+    assert page.evaluate(NAMES) == names, "no name moves"
+    assert watch.problems == []
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("query", ["", "&color=token&cam=1,0.4,0.9,0,0,0,0,0,1", "&pick=3-40"])
+def test_the_scene_looks_as_its_sketch_did(
+    page: Page, app: App, watch: Watch, held: Gate, query: str, theme: str
+) -> None:
+    page.goto(f"{app.url}/run/planted/cluster/0?v=1&theme={theme}{query}")
+    page.wait_for_selector("#cloud canvas.sketch")
+    page.wait_for_selector("#host-state[data-state=ready]")
+    space = page.locator("#cloud")
+    sketch = space.screenshot()
+    held.let_go(page)
+    both = [base64.b64encode(one).decode() for one in (sketch, space.screenshot())]
+    assert page.evaluate(APART, both) < 0.2
+    assert watch.problems == []
+
+
+def test_what_changes_before_the_scene_is_in_both(page: Page, app: App, watch: Watch, held: Gate) -> None:
+    open_tile(page, app)
+    page.wait_for_selector("#host-state[data-state=ready]")
+    page.evaluate("dash_clientside.set_props('pick-store', {data: '3-12'})")
+    expect(page.locator("#contexts p")).to_contain_text("picked")
+    page.click("#steer-run")
+    expect(page.locator("#bands .arm")).to_have_count(3)
+    page.locator(".strip").nth(3).click()
+    expect(page.locator(".legend")).to_contain_text("silent")
+    held.let_go(page)
+    assert page.evaluate("window.counts") == ONE_SCENE
+    assert page.evaluate(FIGURE, 0) == [600, 0.16]
+    assert page.evaluate(FIGURE, 7)[0] == 10
+    assert page.evaluate(FIGURE, 5)[0] == 1, "the handle"
+    assert watch.problems == []
+
+
+def test_a_cloud_that_is_left_gives_its_scene_back(page: Page, app: App, watch: Watch) -> None:
+    page.add_init_script(COUNTED)
+    page.goto(f"{app.url}/run/planted/cluster/0")
+    page.wait_for_selector(SCENE)
+    page.evaluate("window.first = document.querySelector('#cloud .plot')")
+    page.click("a[title='Next cluster']")
+    expect(page.locator("#cloud-labels")).to_contain_text("1900")
+    page.wait_for_selector(SCENE)
+    assert page.locator("#cloud canvas").count() == 1
+    page.click("text=Planted rings")
+    page.wait_for_selector("a.tile")
+    page.wait_for_function("() => !window.first._fullLayout")
+    counts = page.evaluate("window.counts")
+    assert (counts["runs"], counts["react"], counts["purge"]) == (1, 2, 2)
+    assert watch.problems == []
+
+
+def test_without_plotly_the_sketch_stays_and_it_is_said(page: Page, app: App) -> None:
+    page.route(PLOTLY, lambda route: route.abort())
+    page.goto(f"{app.url}/run/planted/cluster/0")
+    expect(page.locator("#toast")).to_contain_text("cannot be turned")
+    expect(page.locator("#cloud canvas.sketch")).to_be_visible()
+
+
+def test_a_long_table_is_written_when_it_is_opened(page: Page, app: App, watch: Watch) -> None:
+    page.goto(f"{app.url}/run/planted/cluster/0")
+    page.wait_for_selector("#strips .strip")
+    rows = page.locator(".cloud-foot tbody tr")
+    assert rows.count() == 0
+    page.locator(".cloud-foot summary").click()
+    expect(rows).to_have_count(200)
+    expect(page.locator(".cloud-foot th").first).to_have_text("position")
+    names = set(page.locator(".cloud-foot td:nth-child(2)").all_inner_texts())
+    assert "Monday" in names
+    page.click("a[title='Next cluster']")
+    expect(page.locator("#cloud-labels")).to_contain_text("1900")
+    assert "Monday" not in set(page.locator(".cloud-foot td:nth-child(2)").all_inner_texts())
+    assert watch.problems == []
