@@ -182,7 +182,7 @@ def _when(page: "Page", condition: str, value: str) -> float:
 
 
 def _weigh(sizes: dict[str, int], parts: tuple[str, ...] = (".js",)) -> Callable[["Response"], None]:
-    """Notes the size of each answer whose address holds one of some parts; what is fetched ahead counts when it is run."""
+    """Notes the size of each answer whose address holds one of some parts; what is fetched ahead counts once used."""
 
     def note(response: "Response") -> None:
         path, ahead = response.url.split("?")[0], response.request.resource_type == "other"

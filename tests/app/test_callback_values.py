@@ -53,7 +53,6 @@ def test_a_function_with_fewer_arguments_than_the_browser_sends() -> None:
     [
         ("n_clicks", [None, 0, 5, -1], ["1", 1.5, True, -2, 10**20, []]),
         ("pathname", [None, "/"], [1, [], {}]),
-        ("hoverData", [None, {}], [[], "x", 1]),
         ("value", [None, 1, "x", True, ["a", 1]], [{}, [{}], [[1]]]),
         ("data", [None, 1, {}, [[]]], []),
     ],

@@ -40,18 +40,20 @@ PIXELS = """async (png) => {
 }"""
 APART = f"""async ([first, second]) => {{
   const [a, b] = [await ({PIXELS})(first), await ({PIXELS})(second)];
-  const far = (one, at, other) => Math.abs(one[at] - other[at]) + Math.abs(one[at + 1] - other[at + 1]) + Math.abs(one[at + 2] - other[at + 2]);
   let drawn = 0, moved = 0;
-  const ground = a.slice(0, 3);
-  for (let at = 0; at < a.length; at += 4) {{
-    drawn += Math.abs(a[at] - ground[0]) + Math.abs(a[at + 1] - ground[1]) + Math.abs(a[at + 2] - ground[2]);
-    moved += far(a, at, b);
+  for (let at = 0; at < a.length; at += 1) {{
+    drawn += Math.abs(a[at] - a[at % 4]);
+    moved += Math.abs(a[at] - b[at]);
   }}
   return moved / drawn;
 }}"""
 """How far two pictures are apart, as a share of how far the first is from its ground."""
-NAMES = "() => [...document.querySelectorAll('#cloud-labels .cloud-label')].map((n) => [n.textContent, n.style.transform])"
-FIGURE = "(number) => { const { x, marker } = document.querySelector('#cloud .plot').data[number]; return [x.length, marker.opacity]; }"
+NAMES = """() => [...document.querySelectorAll('#cloud-labels .cloud-label')].map(
+  (name) => [name.textContent, name.style.visibility, name.style.transform])"""
+FIGURE = """(number) => {
+  const { x, marker } = document.querySelector('#cloud .plot').data[number];
+  return [x.length, marker.opacity];
+}"""
 
 
 @dataclass
@@ -93,9 +95,7 @@ def open_tile(page: Page, app: App) -> None:
     page.wait_for_selector("#cloud canvas.sketch")
 
 
-def test_a_click_shows_cloud_names_and_strips_without_plotly(
-    page: Page, app: App, watch: Watch, held: Gate
-) -> None:
+def test_a_click_shows_cloud_names_and_strips_without_plotly(page: Page, app: App, watch: Watch, held: Gate) -> None:
     open_tile(page, app)
     expect(page.locator("#cloud-labels .cloud-label").first).to_be_visible()
     assert page.evaluate("window.counts") == {"runs": 0}

@@ -181,8 +181,11 @@ def _axes(geometry: ClusterGeometry) -> dict[str, object]:
     low, extent = drawn.min(axis=0), np.ptp(drawn, axis=0) + 1e-9
     ratio = (extent / extent.max()).tolist()
     ends = np.stack([low - extent * ROOM, low + extent * (1 + ROOM)], axis=1).tolist()
-    axes = {f"{name}axis": {"visible": False, "showspikes": False, "range": at} for name, at in zip("xyz", ends, strict=True)}
-    return {**axes, "aspectmode": "manual", "aspectratio": dict(zip("xyz", ratio, strict=True))}
+    hidden = {"visible": False, "showspikes": False}
+    return {
+        **{f"{axis}axis": {**hidden, "range": at} for axis, at in zip("xyz", ends, strict=True)},
+        "aspectmode": "manual", "aspectratio": dict(zip("xyz", ratio, strict=True)),
+    }  # fmt: skip
 
 
 def _layout(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> dict[str, object]:

@@ -22,10 +22,6 @@ def _is_count(value: Json) -> bool:
     return value is None or (isinstance(value, int) and not isinstance(value, bool) and -1 <= value < 2**53)
 
 
-def _is_event(value: Json) -> bool:
-    return value is None or isinstance(value, dict)
-
-
 def _is_choice(value: Json) -> bool:
     flat = value if isinstance(value, list) else [value]
     return all(item is None or isinstance(item, (str, int, float)) for item in flat)
@@ -34,7 +30,6 @@ def _is_choice(value: Json) -> bool:
 _PROPERTY_TYPES: Mapping[str, Accepts] = (
     dict.fromkeys(ADDRESS_PARTS, _is_text)
     | dict.fromkeys(("n_clicks", "n_submit", "n_blur", "n_intervals", "n_clicks_timestamp"), _is_count)
-    | dict.fromkeys(("clickData", "hoverData", "selectedData", "relayoutData", "clickAnnotationData"), _is_event)
     | {"value": _is_choice}
 )
 
