@@ -93,7 +93,7 @@
 
   function colors(data) {
     if (!space || !data) return;
-    space.restyle({ "marker.color": [data.numbers], "marker.colorscale": [data.scale], "marker.cmin": data.low, "marker.cmax": data.high }, [POINTS]);
+    space.restyle({ "marker.color": [mx.cloudColors(data.numbers, data.scale, data.low, data.high)] }, [POINTS]);
     picked(mx.pick.picked());
     mx.pick.recolor();
   }
@@ -102,7 +102,7 @@
   function points() {
     if (!space) return null;
     const trace = space.figure.data[POINTS];
-    return { xyz: [trace.x, trace.y, trace.z], coordinate: trace.customdata, color: mx.sketch.colorOf(trace.marker) };
+    return { xyz: [trace.x, trace.y, trace.z], coordinate: trace.customdata, color: (i) => trace.marker.color[i] };
   }
 
   /* Picked points stand out: drawn again over a faded cloud. */

@@ -2,33 +2,15 @@
 (function () {
   "use strict";
   const mx = (window.mx = window.mx || {});
-  const GREY = "#5b636e";
   /* As plotly draws them: a mark of size 1 is a glyph 1.7 pixels wide, a line of width 1 half a pixel. */
-  const RADIUS = 0.85, WIDTH = 0.5;
-  const parts = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-
-  /* A colour between two of a scale, mixed as plotly mixes them; grey for what has no number. */
-  function mixed(scale, at) {
-    if (!(at >= 0 || at < 0)) return GREY;
-    const next = Math.max(1, scale.findIndex(([place], i) => i && place >= at));
-    const [[low, from], [high, to]] = [scale[next - 1], scale[next]];
-    const share = Math.min(1, Math.max(0, (at - low) / (high - low || 1)));
-    const end = parts(to);
-    return `rgb(${parts(from).map((part, i) => Math.round(part + (end[i] - part) * share)).join(",")})`;
-  }
-
-  /* The colour of a trace's i-th point. */
-  function colorOf({ color, colorscale, cmin, cmax }) {
-    if (typeof color === "string") return () => color;
-    return (i) => (typeof color[i] === "string" ? color[i] : mixed(colorscale, (color[i] - cmin) / (cmax - cmin || 1)));
-  }
+  const RADIUS = 0.85, WIDTH = 0.5, DASH = [8, 6];
 
   const one = (value, i) => (Array.isArray(value) ? value[i] : value);
 
   /* The marks of a trace, each with its place [across, down, depth]. */
   function marks(trace, project) {
-    const { marker } = trace, color = colorOf(marker);
-    return Array.from(trace.x, (x, i) => ({ at: project(x, trace.y[i], trace.z[i]), color: color(i), opacity: marker.opacity,
+    const { marker } = trace;
+    return Array.from(trace.x, (x, i) => ({ at: project(x, trace.y[i], trace.z[i]), color: one(marker.color, i), opacity: marker.opacity,
       radius: RADIUS * one(marker.size, i), open: one(marker.symbol, i) === "circle-open", line: marker.line })).filter((mark) => mark.at);
   }
 
@@ -36,7 +18,7 @@
   function stretches(trace, project) {
     const at = Array.from(trace.x, (x, i) => (x === null ? null : project(x, trace.y[i], trace.z[i])));
     const { color, width, dash } = trace.line;
-    return at.slice(1).map((to, i) => ({ from: at[i], to, at: at[i], color, width, dash: dash === "dash" && i % 2 })).filter((part) => part.from && part.to && !part.dash);
+    return at.slice(1).map((to, i) => ({ from: at[i], to, at: at[i], color, width, dash })).filter((part) => part.from && part.to);
   }
 
   function paint(pen, mark) {
@@ -58,10 +40,12 @@
   function line(pen, part) {
     pen.globalAlpha = 1;
     [pen.strokeStyle, pen.lineWidth, pen.lineCap] = [part.color, part.width * WIDTH, "round"];
+    pen.setLineDash(part.dash === "dash" ? DASH : []);
     pen.beginPath();
     pen.moveTo(part.from[0], part.from[1]);
     pen.lineTo(part.to[0], part.to[1]);
     pen.stroke();
+    pen.setLineDash([]);
   }
 
   /* Whether something solid lies before a mark. */
@@ -82,5 +66,4 @@
     for (const solid of solids) (solid.from ? line : paint)(pen, solid);
     for (const mark of clear) if (!behind.has(mark)) paint(pen, mark);
   };
-  mx.sketch.colorOf = colorOf;
 })();

@@ -13,6 +13,7 @@
     mx.plotly.fetch();
     const view = views.get(box) || open(box, listen);
     view.figure = read(figure);
+    for (const { marker } of view.figure.data) if (marker && marker.colorscale) paint(marker);
     [view.live, view.painted] = [false, false];
     view.drawn.clear();
     sketch(view);
@@ -52,6 +53,12 @@
     if (!value || typeof value !== "object") return value;
     if (value.bdata) return new Float32Array(Uint8Array.from(atob(value.bdata), (one) => one.charCodeAt(0)).buffer);
     return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, read(one)]));
+  }
+
+  /* Plotly has a grey of its own for points without a number, so it is told each point's colour. */
+  function paint(marker) {
+    marker.color = mx.cloudColors(marker.color, marker.colorscale, marker.cmin, marker.cmax);
+    for (const name of ["colorscale", "cmin", "cmax"]) delete marker[name];
   }
 
   function afterPaint(then) {

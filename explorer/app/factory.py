@@ -31,9 +31,9 @@ STYLES = (
 """Style sheets of assets/css, in order."""
 SCRIPTS = (
     "svg", "problems", "link", "picture", "cards", "ticks", "pick", "strips", "bands", "prompt", "meter", "realised",
-    "checks", "labels", "projection", "sketch", "plotly", "space", "cloud", "cloud_labels", "planes", "features",
-    "tables", "selection", "points", "scatter", "paint", "run_data", "map_input", "map", "wall", "text", "stream",
-    "host", "keys", "notes", "tour", "compare", "clientside",
+    "checks", "labels", "cloud_colors", "projection", "sketch", "plotly", "space", "cloud", "cloud_labels", "planes",
+    "features", "tables", "selection", "points", "scatter", "paint", "run_data", "map_input", "map", "wall", "text",
+    "stream", "host", "keys", "notes", "tour", "compare", "clientside",
 )  # fmt: skip
 """Scripts of assets/js, in order; theme.js stands in the head, before the first paint."""
 INDEX = """<!DOCTYPE html>

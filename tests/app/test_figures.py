@@ -127,6 +127,18 @@ def test_plotly_finds_no_fault_with_the_cloud(run: Run, cluster: int) -> None:
     assert go.Figure(figure, skip_invalid=False).to_plotly_json()["data"] == figure["data"]
 
 
+@pytest.mark.parametrize("cluster", [RING, YEARS])
+def test_axes_have_equal_units_and_hold_the_whole_cloud(run: Run, cluster: int) -> None:
+    geometry = run.cluster(cluster)
+    scene = cloud_figure(run.summary(cluster), geometry, View())["layout"]["scene"]
+    low, high = np.array([scene[f"{axis}axis"]["range"] for axis in "xyz"]).T
+    drawn = np.concatenate([geometry.points, geometry.curve])
+    assert (low < drawn.min(axis=0)).all()
+    assert (high > drawn.max(axis=0)).all()
+    units = (high - low) / [scene["aspectratio"][axis] for axis in "xyz"]
+    assert units == pytest.approx([units[0]] * 3)
+
+
 @pytest.mark.parametrize("closed", [True, False])
 def test_points_of_a_curve_lie_between_its_knots(closed: bool) -> None:
     curve = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], dtype=np.float32)

@@ -116,6 +116,15 @@ def test_phrases_and_readout_stand_in_their_fields(site: Site, run: Run) -> None
     assert fields("?v=1&phrases=hello%0Athere&values=Monday%20%3D%20Mon") == ["hello\nthere", "Monday = Mon"]
 
 
+def test_a_page_comes_without_its_long_tables(site: Site) -> None:
+    body = json.loads(shown(site, "/run/planted/cluster/0", ""))
+    late = [json.loads(one["props"]["data-table"]) for one in components(body, "Div") if "data-table" in one["props"]]  # type: ignore[operator,index]
+    assert [table[0][0] for table in late] == ["position", "feature"]
+    assert len(late[0]) == 201
+    kinds = ("Div", "Span", "Tr", "Td", "Th", "Button", "P", "Details", "Summary", "A")
+    assert sum(len(components(body, kind)) for kind in kinds) < 900, "each element costs the browser on every page"
+
+
 def test_a_link_with_a_camera_turns_the_cloud(site: Site) -> None:
     body = json.loads(shown(site, "/run/planted/cluster/0", "?v=1&cam=1,2,3,0,0,0,0,0,1"))
     (data,) = [one["props"]["data"] for one in components(body, "Store") if one["props"]["id"] == ids.CLUSTER_STORE]  # type: ignore[index]

@@ -16,7 +16,7 @@ from tests.browser.hostile import FINGERPRINT, Attacks, write_hostile_run
 from tests.browser.test_pages import CONTRAST
 
 pytestmark = pytest.mark.browser
-COLOR = "() => String(document.querySelector('#cloud .js-plotly-plot').data[0].marker.colorscale)"
+COLOR = "() => String(document.querySelector('#cloud .js-plotly-plot').data[0].marker.color)"
 
 
 @pytest.fixture(scope="module")

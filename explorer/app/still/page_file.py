@@ -35,6 +35,7 @@ SCRIPTS = (
     "bands",
     "meter",
     "labels",
+    "cloud_colors",
     "projection",
     "sketch",
     "plotly",
