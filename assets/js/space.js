@@ -90,7 +90,7 @@
   async function build(view) {
     if (view.live || !seen(view)) return;
     const mine = view.figure;
-    try { await mx.plotly.load(); } catch { return mx.tell("The cloud cannot be turned: plotly.js did not load."); }
+    try { await mx.plotly.load(); } catch { return stays("plotly.js did not load"); }
     if (view.figure !== mine || view.live || !view.box.isConnected) return;
     const first = !view.plot.on;
     [view.live, view.size] = [true, sizeOf(view)];
@@ -103,8 +103,14 @@
     requestAnimationFrame(() => { if (view.figure === mine) reveal(view); });
   }
 
+  /* A page from disk has nowhere to say it. */
+  const stays = (reason) => mx.tell && mx.tell(`The cloud cannot be turned: ${reason}.`);
+
   function reveal(view) {
-    if (!scene(view).glplot) return;
+    if (!scene(view).glplot) {
+      [view.live, view.painted] = [false, false];
+      return stays("this browser offers no WebGL");
+    }
     view.box.dataset.drawn = "scene";
     view.picture.remove();
     told(view);

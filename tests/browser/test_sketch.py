@@ -168,6 +168,20 @@ def test_without_plotly_the_sketch_stays_and_it_is_said(page: Page, app: App) ->
     expect(page.locator("#cloud canvas.sketch")).to_be_visible()
 
 
+def test_without_webgl_the_sketch_stays_and_goes_on(page: Page, app: App) -> None:
+    page.add_init_script(
+        "const plain = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext = "
+        "function (kind, ...more) { return kind.includes('webgl') ? null : plain.call(this, kind, ...more); }"
+    )
+    page.goto(f"{app.url}/run/planted/cluster/0")
+    expect(page.locator("#toast")).to_contain_text("offers no WebGL")
+    canvas = page.locator("#cloud canvas.sketch")
+    before = canvas.screenshot()
+    page.locator(".strip").nth(3).click()
+    expect(page.locator(".legend")).to_contain_text("silent")
+    assert canvas.screenshot() != before
+
+
 def test_a_long_table_is_written_when_it_is_opened(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/run/planted/cluster/0")
     page.wait_for_selector("#strips .strip")

@@ -59,7 +59,7 @@ def cloud_figure(
     colors = cloud_colors(summary, geometry, view.color, vocabulary)
     return {
         "data": [_points(geometry, colors), _curve(summary, geometry), *_empty_traces()],
-        "layout": _layout(summary, geometry, view),
+        "layout": _layout(geometry, view),
     }
 
 
@@ -188,14 +188,12 @@ def _axes(geometry: ClusterGeometry) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _layout(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> dict[str, object]:
+def _layout(geometry: ClusterGeometry, view: View) -> dict[str, object]:
     return {
         "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
         "paper_bgcolor": "rgba(0,0,0,0)",
-        "uirevision": summary.id,
         "scene": {
             **_axes(geometry), "bgcolor": "rgba(0,0,0,0)",
             "camera": camera_of(view), "dragmode": "orbit",
-            "uirevision": summary.id,
         },
     }  # fmt: skip
