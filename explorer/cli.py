@@ -192,7 +192,7 @@ def show(
 ) -> None:
     """Show what the browser shows, as a table or JSON."""
     from explorer.runs.run import open_run
-    from explorer.runs.show import SPARE, cluster_facts, cluster_rows, cluster_table, run_rows, run_table
+    from explorer.runs.show import SPARE, cluster_facts, cluster_rows, cluster_table, label_rows, run_rows, run_table
     from explorer.terminal import print_json, print_table
 
     opened = open_run(run)
@@ -201,9 +201,11 @@ def show(
     elif cluster is None:
         print_table(*run_rows(opened), SPARE)
     else:
-        values = cluster_rows(opened, cluster)
+        values, labels = cluster_rows(opened, cluster), label_rows(opened, cluster)
         print_table(*cluster_facts(opened, cluster))
         print_table(*values)
+        if labels[-1]:
+            print_table(*labels)
 
 
 @app.command()

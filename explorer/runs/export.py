@@ -29,8 +29,8 @@ MANIFEST = "export.json"
 FORMULA = "=+-@\t\r\n＝＋－＠"
 """A spreadsheet may run a cell that begins with one of these (OWASP, "CSV Injection")."""
 
-Cell = str | int | float | None
-"""A text, a number, or nothing."""
+Cell = str | int | float | None | Sequence[str] | Sequence[int]
+"""A text, a number, nothing, or a list."""
 
 
 def export_run(run: Run, out: Path, formats: Sequence[str] = USUAL) -> dict[str, str]:
@@ -105,7 +105,11 @@ def _write_tables(run: Run, folder: Path) -> None:
 def _feature_rows(run: Run, vocabulary: Vocabulary) -> Iterator[Sequence[Cell]]:
     """One row a feature; `cluster` is -1 for noise and -2 for features that fire too rarely to be scored."""
     table = run.features()
-    yield ("feature", "cluster", "x", "y", "fires", "membership", "mean_activation", "max_activation", "top_tokens")
+    yield (
+        *("feature", "cluster", "x", "y", "fires", "membership", "mean_activation", "max_activation"),
+        *("top_tokens", "labels", "label_sources"),
+    )
+    labels = run.labels()
     columns = zip(
         table.cluster.tolist(),
         *table.xy.T.tolist(),
@@ -117,7 +121,9 @@ def _feature_rows(run: Run, vocabulary: Vocabulary) -> Iterator[Sequence[Cell]]:
         strict=True,
     )
     for feature, (*numbers, top) in enumerate(columns):
-        yield (feature, *numbers, _json([vocabulary.text(token) for token in top if token >= 0]))
+        given = labels.of(feature)
+        tokens = [vocabulary.text(token) for token in top if token >= 0]
+        yield (feature, *numbers, tokens, [one.label for one in given], [one.source for one in given])
 
 
 def _summary_rows(summaries: Sequence[ClusterSummary]) -> Iterator[Sequence[Cell]]:
@@ -141,10 +147,10 @@ def _summary_rows(summaries: Sequence[ClusterSummary]) -> Iterator[Sequence[Cell
             summary.n_sampled,
             summary.value_offset,
             summary.words,
-            _json(summary.features),
-            _json(summary.halo),
-            _json(summary.order),
-            _json(summary.feature_order),
+            summary.features,
+            summary.halo,
+            summary.order,
+            summary.feature_order,
             *(summary.scores.get(name) for name in names),
             *(end for name in measured for end in summary.intervals.get(name, (None, None))),
         )
@@ -183,10 +189,6 @@ def _curve_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> Iterator[
         yield (at, *point)
 
 
-def _json(items: Iterable[str | int]) -> str:
-    return json.dumps(list(items), ensure_ascii=False)
-
-
 def _write(path: Path, rows: Iterable[Sequence[Cell]]) -> None:
     text = io.StringIO(newline="")
     csv.writer(text).writerows([_told(cell) for cell in row] for row in rows)
@@ -206,7 +208,9 @@ def _told(cell: Cell) -> str:
         return ""
     if isinstance(cell, float):
         return f"{cell:.9g}"
-    return str(cell) if isinstance(cell, int) else harmless(cell)
+    if isinstance(cell, (str, int)):
+        return harmless(cell) if isinstance(cell, str) else str(cell)
+    return json.dumps(list(cell), ensure_ascii=False)
 
 
 def harmless(text: str) -> str:

@@ -33,6 +33,7 @@ from explorer.records import CONTEXT_AFTER, CONTEXT_BEFORE
 from explorer.runs.catalog import scan
 from explorer.runs.run import Run
 from tests.app.fake_host import FakeHost
+from tests.planted import LABELS
 
 
 def site_of(folder: Path, shares: Path, host: SteeringHost | None = None, prefix: str = "/") -> Site:
@@ -206,6 +207,16 @@ def test_every_order_sorts_by_what_it_says(run: Run) -> None:
     assert set(SORTS) == set(get_args(Sort))
 
 
+QUERIES = {
+    "week BEGINS": [0],
+    "<b>meetings</b>": [0],
+    "century": [1],
+    LABELS[3].label: [0, 1],
+    "in no cluster": [],
+}
+"""What is searched for, and the clusters whose features are called so."""
+
+
 def test_a_search_finds_labels_tokens_and_numbers(run: Run) -> None:
     ring = run.summary(0)
     assert matches(ring, "MONDAY", lambda _: "")
@@ -231,6 +242,12 @@ def test_a_search_finds_what_stands_around_a_clusters_tokens(run: Run) -> None:
     assert around
     for token in around:
         assert run.vocabulary().text(token).strip().casefold() in texts(run.summary(0))
+
+
+def test_a_search_finds_the_labels_of_core_and_halo(run: Run) -> None:
+    texts = ClusterTexts().of(run)
+    found = {query: [one.id for one in run.manifest.clusters if matches(one, query, texts)] for query in QUERIES}
+    assert found == QUERIES
 
 
 def test_most_manifold_like_tiles_come_first(run: Run) -> None:

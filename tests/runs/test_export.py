@@ -21,7 +21,7 @@ from explorer.records import Vocabulary
 from explorer.runs.export import FORMULA, export_run, harmless
 from explorer.runs.run import open_run
 from explorer.runs.run_writer import RunWriter
-from tests.planted import planted_parts, write_parts
+from tests.planted import LABELS, planted_parts, write_parts
 
 HOSTILE = ("=cmd|' /C calc'!A0", "+1", "-2", "@SUM(A1)", "\t=1", "\r\n=1", " =1+1", "＝1", "'quoted", 'a","=b', "plain")
 
@@ -58,6 +58,10 @@ def test_features_are_those_of_the_run(planted_run: Path, exported: Path) -> Non
     first = json.loads(found[0]["top_tokens"])
     vocabulary = open_run(planted_run).vocabulary()
     assert first == [vocabulary.text(int(token)) for token in table.top_tokens[0] if token >= 0]
+    for row in found:
+        given = [one for one in LABELS if one.feature == int(row["feature"])]
+        assert json.loads(row["labels"]) == [one.label for one in given]
+        assert json.loads(row["label_sources"]) == [one.source for one in given]
 
 
 def test_clusters_are_those_of_the_manifest(planted_run: Path, exported: Path) -> None:

@@ -227,7 +227,8 @@ def feature_at(site: Site, path: str, by: str) -> FeaturePart | None:
     feature = atom_feature(geometry, by)
     if by != f"feature-{feature}":
         return None
-    return FeaturePart(feature, feature_title(geometry, feature), feature_detail(geometry, run.vocabulary(), feature))
+    detail = feature_detail(geometry, run.vocabulary(), run.labels(), feature)
+    return FeaturePart(feature, feature_title(geometry, feature), detail)
 
 
 @dataclass(frozen=True)
