@@ -38,7 +38,8 @@ class LabelTable:
 
     def of(self, feature: int) -> tuple[FeatureLabel, ...]:
         """The labels of one feature, in the order in which they were given."""
-        first, last = np.searchsorted(self.feature, [feature, feature + 1]).tolist()
+        bounds = np.array([feature, feature + 1], self.feature.dtype)  # of another type they would turn the whole array
+        first, last = np.searchsorted(self.feature, bounds).tolist()
         return tuple(
             FeatureLabel(
                 feature,
