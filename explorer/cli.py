@@ -260,7 +260,7 @@ def export(
     run: Annotated[Path, typer.Argument(help="Run, or with --html also a tour.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the export.")] = None,
     formats: Annotated[
-        list[str] | None, typer.Option("--format", help="csv, svg or png; csv and svg if absent.")
+        list[str] | None, typer.Option("--format", help="csv, parquet, svg or png; csv and svg if absent.")
     ] = None,
     html: Annotated[
         Path | None, typer.Option(help="One file that opens from disk: a manifold's page, or a tour.")
@@ -268,7 +268,7 @@ def export(
     cluster: Annotated[int | None, typer.Option(min=0, help="Whose page --html writes.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a run's tables as CSV and its portraits as SVG or PNG, or one manifold or tour as one HTML file."""
+    """Write a run's tables (CSV, Parquet) and portraits (SVG, PNG), or one manifold or tour as one HTML file."""
     if html is not None:
         _export_html(run, html, cluster, as_json)
         return

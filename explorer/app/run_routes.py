@@ -13,8 +13,9 @@ from explorer.app.words import count, number, visible
 from explorer.errors import RequestError
 from explorer.records import LEFT_OUT
 from explorer.runs.catalog import Catalog
-from explorer.runs.export import as_tsv, point_rows
+from explorer.runs.csv_text import as_tsv
 from explorer.runs.run import Run
+from explorer.runs.tables import points_table, table_rows
 
 TIP_LABELS = 3
 """Labels that a tooltip shows."""
@@ -73,7 +74,7 @@ def points_text(run: Run, cluster: int, pick: str) -> str:
         RequestError: ``pick`` is no list of numbers.
     """
     summary, geometry = run.summary(cluster), run.cluster(cluster)
-    rows = list(point_rows(summary, geometry, run.vocabulary()))
+    rows = list(table_rows(points_table(summary, geometry, run.vocabulary())))
     picked = read_picks(pick, len(geometry.points)).tolist() or range(len(geometry.points))
     return as_tsv([rows[0], *(rows[1 + sample] for sample in picked)])
 
