@@ -48,7 +48,7 @@ def demo(
     out: Annotated[Path | None, typer.Option(help="Folder of runs that --retrain writes.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Open the cached demo runs with a local host for the first; prints one URL."""
+    """Open the cached demo runs, each with a local host; prints one URL."""
     from explorer.places import shipped_folder
 
     if retrain:
@@ -60,9 +60,9 @@ def demo(
             report = make_demo(folder, progress=progress)
         print_json(report) if as_json else say(f"made {folder}")
         return
-    from explorer.app.serve import serve_with_local_host
+    from explorer.app.serve import serve_with_local_hosts
 
-    serve_with_local_host(shipped_folder("cached_runs"), steered="almanac", port=port, as_json=as_json)
+    serve_with_local_hosts(shipped_folder("cached_runs"), first="almanac", port=port, as_json=as_json)
 
 
 @app.command(name="open")

@@ -22,7 +22,7 @@ from explorer.app.links import AtlasRoute, ClusterRoute, GalleryRoute, Links, No
 from explorer.app.pages.checks import PHRASES
 from explorer.app.pages.route import TilesPart, page_at, tiles_at
 from explorer.app.readout_text import proposed_readout
-from explorer.app.relay import SteeringHost
+from explorer.app.relay import OneHost, SteeringHost
 from explorer.app.shares import SharedResult, ShareStore
 from explorer.app.site import Site
 from explorer.app.state import Sort, View
@@ -37,7 +37,7 @@ from tests.planted import LABELS
 
 
 def site_of(folder: Path, shares: Path, host: SteeringHost | None = None, prefix: str = "/") -> Site:
-    return Site(scan(folder), host, ShareStore(shares, "test"), Links(prefix))
+    return Site(scan(folder), OneHost(host), ShareStore(shares, "test"), Links(prefix))
 
 
 @pytest.fixture(scope="module")
@@ -393,7 +393,7 @@ def test_a_stored_result_is_replayed_without_host_and_without_run(runs_folder: P
     assert data is not None
     kept = SharedResult(view="?v=1&at=0.25", label="days", behaviour_request=data["request"], behaviour=data["reply"])
     share = here.shares.put(kept)
-    alone = Site(scan(runs_folder), None, here.shares, here.links)
+    alone = Site(scan(runs_folder), OneHost(), here.shares, here.links)
     page = shown(alone, f"/s/{share}")
     assert "A stored result" in page
     assert '"position":0.25' in page
@@ -411,7 +411,7 @@ def test_a_stored_result_is_replayed_without_host_and_without_run(runs_folder: P
     assert "Stands out" in again
     elsewhere = tmp_path / "empty"
     elsewhere.mkdir()
-    assert "A stored result" in shown(Site(scan(elsewhere), None, here.shares, here.links), f"/s/{share}")
+    assert "A stored result" in shown(Site(scan(elsewhere), OneHost(), here.shares, here.links), f"/s/{share}")
 
 
 def test_callbacks_are_thin() -> None:

@@ -112,7 +112,7 @@ def _manifold(site: Site, run: Run, cluster: int, view: View) -> Page:
 
 
 def _steerable(site: Site, run: Run) -> bool:
-    return site.host is not None and run.manifest.subject is not None
+    return site.hosts.of(run.id) is not None and run.manifest.subject is not None
 
 
 def _compare(site: Site, view: View) -> Page:
