@@ -8,7 +8,7 @@ ExplorerError                  exit 1: the work failed
 │   └── RequestError           a value in a request: coordinate, strength, prompt, link
 └── HostError                  the steering host
     ├── HostUnreachable        nobody answers
-    ├── HostNotReady           it starts with the first question, loads its model, or could not
+    ├── HostNotReady           it starts with the first question, or loads its model
     ├── HostRefused            it answers, and says no (token, limits, queue)
     ├── HostMismatch           it holds another subject
     └── HookNotFired           steering was asked for and did not happen
@@ -60,7 +60,7 @@ class HostUnreachable(HostError):
 
 
 class HostNotReady(HostError):
-    """A host beside the app that has not started, loads its model, or ended while it did; the message says which."""
+    """A host beside the app that has not started or loads its model; the message says which."""
 
 
 class HostRefused(HostError):

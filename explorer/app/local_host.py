@@ -14,7 +14,7 @@ from types import TracebackType
 
 from explorer.app.relay import Event
 from explorer.app.viewer import current_viewer
-from explorer.errors import HostNotReady
+from explorer.errors import HostError, HostNotReady
 from explorer.runs.catalog import BrokenRun
 from explorer.runs.run import Run
 from explorer.steering.checks_protocol import (
@@ -35,8 +35,8 @@ LOADING = "The host is loading this run's model: a few seconds, once."
 ENDED = "The host of this run ended while it loaded the model; the terminal that the app runs in says why."
 COMMAND = (sys.executable, "-m", "explorer.cli", "host")
 """Starts a host: prints its address as one line once it listens."""
-_SECONDS_TO_START = 45.0
-"""How long a question waits for a host that starts: less than the relay waits for a first event, which knows no reason."""
+_SECONDS_TO_START = 55.0
+"""How long a question waits for a host that starts; the relay waits longer for a first event, so the reason is told."""
 _SECONDS_TO_END = 5.0
 
 
@@ -97,7 +97,8 @@ class LocalHost:
         """What the host holds.
 
         Raises:
-            HostNotReady: it has not started, loads, or ended while it did.
+            HostNotReady: it has not started, or loads.
+            HostError: it ended while it loaded.
         """
         if not self._listening.done():
             raise HostNotReady(ASLEEP if self._process is None else LOADING)
@@ -153,7 +154,7 @@ class LocalHost:
 
 def _there(client: AsyncSteeringClient | None) -> AsyncSteeringClient:
     if client is None:
-        raise HostNotReady(ENDED)
+        raise HostError(ENDED)
     return client
 
 

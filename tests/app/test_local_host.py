@@ -14,8 +14,8 @@ from fastapi import FastAPI
 
 from explorer.app import local_host
 from explorer.app.local_host import ASLEEP, ENDED, LOADING, LocalHost, LocalHosts
-from explorer.app.relay import NO_HOST, host_words, relay_router
-from explorer.errors import HostNotReady
+from explorer.app.relay import NO_HOST, host_state, host_words, relay_router
+from explorer.errors import HostError
 from explorer.runs.catalog import scan
 from explorer.runs.run import open_run
 from explorer.steering.client import AsyncSteeringClient
@@ -101,7 +101,7 @@ async def started(asking: Coroutine[Any, Any, BehaviourReply]) -> asyncio.Task[B
 
 async def refusal(asking: Coroutine[Any, Any, object]) -> str:
     """What a host that is not ready says, as a browser is told."""
-    with pytest.raises(HostNotReady) as told:
+    with pytest.raises(HostError) as told:
         await asking
     return host_words(told.value)
 
@@ -143,6 +143,7 @@ def test_a_host_that_ends_while_it_loads_is_told(place: Place) -> None:
         for _ in range(2):
             assert await refusal(host.behaviour(question())) == ENDED
             assert await refusal(host.subject()) == ENDED
+            assert (await host_state(host, FINGERPRINT)).state == "refused"
 
     with place.host() as host:
         place.run(story(host))
