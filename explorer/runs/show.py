@@ -162,7 +162,8 @@ def label_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]]:
     """
     labels = _labels(run, run.summary(number))
     rows = [[str(one.feature), printable(one.label), printable(one.source)] for one in labels]
-    return f"\nWhat its features are called: {len(rows)} in the run", ["feature", "label", "source"], rows
+    title = f"\n{len(rows)} {'label' if len(rows) == 1 else 'labels'} of its features"
+    return title, ["feature", "label", "source"], rows
 
 
 def _labels(run: Run, summary: ClusterSummary) -> list[FeatureLabel]:

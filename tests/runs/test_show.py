@@ -99,7 +99,7 @@ def test_curves_over_atoms_are_told_in_the_order_of_their_atoms(planted_run: Pat
 
 def test_the_labels_of_a_clusters_features_are_a_table_where_there_are_any(planted_run: Path) -> None:
     title, header, rows = label_rows(open_run(planted_run), 0)
-    assert title.endswith("3 in the run")
+    assert title == "\n3 labels of its features"
     assert header == ["feature", "label", "source"]
     assert rows == [[str(one.feature), one.label, one.source] for one in (LABELS[0], LABELS[1], LABELS[3])]
     assert label_rows(open_run(GOLDEN), 0)[2] == []
