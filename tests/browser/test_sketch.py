@@ -123,7 +123,7 @@ def test_the_scene_looks_as_its_sketch_did(
     sketch = space.screenshot()
     held.let_go(page)
     both = [base64.b64encode(one).decode() for one in (sketch, space.screenshot())]
-    assert page.evaluate(APART, both) < 0.2
+    assert page.evaluate(APART, both) < 0.15
     assert watch.problems == []
 
 
