@@ -125,17 +125,22 @@ def edit(model: PreTrainedModel, layer: int, hook: Hook, fn: Callable[[Tensor], 
 
 def check_place(model: PreTrainedModel, layer: int, hook: Hook) -> None:
     """Raise SubjectError where the model has no such layer or no such place in it."""
-    _place(model, layer, hook)
+    module_at(model, layer, hook)
 
 
 def _attach(model: PreTrainedModel, layer: int, hook: Hook, visit: Visitor) -> RemovableHandle:
-    module = _place(model, layer, hook)
+    module = module_at(model, layer, hook)
     if hook == "resid_pre":
         return module.register_forward_pre_hook(_on_input(visit), with_kwargs=True)
     return module.register_forward_hook(_on_output(visit))
 
 
-def _place(model: PreTrainedModel, layer: int, hook: Hook) -> nn.Module:
+def module_at(model: PreTrainedModel, layer: int, hook: Hook) -> nn.Module:
+    """The module that a hook belongs to: its output is the activation, at ``resid_pre`` its first argument.
+
+    Raises:
+        SubjectError: the model has no such layer or place.
+    """
     found = blocks(model)
     if not 0 <= layer < len(found):
         raise SubjectError(type(model).__name__, f"layer {layer}", f"a decoder block from 0 to {len(found) - 1}")

@@ -9,7 +9,6 @@ from jaxtyping import Float
 
 from explorer.errors import RequestError
 from explorer.lm.next_tokens import NextTokens
-from explorer.lm.rows import Prefix
 from explorer.steering.checks_protocol import (
     AcrossPrompts,
     ArmSpread,
@@ -108,7 +107,8 @@ def sweep(engine: Engine, request: SweepRequest) -> SweepReply:
 def read_phrases(engine: Engine, request: PhrasesRequest) -> PhrasesReply:
     """Log-probability of each phrase after the prompt, unsteered and at every waypoint of every arm.
 
-    All rows of a phrase are one batch, one token a step; the tokens are steered that the request names, as in text.
+    All rows and tokens of a phrase are one forward pass; the tokens are steered that the request names, as in text
+    (methods.md section 5).
 
     Raises:
         RequestError: too many or too long phrases, one twice, or a field out of its range for this subject and cluster.
@@ -127,39 +127,18 @@ def read_phrases(engine: Engine, request: PhrasesRequest) -> PhrasesReply:
     planned = plan(engine, request, t, request.arms, strength=request.strength, room=max(map(len, tokens)))
     prefix = planned.prompt.prefix
     rows = np.concatenate([np.zeros((1, len(prefix.residual))), *(move.displacement for move in planned.arms)])
+    every = request.where == "generated"
+    told = [engine.log_probability(prefix, rows, ids, every_token=every, skip_special=request.skip_special)
+            for ids in tokens]  # fmt: skip
     return PhrasesReply(
         fingerprint=engine.subject.fingerprint,
         run=request.run,
         cluster=request.cluster,
         phrases=tuple(
-            _phrase(
-                text,
-                engine.decode(ids).strip(),
-                len(ids),
-                log_probability(engine, request, prefix, rows, ids),
-                planned.arms,
-            )
-            for text, ids in zip(request.phrases, tokens, strict=True)
+            _phrase(text, engine.decode(ids).strip(), len(ids), logprob, planned.arms)
+            for text, ids, logprob in zip(request.phrases, tokens, told, strict=True)
         ),
     )
-
-
-def log_probability(
-    engine: Engine,
-    request: PhrasesRequest,
-    prefix: Prefix,
-    rows: Float[np.ndarray, "row d_model"],
-    token_ids: Sequence[int],
-) -> Float[np.ndarray, "row"]:
-    """Sum of the log-probabilities of some tokens after a prompt, under each displaced row (methods.md section 5)."""
-    every = request.where == "generated"
-    steps = engine.steps(prefix, rows, every_token=every, tokens=len(token_ids), skip_special=request.skip_special)
-    total = np.zeros(len(rows))
-    for number, token in enumerate(token_ids):
-        if number:
-            steps.feed(np.full(len(rows), token_ids[number - 1], np.int64))
-        total += steps.logprob(token)
-    return np.minimum(total, 0.0)
 
 
 def _check_once(field: str, given: Sequence[object]) -> None:

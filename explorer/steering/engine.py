@@ -23,7 +23,7 @@ from explorer.lm.activations import added_token_ids
 from explorer.lm.lens import direction_logits
 from explorer.lm.load import LoadedModel
 from explorer.lm.next_tokens import NextTokens, read_next
-from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_every, read_last, read_prefix
+from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_every, read_last, read_prefix, text_logprobs
 from explorer.lm.sae import Sae
 from explorer.lm.sampling import choose_tokens
 from explorer.lm.score import read_scored
@@ -57,7 +57,7 @@ class Subject:
     info: SubjectInfo
     """Names, as the run gives them."""
     batch_difference: float
-    """Largest difference of a row's logits in a batch and alone, see `rows.batch_difference`."""
+    """Largest difference of a row's logits in a batch and alone, see `opening.batch_difference`."""
 
 
 @dataclass(frozen=True)
@@ -263,8 +263,32 @@ class Engine:
             HookNotFired: the edit did not happen.
         """
         rows = np.concatenate([np.zeros((1, len(prefix.residual))), *displacements])
-        logits = _finite(next_rows(self.subject.place, prefix, self._tensor(rows)).logits)
+        logits = _finite(next_rows(self.subject.place, prefix, self._tensor(rows)))
         return read_next(logits, tokens).split([1, *map(len, displacements)])
+
+    def log_probability(
+        self,
+        prefix: Prefix,
+        displacement: Float[np.ndarray, "row d_model"],
+        token_ids: Sequence[int],
+        *,
+        every_token: bool,
+        skip_special: bool = True,
+    ) -> Float[np.ndarray, "row"]:
+        """Log-probability that each displaced row goes on with a text: the sum over its tokens, which are steered as in
+        ``steps`` where a row writes them.
+
+        Raises:
+            Refusal: one is not finite.
+            HookNotFired: the edit did not happen.
+        """
+        device = self.subject.loaded.device
+        moved = [every_token and not (skip_special and token in self._special) for token in token_ids]
+        told = text_logprobs(
+            self.subject.place, prefix, self._tensor(displacement),
+            torch.tensor(token_ids, device=device), torch.tensor(moved, device=device),
+        )  # fmt: skip
+        return np.asarray(_finite(told).sum(dim=1, dtype=torch.float64).clamp(max=0.0).cpu().numpy())
 
     def feature_logits(self, feature: int) -> Float[np.ndarray, "vocab"]:
         """What a feature's direction adds to every token's logit by itself, less the mean; see ``direction_logits``.
@@ -395,16 +419,9 @@ class EngineSteps:
             Refusal: the logits are not finite.
             HookNotFired: an edit was due and did not happen.
         """
-        logprobs = self._logprobs()
+        logprobs = torch.log_softmax(_finite(self._decoder.step()), dim=-1)
         chosen = choose_tokens(logprobs, temperature, draw)
         return chosen.cpu().numpy(), logprobs.gather(1, chosen[:, None])[:, 0].cpu().numpy()
-
-    def logprob(self, token_id: int) -> Float[np.ndarray, "row"]:
-        """Log-probability that each row goes on with a token; raises as ``choose``."""
-        return np.asarray(self._logprobs()[:, token_id].cpu().numpy())
-
-    def _logprobs(self) -> Float[Tensor, "row vocab"]:
-        return torch.log_softmax(_finite(self._decoder.step()), dim=-1)
 
     def feed(self, token_ids: Int64[np.ndarray, "row"]) -> None:
         """Give each row the token that it continues with."""

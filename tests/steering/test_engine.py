@@ -12,7 +12,8 @@ from explorer.errors import HookNotFired, RequestError
 from explorer.lm import rows as rows_module
 from explorer.lm.hooks import Edit
 from explorer.lm.load import blocks, load_model
-from explorer.lm.rows import Decoder, Place, Prefix, next_rows, open_place, read_prefix
+from explorer.lm.opening import open_place
+from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_prefix
 from explorer.steering import engine as engine_module
 from explorer.steering.answers import Answers
 from explorer.steering.engine import Engine, EngineSteps
@@ -104,8 +105,8 @@ def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:
     place = engine.subject.place
     prefix = engine.read_ids(engine.tokenize("the parcel was sent on Monday"))
     moves = on(place, np.random.default_rng(0).normal(0, 2, (40, len(prefix.residual))))
-    together = next_rows(place, prefix, moves).logits
-    alone = torch.stack([next_rows(place, prefix, move[None]).logits[0] for move in moves])
+    together = next_rows(place, prefix, moves)
+    alone = torch.stack([next_rows(place, prefix, move[None])[0] for move in moves])
     assert (together - alone).abs().max() < 1e-4
     assert torch.equal(together.argmax(dim=1), alone.argmax(dim=1))
 
@@ -113,7 +114,7 @@ def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:
 def test_rows_are_what_a_whole_forward_says(engine: Engine) -> None:
     place, ids = engine.subject.place, engine.tokenize("it rained on Friday and")
     moves = np.random.default_rng(1).normal(0, 2, (5, 32))
-    fast = next_rows(place, engine.read_ids(ids), on(place, moves)).logits.cpu()
+    fast = next_rows(place, engine.read_ids(ids), on(place, moves)).cpu()
     for move, logits in zip(moves, fast, strict=True):
         assert torch.allclose(slow_logits(place, ids, move, [len(ids) - 1]), logits, atol=1e-4)
 
@@ -125,14 +126,14 @@ def test_other_architectures_agree_with_a_whole_forward(name: str, hook: str, de
     ids = [3, 9, 4, 17]
     moves = np.random.default_rng(2).normal(0, 1, (3, 16))
     prefix = read_prefix(place, torch.tensor([ids], device=device))
-    for move, logits in zip(moves, next_rows(place, prefix, on(place, moves)).logits.cpu(), strict=True):
+    for move, logits in zip(moves, next_rows(place, prefix, on(place, moves)).cpu(), strict=True):
         assert torch.allclose(slow_logits(place, ids, move, [3]), logits, atol=1e-4)
 
 
 def test_a_prompt_of_one_token_has_no_prefix_and_is_steered_all_the_same(engine: Engine) -> None:
     place, ids = engine.subject.place, engine.tokenize("Monday")
     move = np.random.default_rng(1).normal(0, 2, 32)
-    fast = next_rows(place, engine.read_ids(ids), on(place, move[None])).logits[0].cpu()
+    fast = next_rows(place, engine.read_ids(ids), on(place, move[None]))[0].cpu()
     assert torch.allclose(slow_logits(place, ids, move, [0]), fast, atol=1e-4)
 
 
@@ -300,8 +301,9 @@ def test_the_unsteered_text_of_a_model_that_others_made_is_its_authors(shared_da
 
 def test_a_place_whose_lower_blocks_cannot_be_shared_still_answers(engine: Engine) -> None:
     place = engine.subject.place
-    apart = Place(place.model, place.layer, place.hook, shares_lower_blocks=False)
-    assert place.shares_lower_blocks
+    apart = Place(place.model, place.layer, place.hook)
+    assert place.shared == ("resid_post",)
     prefix = read_prefix(apart, torch.tensor([engine.tokenize("it rained on Friday")], device=place.model.device))
     moves = on(place, np.random.default_rng(0).normal(0, 2, (6, 32)))
-    assert torch.allclose(next_rows(apart, prefix, moves).logits, next_rows(place, prefix, moves).logits, atol=1e-4)
+    same = read_prefix(place, prefix.token_ids)
+    assert torch.allclose(next_rows(apart, prefix, moves), next_rows(place, same, moves), atol=1e-4)

@@ -53,7 +53,7 @@ class Interleaving(RuleBasedStateMachine):
         engine = self.answers.engine
         prefix = engine.read(steer_request(engine, where=where)).prefix
         with pytest.raises(Refusal, match="not finite"):
-            engine.steps(prefix, np.full((2, len(prefix.residual)), 1e39), every_token=True, tokens=1).logprob(0)
+            engine.steps(prefix, np.full((2, len(prefix.residual)), 1e39), every_token=True, tokens=1).choose(0.0, 0.0)
 
     @rule(strength=st.sampled_from([-4.0, 0.5, 4.0]))
     def drag(self, strength: float) -> None:
