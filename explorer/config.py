@@ -137,6 +137,8 @@ class BuildSettings(Settings):
 class SteeringLimits(Settings):
     """What one request to a host may ask for; the host publishes them."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     max_prompt_tokens: int = Field(default=512, gt=0)
     """Longest prompt."""
     max_new_tokens: int = Field(default=128, gt=0)

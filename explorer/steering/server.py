@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import version
 from typing import Protocol, runtime_checkable
 
 from fastapi import FastAPI, Request
@@ -25,12 +27,12 @@ from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.feature_protocol import FeatureReply, FeatureRequest
 from explorer.steering.guard import Failures, Guard, allowed_hosts, error_response
 from explorer.steering.metrics import MEDIA_TYPE, CountAnswers, Metrics
+from explorer.steering.openapi import openapi_document
 from explorer.steering.protocol import (
     VIEWER_HEADER,
     BehaviourReply,
     BehaviourRequest,
     DoneEvent,
-    ErrorBody,
     ErrorCode,
     ErrorEvent,
     RowDoneEvent,
@@ -124,9 +126,10 @@ def create_app(
         thread.close()
 
     app = FastAPI(
-        title="Manifold Explorer: steering host", docs_url=None, redoc_url=None, lifespan=lifespan,
-        responses={status: {"model": ErrorBody} for status in (400, 401, 404, 409, 413, 422, 429, 500)},
+        title="Manifold Explorer: steering host", version=version("manifold-explorer"), docs_url=None, redoc_url=None,
+        lifespan=lifespan,
     )  # fmt: skip
+    app.openapi = partial(openapi_document, app)  # type: ignore[method-assign]
     app.state.worker = thread
     counted = metrics or Metrics()
     _add_handlers(app)
@@ -177,7 +180,7 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
         """Which next tokens a feature's direction speaks for and against, by itself."""
         return await _once(worker, lambda: answers.feature(request), http)
 
-    @app.post("/v1/steer", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
+    @app.post("/v1/steer", response_class=Response)
     async def steer(request: SteerRequest, http: Request) -> Response:
         """Text of every arm as server-sent events: start, token, row_done, and done or error."""
         job = worker.submit(lambda: metrics.written(answers.generate(request)), _client(http))

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -342,7 +343,47 @@ def test_the_model_is_asked_from_one_thread_only() -> None:
     assert len(seen) == 1
 
 
-def test_the_openapi_document_names_the_error_shape(host: Host) -> None:
+def test_the_openapi_document_tells_every_route_field_and_error(host: Host) -> None:
     document = host.http.get("/openapi.json").json()
-    assert "ErrorBody" in document["components"]["schemas"]
-    assert set(document["paths"]) == {path for _, path in ROUTES} - {"/openapi.json"}
+    schemas, paths = document["components"]["schemas"], document["paths"]
+    assert set(paths) == {path for _, path in ROUTES} - {"/openapi.json"}
+    silent = [
+        (name, field)
+        for name, schema in schemas.items()
+        for field, told in schema.get("properties", {}).items()
+        if not told.get("description") and field != "type"
+    ]
+    assert silent == [], "every field says what it means"
+    assert document["security"] == [{"token": []}]
+    assert document["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
+    assert [path for path, methods in paths.items() for told in methods.values() if told.get("security") == []] == [
+        *OPEN_PATHS
+    ]
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert named == set(schemas), "nothing is named that is not there, and nothing is there that nobody names"
+    assert {"StartEvent", "TokenEvent", "RowDoneEvent", "DoneEvent", "ErrorEvent"} <= named
+    assert list(paths["/v1/steer"]["post"]["responses"]["200"]["content"]) == ["text/event-stream"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "ask", "status"),
+    [
+        ("get", "/healthz", {"headers": {"host": "evil.example"}}, 400),
+        ("get", "/v1/subject", {"headers": {"authorization": "Bearer wrong"}}, 401),
+        ("get", "/metrics", {"headers": {"host": "evil.example"}}, 400),
+        ("post", "/v1/steer", {"content": b"{", "headers": {"content-type": "application/json"}}, 400),
+        ("post", "/v1/encode", {"content": b" " * (MAX_BODY + 1)}, 413),
+        ("post", "/v1/sweep", {"json": {}}, 422),
+        ("post", "/v1/phrases", {"json": asked("overflow") | {"phrases": ["one"]}}, 422),
+        ("post", "/v1/behaviour", {"json": asked("deaf")}, 500),
+    ],
+)
+def test_what_is_refused_is_refused_as_the_document_says(
+    host: Host, method: str, path: str, ask: dict[str, object], status: int
+) -> None:
+    response = host.http.request(method, path, **ask)  # type: ignore[arg-type]
+    assert response.status_code == status
+    document = host.http.get("/openapi.json").json()
+    told = document["paths"][path][method]["responses"][str(status)]["content"]
+    assert told == {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
+    assert set(response.json()) == set(document["components"]["schemas"]["ErrorBody"]["properties"])
