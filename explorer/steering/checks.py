@@ -28,6 +28,7 @@ from explorer.steering.moves import Move, off_curve
 from explorer.steering.pairs import PairSettings, Trial, from_context
 from explorer.steering.planning import Plan, check_readout, check_strength, check_waypoints, plan, top_tokens
 from explorer.steering.protocol import DEFAULT_ARMS
+from explorer.steering.turns import Turns
 
 
 class Across(NamedTuple):
@@ -39,8 +40,9 @@ class Across(NamedTuple):
     """To the next value only."""
 
 
-def across_prompts(engine: Engine, request: CheckRequest) -> Across:
-    """Repeat a move from stored contexts of its first value, where it is asked for, and go to the next value from them.
+def across_prompts(engine: Engine, request: CheckRequest) -> Turns[Across]:
+    """Repeat a move from stored contexts of its first value, where it is asked for, and go to the next value from them;
+    a context a turn.
 
     Neither where the path does not end at a value with a place, where its first value has no context, or where there is
     no behaviour manifold to hold the answers against.
@@ -54,13 +56,11 @@ def across_prompts(engine: Engine, request: CheckRequest) -> Across:
         return Across(None, None)
     ends = list(dict.fromkeys((aim.target, _next_value(planned, aim.start, aim.target))))
     settings = PairSettings(DEFAULT_ARMS, len(contexts), request.waypoints, request.strength, request.seed)
-    trials = [
-        trial
-        for text in contexts
-        for trial in from_context(
-            engine, prepared, engine.read_ids(text, engine.moved(request, text)), aim.start, ends, settings
-        )
-    ]
+    trials: list[Trial] = []
+    for text in contexts:
+        yield
+        prefix = engine.read_ids(text, engine.moved(request, text))
+        trials += from_context(engine, prepared, prefix, aim.start, ends, settings)
     return Across(*(_told(trials, end, planned.readout.names) for end in (ends[0], ends[-1])))
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection,
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -35,6 +35,7 @@ from explorer.steering.protocol import (
     DoneEvent,
     ErrorCode,
     ErrorEvent,
+    PathRequest,
     RowDoneEvent,
     StartEvent,
     SteerRequest,
@@ -45,10 +46,14 @@ from explorer.steering.protocol import (
 from explorer.steering.refusal import Refusal
 from explorer.steering.stream import ClientGone, EventStream, or_gone
 from explorer.steering.token_file import SHORTEST_TOKEN
+from explorer.steering.turns import Turns
 from explorer.steering.worker import Item, Job, Worker
 
 LOG = logging.getLogger("explorer.host")
 Event = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
+Asked = TypeVar("Asked", bound=BaseModel)
+Path = TypeVar("Path", bound=PathRequest)
+Reply = TypeVar("Reply", bound=BaseModel)
 
 _LONGEST_VIEWER = 64
 _GONE = 499
@@ -70,8 +75,11 @@ class Answering(Protocol):
     def encode(self, request: EncodeRequest) -> EncodeReply:
         """For each token of a text the clusters that fire there."""
 
-    def check(self, request: CheckRequest) -> CheckReply:
-        """The controls of a path, and the same move from other prompts."""
+    def preparing(self, request: PathRequest) -> Turns[None]:
+        """What the first question about a cluster waits for, in turns; done before any other of its requests."""
+
+    def checking(self, request: CheckRequest) -> Turns[CheckReply]:
+        """The controls of a path, and the same move from other prompts, in turns."""
 
     def sweep(self, request: SweepRequest) -> SweepReply:
         """Every strength at every position of a path."""
@@ -153,37 +161,37 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
     @app.post("/v1/behaviour", response_model=BehaviourReply)
     async def behaviour(request: BehaviourRequest, http: Request) -> Response:
         """Next-token behaviour at every waypoint, every arm, from one batch."""
-        return await _once(worker, lambda: answers.behaviour(request), http)
+        return await _once(worker, _ready(answers, request, answers.behaviour), http)
 
     @app.post("/v1/encode", response_model=EncodeReply)
     async def encode(request: EncodeRequest, http: Request) -> Response:
         """Which clusters fire on each token of a text, and where on their curves it lies."""
-        return await _once(worker, lambda: answers.encode(request), http)
+        return await _once(worker, _at_once(request, answers.encode), http)
 
     @app.post("/v1/check", response_model=CheckReply)
     async def check(request: CheckRequest, http: Request) -> Response:
         """The controls of a path, and the same move from other prompts."""
-        return await _once(worker, lambda: answers.check(request), http)
+        return await _once(worker, answers.checking(request), http)
 
     @app.post("/v1/sweep", response_model=SweepReply)
     async def sweep(request: SweepRequest, http: Request) -> Response:
         """Every strength at every position of a path, from one batch."""
-        return await _once(worker, lambda: answers.sweep(request), http)
+        return await _once(worker, _ready(answers, request, answers.sweep), http)
 
     @app.post("/v1/phrases", response_model=PhrasesReply)
     async def phrases(request: PhrasesRequest, http: Request) -> Response:
         """How likely some phrases are after the prompt, unsteered and along a path."""
-        return await _once(worker, lambda: answers.phrases(request), http)
+        return await _once(worker, _ready(answers, request, answers.phrases), http)
 
     @app.post("/v1/feature", response_model=FeatureReply)
     async def feature(request: FeatureRequest, http: Request) -> Response:
         """Which next tokens a feature's direction speaks for and against, by itself."""
-        return await _once(worker, lambda: answers.feature(request), http)
+        return await _once(worker, _at_once(request, answers.feature), http)
 
     @app.post("/v1/steer", response_class=Response)
     async def steer(request: SteerRequest, http: Request) -> Response:
         """Text of every arm as server-sent events: start, token, row_done, and done or error."""
-        job = worker.submit(lambda: metrics.written(answers.generate(request)), _client(http))
+        job: Job[Event] = worker.submit(lambda: _written(answers, metrics, request), _client(http))
         return EventStream(*await _first(job, http))
 
     @app.get("/metrics", response_class=PlainTextResponse)
@@ -193,9 +201,28 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
         return Response(text, media_type=MEDIA_TYPE)
 
 
-async def _once(worker: Worker, answer: Callable[[], BaseModel], http: Request) -> Response:
+def _ready(answers: Answering, request: Path, answer: Callable[[Path], Reply]) -> Turns[Reply]:
+    yield from answers.preparing(request)
+    return answer(request)
+
+
+def _at_once(request: Asked, answer: Callable[[Asked], Reply]) -> Turns[Reply]:
+    yield from ()
+    return answer(request)
+
+
+def _written(answers: Answering, metrics: Metrics, request: SteerRequest) -> Iterator[Event | None]:
+    yield from answers.preparing(request)
+    yield from metrics.written(answers.generate(request))
+
+
+def _told(turns: Turns[Reply]) -> Iterator[Reply | None]:
+    yield (yield from turns)
+
+
+async def _once(worker: Worker, turns: Turns[Reply], http: Request) -> Response:
     """One reply from the model's thread, as JSON."""
-    reply, _ = await _first(worker.submit(lambda: iter([answer()]), _client(http)), http)
+    reply, _ = await _first(worker.submit(lambda: _told(turns), _client(http)), http)
     return Response(reply.model_dump_json(), media_type="application/json")
 
 

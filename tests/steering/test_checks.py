@@ -18,6 +18,7 @@ from explorer.steering.planning import plan
 from explorer.steering.protocol import BehaviourReply, DoneEvent, TokenEvent
 from explorer.steering.refusal import Refusal
 from explorer.steering.subject import open_engine
+from explorer.steering.turns import finish
 from tests.steering.conftest import behaviour_request, steer_request
 from tests.steering.reference import slow_text_logprob
 from tests.steering.tiny import TURNS
@@ -274,7 +275,7 @@ def test_text_is_read_back_by_the_unsteered_model(answers: Answers, engine: Engi
         states = np.concatenate([engine.read_states([prompt + ids[: n + 1]]) for n in range(len(ids))])
         nearest = nearest_on_curve(manifold, coordinates(manifold, states))
         assert [token.coordinate for token in written.tokens] == pytest.approx(nearest.coordinate, abs=1e-3)
-        p = [engine.read_texts([prompt + ids[:n]])[1][0, token] for n, token in enumerate(ids)]
+        p = [finish(engine.read_texts([prompt + ids[:n]], np.array([token])))[1][0, 0] for n, token in enumerate(ids)]
         assert written.perplexity == pytest.approx(math.exp(-np.mean(np.log(p))), rel=1e-3)
     unsteered = [event.logprob for event in events if isinstance(event, TokenEvent) and event.row == "baseline"]
     assert done.written["baseline"].perplexity == pytest.approx(math.exp(-np.mean(unsteered)), rel=1e-3)

@@ -13,13 +13,14 @@ from explorer.lm import rows as rows_module
 from explorer.lm.hooks import Edit
 from explorer.lm.load import blocks, load_model
 from explorer.lm.opening import open_place
-from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_prefix
+from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_last, read_prefix
 from explorer.steering import engine as engine_module
 from explorer.steering.answers import Answers
 from explorer.steering.engine import Engine, EngineSteps
 from explorer.steering.protocol import ARMS, DoneEvent, RowDoneEvent, StartEvent, TokenEvent
 from explorer.steering.refusal import Refusal
 from explorer.steering.subject import open_engine
+from explorer.steering.turns import finish
 from explorer.steering.writing import write
 from tests.lm.tiny import TINY, tiny_model
 from tests.steering.conftest import behaviour_request, steer_request
@@ -72,8 +73,9 @@ def test_the_prompts_own_place_is_the_unsteered_row_for_every_arm(answers: Answe
 def test_the_unsteered_row_is_what_the_model_says_alone(answers: Answers, engine: Engine) -> None:
     reply = answers.behaviour(behaviour_request(engine))
     ids = engine.tokenize("the parcel was sent on Monday")
-    _, p = engine.read_texts([ids])
-    alone = engine.prepared("planted", 0).readout.probabilities(p)[0]
+    readout = engine.prepared("planted", 0).readout
+    _, p = finish(engine.read_texts([ids], readout.tokens))
+    alone = readout.behaviour(p)[0]
     assert np.abs(alone - np.array(reply.baseline)).max() < 1e-6
 
 
@@ -98,6 +100,32 @@ def test_a_prompt_is_read_once_and_steering_leaves_what_was_read_as_it_was(
         answers.engine.read(behaviour_request(answers.engine, prompt=f"a letter was sent on {day}"))
     assert answers.behaviour(behaviour_request(answers.engine, arms=ARMS)) == first
     assert len(read) == 6, "a prompt that nobody asked about for a while is read again"
+
+
+def test_a_cluster_is_made_ready_a_batch_a_turn_and_once_for_all_who_wait(
+    steerable_run: Path, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def counted(place: Place, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        read.append(len(ids))
+        return read_last(place, ids)
+
+    monkeypatch.setattr(engine_module, "read_last", counted)
+    fresh = Answers(open_engine(steerable_run))
+    request = behaviour_request(fresh.engine)
+    first, second = fresh.preparing(request), fresh.preparing(request)
+    for turn in range(1, 3):
+        next(first if turn % 2 else second)
+        assert len(read) == turn
+    first.close()
+    assert finish(second) is None
+    batches = len(read)
+    assert batches > 2
+    assert sum(read) == len(fresh.engine.prepared("planted", 0).contexts.text)
+    assert fresh.behaviour(request) == answers.behaviour(request)
+    assert finish(fresh.preparing(request)) is None
+    assert len(read) == batches
 
 
 def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:

@@ -260,6 +260,27 @@ def test_four_run_sixteen_wait_and_the_next_is_told_to_come_back_at_once(host: H
     host.until(0, 0)
 
 
+@pytest.mark.parametrize("path", ["/v1/behaviour", "/v1/steer", "/v1/check", "/v1/sweep", "/v1/phrases"])
+def test_a_cluster_that_takes_long_to_make_ready_holds_nobody_up(host: Host, path: str) -> None:
+    """Others are answered meanwhile, and who leaves in the middle frees the place."""
+    more = MORE.get(path.removeprefix("/v1/"), {})
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(host.http.post, path, json=asked("slow") | more)
+        with host.worker.changed:
+            assert host.worker.changed.wait_for(lambda: len(host.worker.active) == 1, WAIT)
+        assert host.http.post("/v1/behaviour", json=asked()).status_code == 200
+        assert [event.type for event in stream(host, asked(max_tokens=1))] == ["start", "token", "row_done", "done"]
+        assert not slow.done()
+        host.fake.gate.set()
+        assert slow.result(WAIT).status_code == 200
+    host.fake.gate.clear()
+    taken = host.fake.turns
+    with pytest.raises(httpx.ReadTimeout):
+        host.http.post(path, json=asked("slow") | more, timeout=0.2)
+    host.until(0, 0)
+    assert host.fake.turns > taken > 0
+
+
 def test_two_hundred_random_disconnects_leave_nothing_behind(host: Host) -> None:
     """Before, within and after the request, while it waits, while the model is held and while it writes."""
     rng = np.random.default_rng(0)
