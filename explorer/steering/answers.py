@@ -136,8 +136,12 @@ class Answers:
         return read_phrases(self.engine, request)
 
     def encode(self, request: EncodeRequest) -> EncodeReply:
-        """For each token of a text the clusters that fire there; raises as Encoder.encode."""
-        return self._encoder.encode(request)
+        """All of ``encoding`` at once."""
+        return finish(self.encoding(request))
+
+    def encoding(self, request: EncodeRequest) -> Turns[EncodeReply]:
+        """For each token of a text the clusters that fire there, in turns; raises as Encoder.encoding."""
+        return self._encoder.encoding(request)
 
     def feature(self, request: FeatureRequest) -> FeatureReply:
         """The tokens that a feature's direction speaks for and against, by itself.

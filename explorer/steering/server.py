@@ -51,7 +51,6 @@ from explorer.steering.worker import Item, Job, Worker
 
 LOG = logging.getLogger("explorer.host")
 Event = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
-Asked = TypeVar("Asked", bound=BaseModel)
 Path = TypeVar("Path", bound=PathRequest)
 Reply = TypeVar("Reply", bound=BaseModel)
 
@@ -72,8 +71,8 @@ class Answering(Protocol):
     def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         """Next-token behaviour along a path."""
 
-    def encode(self, request: EncodeRequest) -> EncodeReply:
-        """For each token of a text the clusters that fire there."""
+    def encoding(self, request: EncodeRequest) -> Turns[EncodeReply]:
+        """For each token of a text the clusters that fire there, in turns."""
 
     def preparing(self, request: PathRequest) -> Turns[None]:
         """What the first question about a cluster waits for, in turns; done before any other of its requests."""
@@ -166,7 +165,7 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
     @app.post("/v1/encode", response_model=EncodeReply)
     async def encode(request: EncodeRequest, http: Request) -> Response:
         """Which clusters fire on each token of a text, and where on their curves it lies."""
-        return await _once(worker, _at_once(request, answers.encode), http)
+        return await _once(worker, answers.encoding(request), http)
 
     @app.post("/v1/check", response_model=CheckReply)
     async def check(request: CheckRequest, http: Request) -> Response:
@@ -186,7 +185,7 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
     @app.post("/v1/feature", response_model=FeatureReply)
     async def feature(request: FeatureRequest, http: Request) -> Response:
         """Which next tokens a feature's direction speaks for and against, by itself."""
-        return await _once(worker, _at_once(request, answers.feature), http)
+        return await _once(worker, _at_once(answers, request), http)
 
     @app.post("/v1/steer", response_class=Response)
     async def steer(request: SteerRequest, http: Request) -> Response:
@@ -206,9 +205,9 @@ def _ready(answers: Answering, request: Path, answer: Callable[[Path], Reply]) -
     return answer(request)
 
 
-def _at_once(request: Asked, answer: Callable[[Asked], Reply]) -> Turns[Reply]:
+def _at_once(answers: Answering, request: FeatureRequest) -> Turns[FeatureReply]:
     yield from ()
-    return answer(request)
+    return answers.feature(request)
 
 
 def _written(answers: Answering, metrics: Metrics, request: SteerRequest) -> Iterator[Event | None]:

@@ -90,7 +90,8 @@ class FakeAnswers:
             prompt_tokens=(PromptToken(text=request.prompt, steered=True),),
         )  # fmt: skip
 
-    def encode(self, request: EncodeRequest) -> EncodeReply:
+    def encoding(self, request: EncodeRequest) -> Turns[EncodeReply]:
+        yield
         self.touched += 1
         self._fail(request.text)
         if request.text == "wait":

@@ -239,6 +239,8 @@ def test_without_a_hook_there_is_no_answer(answers: Answers, engine: Engine, mon
     monkeypatch.setattr(rows_module, "edit", deaf)
     with pytest.raises(HookNotFired):
         answers.behaviour(behaviour_request(engine))
+    with pytest.raises(HookNotFired):
+        engine.log_probability(engine.read_ids([1, 2, 3]), np.ones((1, 32)), [4, 5], every_token=False)
     said = []
     with pytest.raises(HookNotFired):
         said.extend(answers.generate(steer_request(engine)))
@@ -254,6 +256,9 @@ def test_an_overflow_is_told_and_the_next_answer_is_as_before(answers: Answers, 
     assert refusal.value.body.code == "numeric_overflow"
     with pytest.raises(Refusal, match="not finite"):
         engine.steps(prefix, huge * 10, every_token=True, tokens=1).choose(0.0, 0.0)
+    for every_token in (False, True):
+        with pytest.raises(Refusal, match="not finite"):
+            engine.log_probability(prefix, huge * 10, [1, 2], every_token=every_token)
     assert nothing_is_left(engine)
     assert answers.behaviour(behaviour_request(engine)) == before
 
