@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TypeAlias
 
 from jaxtyping import Float
@@ -149,15 +150,27 @@ def module_at(model: PreTrainedModel, layer: int, hook: Hook) -> nn.Module:
 
 
 def _part(block: nn.Module, hook: Hook) -> nn.Module:
-    """The block's attention or MLP, known by its class's name."""
-    wanted = _NAME_PARTS[hook]
-    fitting = [child for child in block.children() if any(name in type(child).__name__.lower() for name in wanted)]
+    """The block's attention or MLP, known by its class's name; where several fit, by what that adds to the model's."""
+    wanted, children = _NAME_PARTS[hook], list(block.children())
+    names = [type(child).__name__ for child in children]
+    fitting = _named(children, names, wanted)
+    if len(fitting) > 1:  # such as Qwen3MoeAttention for "moe"
+        fitting = _named(children, [_own_part(name, type(block).__name__) for name in names], wanted)
     if len(fitting) != 1:
         raise SubjectError(type(block).__name__, f"{len(fitting)} modules for {hook}", "exactly one")
     if "residual" in inspect.signature(fitting[0].forward).parameters:
         raise SubjectError(type(fitting[0]).__name__, f"a residual added inside it, so {hook} is not its output",
                            "resid_pre or resid_post")  # fmt: skip
     return fitting[0]
+
+
+def _named(modules: list[nn.Module], names: list[str], wanted: tuple[str, ...]) -> list[nn.Module]:
+    return [module for module, name in zip(modules, names, strict=True) if any(part in name.lower() for part in wanted)]
+
+
+def _own_part(name: str, beside: str) -> str:
+    """A class's name without the letters that it begins with as another one does."""
+    return name[len(list(takewhile(lambda pair: pair[0] == pair[1], zip(name, beside, strict=False)))) :]
 
 
 def _on_input(visit: Visitor) -> Callable[..., tuple[tuple[object, ...], dict[str, object]] | None]:

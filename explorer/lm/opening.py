@@ -3,11 +3,12 @@
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
-from explorer.lm.rows import Place, Prefix, next_rows, read_prefix
+from explorer.lm.hooks import module_at
+from explorer.lm.rows import Place, Prefix, Shared, next_rows, read_prefix
 from explorer.records import Hook
 
 BELOW: dict[Hook, tuple[Hook, ...]] = {
@@ -30,14 +31,15 @@ def open_place(model: PreTrainedModel, layer: int, hook: Hook) -> Place:
     plain = Place(model, layer, hook)
     moves = _probe_moves(plain, 2)
     said = _alone(plain, moves)
-    for count in range(len(BELOW[hook]), 0, -1):
-        place = Place(model, layer, hook, shared=BELOW[hook][:count])
+    below = tuple(Shared(one, _returns(model, layer, one)) for one in BELOW[hook])
+    for count in range(len(below), 0, -1):
+        place = Place(model, layer, hook, shared=below[:count])
         try:
             next_rows(place, _probe(place), moves)
             # Row by row, so that both are computed in the same shapes: rounding, which may be coarse, is the same.
             apart = (_alone(place, moves) - said).abs().max().item()
         except (ExplorerError, TypeError, ValueError, RuntimeError, IndexError, AttributeError):
-            # A module that returns something else than such modules usually do cannot be stood in for from outside.
+            # Where more than the activation is handed on from module to module, nobody can stand in for one.
             continue
         if apart < _SAME:
             return place
@@ -51,6 +53,22 @@ def batch_difference(place: Place, rows: int = 8) -> float:
     """
     moves = _probe_moves(place, rows)
     return float((next_rows(place, _probe(place), moves) - _alone(place, moves)).abs().max())
+
+
+@torch.inference_mode()
+def _returns(model: PreTrainedModel, layer: int, hook: Hook) -> int:
+    """How many things the modules return that an activation is known instead of, see ``Shared``."""
+    found: list[int] = []
+
+    def note(_: nn.Module, __: object, output: object) -> None:
+        found.append(len(output) if isinstance(output, tuple) else 0)
+
+    handle = module_at(model, layer, hook).register_forward_hook(note)
+    try:
+        model(input_ids=torch.arange(_PROBE_TOKENS, device=model.device)[None], use_cache=False)
+    finally:
+        handle.remove()
+    return found[-1]
 
 
 def _probe(place: Place) -> Prefix:

@@ -30,6 +30,20 @@ _MOST_LOGITS = 1 << 26
 
 
 @dataclass(frozen=True)
+class Shared:
+    """One activation below an edit that is handed to all rows."""
+
+    hook: Hook
+    """Where in the edited block."""
+    returns: int
+    """How many things its module returns in a tuple, the activation first; 0 where it returns the activation alone."""
+
+    def said(self, activation: Tensor) -> object:
+        """What the module returns; nobody asks for the rest."""
+        return (activation, *[None] * (self.returns - 1)) if self.returns else activation
+
+
+@dataclass(frozen=True)
 class Place:
     """Where in a model activations are read and moved."""
 
@@ -39,13 +53,13 @@ class Place:
     """Decoder block, from 0."""
     hook: Hook
     """Where in that block."""
-    shared: tuple[Hook, ...] = ()
-    """Where in that block what is computed below may be handed to all rows: tried when it is opened, not assumed."""
+    shared: tuple[Shared, ...] = ()
+    """What is computed below and may be handed to all rows: tried when it is opened, not assumed."""
 
-    def below(self, shared: Hook) -> list[nn.Module]:
-        """The modules that are not run where the activation at a shared hook is known."""
-        module, before = module_at(self.model, self.layer, shared), list(blocks(self.model))[: self.layer]
-        return {"resid_pre": before, "resid_post": [*before, module]}.get(shared, [module])
+    def below(self, hook: Hook) -> list[nn.Module]:
+        """The modules that are not run where the activation at a hook is known."""
+        module, before = module_at(self.model, self.layer, hook), list(blocks(self.model))[: self.layer]
+        return {"resid_pre": before, "resid_post": [*before, module]}.get(hook, [module])
 
 
 @dataclass(frozen=True)
@@ -59,7 +73,7 @@ class Prefix:
     moved: Bool[Tensor, "tail"]
     """Which tokens of the tail are moved; the first always is."""
     shared: tuple[Float[Tensor, "1 tail d_model"], ...]
-    """The unsteered activation at the tail, at each hook that the place shares."""
+    """The unsteered activation at the tail, for each that the place shares."""
     residual: Float[np.ndarray, "d_model"]
     """The activation at [layer, hook] at the last moved token, float32."""
 
@@ -98,7 +112,7 @@ def _read_tail(
     """Read the tokens after what the cache holds, as far as the edit; the cache stays as it is."""
     spare = go_on_from(cache, len(moved))
     with ExitStack() as reading:
-        below = [reading.enter_context(capture(place.model, place.layer, hook)) for hook in place.shared]
+        below = [reading.enter_context(capture(place.model, place.layer, one.hook)) for one in place.shared]
         with capture(place.model, place.layer, place.hook, stop_early=True) as here:
             _forward(place.model, token_ids[:, -len(moved) :], spare)
     residual = here.activation[0, int(moved.nonzero()[-1])].to("cpu", torch.float32).numpy()
@@ -270,11 +284,9 @@ def _told_below(place: Place, prefix: Prefix, rows: int) -> Iterator[None]:
     """Let what lies below the edit hand on what is already known, for the length of the context."""
     told: list[nn.Module] = []
     try:
-        for hook, known in zip(place.shared, prefix.shared, strict=True):
-            activation = known.expand(rows, -1, -1)
-            # An attention returns its weights too; nobody asked for them.
-            said = (activation, None) if hook == "attn_out" else activation
-            for module in place.below(hook):
+        for one, known in zip(place.shared, prefix.shared, strict=True):
+            said = one.said(known.expand(rows, -1, -1))
+            for module in place.below(one.hook):
                 module.forward = functools.partial(_hand_on, said)
                 told.append(module)
         yield

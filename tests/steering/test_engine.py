@@ -13,7 +13,7 @@ from explorer.lm import rows as rows_module
 from explorer.lm.hooks import Edit
 from explorer.lm.load import blocks, load_model
 from explorer.lm.opening import open_place
-from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_last, read_prefix
+from explorer.lm.rows import Decoder, Place, Prefix, Shared, next_rows, read_last, read_prefix
 from explorer.steering import engine as engine_module
 from explorer.steering.answers import Answers
 from explorer.steering.engine import Engine, EngineSteps
@@ -335,7 +335,7 @@ def test_the_unsteered_text_of_a_model_that_others_made_is_its_authors(shared_da
 def test_a_place_whose_lower_blocks_cannot_be_shared_still_answers(engine: Engine) -> None:
     place = engine.subject.place
     apart = Place(place.model, place.layer, place.hook)
-    assert place.shared == ("resid_post",)
+    assert place.shared == (Shared("resid_post", 0),)
     prefix = read_prefix(apart, torch.tensor([engine.tokenize("it rained on Friday")], device=place.model.device))
     moves = on(place, np.random.default_rng(0).normal(0, 2, (6, 32)))
     same = read_prefix(place, prefix.token_ids)
