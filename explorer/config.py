@@ -145,7 +145,7 @@ class SteeringLimits(Settings):
     """Longest continuation."""
     max_waypoints: int = Field(default=64, ge=2)
     """Most points of a path."""
-    max_strength: float = Field(default=4.0, gt=0.0)
+    max_strength: float = Field(default=4.0, gt=0.0, le=100.0)
     """Largest strength, in multiples of the whole move."""
     max_rows: int = Field(default=2048, ge=1)
     """Most rows of a sweep: strengths times positions times arms."""
