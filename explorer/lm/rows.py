@@ -254,7 +254,7 @@ class Decoder:
         else:
             logits = _forward(place.model, self._next, self._cache)
         self._steps += 1
-        return logits[self._row_of, -1]
+        return logits[:, -1][self._row_of]
 
     def feed(self, token_ids: Int64[Tensor, "row"]) -> None:
         """Give each row the token that it continues with; rows that are moved alike must be given the same."""
