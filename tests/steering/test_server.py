@@ -19,6 +19,7 @@ from explorer.steering.guard import MAX_BODY, MAX_FAILURES, OPEN_PATHS
 from explorer.steering.protocol import VIEWER_HEADER, ErrorBody, event_from_json
 from explorer.steering.server import create_app
 from explorer.steering.worker import Worker
+from tests import host_api
 from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
 
 ROUTES = {("GET", "/healthz"), ("GET", "/v1/subject"), ("POST", "/v1/behaviour"), ("POST", "/v1/steer"),
@@ -384,6 +385,10 @@ def test_the_openapi_document_tells_every_route_field_and_error(host: Host) -> N
     assert named == set(schemas), "nothing is named that is not there, and nothing is there that nobody names"
     assert {"StartEvent", "TokenEvent", "RowDoneEvent", "DoneEvent", "ErrorEvent"} <= named
     assert list(paths["/v1/steer"]["post"]["responses"]["200"]["content"]) == ["text/event-stream"]
+
+
+def test_the_page_of_the_api_is_what_the_host_says() -> None:
+    assert host_api.PAGE.read_text() == host_api.page(), "docs/host-api.md is stale: run `python -m tests.host_api`"
 
 
 @pytest.mark.parametrize(
