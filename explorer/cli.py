@@ -48,7 +48,7 @@ def demo(
     out: Annotated[Path | None, typer.Option(help="Folder of runs that --retrain writes.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Open the cached demo runs with a local host for the first; prints one URL."""
+    """Open the cached demo runs, each with a local host; prints one URL."""
     from explorer.places import shipped_folder
 
     if retrain:
@@ -60,9 +60,9 @@ def demo(
             report = make_demo(folder, progress=progress)
         print_json(report) if as_json else say(f"made {folder}")
         return
-    from explorer.app.serve import serve_with_local_host
+    from explorer.app.serve import serve_with_local_hosts
 
-    serve_with_local_host(shipped_folder("cached_runs"), steered="almanac", port=port, as_json=as_json)
+    serve_with_local_hosts(shipped_folder("cached_runs"), first="almanac", port=port, as_json=as_json)
 
 
 @app.command(name="open")
@@ -192,7 +192,7 @@ def show(
 ) -> None:
     """Show what the browser shows, as a table or JSON."""
     from explorer.runs.run import open_run
-    from explorer.runs.show import SPARE, cluster_facts, cluster_rows, cluster_table, run_rows, run_table
+    from explorer.runs.show import SPARE, cluster_facts, cluster_rows, cluster_table, label_rows, run_rows, run_table
     from explorer.terminal import print_json, print_table
 
     opened = open_run(run)
@@ -201,9 +201,11 @@ def show(
     elif cluster is None:
         print_table(*run_rows(opened), SPARE)
     else:
-        values = cluster_rows(opened, cluster)
+        values, labels = cluster_rows(opened, cluster), label_rows(opened, cluster)
         print_table(*cluster_facts(opened, cluster))
         print_table(*values)
+        if labels[-1]:
+            print_table(*labels)
 
 
 @app.command()
@@ -258,7 +260,7 @@ def export(
     run: Annotated[Path, typer.Argument(help="Run, or with --html also a tour.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the export.")] = None,
     formats: Annotated[
-        list[str] | None, typer.Option("--format", help="csv, svg or png; csv and svg if absent.")
+        list[str] | None, typer.Option("--format", help="csv, parquet, svg or png; csv and svg if absent.")
     ] = None,
     html: Annotated[
         Path | None, typer.Option(help="One file that opens from disk: a manifold's page, or a tour.")
@@ -266,7 +268,7 @@ def export(
     cluster: Annotated[int | None, typer.Option(min=0, help="Whose page --html writes.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a run's tables as CSV and its portraits as SVG or PNG, or one manifold or tour as one HTML file."""
+    """Write a run's tables (CSV, Parquet) and portraits (SVG, PNG), or one manifold or tour as one HTML file."""
     if html is not None:
         _export_html(run, html, cluster, as_json)
         return

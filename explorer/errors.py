@@ -8,6 +8,7 @@ ExplorerError                  exit 1: the work failed
 │   └── RequestError           a value in a request: coordinate, strength, prompt, link
 └── HostError                  the steering host
     ├── HostUnreachable        nobody answers
+    ├── HostNotReady           it starts with the first question, or loads its model
     ├── HostRefused            it answers, and says no (token, limits, queue)
     ├── HostMismatch           it holds another subject
     └── HookNotFired           steering was asked for and did not happen
@@ -56,6 +57,10 @@ class HostError(ExplorerError):
 
 class HostUnreachable(HostError):
     """Nobody answers at the host's address."""
+
+
+class HostNotReady(HostError):
+    """A host beside the app that has not started or loads its model; the message says which."""
 
 
 class HostRefused(HostError):

@@ -146,6 +146,19 @@ class Decoder:
     """Constant part of the reconstruction."""
 
 
+def packed_text(text_bytes: UInt8[np.ndarray, "byte"], text_offsets: Int64[np.ndarray, "text_plus_1"], at: int) -> str:
+    """One of many texts that are packed as UTF-8, one after another."""
+    start, stop = int(text_offsets[at]), int(text_offsets[at + 1])
+    return text_bytes[start:stop].tobytes().decode("utf-8", errors="replace")
+
+
+def pack_texts(texts: list[str]) -> tuple[UInt8[np.ndarray, "byte"], Int64[np.ndarray, "text_plus_1"]]:
+    """Pack texts as UTF-8: their bytes, and where each begins."""
+    encoded = [text.encode("utf-8", errors="replace") for text in texts]
+    offsets = np.concatenate([[0], np.cumsum([len(part) for part in encoded])]).astype(np.int64)
+    return np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """Display text of every token id, packed as UTF-8."""
@@ -160,15 +173,12 @@ class Vocabulary:
 
     def text(self, token_id: int) -> str:
         """Text of one token as a reader sees it, word-initial space included."""
-        start, stop = int(self.text_offsets[token_id]), int(self.text_offsets[token_id + 1])
-        return self.text_bytes[start:stop].tobytes().decode("utf-8", errors="replace")
+        return packed_text(self.text_bytes, self.text_offsets, token_id)
 
     @classmethod
     def pack(cls, texts: list[str]) -> "Vocabulary":
         """Pack a list of texts, one a token id."""
-        encoded = [text.encode("utf-8", errors="replace") for text in texts]
-        offsets = np.concatenate([[0], np.cumsum([len(part) for part in encoded])]).astype(np.int64)
-        return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets)
+        return cls(*pack_texts(texts))
 
 
 @dataclass(frozen=True)
@@ -395,3 +405,15 @@ class FeatureTable:
     """Largest activation."""
     top_tokens: Int32[np.ndarray, "feature top"]
     """Token ids on which it fires most in sum, best first; -1 where there are fewer."""
+
+
+@dataclass(frozen=True)
+class FeatureLabel:
+    """A name that somebody gave a feature."""
+
+    feature: int
+    """Feature number."""
+    label: str
+    """The name."""
+    source: str
+    """Who or what gave it."""

@@ -25,6 +25,7 @@ from explorer.records import (
     CondensedTree,
     DatasetInfo,
     Evidence,
+    FeatureLabel,
     FeatureTable,
     ModelInfo,
     NeighbourGraph,
@@ -33,6 +34,7 @@ from explorer.records import (
     Vocabulary,
 )
 from explorer.runs.bundle_writer import BundleWriter
+from explorer.runs.label_file import LabelTable
 from explorer.runs.run_writer import RunWriter
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -65,6 +67,15 @@ SAE = SaeInfo("planted/sae", N_FEATURES, "topk", "planted/2-rings")
 DATASET = DatasetInfo("planted.txt", N_DOCS, N_TOKENS)
 EVIDENCE = Evidence(10, (0, 2) * 9 + (1,))
 """Ten resamples, and nineteen shuffles that make a cluster each on average."""
+
+LABELS = (
+    FeatureLabel(0, "the week begins", "hand"),
+    FeatureLabel(0, "Mondays & <b>meetings</b>", "a language model"),
+    FeatureLabel(RING, "a century begins", "a language model"),
+    FeatureLabel(RING + CURVE + 1, "يوم من الأسبوع", "hand"),
+    FeatureLabel(N_FEATURES - 1, "in no cluster", ""),
+)
+"""Two of one feature of the ring, one of the curve's, one of a halo feature of both, one of a feature left out."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +195,7 @@ class RunParts:
     vocabulary: Vocabulary
     summaries: tuple[ClusterSummary, ...]
     geometries: tuple[ClusterGeometry, ...]
+    labels: LabelTable
     seed: int
 
 
@@ -196,8 +208,8 @@ def planted_parts(seed: int = 0) -> RunParts:
     graph = _graph(world)
     scored = np.where(table.cluster == LEFT_OUT, 0, 1)
     tree = cluster_tree(graph, scored, ClusteringSettings(), 1).tree
-    words = Vocabulary.pack(world.vocabulary)
-    return RunParts(table, graph, tree, words, (ring, curve), (ring_arrays, curve_arrays), seed)
+    words, labels = Vocabulary.pack(world.vocabulary), LabelTable.pack(LABELS)
+    return RunParts(table, graph, tree, words, (ring, curve), (ring_arrays, curve_arrays), labels, seed)
 
 
 def write_planted_run(path: Path, *, seed: int = 0) -> Path:
@@ -213,6 +225,7 @@ def write_parts(writer: RunWriter, parts: RunParts) -> None:
     writer.write_graph(parts.graph)
     writer.write_tree(parts.tree)
     writer.write_vocabulary(parts.vocabulary)
+    writer.write_labels(parts.labels)
     for summary, geometry in zip(parts.summaries, parts.geometries, strict=True):
         writer.write_cluster(summary.id, geometry, _portrait(geometry))
     writer.finish(

@@ -86,13 +86,23 @@ def test_demo_run_is_sound_and_shown(installed: Path) -> None:
     assert shown.returncode == 0, shown.stderr
 
 
+def test_an_export_that_needs_an_extra_says_so_in_one_line(installed: Path, tmp_path: Path) -> None:
+    demo, out = installed / "explorer" / "_cached_runs" / "almanac", tmp_path / "out"
+    result = _run(installed, "-m", "explorer.cli", "export", str(demo), "--out", str(out), "--format", "parquet")
+    assert result.returncode == 2
+    assert 'pip install "manifold-explorer[parquet]"' in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not out.exists()
+
+
 def test_app_starts_without_developer_packages(installed: Path) -> None:
     program = (
         "from pathlib import Path; from explorer.places import shipped_folder; from explorer.runs.catalog import scan;"
         "from explorer.app.factory import create_app; from explorer.app.security.filter import EdgeSettings;"
-        "from explorer.app.security.origins import host_list;"
+        "from explorer.app.security.origins import host_list; from explorer.app.relay import OneHost;"
         "edge = EdgeSettings(host_list('127.0.0.1', 80), read_only=True);"
-        "create_app(scan(shipped_folder('cached_runs')), host=None, shares_path=Path('none'), edge=edge); print('up')"
+        "create_app(scan(shipped_folder('cached_runs')), hosts=OneHost(), shares_path=Path('none'), edge=edge);"
+        "print('up')"
     )
     result = _run(installed, "-c", program)
     assert result.stdout.strip().endswith("up"), result.stderr

@@ -87,7 +87,7 @@
       const color = new URLSearchParams(window.location.search).get("color");
       mx.strips.mark(color);
       mx.features.mark(color);
-      if (data.api) mx.host.ask(data.api, data.fingerprint);
+      if (data.api) mx.host.ask(data.api, data.run, data.fingerprint);
       return "yes";
     },
     cloudTip(hover, data) {

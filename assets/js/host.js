@@ -6,29 +6,29 @@
   function show(found, again) {
     const line = document.getElementById("host-state");
     if (!line) return;
-    const good = found.state === "ready";
+    const good = found.state === "ready", calm = found.state === "none" || found.state === "not_ready";
     line.dataset.state = found.state;
     const form = document.querySelector(".steer-form");
     if (form && found.subject) form.dataset.kind = found.subject.kind;
-    line.replaceChildren(mx.html("span", { class: `dot ${good ? "good" : found.state === "none" ? "" : "bad"}` }), mx.html("span", {}, found.message),
-      ...(good || found.state === "none" ? [] : [mx.html("button", { type: "button", class: "button small", onclick: again }, "Ask again")]));
+    line.replaceChildren(mx.html("span", { class: `dot ${good ? "good" : calm ? "" : "bad"}` }), mx.html("span", {}, found.message),
+      ...(good || calm ? [] : [mx.html("button", { type: "button", class: "button small", onclick: again }, "Ask again")]));
   }
 
   const SECONDS = 3;
   let timer = null;
   let asked = null;
 
-  /* Asks again by itself while the host is away, as long as the page that asked is there. */
-  async function ask(api, fingerprint) {
+  /* Asks again by itself while the host is away or on its way, as long as the page that asked is there. */
+  async function ask(api, run, fingerprint) {
     const line = document.getElementById("host-state");
-    const again = () => { if (line && line.isConnected) ask(api, fingerprint); };
+    const again = () => { if (line && line.isConnected) ask(api, run, fingerprint); };
     clearTimeout(timer);
     asked = again;
     try {
-      const reply = await fetch(`${api}/host?fingerprint=${encodeURIComponent(fingerprint)}`);
+      const reply = await fetch(`${api}/host?run=${encodeURIComponent(run)}&fingerprint=${encodeURIComponent(fingerprint)}`);
       const found = reply.ok ? await reply.json() : { state: "unreachable", message: `The app answered ${reply.status}.` };
       show(found, again);
-      if (found.state === "unreachable") timer = setTimeout(again, SECONDS * 1000);
+      if (found.state === "unreachable" || found.state === "not_ready") timer = setTimeout(again, SECONDS * 1000);
     } catch {
       show({ state: "unreachable", message: "The app does not answer. Is it still running?" }, again);
     }

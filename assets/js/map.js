@@ -188,7 +188,8 @@
     }
     if (wanted !== feature || !map) return;
     const found = told.get(address), line = (text, kind) => mx.html("div", { class: kind, dir: "auto" }, text);
-    node.replaceChildren(mx.html("b", {}, found.title), line(found.where, "muted small"), line(found.tokens, "small"), line(found.fires, "muted small"));
+    const named = (one) => mx.html("div", { class: "small" }, [mx.html("bdi", {}, one.label), " ", mx.html("bdi", { class: "muted" }, one.source && `(${one.source})`)]);
+    node.replaceChildren(mx.html("b", {}, found.title), line(found.where, "muted small"), ...found.labels.map(named), line(found.tokens, "small"), line(found.fires, "muted small"));
     node.hidden = false;
     const [x, y] = toPixels(mx.points.x(map.points, feature), mx.points.y(map.points, feature));
     const left = Math.min(Math.max(8, x - node.offsetWidth / 2), map.box.clientWidth - node.offsetWidth - 8);

@@ -26,7 +26,7 @@
       if (came) set("try-text", { value: view.text });
     }
     if (page.cluster === null) {
-      if (came) mx.host.ask(page.api, page.fingerprint);
+      if (came) mx.host.ask(page.api, page.run, page.fingerprint);
       set("try-counts", { data: view ? view.counts : null });
     }
     draw();

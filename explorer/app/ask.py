@@ -113,10 +113,12 @@ async def ask_phrases(site: Site, path: str, fields: Fields, phrases: str | None
 
 
 async def _answer(site: Site, path: str, ask: Asking) -> HostAnswer:
-    if site.host is None:
-        return HostAnswer(None, NO_HOST)
     try:
-        request, reply, view = await ask(site.host, *run_and_cluster(site, path))
+        run, cluster = run_and_cluster(site, path)
+        host = site.hosts.of(run.id)
+        if host is None:
+            return HostAnswer(None, NO_HOST)
+        request, reply, view = await ask(host, run, cluster)
     except HostError as error:
         return HostAnswer(None, host_words(error))
     except (RequestError, RunError) as error:

@@ -1,4 +1,4 @@
-"""What a search looks through beside names and values: words of a cluster's features, and those around its tokens."""
+"""What a search looks through beside names and values: labels and words of a cluster's features, and those around."""
 
 from collections.abc import Callable
 from functools import cache
@@ -23,13 +23,15 @@ class ClusterTexts:
 
     def of(self, run: Run) -> Callable[[ClusterSummary], str]:
         """A function from a cluster to its text, lower case, one word after another; it reads what it is asked for."""
-        table, vocabulary = cache(run.features), cache(run.vocabulary)
+        table, vocabulary, labels = cache(run.features), cache(run.vocabulary), cache(run.labels)
 
         def text(one: ClusterSummary) -> str:
             key = (run.digest, one.id)
             if key not in self._kept:
                 tokens = core_tokens(table(), one) | words_around(run.cluster(one.id).context_ids)
-                self._kept[key] = " ".join(vocabulary().text(token) for token in sorted(tokens)).casefold()
+                words = [vocabulary().text(token) for token in sorted(tokens)]
+                named = [given.label for atom in (*one.features, *one.halo) for given in labels().of(atom)]
+                self._kept[key] = " ".join((*words, *named)).casefold()
             return self._kept[key]
 
         return text

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.types import ASGIApp
 
-from explorer.app.relay import RelayLimits, SteeringHost, relay_router
+from explorer.app.relay import RelayLimits, SteeringHosts, relay_router
 from explorer.app.security.answers import Refusal
 from explorer.app.security.filter import EdgeSettings, protect
 from explorer.app.share_routes import share_router
@@ -31,7 +31,7 @@ def unknown_api_router() -> APIRouter:
 def build_edge(
     dash_app: "Dash",
     *,
-    host: SteeringHost | None,
+    hosts: SteeringHosts,
     shares: ShareStore,
     settings: EdgeSettings,
     limits: RelayLimits | None = None,
@@ -43,12 +43,12 @@ def build_edge(
 
     Args:
         dash_app: made with ``Dash(backend="fastapi")``, or with a FastAPI app as its server.
-        host: the client of the steering host, or None.
+        hosts: who is asked about which run.
         shares: where shared results are kept.
         settings: what the filter lets through.
         limits: bounds of the relay.
     """
     server = dash_app.server
-    for router in (share_router(shares), relay_router(host, limits), unknown_api_router()):
+    for router in (share_router(shares), relay_router(hosts, limits), unknown_api_router()):
         server.include_router(router)
     return NameViewer(protect(server, dash_app, settings))

@@ -15,7 +15,7 @@ from explorer.app.callbacks import atlas, compare, frame, manifold, steering, te
 from explorer.app.edge import build_edge
 from explorer.app.links import PAGE_PATHS, Links
 from explorer.app.pages.page import frame as page_frame
-from explorer.app.relay import RelayLimits, SteeringHost
+from explorer.app.relay import RelayLimits, SteeringHosts
 from explorer.app.run_routes import run_router
 from explorer.app.security.filter import EdgeSettings
 from explorer.app.security.prefix import UnderPrefix
@@ -70,7 +70,7 @@ class CompressAnswers:
 def create_app(
     catalog: Catalog,
     *,
-    host: SteeringHost | None,
+    hosts: SteeringHosts,
     shares_path: Path,
     edge: EdgeSettings,
     prefix: str = "/",
@@ -81,7 +81,7 @@ def create_app(
 
     Args:
         catalog: the runs that are browsed.
-        host: client of the steering host, or None.
+        hosts: who is asked about which run.
         shares_path: SQLite file of shared results; made at the first share.
         edge: what the front filter lets through; ``edge.read_only`` stores nothing.
         prefix: path under which a proxy serves the app, with a slash at both ends.
@@ -90,13 +90,13 @@ def create_app(
     """
     app_version = version("manifold-explorer")
     shares = ShareStore(shares_path, app_version, edge.read_only, only_of=catalog.entries[0].id if view_only else None)
-    site = Site(catalog, host, shares, Links(prefix))
+    site = Site(catalog, hosts, shares, Links(prefix))
     dash_app = _dash(prefix, app_version)
     _add_pages(dash_app)
     dash_app.server.include_router(run_router(catalog))
     for part in (frame, atlas, manifold, steering, text, tour, compare):
         part.register(dash_app, site)
-    whole = build_edge(dash_app, host=host, shares=shares, settings=edge, limits=relay_limits)
+    whole = build_edge(dash_app, hosts=hosts, shares=shares, settings=edge, limits=relay_limits)
     return whole if prefix == "/" else UnderPrefix(whole, prefix, only=view_only)
 
 

@@ -15,11 +15,12 @@ from explorer.steering.feature_protocol import FeatureReply, FeatureRequest, Tok
 
 async def ask_feature(site: Site, path: str, feature: int) -> list[Node]:
     """Ask the host for a feature's direct effect on the next token; whatever goes wrong is told in words."""
-    if site.host is None:
-        return [html.P(NO_HOST, className="muted small")]
     try:
         run, _ = run_and_cluster(site, path)
-        reply = await site.host.feature(feature_request(run, feature))
+        host = site.hosts.of(run.id)
+        if host is None:
+            return [html.P(NO_HOST, className="muted small")]
+        reply = await host.feature(feature_request(run, feature))
     except HostError as error:
         return [html.P(host_words(error), className="problem small")]
     except RequestError as error:

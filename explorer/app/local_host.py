@@ -1,17 +1,22 @@
-"""A steering host beside the app: a process of its own that holds the model, started and ended with the app."""
+"""Steering hosts beside the app: a process and a model for each run, started when it is asked, ended with the app."""
 
+import asyncio
 import secrets
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from explorer.app.relay import Event
 from explorer.app.viewer import current_viewer
-from explorer.errors import HostUnreachable
+from explorer.errors import HostError, HostNotReady
+from explorer.runs.catalog import BrokenRun
+from explorer.runs.run import Run
 from explorer.steering.checks_protocol import (
     CheckReply,
     CheckRequest,
@@ -25,35 +30,48 @@ from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.feature_protocol import FeatureReply, FeatureRequest
 from explorer.steering.protocol import BehaviourReply, BehaviourRequest, SteerRequest, SubjectReply
 
+ASLEEP = "This run's model starts with your first question: a few seconds, once."
+LOADING = "The host is loading this run's model: a few seconds, once."
+ENDED = "The host of this run ended while it loaded the model; the terminal that the app runs in says why."
+COMMAND = (sys.executable, "-m", "explorer.cli", "host")
+"""Starts a host: prints its address as one line once it listens."""
+_SECONDS_TO_START = 55.0
+"""How long a question waits for a host that starts; the relay waits longer for a first event, so the reason is told."""
 _SECONDS_TO_END = 5.0
 
 
 class LocalHost:
-    """The client of a host process; until that process listens, and after it has gone, nobody answers.
+    """The client of a host process, which is started by ``start`` or by the first question.
 
-    The page is there at once and the model a few seconds later, so the app does not wait for the host.
+    Questions wait until the process listens. ``subject`` starts nothing and does not wait: it tells how far it is.
+
+    Args:
+        run: the run whose subject it serves.
+        command: what starts it, before the run and the options.
     """
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, command: Sequence[str] = COMMAND) -> None:
         self._run = run
+        self._command = command
         self._token = secrets.token_urlsafe(32)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[str] | None = None
-        self._client: AsyncSteeringClient | None = None
+        self._listening: Future[AsyncSteeringClient | None] = Future()  # None: the process ended before it listened
 
-    def __enter__(self) -> "LocalHost":
+    def start(self) -> None:
+        """Start the process, the first time."""
+        if self._process is not None:
+            return
         self._folder = tempfile.TemporaryDirectory(prefix="manifold-explorer-")
         token_file = Path(self._folder.name) / "token"
         token_file.touch(mode=0o600)
         token_file.write_text(self._token + "\n")
-        command = [sys.executable, "-m", "explorer.cli", "host", str(self._run), "--token-file", str(token_file)]
-        self._process = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True)
+        command = [*self._command, str(self._run), "--token-file", str(token_file), "--port", "0"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self._listen_for_address, args=(self._process,), daemon=True).start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End the process, if there is one."""
         if self._process is not None:
             self._process.terminate()
             try:
@@ -66,50 +84,98 @@ class LocalHost:
         if self._folder is not None:
             self._folder.cleanup()
 
+    def __enter__(self) -> "LocalHost":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     async def subject(self) -> SubjectReply:
-        """What the host holds."""
-        return await self._there().subject()
+        """What the host holds.
+
+        Raises:
+            HostNotReady: it has not started, or loads.
+            HostError: it ended while it loaded.
+        """
+        if not self._listening.done():
+            raise HostNotReady(ASLEEP if self._process is None else LOADING)
+        return await _there(self._listening.result()).subject()
 
     async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         """Next-token behaviour along a path."""
-        return await self._there().behaviour(request)
+        return await (await self._started()).behaviour(request)
 
     async def encode(self, request: EncodeRequest) -> EncodeReply:
         """Which clusters fire on each token of a text."""
-        return await self._there().encode(request)
+        return await (await self._started()).encode(request)
 
     async def check(self, request: CheckRequest) -> CheckReply:
         """The controls of a path, and the same move from other prompts."""
-        return await self._there().check(request)
+        return await (await self._started()).check(request)
 
     async def sweep(self, request: SweepRequest) -> SweepReply:
         """Every strength at every position of a path."""
-        return await self._there().sweep(request)
+        return await (await self._started()).sweep(request)
 
     async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
         """How likely some phrases are along a path."""
-        return await self._there().phrases(request)
+        return await (await self._started()).phrases(request)
 
     async def feature(self, request: FeatureRequest) -> FeatureReply:
         """Which next tokens a feature's direction speaks for."""
-        return await self._there().feature(request)
+        return await (await self._started()).feature(request)
 
     async def steer(self, request: SteerRequest) -> AsyncGenerator[Event, None]:
         """Text, token by token."""
-        events = self._there().steer(request)
+        events = (await self._started()).steer(request)
         try:
             async for event in events:
                 yield event
         finally:
             await events.aclose()
 
-    def _there(self) -> AsyncSteeringClient:
-        if self._client is None:
-            raise HostUnreachable("the host is still loading its model")
-        return self._client
+    async def _started(self) -> AsyncSteeringClient:
+        self.start()
+        try:
+            async with asyncio.timeout(_SECONDS_TO_START):
+                return _there(await asyncio.shield(asyncio.wrap_future(self._listening)))
+        except TimeoutError as late:
+            raise HostNotReady(LOADING) from late
 
     def _listen_for_address(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        if address:
-            self._client = AsyncSteeringClient(address, self._token, viewer=current_viewer)
+        client = AsyncSteeringClient(address, self._token, viewer=current_viewer) if address else None
+        self._listening.set_result(client)
+
+
+def _there(client: AsyncSteeringClient | None) -> AsyncSteeringClient:
+    if client is None:
+        raise HostError(ENDED)
+    return client
+
+
+class LocalHosts:
+    """A local host for every run that names its subject; each starts by itself and all end together."""
+
+    def __init__(self, runs: Iterable[Run | BrokenRun], command: Sequence[str] = COMMAND) -> None:
+        whole = [run for run in runs if isinstance(run, Run)]
+        named = [run for run in whole if run.manifest.subject is not None and run.manifest.subject.fingerprint]
+        self._hosts = {run.id: LocalHost(run.path, command) for run in named}
+
+    def of(self, run: str) -> LocalHost | None:
+        """The host of a run, started or not; None where the run names no subject."""
+        return self._hosts.get(run)
+
+    def __enter__(self) -> "LocalHosts":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with ExitStack() as stack:
+            for host in self._hosts.values():
+                stack.callback(host.close)

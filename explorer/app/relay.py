@@ -24,7 +24,7 @@ from fastapi.responses import JSONResponse, Response
 from explorer.app.event_stream import EventStream, StreamLimits
 from explorer.app.security.answers import Refusal, host_code
 from explorer.app.words import short_id
-from explorer.errors import HostError, HostMismatch, HostUnreachable
+from explorer.errors import HostError, HostMismatch, HostNotReady, HostUnreachable
 from explorer.steering.checks_protocol import (
     CheckReply,
     CheckRequest,
@@ -89,12 +89,31 @@ class SteeringHost(Protocol):
         """Text, token by token; closing the iterator ends the request at the host."""
 
 
+class SteeringHosts(Protocol):
+    """Who is asked about which run."""
+
+    def of(self, run: str) -> SteeringHost | None:
+        """The host that a run's questions go to, by the run's id; None where there is none. Starts nothing."""
+
+
+@dataclass(frozen=True)
+class OneHost:
+    """One host for every run, or none."""
+
+    host: SteeringHost | None = None
+    """Its client."""
+
+    def of(self, run: str) -> SteeringHost | None:  # noqa: ARG002 - part of the protocol
+        """The same, whatever the run."""
+        return self.host
+
+
 class RelayError(Wire):
     """Last event of a stream that the relay ends itself."""
 
     type: Literal["error"] = "error"
     code: str
-    """``unreachable``, ``mismatch``, ``refused``, ``interrupted``, or the host's own code."""
+    """``unreachable``, ``not_ready``, ``mismatch``, ``refused``, ``interrupted``, or the host's own code."""
     message: str
     """Why, for people; never with an address."""
 
@@ -109,7 +128,7 @@ class SteerTicket(Wire):
 class HostState(Wire):
     """Answer to ``GET /api/host``."""
 
-    state: Literal["ready", "unreachable", "mismatch", "refused", "none"]
+    state: Literal["ready", "not_ready", "unreachable", "mismatch", "refused", "none"]
     """For programs."""
     message: str
     """For people."""
@@ -216,6 +235,8 @@ async def host_state(host: SteeringHost | None, fingerprint: str) -> HostState:
         subject = await host.subject()
     except HostUnreachable:
         return HostState(state="unreachable", message=GONE)
+    except HostNotReady as error:
+        return HostState(state="not_ready", message=host_words(error))
     except HostMismatch as error:
         return HostState(state="mismatch", message=host_words(error))
     except HostError as error:
@@ -235,11 +256,11 @@ def mismatch_words(subject: SubjectReply, fingerprint: str) -> str:
     )
 
 
-def relay_router(host: SteeringHost | None, limits: RelayLimits | None = None) -> APIRouter:
-    """The routes that relay a host; without one they say so.
+def relay_router(hosts: SteeringHosts, limits: RelayLimits | None = None) -> APIRouter:
+    """The routes that relay a run's host; without one they say so.
 
     Args:
-        host: the client of the host that the command line names, or None.
+        hosts: who is asked about which run.
         limits: bounds.
     """
     bounds = limits or RelayLimits()
@@ -247,14 +268,14 @@ def relay_router(host: SteeringHost | None, limits: RelayLimits | None = None) -
     router = APIRouter(prefix="/api")
 
     @router.get("/host")
-    async def state(fingerprint: str = "") -> HostState:
-        """What can be said of the host, in words."""
-        return await host_state(host, fingerprint[:200])
+    async def state(run: str = "", fingerprint: str = "") -> HostState:
+        """What can be said of a run's host, in words; asking starts none."""
+        return await host_state(hosts.of(run[:200]), fingerprint[:200])
 
     @router.post("/steer", status_code=201, response_model=SteerTicket)
     async def ask(request: SteerRequest) -> Response:
         """Ask for a generation; read it once, under its id."""
-        if host is None:
+        if hosts.of(request.run) is None:
             return Refusal(503, "none", NO_HOST).response()
         ticket = tickets.issue(request)
         if ticket is None:
@@ -265,6 +286,7 @@ def relay_router(host: SteeringHost | None, limits: RelayLimits | None = None) -
     async def read(ticket: str) -> Response:
         """The generation's events: start, token, row_done, and done or error."""
         request = tickets.take(ticket)
+        host = None if request is None else hosts.of(request.run)
         if request is None or host is None:
             return USED.response()
         return EventStream(lambda: relay(host, request, bounds), bounds.stream)

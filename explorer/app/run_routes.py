@@ -13,8 +13,14 @@ from explorer.app.words import count, number, visible
 from explorer.errors import RequestError
 from explorer.records import LEFT_OUT
 from explorer.runs.catalog import Catalog
-from explorer.runs.export import as_tsv, point_rows
+from explorer.runs.csv_text import as_tsv
 from explorer.runs.run import Run
+from explorer.runs.tables import points_table, table_rows
+
+TIP_LABELS = 3
+"""Labels that a tooltip shows."""
+LONGEST_TIP = 120
+"""Characters of each that it shows."""
 
 
 def run_router(catalog: Catalog) -> APIRouter:
@@ -68,13 +74,13 @@ def points_text(run: Run, cluster: int, pick: str) -> str:
         RequestError: ``pick`` is no list of numbers.
     """
     summary, geometry = run.summary(cluster), run.cluster(cluster)
-    rows = list(point_rows(summary, geometry, run.vocabulary()))
+    rows = list(table_rows(points_table(summary, geometry, run.vocabulary())))
     picked = read_picks(pick, len(geometry.points)).tolist() or range(len(geometry.points))
     return as_tsv([rows[0], *(rows[1 + sample] for sample in picked)])
 
 
-def feature_words(run: Run, feature: int) -> dict[str, str | int]:
-    """A feature in words.
+def feature_words(run: Run, feature: int) -> dict[str, str | int | list[dict[str, str]]]:
+    """A feature in words; `labels` are the first few of its labels, long ones cut.
 
     Raises:
         RequestError: there is no such feature.
@@ -84,6 +90,7 @@ def feature_words(run: Run, feature: int) -> dict[str, str | int]:
     table, vocabulary = run.features(), run.vocabulary()
     cluster = int(table.cluster[feature])
     tokens = [visible(vocabulary.text(int(token))).strip() for token in table.top_tokens[feature] if token >= 0]
+    labels = run.labels().of(feature)[:TIP_LABELS]
     where = (
         run.summary(cluster).label
         if cluster >= 0
@@ -96,9 +103,15 @@ def feature_words(run: Run, feature: int) -> dict[str, str | int]:
         "cluster": cluster,
         "title": f"feature {feature}",
         "where": where,
+        "labels": [{"label": _cut(one.label), "source": _cut(one.source)} for one in labels],
         "tokens": "on " + ", ".join(tokens[:8]),
         "fires": f"{count(int(table.fires[feature]))} tokens · mean {number(float(table.mean_activation[feature]))}",
     }
+
+
+def _cut(text: str) -> str:
+    shown = visible(text)
+    return shown if len(shown) <= LONGEST_TIP else f"{shown[:LONGEST_TIP]}…"
 
 
 def sample_words(run: Run, cluster: int, index: int) -> dict[str, str]:

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from explorer.app.factory import create_app
-from explorer.app.local_host import LocalHost
-from explorer.app.relay import SteeringHost
+from explorer.app.local_host import LocalHost, LocalHosts
+from explorer.app.relay import OneHost, SteeringHost, SteeringHosts
 from explorer.app.security.filter import EdgeSettings
 from explorer.app.security.origins import frame_ancestors, host_list
 from explorer.app.security.prefix import read_prefix
@@ -117,7 +117,7 @@ def serve(
         ExplorerError: the address cannot be listened on.
     """
     client = None if host is None else AsyncSteeringClient(host.url, host.token, viewer=current_viewer)
-    _serve(folder, client, place or Place(), keeping or Keeping(), _announce(as_json))
+    _serve(folder, OneHost(client), place or Place(), keeping or Keeping(), _announce(as_json))
 
 
 def serve_view_only(
@@ -138,7 +138,7 @@ def serve_view_only(
     """
     open_run(folder)
     hidden = replace(place, prefix=f"{read_prefix(place.prefix)}view/{read_token(secret)}/")
-    _serve(folder, None, hidden, Keeping(shares, read_only=True, view_only=True), _announce(as_json))
+    _serve(folder, OneHost(), hidden, Keeping(shares, read_only=True, view_only=True), _announce(as_json))
 
 
 def serve_in_background(folder: Path, place: Place) -> str:
@@ -150,7 +150,7 @@ def serve_in_background(folder: Path, place: Place) -> str:
     told: Queue[str] = Queue()
     listening = _listen(place.bind, place.port)
     try:
-        server = _server(folder, None, place, Keeping(read_only=True), listening, told.put)
+        server = _server(folder, OneHost(), place, Keeping(read_only=True), listening, told.put)
     except BaseException:
         listening.close()
         raise
@@ -158,12 +158,12 @@ def serve_in_background(folder: Path, place: Place) -> str:
     return told.get(timeout=_SECONDS_TO_START)
 
 
-def serve_with_local_host(folder: Path, *, steered: str, port: int = 0, as_json: bool = False) -> None:
-    """Serve a folder of runs with a host for one of them, started beside the app and ended with it.
+def serve_with_local_hosts(folder: Path, *, first: str, port: int = 0, as_json: bool = False) -> None:
+    """Serve a folder of runs with a host for each that names a subject, started beside the app and ended with it.
 
     Args:
         folder: the folder of runs.
-        steered: name of the run whose subject the host serves.
+        first: name of the run whose host starts at once; another's starts when somebody first asks it something.
         port: 0 takes a free one.
         as_json: print {"url": ...} in place of a line.
 
@@ -172,8 +172,10 @@ def serve_with_local_host(folder: Path, *, steered: str, port: int = 0, as_json:
     """
     # uvicorn gives a signal that ended it back to the process, which would end here without ending the host.
     signal.signal(signal.SIGTERM, _leave)
-    with LocalHost(folder / steered) as host:
-        _serve(folder, host, Place(port), Keeping(), _announce(as_json))
+    with LocalHosts(scan(folder).entries) as hosts:
+        if (early := hosts.of(first)) is not None:
+            early.start()
+        _serve(folder, hosts, Place(port), Keeping(), _announce(as_json))
 
 
 @contextmanager
@@ -203,11 +205,9 @@ def default_shares() -> Path:
     return Path(base) / "manifold-explorer" / "shares.sqlite"
 
 
-def _serve(
-    folder: Path, host: SteeringHost | None, place: Place, keeping: Keeping, announce: Callable[[str], None]
-) -> None:
+def _serve(folder: Path, hosts: SteeringHosts, place: Place, keeping: Keeping, announce: Callable[[str], None]) -> None:
     with _listen(place.bind, place.port) as listening:
-        server = _server(folder, host, place, keeping, listening, announce)
+        server = _server(folder, hosts, place, keeping, listening, announce)
         _keep_for_good()
         server.run(sockets=[listening])
 
@@ -224,7 +224,7 @@ def _keep_for_good() -> None:
 
 def _server(
     folder: Path,
-    host: SteeringHost | None,
+    hosts: SteeringHosts,
     place: Place,
     keeping: Keeping,
     listening: socket.socket,
@@ -238,7 +238,7 @@ def _server(
     prefix = read_prefix(place.prefix.replace("{port}", str(port)))
     app = create_app(
         catalog,
-        host=host,
+        hosts=hosts,
         shares_path=shares,
         edge=EdgeSettings(
             host_list(place.bind, port, place.allowed_hosts),

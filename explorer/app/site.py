@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from explorer.app.cluster_texts import ClusterTexts
 from explorer.app.comparisons import Comparisons
 from explorer.app.links import Links
-from explorer.app.relay import SteeringHost
+from explorer.app.relay import SteeringHosts
 from explorer.app.shares import ShareStore
 from explorer.runs.catalog import Catalog
 
@@ -16,8 +16,8 @@ class Site:
 
     catalog: Catalog
     """The runs."""
-    host: SteeringHost | None
-    """Client of the steering host, or None."""
+    hosts: SteeringHosts
+    """Who is asked about which run."""
     shares: ShareStore
     """Stored results."""
     links: Links

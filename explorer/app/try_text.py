@@ -26,12 +26,13 @@ class TextAnswer:
 
 async def ask_text(site: Site, path: str, text: str | None) -> TextAnswer:
     """Ask the host which clusters fire on a text; whatever goes wrong is told in words."""
-    if site.host is None:
-        return TextAnswer(None, NO_HOST)
     try:
         run = run_at(site, path)
+        host = site.hosts.of(run.id)
+        if host is None:
+            return TextAnswer(None, NO_HOST)
         request = encode_request(run, text)
-        reply = await site.host.encode(request)
+        reply = await host.encode(request)
         view = await asyncio.to_thread(text_view, run, request.text, reply)
     except HostError as error:
         return TextAnswer(None, host_words(error))

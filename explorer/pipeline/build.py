@@ -37,6 +37,7 @@ from explorer.records import (
 from explorer.runs.bundle import Bundle, open_bundle
 from explorer.runs.check_bundle import bundle_problems
 from explorer.runs.check_run import run_problems
+from explorer.runs.label_file import LabelTable
 from explorer.runs.manifest import MANIFEST, MAX_TITLE, SUBJECT
 from explorer.runs.run import Run, load_run, open_run
 from explorer.runs.run_writer import RunWriter
@@ -63,8 +64,8 @@ class _Sources:
     """Where co-fires are counted. Counts are the same everywhere, so that no key depends on it."""
 
     def key(self, *parts: object) -> str:
-        """Hash of the bundle, the versions and whatever else a stage depends on."""
-        text = json.dumps([self.bundle.digest, dict(self.versions), *map(_plain, parts)], sort_keys=True)
+        """Hash of the bundle without its labels, the versions and whatever else a stage depends on."""
+        text = json.dumps([self.bundle.deciding, dict(self.versions), *map(_plain, parts)], sort_keys=True)
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
@@ -153,6 +154,10 @@ def _write(writer: RunWriter, sources: _Sources, title: str, workers: int, progr
     if bundle.blocks() is None:
         writer.write_tree(found.tree)
     writer.write_vocabulary(tokens.vocabulary)
+    labels = bundle.labels()
+    told = [one for one in labels if one.label.strip()]
+    if told:
+        writer.write_labels(LabelTable.pack(told))
     summaries = _manifolds(writer, sources, firing, clustering, workers, progress)
     writer.finish(
         title=title,
@@ -166,6 +171,7 @@ def _write(writer: RunWriter, sources: _Sources, title: str, workers: int, progr
         versions=sources.versions,
         n_tokens=bundle.counts.n_tokens,
         clusters=[replace(one, scores=one.scores | measured.scores(one.id)) for one in summaries],
+        dropped={"blank labels": blank} if (blank := len(labels) - len(told)) else {},
         evidence=measured.evidence,
     )
 

@@ -23,8 +23,17 @@ from explorer.pipeline.code_shards import CodeShards
 from explorer.pipeline.stream_sample import StreamSample
 from explorer.pipeline.subject import told_of
 from explorer.pipeline.text import TextSource, open_text
-from explorer.records import Concept, DatasetInfo, ModelInfo, Progress, SaeInfo, Tokens, Vocabulary, silent
-from explorer.runs.bundle_text import FeatureLabel
+from explorer.records import (
+    Concept,
+    DatasetInfo,
+    FeatureLabel,
+    ModelInfo,
+    Progress,
+    SaeInfo,
+    Tokens,
+    Vocabulary,
+    silent,
+)
 from explorer.runs.bundle_writer import BundleWriter
 
 STAGE = "harvest"

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float32, Int32, Int64
 from explorer.config import BuildSettings
 from explorer.maths.geometry import CLAIM, fit_shape, shape_along
 from explorer.maths.membership import Subspace, cluster_subspace, grow_halo
+from explorer.maths.ordering import beyond_chance
 from explorer.maths.position import Position, read_position
 from explorer.maths.search import explained_by_lag
 from explorer.maths.values import Values, breaks_off, name_values
@@ -23,7 +24,8 @@ FEWEST_STORED = 40
 FEWEST_VALUES = 3
 """Position is read off tokens: a curve along which fewer of them have a place of their own is not one of position."""
 IN_ORDER = 0.7
-"""Share of the variance of its values' distances that their lag along a curve of position explains, at least."""
+"""Share of the variance of its values' distances that their lag along a curve of position explains; less will do where
+as many values at random places in as many directions never reach it."""
 READINGS = 2
 """Ways in which the position of tokens is read; each has its share of the chance to claim a shape by mistake."""
 
@@ -279,7 +281,8 @@ def _in_order(points: Float32[np.ndarray, "known direction"], values: Values, sh
     if len(values.names) < FEWEST_VALUES:
         return False
     centres = np.array([points[values.index == value].mean(axis=0) for value in range(len(values.names))])
-    return explained_by_lag(centres, shape.curve, closed=shape.kind == "closed curve") >= IN_ORDER
+    explained = explained_by_lag(centres, shape.curve, closed=shape.kind == "closed curve")
+    return explained >= IN_ORDER or beyond_chance(explained, *centres.shape)
 
 
 def of_one_thing(readings: Sequence[Reading]) -> list[int]:

@@ -9,8 +9,20 @@ from jaxtyping import Int64
 from pydantic import JsonValue
 
 from explorer.errors import BundleError
-from explorer.records import Codes, Concept, DatasetInfo, Decoder, ModelInfo, Residuals, SaeInfo, Tokens, Vocabulary
+from explorer.records import (
+    Codes,
+    Concept,
+    DatasetInfo,
+    Decoder,
+    FeatureLabel,
+    ModelInfo,
+    Residuals,
+    SaeInfo,
+    Tokens,
+    Vocabulary,
+)
 from explorer.runs.bundle_manifest import (
+    LABELS,
     MANIFEST,
     MAX_COUNT,
     MAX_MANIFEST,
@@ -19,13 +31,14 @@ from explorer.runs.bundle_manifest import (
     parse_bundle_manifest,
     shard_names,
 )
-from explorer.runs.bundle_text import MAX_TEXT, FeatureLabel, parse_blocks, parse_concepts, parse_labels
+from explorer.runs.bundle_text import MAX_TEXT, parse_blocks, parse_concepts, parse_labels
 from explorer.runs.contents import check_ascending, check_codes, check_offsets, check_range, check_vocabulary
 from explorer.runs.files import file_name, read_small, refuse_other, require_folder
 from explorer.runs.folder import ClosedFolder
 from explorer.runs.layout import ACTIVATIONS, CODES, DECODER, TOKENS, bind_axes, read_arrays
 from explorer.runs.manifest import MANIFEST as RUN_MANIFEST
 from explorer.runs.safetensors_io import SafetensorsFile
+from explorer.runs.strict_json import encode_json
 
 _BLOCK_NNZ = 50_000_000
 """Code entries that are held at a time while a bundle is streamed."""
@@ -45,6 +58,13 @@ class Bundle:
         """SHA-256 of bundle.json, which holds the hash of every file: one name for the whole contents."""
         self.folder = ClosedFolder(path, manifest.sha256, BundleError)
         self._shards = shard_names(manifest, path / MANIFEST)
+
+    @property
+    def deciding(self) -> str:
+        """SHA-256 of the manifest without its labels: two bundles that have the same make the same clusters."""
+        told = self.manifest.model_dump(mode="json")
+        told["sha256"].pop(LABELS, None)
+        return hashlib.sha256(encode_json(told)).hexdigest()
 
     @property
     def model(self) -> ModelInfo:
@@ -168,7 +188,7 @@ class Bundle:
 
     def labels(self) -> tuple[FeatureLabel, ...]:
         """Names of features, () where the bundle has none."""
-        return parse_labels(self._text("labels.jsonl"), self.path / "labels.jsonl", self.counts.n_features)
+        return parse_labels(self._text(LABELS), self.path / LABELS, self.counts.n_features)
 
     def blocks(self) -> tuple[tuple[int, ...], ...] | None:
         """Groups of features that are one block each, or None where clustering has to find them."""

@@ -21,7 +21,9 @@ MAX_COUNT = 2**31 - 1
 ONE_SHARD = "codes.safetensors"
 SHARD = re.compile(r"codes-(\d{5})-of-(\d{5})\.safetensors")
 REQUIRED = ("decoder.safetensors", "tokens.safetensors")
-OPTIONAL = ("activations.safetensors", "labels.jsonl", "concepts.jsonl", "blocks.json")
+LABELS = "labels.jsonl"
+"""Names of features, which decide nothing."""
+OPTIONAL = ("activations.safetensors", LABELS, "concepts.jsonl", "blocks.json")
 
 
 class BundleCounts(Strict):

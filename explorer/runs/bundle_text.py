@@ -1,31 +1,19 @@
 """The text files of a bundle: concepts, labels and blocks."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import Field
 
 from explorer.errors import BundleError
-from explorer.records import Concept
+from explorer.records import Concept, FeatureLabel
 from explorer.runs.files import file_name, quoted
 from explorer.runs.strict_json import Strict, encode_json, encode_line, parse_json, parse_lines
 
 MAX_TEXT = 256 << 20
 """Largest .jsonl in bytes."""
 _LONGEST = 512
-
-
-@dataclass(frozen=True)
-class FeatureLabel:
-    """A name that somebody gave a feature."""
-
-    feature: int
-    """Feature number."""
-    label: str
-    """The name."""
-    source: str
-    """Who or what gave it."""
 
 
 class _ConceptLine(Strict):
@@ -60,9 +48,9 @@ def encode_blocks(blocks: Iterable[Iterable[int]]) -> bytes:
 def parse_concepts(data: bytes, path: Path, n_tokens: int) -> tuple[Concept, ...]:
     """Read concepts.jsonl; raises BundleError with the line at fault."""
     concepts = []
-    for line in parse_lines(data, _ConceptLine, path, BundleError):
+    for where, line in parse_lines(data, _ConceptLine, path, BundleError):
         if line.token_index >= n_tokens:
-            raise BundleError(file_name(path), f"token_index {line.token_index}", f"less than {n_tokens}")
+            raise BundleError(where, f"token_index {line.token_index}", f"less than {n_tokens}")
         concepts.append(Concept(line.token_index, line.concept, line.value, line.order, line.period))
     return tuple(concepts)
 
@@ -70,9 +58,9 @@ def parse_concepts(data: bytes, path: Path, n_tokens: int) -> tuple[Concept, ...
 def parse_labels(data: bytes, path: Path, n_features: int) -> tuple[FeatureLabel, ...]:
     """Read labels.jsonl; raises BundleError with the line at fault."""
     labels = []
-    for line in parse_lines(data, _LabelLine, path, BundleError):
+    for where, line in parse_lines(data, _LabelLine, path, BundleError):
         if line.feature >= n_features:
-            raise BundleError(file_name(path), f"feature {line.feature}", f"less than {n_features}")
+            raise BundleError(where, f"feature {line.feature}", f"less than {n_features}")
         labels.append(FeatureLabel(line.feature, line.label, line.source))
     return tuple(labels)
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int32, Int64, UInt32
 from pydantic import JsonValue
 
 from explorer.errors import BundleError
-from explorer.records import Codes, Concept, DatasetInfo, ModelInfo, SaeInfo, Vocabulary
+from explorer.records import Codes, Concept, DatasetInfo, FeatureLabel, ModelInfo, SaeInfo, Vocabulary
 from explorer.runs.atomic import atomic_file, staged_folder, write_bytes
 from explorer.runs.bundle import open_bundle
 from explorer.runs.bundle_manifest import (
@@ -25,7 +25,7 @@ from explorer.runs.bundle_manifest import (
     REQUIRED,
     SHARD,
 )
-from explorer.runs.bundle_text import FeatureLabel, encode_blocks, encode_concepts, encode_labels
+from explorer.runs.bundle_text import encode_blocks, encode_concepts, encode_labels
 from explorer.runs.contents import (
     Fail,
     check_ascending,

@@ -19,6 +19,7 @@ def run_problems(run: Run) -> Iterator[InputError]:
         run.features,
         run.graph,
         run.tree,
+        run.labels,
         run.vocabulary,
         *(partial(run.cluster, number) for number in numbers),
         *(partial(run.thumbnail, number) for number in numbers),

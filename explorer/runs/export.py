@@ -1,36 +1,31 @@
-"""Writes a run as files for other programs: tables as CSV, portraits as SVG and PNG."""
+"""Writes a run as files for other programs: tables as CSV or Parquet, portraits as SVG and PNG."""
 
-import csv
-import io
-import json
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-
-import numpy as np
 
 from explorer.errors import InputError, RequestError
 from explorer.maths.portrait import draw_portrait
 from explorer.maths.portrait_pixels import portrait_pixels
-from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vocabulary
 from explorer.runs.atomic import staged_folder, write_bytes
+from explorer.runs.csv_text import as_csv
 from explorer.runs.files import hash_file, list_files, quoted
 from explorer.runs.manifest import thumbnail_file
 from explorer.runs.png import encode_png
 from explorer.runs.run import Run
 from explorer.runs.strict_json import encode_json
+from explorer.runs.tables import Table, run_tables, table_rows
 
-FORMATS = ("csv", "svg", "png")
+FORMATS = ("csv", "parquet", "svg", "png")
 """What can be written."""
 USUAL = ("csv", "svg")
 """What is written where nothing is asked for: the SVG is sharper than the PNG at any size, and is there already."""
 MANIFEST = "export.json"
 """Names the run and the hash of every file; written last."""
-FORMULA = "=+-@\t\r\n＝＋－＠"
-"""A spreadsheet may run a cell that begins with one of these (OWASP, "CSV Injection")."""
+_OURS = (MANIFEST, "features.csv", "clusters.csv", "features.parquet", "clusters.parquet", "clusters", "thumbnails")
 
-Cell = str | int | float | None
-"""A text, a number, or nothing."""
+Encode = Callable[[Table], bytes]
+"""Makes a file of a table."""
 
 
 def export_run(run: Run, out: Path, formats: Sequence[str] = USUAL) -> dict[str, str]:
@@ -38,7 +33,9 @@ def export_run(run: Run, out: Path, formats: Sequence[str] = USUAL) -> dict[str,
 
     CSV is RFC 4180 in UTF-8 with a header line; numbers keep the precision of their arrays, and a cell without a
     number is empty. A text that a spreadsheet could run as a formula, and one that begins with an apostrophe, gets an
-    apostrophe before it: take one away to have the text back. Lists are JSON in one cell.
+    apostrophe before it: take one away to have the text back. Lists are JSON in one cell. Parquet has the same columns
+    by the same names; there numbers keep their types, lists are lists, texts are as they are, and what is
+    not there is null.
 
     Args:
         run: an open run.
@@ -49,16 +46,17 @@ def export_run(run: Run, out: Path, formats: Sequence[str] = USUAL) -> dict[str,
         SHA-256 of every file by its relative path.
 
     Raises:
-        RequestError: a format that is not known.
+        RequestError: a format that is not known, or Parquet without pyarrow.
         RunError: the run is broken.
         InputError: something else than an export stands at ``out``.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         raise RequestError("--format", quoted(unknown[0]) if unknown else "none", " or ".join(FORMATS))
-    with staged_folder(out, MANIFEST, _is_ours, InputError) as staged:
-        if "csv" in formats:
-            _write_tables(run, staged)
+    encoders = {name: _encoder(name) for name in formats if name in ("csv", "parquet")}
+    with staged_folder(out, MANIFEST, _OURS.__contains__, InputError) as staged:
+        if encoders:
+            _write_tables(run, staged, encoders)
         if "svg" in formats:
             _write_portraits(run, staged)
         if "png" in formats:
@@ -69,8 +67,25 @@ def export_run(run: Run, out: Path, formats: Sequence[str] = USUAL) -> dict[str,
     return sha256
 
 
-def _is_ours(name: str) -> bool:
-    return name in (MANIFEST, "features.csv", "clusters.csv", "clusters", "thumbnails")
+def _encoder(name: str) -> Encode:
+    if name == "csv":
+        return lambda table: as_csv(table_rows(table)).encode("utf-8")
+    try:
+        encode: Encode = import_module("explorer.runs.parquet_file").as_parquet
+    except ModuleNotFoundError as missing:
+        if missing.name != "pyarrow":
+            raise
+        wanted = 'it installed: pip install "manifold-explorer[parquet]"'
+        raise RequestError("--format parquet", "no pyarrow here", wanted) from missing
+    return encode
+
+
+def _write_tables(run: Run, folder: Path, encoders: dict[str, Encode]) -> None:
+    for name, table in run_tables(run):
+        for suffix, encode in encoders.items():
+            path = folder / f"{name}.{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, encode(table), durable=False)
 
 
 def _write_pixels(run: Run, folder: Path) -> None:
@@ -87,129 +102,3 @@ def _write_portraits(run: Run, folder: Path) -> None:
     for summary in run.manifest.clusters:
         name = thumbnail_file(summary.id)
         write_bytes(folder / name, run.thumbnail(summary.id).encode("utf-8"), durable=False)
-
-
-def _write_tables(run: Run, folder: Path) -> None:
-    vocabulary = run.vocabulary()
-    _write(folder / "features.csv", _feature_rows(run, vocabulary))
-    _write(folder / "clusters.csv", _summary_rows(run.manifest.clusters))
-    for summary in run.manifest.clusters:
-        place = folder / "clusters" / f"{summary.id:05d}"
-        place.mkdir(parents=True)
-        geometry = run.cluster(summary.id)
-        _write(place / "values.csv", _value_rows(summary, geometry))
-        _write(place / "points.csv", point_rows(summary, geometry, vocabulary))
-        _write(place / "curve.csv", _curve_rows(summary, geometry))
-
-
-def _feature_rows(run: Run, vocabulary: Vocabulary) -> Iterator[Sequence[Cell]]:
-    """One row a feature; `cluster` is -1 for noise and -2 for features that fire too rarely to be scored."""
-    table = run.features()
-    yield ("feature", "cluster", "x", "y", "fires", "membership", "mean_activation", "max_activation", "top_tokens")
-    columns = zip(
-        table.cluster.tolist(),
-        *table.xy.T.tolist(),
-        table.fires.tolist(),
-        table.membership.tolist(),
-        table.mean_activation.tolist(),
-        table.max_activation.tolist(),
-        table.top_tokens.tolist(),
-        strict=True,
-    )
-    for feature, (*numbers, top) in enumerate(columns):
-        yield (feature, *numbers, _json([vocabulary.text(token) for token in top if token >= 0]))
-
-
-def _summary_rows(summaries: Sequence[ClusterSummary]) -> Iterator[Sequence[Cell]]:
-    """One row a cluster: the manifest's columns, each score and each end of an interval in its own."""
-    names = sorted({name for summary in summaries for name in summary.scores})
-    measured = sorted({name for summary in summaries for name in summary.intervals})
-    yield (
-        *("id", "label", "shape", "intrinsic_dim", "regime", "n_tokens", "n_sampled", "value_offset", "words"),
-        *("features", "halo", "order", "feature_order"),
-        *names,
-        *(f"{name}_{end}" for name in measured for end in ("low", "high")),
-    )
-    for summary in summaries:
-        yield (
-            summary.id,
-            summary.label,
-            summary.shape,
-            summary.intrinsic_dim,
-            summary.regime,
-            summary.n_tokens,
-            summary.n_sampled,
-            summary.value_offset,
-            summary.words,
-            _json(summary.features),
-            _json(summary.halo),
-            _json(summary.order),
-            _json(summary.feature_order),
-            *(summary.scores.get(name) for name in names),
-            *(end for name in measured for end in summary.intervals.get(name, (None, None))),
-        )
-
-
-def _value_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> Iterator[Sequence[Cell]]:
-    """One row a value, in its order along the coordinate."""
-    yield ("value", "coordinate", "tokens")
-    yield from zip(summary.order, geometry.value_coordinate.tolist(), geometry.value_count.tolist(), strict=True)
-
-
-def point_rows(summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary) -> Iterator[Sequence[Cell]]:
-    """A header, then one row a drawn token; `before` and `after` are the text around it."""
-    yield ("token_index", "x", "y", "z", "coordinate", "value", "before", "token", "after")
-    for row, context in enumerate(geometry.context_ids.tolist()):
-        texts = [vocabulary.text(token) if token >= 0 else "" for token in context]
-        value = int(geometry.value[row])
-        yield (
-            int(geometry.token_index[row]),
-            *geometry.points[row].tolist(),
-            float(geometry.coordinate[row]),
-            summary.order[value] if value >= 0 else None,
-            "".join(texts[:CONTEXT_BEFORE]),
-            texts[CONTEXT_BEFORE],
-            "".join(texts[CONTEXT_BEFORE + 1 :]),
-        )
-
-
-def _curve_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> Iterator[Sequence[Cell]]:
-    """One row a knot of the fitted curve; the knots of a closed curve do not repeat the first."""
-    yield ("coordinate", "x", "y", "z")
-    count = len(geometry.curve)
-    ends = summary.shape != "closed curve"
-    coordinate = np.linspace(0.0, 1.0, count, endpoint=ends).tolist()
-    for at, point in zip(coordinate, geometry.curve.tolist(), strict=True):
-        yield (at, *point)
-
-
-def _json(items: Iterable[str | int]) -> str:
-    return json.dumps(list(items), ensure_ascii=False)
-
-
-def _write(path: Path, rows: Iterable[Sequence[Cell]]) -> None:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([_told(cell) for cell in row] for row in rows)
-    write_bytes(path, text.getvalue().encode("utf-8"), durable=False)
-
-
-def as_tsv(rows: Iterable[Sequence[Cell]]) -> str:
-    """Rows as tab-separated text for a clipboard, cells told as in the files; a cell that holds a tab is quoted."""
-    text = io.StringIO(newline="")
-    csv.writer(text, dialect="excel-tab", lineterminator="\n").writerows([_told(cell) for cell in row] for row in rows)
-    return text.getvalue()
-
-
-def _told(cell: Cell) -> str:
-    """A cell as text: nine digits give a float32 back exactly."""
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        return ""
-    if isinstance(cell, float):
-        return f"{cell:.9g}"
-    return str(cell) if isinstance(cell, int) else harmless(cell)
-
-
-def harmless(text: str) -> str:
-    """A text that no spreadsheet takes for a formula; it begins with one apostrophe more where that was needed."""
-    begins = {text.lstrip(" \N{NO-BREAK SPACE}\N{IDEOGRAPHIC SPACE}")[:1], text.lstrip()[:1]}
-    return f"'{text}" if begins & {*FORMULA, "'"} else text

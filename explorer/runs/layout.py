@@ -69,6 +69,14 @@ TREE: Layout = {
     "density": ArrayLayout(("F32",), ("row",)),
     "size": ArrayLayout(("I32",), ("row",)),
 }
+LABELS: Layout = {
+    "feature": ArrayLayout(("I32",), ("label",)),
+    "source": ArrayLayout(("I32",), ("label",)),
+    "text_bytes": ArrayLayout(("U8",), ("byte",)),
+    "text_offsets": ArrayLayout(("I64",), ("label+1",)),
+    "source_bytes": ArrayLayout(("U8",), ("source_byte",)),
+    "source_offsets": ArrayLayout(("I64",), ("source+1",)),
+}
 CLUSTER: Layout = {
     "atoms": ArrayLayout(("I32",), ("atom",)),
     "n_core": ArrayLayout(("I64",), (1,)),

@@ -26,6 +26,8 @@ PARTS = ("features.safetensors", "graph.safetensors", "vocabulary.safetensors")
 """The files that every run has beside its clusters."""
 TREE = "tree.safetensors"
 """The condensed tree, which a run may have."""
+LABELS = "labels.safetensors"
+"""The labels of its features, which a run may have."""
 MEASURED = ("stability", "dissolved", "chance_p")
 """Scores that a run may have of its clusters, all between 0 and 1; where there are any, `evidence` says over how many
 draws."""
@@ -161,7 +163,7 @@ def _file_problems(manifest: RunManifest, where: str) -> list[RunError]:
     numbers = range(len(manifest.clusters))
     needed = {*PARTS, *map(cluster_file, numbers), *map(thumbnail_file, numbers)}
     listed = {name for name in manifest.sha256 if not name.startswith(SUBJECT)}
-    foreign = listed - needed - {TREE} | {
+    foreign = listed - needed - {TREE, LABELS} | {
         name for name in manifest.sha256 if name.startswith(SUBJECT) and not _is_closed(name)
     }
     problems = [

@@ -21,7 +21,9 @@ from explorer.runs.contents import check_vocabulary
 from explorer.runs.files import quoted, read_small, refuse_other, require_folder
 from explorer.runs.folder import ClosedFolder
 from explorer.runs.geometry_file import check_features, check_geometry, check_graph, geometry_record
-from explorer.runs.layout import CLUSTER, FEATURES, GRAPH, TREE, VOCABULARY, bind_axes, read_arrays
+from explorer.runs.label_file import LabelTable, check_labels
+from explorer.runs.layout import CLUSTER, FEATURES, GRAPH, LABELS, TREE, VOCABULARY, bind_axes, read_arrays
+from explorer.runs.manifest import LABELS as LABELS_FILE
 from explorer.runs.manifest import (
     MANIFEST,
     MAX_MANIFEST,
@@ -37,7 +39,7 @@ from explorer.runs.safetensors_io import SafetensorsFile
 from explorer.runs.thumbnail import MAX_THUMBNAIL, check_thumbnail
 from explorer.runs.tree_file import check_tree
 
-Table = TypeVar("Table", FeatureTable, CondensedTree, Vocabulary)
+Table = TypeVar("Table", FeatureTable, CondensedTree, LabelTable, Vocabulary)
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class _Kept:
     """A table and the file that it was read from."""
 
     identity: tuple[int, int, int, int]
-    table: FeatureTable | CondensedTree | Vocabulary
+    table: FeatureTable | CondensedTree | LabelTable | Vocabulary
 
 
 def _frozen(table: Table) -> Table:
@@ -80,9 +82,10 @@ class Run:
             bind_axes(opened, FEATURES, feature=self.manifest.n_features)
         with self.folder.tensors("graph.safetensors", verify=False) as opened:
             bind_axes(opened, GRAPH, feature=self.manifest.n_features)
-        if TREE_FILE in self.folder:
-            with self.folder.tensors(TREE_FILE, verify=False) as opened:
-                bind_axes(opened, TREE)
+        for name, layout in ((TREE_FILE, TREE), (LABELS_FILE, LABELS)):
+            if name in self.folder:
+                with self.folder.tensors(name, verify=False) as opened:
+                    bind_axes(opened, layout)
         self._vocabulary_size()
 
     def _vocabulary_size(self) -> int:
@@ -125,6 +128,16 @@ class Run:
             return tree
 
         return self._table(TREE_FILE, read) if TREE_FILE in self.folder else None
+
+    def labels(self) -> LabelTable:
+        """What the features are called; empty where the run has no labels."""
+
+        def read(opened: SafetensorsFile) -> LabelTable:
+            labels = LabelTable(**read_arrays(opened, LABELS))
+            check_labels(opened.fail, labels, self.manifest.n_features)
+            return labels
+
+        return self._table(LABELS_FILE, read) if LABELS_FILE in self.folder else LabelTable.pack(())
 
     def vocabulary(self) -> Vocabulary:
         """Text of every token id."""

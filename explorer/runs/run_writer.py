@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -39,10 +39,12 @@ from explorer.runs.atomic import (
 from explorer.runs.check_run import run_problems
 from explorer.runs.files import hash_file, list_files
 from explorer.runs.geometry_file import geometry_arrays, table_arrays
+from explorer.runs.label_file import LabelTable
 from explorer.runs.manifest import (
     FORMAT,
     FORMAT_VERSION,
     GRAPH_NEIGHBOURS,
+    LABELS,
     MANIFEST,
     PARTS,
     SUBJECT,
@@ -57,7 +59,7 @@ from explorer.runs.strict_json import encode_json
 from explorer.runs.thumbnail import check_thumbnail
 from explorer.runs.tree_file import tree_arrays
 
-_OURS = frozenset((MANIFEST, *PARTS, TREE, "clusters", "thumbnails", SUBJECT.strip("/")))
+_OURS = frozenset((MANIFEST, *PARTS, TREE, LABELS, "clusters", "thumbnails", SUBJECT.strip("/")))
 
 
 class RunWriter:
@@ -130,6 +132,10 @@ class RunWriter:
     def write_tree(self, tree: CondensedTree) -> None:
         """Write the condensed tree that the clusters were cut from."""
         self._tensors(TREE, tree_arrays(tree))
+
+    def write_labels(self, labels: LabelTable) -> None:
+        """Write what the features are called."""
+        self._tensors(LABELS, {field.name: getattr(labels, field.name) for field in fields(LabelTable)})
 
     def write_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Write the text of every token id."""

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 from pydantic import JsonValue
 
-from explorer.records import CONTEXT_BEFORE, ClusterSummary
+from explorer.records import CONTEXT_BEFORE, ClusterSummary, FeatureLabel
 from explorer.runs.run import Run
 from explorer.runs.score_curves import gather_curves
 
@@ -46,7 +46,7 @@ def cluster_table(run: Run, number: int) -> dict[str, JsonValue]:
     Returns:
         `run_table`, the cluster's own `summary_table` beside it, and `points` [sample, 3], `coordinate` [sample],
         `token_text` [sample], `value` [sample], `curve` [knot, 3], `value_coordinate` [value], `value_count` [value]
-        and `variance_explained` (null where the build gives none).
+        `labels` (of its features, core first) and `variance_explained` (null where the build gives none).
 
     Raises:
         RunError: there is no such cluster, or its file is broken.
@@ -63,6 +63,7 @@ def cluster_table(run: Run, number: int) -> dict[str, JsonValue]:
         "curve": _plain(geometry.curve),
         "value_coordinate": _plain(geometry.value_coordinate),
         "value_count": _plain(geometry.value_count),
+        "labels": [{"feature": one.feature, "label": one.label, "source": one.source} for one in _labels(run, summary)],
         "variance_explained": summary.scores.get("variance_explained"),
     }
 
@@ -151,6 +152,23 @@ def cluster_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]
         )
     ]
     return f"\n{len(rows)} values, in their order along the shape", ["value", "coordinate", "tokens"], rows
+
+
+def label_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]]:
+    """What a cluster's features are called, as a table for people: title, header, one row a label, core first.
+
+    Raises:
+        RunError: there is no such cluster, or the labels are broken.
+    """
+    labels = _labels(run, run.summary(number))
+    rows = [[str(one.feature), printable(one.label), printable(one.source)] for one in labels]
+    title = f"\n{len(rows)} {'label' if len(rows) == 1 else 'labels'} of its features"
+    return title, ["feature", "label", "source"], rows
+
+
+def _labels(run: Run, summary: ClusterSummary) -> list[FeatureLabel]:
+    labels = run.labels()
+    return [one for feature in (*summary.features, *summary.halo) for one in labels.of(feature)]
 
 
 def _features(numbers: tuple[int, ...]) -> str:

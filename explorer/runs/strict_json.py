@@ -47,11 +47,14 @@ def parse_record(data: bytes, kind: type[Record], where: str | Path, error: type
         raise error(file_name(Path(where)), found, wanted) from fault
 
 
-def parse_lines(data: bytes, kind: type[Record], where: str | Path, error: type[InputError]) -> Iterator[Record]:
-    """Parse a .jsonl file, one flat record a line; the line's number stands in the error."""
+def parse_lines(
+    data: bytes, kind: type[Record], where: str | Path, error: type[InputError]
+) -> Iterator[tuple[str, Record]]:
+    """Parse a .jsonl file, one flat record a line: where each stands, for errors, and the record."""
     for number, line in enumerate(data.splitlines(), start=1):
         if line.strip():
-            yield parse_record(line, kind, f"{where} line {number}", error)
+            place = f"{file_name(Path(where))} line {number}"
+            yield place, parse_record(line, kind, place, error)
 
 
 def encode_json(value: object) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 
 from explorer.app.factory import create_app
 from explorer.app.links import PAGE_PATHS
+from explorer.app.relay import OneHost
 from explorer.app.security.origins import frame_ancestors
 from explorer.app.security.prefix import UnderPrefix, read_prefix
 from explorer.app.serve import Place, serve_view_only
@@ -57,7 +58,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Guarded:
     own, other = (store.put(shared_result(run)) for run in ("shown", "hidden"))
     edge = settings(read_only=True)
     app = create_app(
-        scan(folder / "shown"), host=None, shares_path=store.path, edge=edge, prefix=SECRET, view_only=True
+        scan(folder / "shown"), hosts=OneHost(), shares_path=store.path, edge=edge, prefix=SECRET, view_only=True
     )
     assert isinstance(app, UnderPrefix)
     asyncio.run(start(app))

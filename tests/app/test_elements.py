@@ -12,6 +12,7 @@ from explorer.app.elements import dcc, html
 from explorer.app.links import Links
 from explorer.app.pages.page import frame, header
 from explorer.app.pages.route import page_at
+from explorer.app.relay import OneHost
 from explorer.app.shares import ShareStore
 from explorer.app.site import Site
 from explorer.runs.catalog import scan
@@ -29,7 +30,7 @@ PATHS = (
 
 
 def site_of(runs: Path, folder: Path) -> Site:
-    return Site(scan(runs), None, ShareStore(folder / "shares.sqlite", "test"), Links("/"))
+    return Site(scan(runs), OneHost(), ShareStore(folder / "shares.sqlite", "test"), Links("/"))
 
 
 def elements_of(node: object) -> Iterator[dict]:

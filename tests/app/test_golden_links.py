@@ -9,6 +9,7 @@ import pytest
 
 from explorer.app.links import Links
 from explorer.app.pages.route import page_at
+from explorer.app.relay import OneHost
 from explorer.app.shares import ShareStore
 from explorer.app.site import Site
 from explorer.app.state import COLORS, KEYS, View, decode
@@ -29,7 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     runs = tmp_path_factory.mktemp("golden")
     run = open_run(write_steerable_run(runs / "planted"))
     write_tour(runs, FakeHost(run))
-    return Site(scan(runs), None, ShareStore(runs / "s.sqlite", "test"), Links())
+    return Site(scan(runs), OneHost(), ShareStore(runs / "s.sqlite", "test"), Links())
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: f"{link['path']}{link['query'][:30]}")

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,15 @@ from explorer.app.pages.contexts import ALONG, MOST_ROWS, contexts_block
 from explorer.app.pages.features import atom_feature
 from explorer.app.pages.route import colors_at, feature_at, page_at, picked_at
 from explorer.app.picks import read_picks
-from explorer.app.run_routes import points_text
+from explorer.app.run_routes import feature_words, points_text
 from explorer.errors import RequestError
-from explorer.records import CONTEXT_BEFORE
-from explorer.runs.run import Run
+from explorer.records import CONTEXT_BEFORE, FeatureLabel
+from explorer.runs.label_file import LabelTable
+from explorer.runs.run import Run, open_run
+from explorer.runs.run_writer import RunWriter
 from tests.app.fake_host import FakeHost
 from tests.app.test_pages import components, site_of
+from tests.planted import LABELS, planted_parts, write_parts
 
 RING, YEARS = 0, 1
 PATH = "/run/planted/cluster/0"
@@ -138,6 +142,35 @@ def test_a_run_of_before_has_no_such_column(tmp_path: Path) -> None:
     body = json.dumps(json.loads(to_json(list(page_at(site, "/run/old/cluster/0", "").body))))
     assert "top tokens" in body
     assert "Neuronpedia" not in body
+
+
+def test_labels_stand_in_the_table_and_beside_it_with_their_source(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+    body = json.loads(to_json(list(page_at(site_of(runs_folder, tmp_path / "s.sqlite"), PATH, "").body)))
+    cells = [one["props"] for one in components(body, "Td") if one["props"].get("className") == "label"]
+    assert len(cells) == len(run.cluster(RING).atoms)
+    assert cells[0]["title"] == "the week begins (hand)\nMondays & <b>meetings</b> (a language model)"
+    isolated = [one["props"]["children"] for one in components(cells, "Bdi")]
+    assert isolated == ["the week begins", "Mondays & <b>meetings</b>", LABELS[3].label]
+    lines = [one for one in components(body, "Div") if one["props"].get("className") == "feature-label"]
+    told = [[part["props"]["children"] for part in components(line, "Bdi")] for line in lines]
+    assert told == [["the week begins", "(hand)"], ["Mondays & <b>meetings</b>", "(a language model)"]]
+
+
+def test_a_run_without_labels_has_no_column_for_them(tmp_path: Path) -> None:
+    shutil.copytree(GOLDEN / "run-v1", tmp_path / "old")
+    body = json.loads(to_json(list(page_at(site_of(tmp_path, tmp_path / "s.sqlite"), "/run/old/cluster/0", "").body)))
+    assert [one for one in components(body, "Td") if one["props"].get("className") == "label"] == []
+    assert "What people or programs call it" not in json.dumps(body)
+
+
+def test_a_tooltip_has_the_first_labels_and_cuts_long_ones(run: Run, tmp_path: Path) -> None:
+    assert feature_words(run, 0)["labels"] == [{"label": one.label, "source": one.source} for one in LABELS[:2]]
+    assert feature_words(run, 1)["labels"] == []
+    many = LabelTable.pack([FeatureLabel(0, "x" * 500, f"a\n{number}") for number in range(5)])
+    with RunWriter(tmp_path / "many") as writer:
+        write_parts(writer, replace(planted_parts(), labels=many))
+    told = feature_words(open_run(tmp_path / "many"), 0)["labels"]
+    assert told == [{"label": "x" * 120 + "…", "source": f"a⏎{number}"} for number in range(3)]
 
 
 def test_without_picks_tokens_from_all_along_are_shown(run: Run) -> None:

@@ -22,7 +22,7 @@ from explorer.app.links import AtlasRoute, ClusterRoute, GalleryRoute, Links, No
 from explorer.app.pages.checks import PHRASES
 from explorer.app.pages.route import TilesPart, page_at, tiles_at
 from explorer.app.readout_text import proposed_readout
-from explorer.app.relay import SteeringHost
+from explorer.app.relay import OneHost, SteeringHost
 from explorer.app.shares import SharedResult, ShareStore
 from explorer.app.site import Site
 from explorer.app.state import Sort, View
@@ -33,10 +33,11 @@ from explorer.records import CONTEXT_AFTER, CONTEXT_BEFORE
 from explorer.runs.catalog import scan
 from explorer.runs.run import Run
 from tests.app.fake_host import FakeHost
+from tests.planted import LABELS
 
 
 def site_of(folder: Path, shares: Path, host: SteeringHost | None = None, prefix: str = "/") -> Site:
-    return Site(scan(folder), host, ShareStore(shares, "test"), Links(prefix))
+    return Site(scan(folder), OneHost(host), ShareStore(shares, "test"), Links(prefix))
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +207,16 @@ def test_every_order_sorts_by_what_it_says(run: Run) -> None:
     assert set(SORTS) == set(get_args(Sort))
 
 
+QUERIES = {
+    "week BEGINS": [0],
+    "<b>meetings</b>": [0],
+    "century": [1],
+    LABELS[3].label: [0, 1],
+    "in no cluster": [],
+}
+"""What is searched for, and the clusters whose features are called so."""
+
+
 def test_a_search_finds_labels_tokens_and_numbers(run: Run) -> None:
     ring = run.summary(0)
     assert matches(ring, "MONDAY", lambda _: "")
@@ -231,6 +242,12 @@ def test_a_search_finds_what_stands_around_a_clusters_tokens(run: Run) -> None:
     assert around
     for token in around:
         assert run.vocabulary().text(token).strip().casefold() in texts(run.summary(0))
+
+
+def test_a_search_finds_the_labels_of_core_and_halo(run: Run) -> None:
+    texts = ClusterTexts().of(run)
+    found = {query: [one.id for one in run.manifest.clusters if matches(one, query, texts)] for query in QUERIES}
+    assert found == QUERIES
 
 
 def test_most_manifold_like_tiles_come_first(run: Run) -> None:
@@ -376,7 +393,7 @@ def test_a_stored_result_is_replayed_without_host_and_without_run(runs_folder: P
     assert data is not None
     kept = SharedResult(view="?v=1&at=0.25", label="days", behaviour_request=data["request"], behaviour=data["reply"])
     share = here.shares.put(kept)
-    alone = Site(scan(runs_folder), None, here.shares, here.links)
+    alone = Site(scan(runs_folder), OneHost(), here.shares, here.links)
     page = shown(alone, f"/s/{share}")
     assert "A stored result" in page
     assert '"position":0.25' in page
@@ -394,7 +411,7 @@ def test_a_stored_result_is_replayed_without_host_and_without_run(runs_folder: P
     assert "Stands out" in again
     elsewhere = tmp_path / "empty"
     elsewhere.mkdir()
-    assert "A stored result" in shown(Site(scan(elsewhere), None, here.shares, here.links), f"/s/{share}")
+    assert "A stored result" in shown(Site(scan(elsewhere), OneHost(), here.shares, here.links), f"/s/{share}")
 
 
 def test_callbacks_are_thin() -> None:

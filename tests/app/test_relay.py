@@ -20,6 +20,7 @@ from explorer.app.relay import (
     GONE,
     NO_HOST,
     Event,
+    OneHost,
     RelayLimits,
     SteeringHost,
     Tickets,
@@ -122,7 +123,7 @@ class Host:
 
 def served(host: SteeringHost | None, limits: RelayLimits | None = None) -> ASGIApp:
     server = FastAPI()
-    server.include_router(relay_router(host, limits))
+    server.include_router(relay_router(OneHost(host), limits))
     server.include_router(unknown_api_router())
     install_answers(server)
     return EdgeFilter(server, settings())

@@ -1,6 +1,5 @@
 """The app as a process: one URL on standard output, a host that the command line names, and refusals in one line."""
 
-import asyncio
 import gc
 import json
 import os
@@ -8,15 +7,20 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 import uvicorn
 
-from explorer.app.local_host import LocalHost
 from explorer.app.serve import HostAddress, Keeping, Place, default_shares, serve
-from explorer.errors import ExplorerError, HostUnreachable, RequestError, RunError
+from explorer.errors import ExplorerError, RequestError, RunError
+from explorer.places import shipped_folder
+from explorer.runs.catalog import scan
+from explorer.runs.run import Run
 
 
 def test_a_host_is_an_address_and_a_token(tmp_path: Path) -> None:
@@ -61,15 +65,6 @@ def test_a_folder_that_is_none_is_refused_before_anything_listens(tmp_path: Path
 def test_an_address_that_cannot_be_listened_on_is_told(runs_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ExplorerError, match="cannot listen"):
         serve(runs_folder, place=Place(0, "192.0.2.1"), keeping=Keeping(tmp_path / "s.sqlite"))
-
-
-async def _ask(host: LocalHost) -> None:
-    await host.subject()
-
-
-def test_a_local_host_that_is_still_loading_is_unreachable(tmp_path: Path) -> None:
-    with pytest.raises(HostUnreachable, match="still loading"):
-        asyncio.run(_ask(LocalHost(tmp_path / "run")))
 
 
 def test_the_command_prints_one_url_that_answers(runs_folder: Path, tmp_path: Path) -> None:
@@ -126,15 +121,64 @@ def _document(lines: IO[str]) -> str:
     return text
 
 
-def test_a_demo_that_is_told_to_end_ends_its_host(tmp_path: Path) -> None:
+@contextmanager
+def demo(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The demo as a process whose files lie in a folder, and its address."""
     command = [sys.executable, "-m", "explorer.cli", "demo", "--json"]
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(folder), "XDG_DATA_HOME": str(folder)}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
-    ) as demo:
-        assert demo.stdout is not None
-        assert json.loads(_document(demo.stdout))["url"]
-        (folder,) = tmp_path.glob("manifold-explorer-*")
-        demo.terminate()
-        assert demo.wait(60) == 128 + signal.SIGTERM
-    assert not folder.exists()
+    ) as started:
+        assert started.stdout is not None
+        try:
+            yield started, json.loads(_document(started.stdout))["url"]
+        finally:
+            started.terminate()
+            assert started.wait(60) == 128 + signal.SIGTERM
+    assert list(folder.glob("manifold-explorer-*")) == []
+
+
+def hosts_of(folder: Path) -> int:
+    """How many hosts run beside a demo."""
+    return len(list(folder.glob("manifold-explorer-*/token")))
+
+
+def test_a_demo_that_is_told_to_end_ends_its_host(tmp_path: Path) -> None:
+    with demo(tmp_path):
+        assert hosts_of(tmp_path) == 1
+
+
+def test_every_run_of_the_demo_can_be_steered_and_starts_its_host_when_it_is_asked(tmp_path: Path) -> None:
+    runs = {run.id: run for run in scan(shipped_folder("cached_runs")).entries if isinstance(run, Run)}
+    assert len(runs) == 2
+    with demo(tmp_path) as (_, url):
+        for run in runs.values():
+            assert _json(f"{url}api/host?{_named(run)}")["state"] in ("not_ready", "ready")
+        assert hosts_of(tmp_path) == 1, "asking how a host is starts none"
+        for run in reversed(runs.values()):
+            assert _steered(url, run)[0]["fingerprint"] == dict(parse_qsl(_named(run)))["fingerprint"]
+            assert _json(f"{url}api/host?{_named(run)}")["subject"]["runs"][0]["id"] == run.id
+        assert hosts_of(tmp_path) == 2
+
+
+def _named(run: Run) -> str:
+    assert run.manifest.subject is not None
+    return urlencode({"run": run.id, "fingerprint": run.manifest.subject.fingerprint})
+
+
+def _json(address: str | urllib.request.Request) -> dict[str, Any]:
+    with urllib.request.urlopen(address, timeout=120) as reply:
+        told: dict[str, Any] = json.load(reply)
+    return told
+
+
+def _steered(url: str, run: Run) -> list[dict[str, Any]]:
+    """The events of one short text along a run's first cluster."""
+    wanted = {"cluster": 0, "prompt": "it rained on", "end": 0.5, "arms": ["manifold"], "max_tokens": 2}
+    body = json.dumps(dict(parse_qsl(_named(run))) | wanted).encode()
+    ticket = _json(urllib.request.Request(f"{url}api/steer", body, {"content-type": "application/json"}))["id"]
+    with urllib.request.urlopen(f"{url}api/steer/{ticket}", timeout=120) as stream:
+        lines = stream.read().decode().splitlines()
+    events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    assert [events[0]["type"], events[-1]["type"]] == ["start", "done"], events[-1]
+    return events

@@ -18,6 +18,7 @@ from tests.app.conftest import write_steerable_run
 from tests.app.fake_host import FakeHost
 from tests.app.tour_data import write_tour
 
+GOLDEN = Path(__file__).resolve().parents[1] / "data" / "golden" / "run-v1"
 BAD = "</script><!--<img src=x onerror=hit(1)>\"'&"
 
 
@@ -108,6 +109,15 @@ def test_a_manifold_and_a_tour_are_one_file_each(tmp_path: Path) -> None:
     assert "Days in a ring" in told
     assert "data:image/svg+xml" in told
     assert "Open it and try" not in told
+
+
+def test_labels_stand_with_their_source_where_the_run_has_any(run: Run, tmp_path: Path) -> None:
+    manifold_file(run, 0, tmp_path / "new")
+    manifold_file(open_run(GOLDEN), 0, tmp_path / "old")
+    text = (tmp_path / "new").read_text()
+    assert "<bdi>Mondays &amp; &lt;b&gt;meetings&lt;/b&gt;</bdi> <bdi" in text
+    assert ">(a language model)</bdi>" in text
+    assert "<bdi" not in (tmp_path / "old").read_text()
 
 
 def test_the_same_run_gives_the_same_file(run: Run, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from explorer.app import ids
 from explorer.app.figures.text import FAR, TextView, text_view
 from explorer.app.links import Links
 from explorer.app.pages.route import page_at, run_at
-from explorer.app.relay import SteeringHost
+from explorer.app.relay import OneHost, SteeringHost
 from explorer.app.shares import ShareStore
 from explorer.app.site import Site
 from explorer.app.state import MAX_TRIED
@@ -27,7 +27,7 @@ TEXT = "<s> it rained on Monday and in 1950 lost"
 
 
 def site_of(folder: Path, shares: Path, host: SteeringHost | None = None) -> Site:
-    return Site(scan(folder), host, ShareStore(shares / "s.sqlite", "test"), Links("/"))
+    return Site(scan(folder), OneHost(host), ShareStore(shares / "s.sqlite", "test"), Links("/"))
 
 
 def ask(site: Site, text: str | None = TEXT, path: str = "/run/planted") -> TextAnswer:

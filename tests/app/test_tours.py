@@ -8,6 +8,7 @@ import pytest
 from explorer.app.figures.firing import firing_view
 from explorer.app.links import Links
 from explorer.app.pages.route import page_at
+from explorer.app.relay import OneHost
 from explorer.app.shares import ShareStore
 from explorer.app.site import Site
 from explorer.app.tours.check import check_tour, is_tour
@@ -128,7 +129,7 @@ def test_a_step_that_cannot_be_shown_says_so_and_the_others_stay(tmp_path: Path)
 def test_going_through_a_tour_asks_no_host(recorded: TourFolder, run: Run, tmp_path: Path) -> None:
     host = FakeHost(run)
     runs = recorded.root.parent.parent
-    site = Site(scan(runs), host, ShareStore(tmp_path / "s.sqlite", "test"), Links())
+    site = Site(scan(runs), OneHost(host), ShareStore(tmp_path / "s.sqlite", "test"), Links())
     for step in range(1, 9):
         page_at(site, "/tour/days", f"?v=1&step={step}")
     assert host.asked == 0
@@ -157,7 +158,7 @@ def test_a_check_tells_a_sound_tour_from_a_stale_one(recorded: TourFolder, tmp_p
 def test_a_gallery_tells_of_a_broken_tour(tmp_path: Path) -> None:
     write_steerable_run(tmp_path / "planted")
     write_tour(tmp_path, minutes=-1)
-    site = Site(scan(tmp_path), None, ShareStore(tmp_path / "s.sqlite", "test"), Links())
+    site = Site(scan(tmp_path), OneHost(), ShareStore(tmp_path / "s.sqlite", "test"), Links())
     assert "cannot be shown" in str(page_at(site, "/", "").body)
     assert "cannot be opened" in str(page_at(site, "/tour/days", "").body)
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message
 
 from explorer.app.factory import create_app
+from explorer.app.relay import OneHost
 from explorer.app.security.callback_specs import CallbackSpec, Slot
 from explorer.app.security.headers import FIXED, inline_scripts, script_hash
 from explorer.runs.catalog import scan
@@ -31,7 +32,7 @@ class Whole:
         (found,) = self.catalog.entries
         self.run = self.catalog.run(found.id)
         self.host = FakeHost(self.run)
-        self.app: ASGIApp = create_app(self.catalog, host=self.host, shares_path=shares, edge=settings())
+        self.app: ASGIApp = create_app(self.catalog, hosts=OneHost(self.host), shares_path=shares, edge=settings())
         self.filter = filter_of(self.app)
         asyncio.run(start(self.app))
 

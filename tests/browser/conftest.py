@@ -13,6 +13,7 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, sync_playwright
 
 from explorer.app.factory import create_app
+from explorer.app.relay import OneHost, SteeringHosts
 from explorer.app.security.filter import EdgeSettings
 from explorer.app.security.origins import frame_ancestors, host_list
 from explorer.runs.catalog import scan
@@ -76,14 +77,21 @@ def app(served: App) -> App:
 
 
 def serve_in_thread(
-    folder: Path, host: FakeHost, prefix: str = "/", hosts: tuple[str, ...] = (), frames: tuple[str, ...] = ()
+    folder: Path,
+    host: FakeHost,
+    prefix: str = "/",
+    hosts: tuple[str, ...] = (),
+    frames: tuple[str, ...] = (),
+    by_run: SteeringHosts | None = None,
 ) -> Iterator[App]:
-    """Serve the runs of a folder until the generator is closed."""
+    """Serve the runs of a folder until the generator is closed, with one host or one by run."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     edge = EdgeSettings(host_list("127.0.0.1", port, hosts), frame_ancestors=frame_ancestors(frames))
     shares = folder / "shares.sqlite"
-    asgi = create_app(scan(folder / "runs"), host=host, shares_path=shares, edge=edge, prefix=prefix)
+    asgi = create_app(
+        scan(folder / "runs"), hosts=by_run or OneHost(host), shares_path=shares, edge=edge, prefix=prefix
+    )
     config = uvicorn.Config(asgi, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

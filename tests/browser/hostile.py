@@ -5,7 +5,8 @@ from itertools import product
 from pathlib import Path
 
 from explorer.config import BuildSettings
-from explorer.records import DatasetInfo, ModelInfo, SaeInfo, SubjectInfo, Vocabulary
+from explorer.records import DatasetInfo, FeatureLabel, ModelInfo, SaeInfo, SubjectInfo, Vocabulary
+from explorer.runs.label_file import LabelTable
 from explorer.runs.run_writer import RunWriter
 from tests.planted import DATASET, EVIDENCE, MODEL, SAE, RunParts, _portrait, planted_parts
 
@@ -103,6 +104,8 @@ def _write(writer: RunWriter, parts: RunParts, attacks: Attacks, infos: tuple[Mo
     writer.write_graph(parts.graph)
     writer.write_tree(parts.tree)
     writer.write_vocabulary(parts.vocabulary)
+    labels = (FeatureLabel(one, attacks.take(), attacks.take()) for one in range(len(parts.table.fires)))
+    writer.write_labels(LabelTable.pack(labels))
     for summary, geometry in zip(summaries, parts.geometries, strict=True):
         writer.write_cluster(summary.id, geometry, _portrait(geometry))
     writer.finish(

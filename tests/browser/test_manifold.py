@@ -186,16 +186,19 @@ def test_features_are_sorted_chosen_and_asked(page: Page, app: App, watch: Watch
     assert rows.count() == len(run.cluster(0).atoms)
     assert rows.first.locator(".bins svg rect").count() == 16
     page.locator("#features .sort", has_text="fires on").press("Enter")
-    fires = [int(text.replace(",", "")) for text in page.locator("#features tbody td:nth-child(2)").all_inner_texts()]
+    fires = [int(text.replace(",", "")) for text in page.locator("#features tbody td:nth-child(3)").all_inner_texts()]
     assert fires == sorted(fires)
     page.locator("#features .sort", has_text="fires on").press("Enter")
     assert page.locator("#features th[aria-sort=descending]").count() == 1
-    assert int(page.locator("#features tbody td:nth-child(2)").first.inner_text().replace(",", "")) == max(fires)
+    assert int(page.locator("#features tbody td:nth-child(3)").first.inner_text().replace(",", "")) == max(fires)
 
     assert app.host.asked == 0
+    named = page.locator("#feature-detail .feature-label")
+    expect(named).to_have_text(["the week begins (hand)", "Mondays & <b>meetings</b> (a language model)"])
     name = page.locator("#features .feature-name[data-feature='5']")
     name.press("Enter")
     expect(page.locator("#feature-title")).to_have_text("Feature 5 (core)")
+    expect(named).to_have_count(0)
     expect(page.locator("#feature-logits li")).to_have_count(5, timeout=PATIENCE_MS)
     assert app.host.asked == 1
     assert name.get_attribute("aria-pressed") == "true"
@@ -254,11 +257,11 @@ def test_cards_are_copied_as_data(page: Page, context: BrowserContext, app: App,
     assert len(points) == 601
     assert [row[0] for row in copied("contexts")[1:]] == [str(run.cluster(0).token_index[i]) for i in (4, 8)]
     features = copied("features")
-    assert features[0][:2] == ["feature", "fires on"]
+    assert features[0][:3] == ["feature", "label", "fires on"]
     assert features[1][0] == "core 0"
     assert len(features) == 1 + len(run.cluster(0).atoms)
-    assert len(features[1][7].split(",")) == 16
-    assert features[1][9] == "https://www.neuronpedia.org/planted/2-rings/0"
+    assert len(features[1][8].split(",")) == 16
+    assert features[1][10] == "https://www.neuronpedia.org/planted/2-rings/0"
     assert ["core 0", "Monday"] in [row[:2] for row in copied("strips")]
     assert "variance explained" in [row[0] for row in copied("numbers")]
     assert ["model", "planted/rings"] in copied("provenance")

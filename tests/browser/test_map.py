@@ -161,6 +161,11 @@ def test_points_tell_what_they_are_and_lead_to_their_cluster(page: Page, app: Ap
     expect(page.locator("#map-tip")).to_be_hidden()
     assert "noise=hidden" in page.url
 
+    x, y = place_of(page, app.host.run.summary(1).features[0])
+    page.mouse.move(x, y)
+    expect(page.locator("#map-tip")).to_contain_text("a century begins (a language model)")
+    assert page.locator("#map-tip bdi").first.evaluate("(one) => getComputedStyle(one).unicodeBidi") == "isolate"
+
     x, y = place_of(page, app.host.run.summary(1).features[3])
     page.mouse.move(x, y)
     expect(page.locator("#map-tip")).to_contain_text(app.host.run.summary(1).label)

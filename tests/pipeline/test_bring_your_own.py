@@ -8,7 +8,9 @@ import numpy as np
 import torch
 
 from explorer.lm.sae import load_sae
+from explorer.records import FeatureLabel
 from explorer.runs.bundle import open_bundle
+from explorer.runs.check import check
 from tests.lm.tiny import tiny_model
 from tests.lm.tiny_tokenizers import word_tokenizer
 
@@ -37,3 +39,10 @@ def test_the_shown_code_writes_an_sae_and_harvests_with_it(tmp_path: Path) -> No
     found = [(concept.value, concept.order, concept.period) for concept in bundle.concepts()]
     assert found == [("Monday", 0, 7), ("Sunday", 6, 7), ("Monday", 0, 7)]
     assert bundle.counts.n_tokens == 10
+
+    names["label"](paths[3], {3: "cats", 1: "days"}, "a person")
+    assert check(tmp_path / "bundle").ok
+    assert open_bundle(tmp_path / "bundle").labels() == (
+        FeatureLabel(3, "cats", "a person"),
+        FeatureLabel(1, "days", "a person"),
+    )

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -24,8 +24,9 @@ from explorer.pipeline.code_stream import CodeStream
 from explorer.pipeline.evidence import Redrawing
 from explorer.pipeline.firing import by_feature
 from explorer.pipeline.manifold import ClusterBuilder
-from explorer.records import Clustering, Codes, Evidence, NeighbourGraph, silent
+from explorer.records import Clustering, Codes, Evidence, FeatureLabel, NeighbourGraph, silent
 from explorer.runs.bundle import Bundle, open_bundle
+from explorer.runs.bundle_text import encode_labels
 from explorer.runs.bundle_writer import BundleWriter
 from explorer.runs.catalog import scan
 from explorer.runs.check import check
@@ -351,6 +352,34 @@ def test_a_changed_bundle_redoes_all(bundle: Path, run: Path, tmp_path: Path, do
     rewrite(other, "decoder.safetensors", "W_dec", lambda array: array * np.float32(1.5))
     build(other, run, SETTINGS)
     assert done.names == [*STAGES, *clusters_of(run)]
+
+
+def with_labels(bundle: Path, folder: Path, lines: Iterable[bytes]) -> Path:
+    """A copy of a bundle that names some of its features."""
+    shutil.copytree(bundle, folder)
+    (folder / "labels.jsonl").write_bytes(b"".join(lines))
+    rehash(folder)
+    return folder
+
+
+def test_labels_are_carried_into_the_run_and_redo_no_stage(bundle: Path, run: Path, tmp_path: Path, done: Done) -> None:
+    assert len(open_run(run).labels()) == 0
+    given = [FeatureLabel(7, "second", "a"), FeatureLabel(3, "first", "b"), FeatureLabel(3, " \t", "c")]
+    named = with_labels(bundle, tmp_path / "named", encode_labels(given))
+    built = build(named, run, SETTINGS)
+    assert done.names == []
+    assert [built.labels().of(feature) for feature in (3, 7, 1)] == [(given[1],), (given[0],), ()]
+    assert built.manifest.dropped == {"blank labels": 1}
+    assert build(bundle, run, SETTINGS).manifest.dropped == {}
+    assert not (run / "labels.safetensors").exists()
+
+
+def test_a_bad_line_of_labels_is_named_and_nothing_is_built(bundle: Path, tmp_path: Path) -> None:
+    lines = [*encode_labels([FeatureLabel(0, "x", "y")]), b'{"feature": 0, "label": ["x"], "source": ""}\n']
+    named = with_labels(bundle, tmp_path / "named", lines)
+    with pytest.raises(BundleError, match=r"named/labels\.jsonl line 2: found .* under 'label', wanted a valid string"):
+        build(named, tmp_path / "run", SETTINGS)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", ["numba", "manifold-explorer code"])

@@ -22,9 +22,8 @@ from explorer.pipeline.code_shards import CodeShards
 from explorer.pipeline.harvest import harvest_text
 from explorer.pipeline.stream_sample import StreamSample
 from explorer.pipeline.train import train_sae_on_text
-from explorer.records import Codes, Concept, Tokens
+from explorer.records import Codes, Concept, FeatureLabel, Tokens
 from explorer.runs.bundle import open_bundle
-from explorer.runs.bundle_text import FeatureLabel
 from tests.lm.tiny import tiny_model
 from tests.lm.tiny_tokenizers import word_tokenizer
 

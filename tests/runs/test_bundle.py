@@ -8,9 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from explorer.errors import BundleError
-from explorer.records import Codes, Concept, DatasetInfo, ModelInfo, SaeInfo
+from explorer.records import Codes, Concept, DatasetInfo, FeatureLabel, ModelInfo, SaeInfo
 from explorer.runs.bundle import open_bundle
-from explorer.runs.bundle_text import FeatureLabel
 from explorer.runs.bundle_writer import BundleWriter
 from explorer.runs.check import check
 from tests.planted import DATASET, MODEL, SAE, planted_world, sparse, write_planted_bundle

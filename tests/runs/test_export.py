@@ -18,10 +18,11 @@ from explorer.errors import InputError, RequestError, RunError
 from explorer.maths.portrait import draw_portrait
 from explorer.maths.portrait_pixels import portrait_pixels
 from explorer.records import Vocabulary
-from explorer.runs.export import FORMULA, export_run, harmless
+from explorer.runs.csv_text import FORMULA, harmless
+from explorer.runs.export import export_run
 from explorer.runs.run import open_run
 from explorer.runs.run_writer import RunWriter
-from tests.planted import planted_parts, write_parts
+from tests.planted import LABELS, planted_parts, write_parts
 
 HOSTILE = ("=cmd|' /C calc'!A0", "+1", "-2", "@SUM(A1)", "\t=1", "\r\n=1", " =1+1", "＝1", "'quoted", 'a","=b', "plain")
 
@@ -58,6 +59,10 @@ def test_features_are_those_of_the_run(planted_run: Path, exported: Path) -> Non
     first = json.loads(found[0]["top_tokens"])
     vocabulary = open_run(planted_run).vocabulary()
     assert first == [vocabulary.text(int(token)) for token in table.top_tokens[0] if token >= 0]
+    for row in found:
+        given = [one for one in LABELS if one.feature == int(row["feature"])]
+        assert json.loads(row["labels"]) == [one.label for one in given]
+        assert json.loads(row["label_sources"]) == [one.source for one in given]
 
 
 def test_clusters_are_those_of_the_manifest(planted_run: Path, exported: Path) -> None:
@@ -143,8 +148,8 @@ def test_formats_are_chosen_and_an_earlier_export_is_replaced(planted_run: Path,
 
 
 def test_what_cannot_be_exported_is_refused_and_nothing_is_written(planted_run: Path, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="'parquet', wanted csv or svg or png"):
-        export_run(open_run(planted_run), tmp_path / "out", ["csv", "parquet"])
+    with pytest.raises(RequestError, match="'xlsx', wanted csv or parquet or svg or png"):
+        export_run(open_run(planted_run), tmp_path / "out", ["csv", "xlsx"])
     broken = tmp_path / "broken"
     shutil.copytree(planted_run, broken)
     cluster = broken / "clusters" / "00001.safetensors"

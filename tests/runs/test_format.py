@@ -10,7 +10,7 @@ import pytest
 from explorer.runs.bundle import open_bundle
 from explorer.runs.bundle_manifest import parse_bundle_manifest
 from explorer.runs.check import check
-from explorer.runs.layout import CLUSTER, CODES, DECODER, FEATURES, TOKENS, TREE
+from explorer.runs.layout import CLUSTER, CODES, DECODER, FEATURES, LABELS, TOKENS, TREE
 from explorer.runs.manifest import MEASURED, RunManifest
 from explorer.runs.thumbnail import ALLOWED_ATTRIBUTES, ALLOWED_ELEMENTS
 from tests.planted import planted_world
@@ -52,7 +52,7 @@ def test_the_manifest_that_is_shown() -> None:
     parse_bundle_manifest(json.dumps(told).encode(), Path("bundle.json"))
 
 
-@pytest.mark.parametrize("layout", [CODES, DECODER, TOKENS, FEATURES, TREE, CLUSTER])
+@pytest.mark.parametrize("layout", [CODES, DECODER, TOKENS, FEATURES, TREE, LABELS, CLUSTER])
 def test_every_array_is_specified(layout: dict[str, object]) -> None:
     for name in layout:
         assert f"`{name}`" in TEXT

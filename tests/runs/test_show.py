@@ -1,12 +1,18 @@
 """The JSON of `explorer show`: the stable contract's keys, in plain values."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from explorer.records import FeatureLabel
 from explorer.runs.check import Problem
+from explorer.runs.label_file import LabelTable
 from explorer.runs.run import open_run
-from explorer.runs.show import cluster_facts, cluster_rows, cluster_table, run_rows, run_table
+from explorer.runs.run_writer import RunWriter
+from explorer.runs.show import cluster_facts, cluster_rows, cluster_table, label_rows, run_rows, run_table
+from tests.planted import LABELS, planted_parts, write_parts
+
+GOLDEN = Path(__file__).resolve().parents[1] / "data" / "golden" / "run-v1"
 
 
 def test_run_table(planted_run: Path) -> None:
@@ -27,7 +33,7 @@ def test_run_table(planted_run: Path) -> None:
 
 
 def test_a_run_from_before_measured_nothing() -> None:
-    run = open_run(Path(__file__).resolve().parents[1] / "data" / "golden" / "run-v1")
+    run = open_run(GOLDEN)
     table = run_table(run)
     assert table["evidence"] is None
     assert table["chance_clusters"] is None
@@ -44,6 +50,7 @@ def test_cluster_table(planted_run: Path) -> None:
     assert table["variance_explained"] == 0.97
     assert table["id"] == 1
     assert len(table["clusters"]) == 2
+    assert table["labels"] == [asdict(one) for one in LABELS if one.feature in (*table["features"], *table["halo"])]
     values = [table["order"][value] for value in table["value"]]
     assert [text.strip() for text in table["token_text"]] == values
 
@@ -88,3 +95,18 @@ def test_curves_over_atoms_are_told_in_the_order_of_their_atoms(planted_run: Pat
     summary = replace(run.summary(0), scores=scores)
     run.manifest = run.manifest.model_copy(update={"clusters": (summary, *run.manifest.clusters[1:])})
     assert cluster_facts(run, 0)[2][-2:] == [["overlap", "2"], ["r2_at", "0.5 by 2, 0.95 by 16"]]
+
+
+def test_the_labels_of_a_clusters_features_are_a_table_where_there_are_any(planted_run: Path) -> None:
+    title, header, rows = label_rows(open_run(planted_run), 0)
+    assert title == "\n3 labels of its features"
+    assert header == ["feature", "label", "source"]
+    assert rows == [[str(one.feature), one.label, one.source] for one in (LABELS[0], LABELS[1], LABELS[3])]
+    assert label_rows(open_run(GOLDEN), 0)[2] == []
+
+
+def test_a_terminal_is_not_written_to_by_the_labels_of_features(tmp_path: Path) -> None:
+    hostile = LabelTable.pack([FeatureLabel(0, "a\x1b[2J\nb", "\u202ec")])
+    with RunWriter(tmp_path / "run") as writer:
+        write_parts(writer, replace(planted_parts(), labels=hostile))
+    assert label_rows(open_run(tmp_path / "run"), 0)[2] == [["0", "a\ufffd[2J\ufffdb", "\ufffdc"]]

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from explorer.records import Concept, DatasetInfo, ModelInfo, SaeInfo
-from explorer.runs.bundle_text import FeatureLabel
+from explorer.records import Concept, DatasetInfo, FeatureLabel, ModelInfo, SaeInfo
 from explorer.runs.bundle_writer import BundleWriter
 
 

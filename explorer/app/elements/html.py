@@ -6,6 +6,7 @@ from explorer.app.elements.element import element
 
 A = element(html.A)
 B = element(html.B)
+Bdi = element(html.Bdi)
 Button = element(html.Button)
 Dd = element(html.Dd)
 Details = element(html.Details)

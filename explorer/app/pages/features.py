@@ -10,9 +10,11 @@ from explorer.app.figures.features import FeatureRow, feature_rows, quantile_sam
 from explorer.app.neuronpedia import feature_address
 from explorer.app.pages.card import card
 from explorer.app.pages.contexts import context_line
+from explorer.app.pages.labels import label_cell, label_lines
 from explorer.app.pages.parts import Node, attributes, details, table
 from explorer.app.words import count, number, percent, visible
 from explorer.records import ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.runs.label_file import LabelTable
 from explorer.runs.run import Run
 
 TOP_TOKENS = 4
@@ -29,6 +31,8 @@ COLUMNS = (
     ("top tokens", "Tokens on which it fires most in sum, over the whole text."),
 )
 """Columns of the table and what they mean."""
+NAMED = ("label", "What people or programs call it, as the feature bundle says. It decided nothing.")
+"""One after the first, where the run has labels."""
 ELSEWHERE = ("Neuronpedia", "The same feature there, in a new tab. Nothing is asked of that site before you follow it.")
 """One more, where the SAE has a name on Neuronpedia."""
 
@@ -52,13 +56,14 @@ def features_card(
     halo = len(rows) - geometry.n_core
     title = html.H2(f"{count(geometry.n_core)} core and {count(halo)} halo features")
     hint = html.Span("Choose one to colour the cloud by it. A heading sorts.", className="muted small")
-    filled = _table(rows, vocabulary, chosen, run.manifest.sae.neuronpedia_id)
-    body = [html.Div([filled, _side(geometry, vocabulary, chosen)], className="features")]
+    labels = run.labels()
+    filled = _table(rows, vocabulary, labels, chosen, run.manifest.sae.neuronpedia_id)
+    body = [html.Div([filled, _side(geometry, vocabulary, labels, chosen)], className="features")]
     return card("features", title, body, controls=[hint], class_name="panel padded")
 
 
-def feature_detail(geometry: ClusterGeometry, vocabulary: Vocabulary, feature: int) -> list[Node]:
-    """Examples of one feature: its strongest tokens in the whole text, and this cluster's from strong to weak."""
+def feature_detail(geometry: ClusterGeometry, vocabulary: Vocabulary, labels: LabelTable, feature: int) -> list[Node]:
+    """Labels of one feature, its strongest tokens in the whole text, and this cluster's from strong to weak."""
     atom = geometry.atoms.tolist().index(feature)
     top = [
         (number(float(activation)), context_line(read_context(vocabulary, ids)))
@@ -72,7 +77,9 @@ def feature_detail(geometry: ClusterGeometry, vocabulary: Vocabulary, feature: i
     ]
     firing = int((codes > 0).sum())
     steps = f"From strong to weak among the {count(firing)} of {count(len(codes))} drawn tokens that it fires on"
+    named = label_lines(labels.of(feature))
     return [
+        *([html.H4("Labels"), *named] if named else []),
         html.H4("Strongest in the whole text"),
         _examples(top),
         html.H4(steps),
@@ -92,9 +99,9 @@ def atom_feature(geometry: ClusterGeometry, color: str) -> int:
     return int(named) if named and int(named) in geometry.atoms.tolist() else int(geometry.atoms[0])
 
 
-def _side(geometry: ClusterGeometry, vocabulary: Vocabulary, chosen: int) -> Element:
+def _side(geometry: ClusterGeometry, vocabulary: Vocabulary, labels: LabelTable, chosen: int) -> Element:
     """What the model would say because of the feature comes first: it is short, and asked for by a button."""
-    detail = feature_detail(geometry, vocabulary, chosen)
+    detail = feature_detail(geometry, vocabulary, labels, chosen)
     ask = html.Button("Ask the model", id=ids.FEATURE_ASK, type="button", className="button small")
     title = html.H3(feature_title(geometry, chosen), id=ids.FEATURE_TITLE)
     return html.Div(
@@ -108,8 +115,11 @@ def _side(geometry: ClusterGeometry, vocabulary: Vocabulary, chosen: int) -> Ele
     )
 
 
-def _table(rows: list[FeatureRow], vocabulary: Vocabulary, chosen: int, neuronpedia_id: str) -> Element:
-    columns = (*COLUMNS, ELSEWHERE) if neuronpedia_id else COLUMNS
+def _table(
+    rows: list[FeatureRow], vocabulary: Vocabulary, labels: LabelTable, chosen: int, neuronpedia_id: str
+) -> Element:
+    first, *others = COLUMNS
+    columns = (first, *([NAMED] if len(labels) else []), *others, *([ELSEWHERE] if neuronpedia_id else []))
     head = [
         html.Th(
             html.Button(name, type="button", title=meaning, className="sort"),
@@ -118,13 +128,13 @@ def _table(rows: list[FeatureRow], vocabulary: Vocabulary, chosen: int, neuronpe
         )
         for name, meaning in columns
     ]
-    body = [_row(row, vocabulary, row.feature == chosen, neuronpedia_id) for row in rows]
+    body = [_row(row, vocabulary, labels, row.feature == chosen, neuronpedia_id) for row in rows]
     filled = html.Table([html.Thead(html.Tr(head)), html.Tbody(body)], className="small sortable", id=ids.FEATURES)
     meanings = details("what the columns mean", [table(("column", "meaning"), columns)], "small no-picture no-data")
     return html.Div([html.Div(filled, className="scroll feature-rows", tabIndex="0"), meanings])
 
 
-def _row(row: FeatureRow, vocabulary: Vocabulary, chosen: bool, neuronpedia_id: str) -> Element:
+def _row(row: FeatureRow, vocabulary: Vocabulary, labels: LabelTable, chosen: bool, neuronpedia_id: str) -> Element:
     tokens = ", ".join(visible(vocabulary.text(token)).strip() for token in row.top_tokens[:TOP_TOKENS])
     name = html.Button(
         f"{row.role} {row.feature}",
@@ -134,6 +144,7 @@ def _row(row: FeatureRow, vocabulary: Vocabulary, chosen: bool, neuronpedia_id: 
     )
     cells = [
         html.Th(name, scope="row", **_sort(row.atom)),
+        *([label_cell(labels.of(row.feature))] if len(labels) else []),
         _number(count(row.fires), row.fires),
         _number(percent(row.here), row.here),
         _number(percent(row.gain), row.gain),

@@ -28,9 +28,9 @@ def key_values(pairs: Sequence[tuple[str, str]]) -> Element:
     return html.Dl([node for name, value in pairs for node in (html.Dt(name), html.Dd(value))], className="key-values")
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], class_name: str = "small") -> Element:
+def table(head: Sequence[str], rows: Sequence[Sequence[Node | list[Node]]], class_name: str = "small") -> Element:
     """A plain table that scrolls where it is long."""
-    body = html.Tbody([html.Tr([html.Td(text) for text in row]) for row in rows])
+    body = html.Tbody([html.Tr([html.Td(cell) for cell in row]) for row in rows])
     heads = html.Thead(html.Tr([html.Th(text, scope="col") for text in head]))
     return html.Div(html.Table([heads, body], className=class_name), className="scroll", tabIndex="0")
 

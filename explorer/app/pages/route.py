@@ -112,7 +112,7 @@ def _manifold(site: Site, run: Run, cluster: int, view: View) -> Page:
 
 
 def _steerable(site: Site, run: Run) -> bool:
-    return site.host is not None and run.manifest.subject is not None
+    return site.hosts.of(run.id) is not None and run.manifest.subject is not None
 
 
 def _compare(site: Site, view: View) -> Page:
@@ -227,7 +227,8 @@ def feature_at(site: Site, path: str, by: str) -> FeaturePart | None:
     feature = atom_feature(geometry, by)
     if by != f"feature-{feature}":
         return None
-    return FeaturePart(feature, feature_title(geometry, feature), feature_detail(geometry, run.vocabulary(), feature))
+    detail = feature_detail(geometry, run.vocabulary(), run.labels(), feature)
+    return FeaturePart(feature, feature_title(geometry, feature), detail)
 
 
 @dataclass(frozen=True)

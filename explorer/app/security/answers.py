@@ -16,6 +16,7 @@ from explorer.errors import (
     ExplorerError,
     HostError,
     HostMismatch,
+    HostNotReady,
     HostRefused,
     HostUnreachable,
     InputError,
@@ -62,7 +63,12 @@ def refusal_of(error: ExplorerError) -> Refusal:
 
 def host_code(error: HostError) -> str:
     """A short word for what is wrong with the steering host."""
-    words = {HostUnreachable: "unreachable", HostRefused: "refused", HostMismatch: "mismatch"}
+    words = {
+        HostUnreachable: "unreachable",
+        HostNotReady: "not_ready",
+        HostRefused: "refused",
+        HostMismatch: "mismatch",
+    }
     return words.get(type(error), "host")
 
 

@@ -9,6 +9,7 @@ from explorer.app.elements.element import Element
 from explorer.app.figures.cloud_colors import cloud_colors
 from explorer.app.pages.belief import belief_panel
 from explorer.app.pages.cloud import cloud_graph, color_options, curve_data
+from explorer.app.pages.labels import label_lines
 from explorer.app.pages.manifold import OpenCluster, open_cluster
 from explorer.app.pages.numbers import number_rows, numbers_block
 from explorer.app.pages.page import Page
@@ -94,16 +95,19 @@ def _facts(opened: OpenCluster) -> Element:
 
 
 def _features(opened: OpenCluster) -> Element:
-    rows = [
+    labels = opened.run.labels()
+    named = ("label",) if len(labels) else ()
+    rows: list[tuple[str | list[Node], ...]] = [
         (
             f"{strip.role} {strip.feature}",
+            *([label_lines(labels.of(strip.feature))] if named else []),
             strip.peak if strip.varies else "everywhere alike",
             number(strip.strongest),
             " · ".join(_examples(opened, strip.feature)),
         )
         for strip in opened.strips.strips
     ]
-    head = ("feature", "fires most at", "mean activation there", "strongest tokens in their context")
+    head = ("feature", *named, "fires most at", "mean activation there", "strongest tokens in their context")
     return html.Section([html.H2("Features"), table(head, rows)], className="panel")
 
 

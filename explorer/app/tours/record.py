@@ -8,7 +8,7 @@ from explorer.app.relay import SteeringHost
 from explorer.app.shares import SharedResult
 from explorer.app.tours.find import find_manifold
 from explorer.app.tours.tour_file import RESULTS, Ask, Tour, TourFolder, result_file
-from explorer.errors import HostRefused, HostUnreachable, InputError
+from explorer.errors import HostNotReady, HostRefused, HostUnreachable, InputError
 from explorer.records import ClusterSummary
 from explorer.runs.atomic import write_bytes
 from explorer.runs.catalog import Catalog, scan
@@ -60,7 +60,7 @@ async def _loaded(host: SteeringHost) -> None:
         try:
             await host.subject()
             return
-        except HostUnreachable:
+        except (HostNotReady, HostUnreachable):
             if monotonic() > end:
                 raise
             await asyncio.sleep(0.2)

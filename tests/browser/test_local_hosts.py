@@ -1,0 +1,77 @@
+"""Two runs in two tabs, each with a host of its own beside the app: none starts before it is asked, and each alone."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from explorer.app.local_host import ASLEEP, LOADING, LocalHosts
+from explorer.runs.catalog import scan
+from explorer.runs.run import open_run
+from tests.app.conftest import write_steerable_run
+from tests.app.fake_host import FakeHost
+from tests.browser.conftest import PATIENCE_MS, Watch, serve_in_thread, watched
+from tests.browser.test_story import steer
+
+pytestmark = pytest.mark.browser
+
+READY = "#host-state[data-state=ready]"
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """The file that lets hosts listen."""
+    return tmp_path / "gate"
+
+
+@pytest.fixture
+def url(tmp_path: Path, gate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The app with two runs and their hosts."""
+    for name in ("first", "second"):
+        write_steerable_run(tmp_path / "runs" / name)
+    (tmp_path / "tokens").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tokens"))
+    command = (sys.executable, "-m", "tests.app.gated_host", str(gate))
+    unused = FakeHost(open_run(tmp_path / "runs" / "first"))
+    hosts = LocalHosts(scan(tmp_path / "runs").entries, command)
+    with closing(serve_in_thread(tmp_path, unused, by_run=hosts)) as apps, hosts:  # type: ignore[arg-type]
+        yield next(apps).url
+    assert list((tmp_path / "tokens").iterdir()) == []
+
+
+def opened(context: BrowserContext, watch: Watch, address: str) -> Page:
+    page = watched(context, watch)
+    page.goto(address)
+    page.wait_for_selector("#cloud canvas")
+    return page
+
+
+def test_each_run_is_steered_by_a_host_that_its_first_question_starts(
+    context: BrowserContext, watch: Watch, url: str, gate: Path, tmp_path: Path
+) -> None:
+    first, second = (opened(context, watch, f"{url}/run/{name}/cluster/0") for name in ("first", "second"))
+    for page in (first, second):
+        expect(page.locator("#host-state")).to_have_text(ASLEEP, timeout=PATIENCE_MS)
+    assert list((tmp_path / "tokens").iterdir()) == []
+
+    first.click("#steer-run")
+    expect(first.locator("#host-state")).to_have_text(LOADING, timeout=PATIENCE_MS)
+    expect(first.locator("#steer-run")).to_be_disabled()
+    expect(second.locator("#host-state")).to_have_text(ASLEEP)
+    gate.touch()
+    expect(first.locator("#bands .arm")).to_have_count(3, timeout=PATIENCE_MS)
+    first.wait_for_selector(READY)
+    expect(second.locator("#host-state")).to_have_text(ASLEEP)
+    assert len(list((tmp_path / "tokens").iterdir())) == 1
+
+    steer(second)
+    second.wait_for_selector(READY)
+    for page in (first, second):
+        page.click("#generate")
+        expect(page.locator("#streams [data-row=manifold] .said")).not_to_be_empty(timeout=PATIENCE_MS)
+        expect(page.locator("#steer-status")).to_be_empty()
+    assert watch.problems == []
