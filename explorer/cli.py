@@ -314,15 +314,19 @@ def host(
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     model: Annotated[str | None, typer.Option(help="Model, where it is not at the place the run names.")] = None,
     sae: Annotated[str | None, typer.Option(help="SAE, likewise.")] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option(help="A limit of /v1/subject, as max_prompt_tokens=2048; may be repeated.")
+    ] = None,
     ray: Annotated[bool, typer.Option("--ray", help="Several replicas on Ray Serve; needs the extra cluster.")] = False,
     replicas: Annotated[int, typer.Option(min=1, help="How many, with --ray.")] = 2,
     as_json: AsJson = False,
 ) -> None:
     """Serve the run's subject to the app: behaviour along a path, and streamed text."""
     if ray:
-        _serve_on_ray(run, token_file, bind, port, replicas, device, dtype, model, sae, as_json)
+        _serve_on_ray(run, token_file, bind, port, replicas, device, dtype, model, sae, limit or [], as_json)
         return
     from explorer.steering.host import serve as serve_host
+    from explorer.steering.limits import read_limits
 
     serve_host(
         run,
@@ -333,16 +337,18 @@ def host(
         dtype=dtype,
         model=model,
         sae=sae,
+        limits=read_limits(limit or []),
         as_json=as_json,
     )
 
 
 def _serve_on_ray(
     run: Path, token_file: Path, bind: str, port: int, replicas: int, device: str, dtype: str, model: str | None,
-    sae: str | None, as_json: bool,
+    sae: str | None, limit: list[str], as_json: bool,
 ) -> None:  # fmt: skip
     try:
         from explorer.steering.cluster import serve_replicas, settings_of
+        from explorer.steering.limits import read_limits
     except ModuleNotFoundError as missing:
         if missing.name != "ray":
             raise
@@ -350,8 +356,9 @@ def _serve_on_ray(
             "host --ray", "no Ray here", "it installed: pip install manifold-explorer[cluster]"
         ) from missing
     settings = settings_of(
-        run, token_file, bind=bind, replicas=replicas, device=device, dtype=dtype, model=model, sae=sae
-    )
+        run, token_file, bind=bind, replicas=replicas, device=device, dtype=dtype, model=model, sae=sae,
+        limits=read_limits(limit),
+    )  # fmt: skip
     serve_replicas(settings, port=port, as_json=as_json)
 
 

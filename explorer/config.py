@@ -137,13 +137,15 @@ class BuildSettings(Settings):
 class SteeringLimits(Settings):
     """What one request to a host may ask for; the host publishes them."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     max_prompt_tokens: int = Field(default=512, gt=0)
     """Longest prompt."""
     max_new_tokens: int = Field(default=128, gt=0)
     """Longest continuation."""
     max_waypoints: int = Field(default=64, ge=2)
     """Most points of a path."""
-    max_strength: float = Field(default=4.0, gt=0.0)
+    max_strength: float = Field(default=4.0, gt=0.0, le=100.0)
     """Largest strength, in multiples of the whole move."""
     max_rows: int = Field(default=2048, ge=1)
     """Most rows of a sweep: strengths times positions times arms."""

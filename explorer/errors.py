@@ -64,7 +64,14 @@ class HostNotReady(HostError):
 
 
 class HostRefused(HostError):
-    """The host answers and refuses: wrong token, over a limit, queue full."""
+    """The host answers and refuses: wrong token, over a limit, queue full.
+
+    ``retry_after`` is the seconds after which the host asks to be tried again, None where it asks for nothing.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class HostMismatch(HostError):

@@ -15,7 +15,8 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 
 from explorer.bench.steer import HEADER, Comparison, comparison_rows, ratio_of
 from explorer.config import Settings
-from explorer.lm.rows import Decoder, Place, next_rows, open_place, read_prefix
+from explorer.lm.opening import open_place
+from explorer.lm.rows import Decoder, Place, next_rows, read_prefix
 from explorer.records import Progress, silent
 
 _ARMS = 4

@@ -12,9 +12,11 @@ from explorer.demo.corpus.scales import Scale
 from explorer.demo.subject import HARVEST_SEED
 from explorer.demo.tokenizer import BOS
 from explorer.errors import RequestError
+from explorer.lm.mover import vocabulary_size
 from explorer.maths.labelled import labelled_manifold
 from explorer.steering.engine import Engine
 from explorer.steering.pairs import Course
+from explorer.steering.turns import finish
 
 LABELLED_DOCS = 3_000
 """Documents of labelled text: some thousand known answers of each concept."""
@@ -51,8 +53,9 @@ def labelled_activations(engine: Engine, scales: Iterable[Scale]) -> dict[str, L
             if record.concept in wanted:
                 texts[record.concept].append(ids[: record.token_index + 1])
                 values[record.concept].append(wanted[record.concept].values.index(record.value))
+    every = np.arange(vocabulary_size(engine.subject.loaded.model))
     return {
-        scale.name: Labelled(*engine.read_texts(texts[name]), np.array(values[name], dtype=np.int64))
+        scale.name: Labelled(*finish(engine.read_texts(texts[name], every)), np.array(values[name], dtype=np.int64))
         for name, scale in wanted.items()
     }
 

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TypeAlias
 
 from jaxtyping import Float
@@ -125,17 +126,22 @@ def edit(model: PreTrainedModel, layer: int, hook: Hook, fn: Callable[[Tensor], 
 
 def check_place(model: PreTrainedModel, layer: int, hook: Hook) -> None:
     """Raise SubjectError where the model has no such layer or no such place in it."""
-    _place(model, layer, hook)
+    module_at(model, layer, hook)
 
 
 def _attach(model: PreTrainedModel, layer: int, hook: Hook, visit: Visitor) -> RemovableHandle:
-    module = _place(model, layer, hook)
+    module = module_at(model, layer, hook)
     if hook == "resid_pre":
         return module.register_forward_pre_hook(_on_input(visit), with_kwargs=True)
     return module.register_forward_hook(_on_output(visit))
 
 
-def _place(model: PreTrainedModel, layer: int, hook: Hook) -> nn.Module:
+def module_at(model: PreTrainedModel, layer: int, hook: Hook) -> nn.Module:
+    """The module that a hook belongs to: its output is the activation, at ``resid_pre`` its first argument.
+
+    Raises:
+        SubjectError: the model has no such layer or place.
+    """
     found = blocks(model)
     if not 0 <= layer < len(found):
         raise SubjectError(type(model).__name__, f"layer {layer}", f"a decoder block from 0 to {len(found) - 1}")
@@ -144,15 +150,27 @@ def _place(model: PreTrainedModel, layer: int, hook: Hook) -> nn.Module:
 
 
 def _part(block: nn.Module, hook: Hook) -> nn.Module:
-    """The block's attention or MLP, known by its class's name."""
-    wanted = _NAME_PARTS[hook]
-    fitting = [child for child in block.children() if any(name in type(child).__name__.lower() for name in wanted)]
+    """The block's attention or MLP, known by its class's name; where several fit, by what that adds to the model's."""
+    wanted, children = _NAME_PARTS[hook], list(block.children())
+    names = [type(child).__name__ for child in children]
+    fitting = _named(children, names, wanted)
+    if len(fitting) > 1:  # such as Qwen3MoeAttention for "moe"
+        fitting = _named(children, [_own_part(name, type(block).__name__) for name in names], wanted)
     if len(fitting) != 1:
         raise SubjectError(type(block).__name__, f"{len(fitting)} modules for {hook}", "exactly one")
     if "residual" in inspect.signature(fitting[0].forward).parameters:
         raise SubjectError(type(fitting[0]).__name__, f"a residual added inside it, so {hook} is not its output",
                            "resid_pre or resid_post")  # fmt: skip
     return fitting[0]
+
+
+def _named(modules: list[nn.Module], names: list[str], wanted: tuple[str, ...]) -> list[nn.Module]:
+    return [module for module, name in zip(modules, names, strict=True) if any(part in name.lower() for part in wanted)]
+
+
+def _own_part(name: str, beside: str) -> str:
+    """A class's name without the letters that it begins with as another one does."""
+    return name[len(list(takewhile(lambda pair: pair[0] == pair[1], zip(name, beside, strict=False)))) :]
 
 
 def _on_input(visit: Visitor) -> Callable[..., tuple[tuple[object, ...], dict[str, object]] | None]:

@@ -1,15 +1,16 @@
 """Runs many edited rows from one prompt: its prefix once, then every row as one batch through the tokens after it.
 
 A *row* is one copy of the prompt whose activation at [layer, hook] is moved by its own displacement, at the last token
-or at several. The tokens before the first that is moved are the *prefix*, the others the *tail*. Rows never see each
-other. Blocks below the edit, the edited one included where it is its output that is edited, give every row the same:
-they are computed once where the model allows it.
+or at several. The tokens before the first that is moved are the *prefix*, the others the *tail*; a text that is known
+to follow the prompt is more tail. Rows never see each other. What lies below the edit gives every row the same: the
+blocks before it and, in the edited block, its attention and its MLP up to what is edited. That is computed once where
+the model allows it.
 """
 
 import functools
 import inspect
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,15 +19,28 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from transformers import Cache, DynamicCache, PreTrainedModel
 
-from explorer.errors import HookNotFired
 from explorer.lm.cache import go_on_from, read_into
-from explorer.lm.hooks import capture, edit
+from explorer.lm.hooks import capture, edit, module_at
 from explorer.lm.load import blocks
+from explorer.lm.mover import Mover, all_but, distinct, vocabulary_size
 from explorer.records import Hook
 
-_PROBE_TOKENS = 4
-_SAME = 1e-3
 _MOST_TOKENS = 8192
+_MOST_LOGITS = 1 << 26
+
+
+@dataclass(frozen=True)
+class Shared:
+    """One activation below an edit that is handed to all rows."""
+
+    hook: Hook
+    """Where in the edited block."""
+    returns: int
+    """How many things its module returns in a tuple, the activation first; 0 where it returns the activation alone."""
+
+    def said(self, activation: Tensor) -> object:
+        """What the module returns; nobody asks for the rest."""
+        return (activation, *[None] * (self.returns - 1)) if self.returns else activation
 
 
 @dataclass(frozen=True)
@@ -39,13 +53,13 @@ class Place:
     """Decoder block, from 0."""
     hook: Hook
     """Where in that block."""
-    shares_lower_blocks: bool
-    """Whether the blocks below the edit may be computed once for all rows: tried when it is opened, not assumed."""
+    shared: tuple[Shared, ...] = ()
+    """What is computed below and may be handed to all rows: tried when it is opened, not assumed."""
 
-    @property
-    def below(self) -> list[nn.Module]:
-        """The blocks below the edit: what they return is the same for every row."""
-        return list(blocks(self.model))[: self.layer + (self.hook == "resid_post")]
+    def below(self, hook: Hook) -> list[nn.Module]:
+        """The modules that are not run where the activation at a hook is known."""
+        module, before = module_at(self.model, self.layer, hook), list(blocks(self.model))[: self.layer]
+        return {"resid_pre": before, "resid_post": [*before, module]}.get(hook, [module])
 
 
 @dataclass(frozen=True)
@@ -58,8 +72,8 @@ class Prefix:
     """Keys and values of the tokens before the tail."""
     moved: Bool[Tensor, "tail"]
     """Which tokens of the tail are moved; the first always is."""
-    shared: Float[Tensor, "1 tail d_model"]
-    """The residual at the tail that the last of the blocks below the edit returns."""
+    shared: tuple[Float[Tensor, "1 tail d_model"], ...]
+    """The unsteered activation at the tail, for each that the place shares."""
     residual: Float[np.ndarray, "d_model"]
     """The activation at [layer, hook] at the last moved token, float32."""
 
@@ -67,49 +81,6 @@ class Prefix:
     def tail(self) -> Int64[Tensor, "1 tail"]:
         """The tokens that every row runs for itself."""
         return self.token_ids[:, -len(self.moved) :]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What every row says next."""
-
-    logits: Float[Tensor, "row vocab"]
-    """Next-token logits, float32, on the model's device."""
-    moved: int
-    """Rows that the hook moved."""
-
-
-def open_place(model: PreTrainedModel, layer: int, hook: Hook) -> Place:
-    """Open a place, and find out whether rows may share the blocks below it.
-
-    Raises:
-        SubjectError: the model has no such layer or hook.
-    """
-    ids = torch.arange(_PROBE_TOKENS, device=model.device)[None]
-    plain = Place(model, layer, hook, shares_lower_blocks=False)
-    prefix = read_prefix(plain, ids)
-    move = torch.full((2, len(prefix.residual)), 0.5, device=model.device)
-    move[0] = 0
-    shared = Place(model, layer, hook, shares_lower_blocks=True)
-    try:
-        apart = (next_rows(plain, prefix, move).logits - next_rows(shared, prefix, move).logits).abs().max().item()
-    except (TypeError, ValueError, RuntimeError, IndexError, AttributeError):
-        # An architecture whose blocks return more than the residual cannot be handed it from outside.
-        return plain
-    return shared if apart < _SAME else plain
-
-
-def batch_difference(place: Place, rows: int = 8) -> float:
-    """Largest difference of a row's logits in a batch of displaced rows and of the same row alone.
-
-    Kernels may add in another order for another number of rows; nothing else differs. 0 is equal to the bit.
-    """
-    prefix = read_prefix(place, torch.arange(_PROBE_TOKENS, device=place.model.device)[None])
-    rng = torch.Generator().manual_seed(0)
-    spread = float(np.linalg.norm(prefix.residual)) / np.sqrt(len(prefix.residual))
-    moves = (torch.randn((rows, len(prefix.residual)), generator=rng) * spread).to(place.model.device)
-    alone = torch.cat([next_rows(place, prefix, move[None]).logits for move in moves])
-    return float((next_rows(place, prefix, moves).logits - alone).abs().max())
 
 
 @torch.inference_mode()
@@ -132,37 +103,88 @@ def read_prefix(place: Place, token_ids: Int64[Tensor, "1 position"], moved: Seq
     cache = read_into(place.model)
     if first:
         _forward(place.model, token_ids[:, :first], cache)
-    spare = go_on_from(cache, length - first)
-    shared: Hook = "resid_post" if place.hook == "resid_post" else "resid_pre"
-    with capture(place.model, place.layer, shared) as below, capture(place.model, place.layer, place.hook) as here:
-        _forward(place.model, token_ids[:, first:], spare)
-    residual = here.activation[0, int(at[-1]) - first].to("cpu", torch.float32).numpy()
-    return Prefix(token_ids, cache, mask, below.activation, residual)
+    return _read_tail(place, token_ids, cache, mask)
+
+
+def _read_tail(
+    place: Place, token_ids: Int64[Tensor, "1 position"], cache: DynamicCache, moved: Bool[Tensor, "tail"]
+) -> Prefix:
+    """Read the tokens after what the cache holds, as far as the edit; the cache stays as it is."""
+    spare = go_on_from(cache, len(moved))
+    with ExitStack() as reading:
+        below = [reading.enter_context(capture(place.model, place.layer, one.hook)) for one in place.shared]
+        with capture(place.model, place.layer, place.hook, stop_early=True) as here:
+            _forward(place.model, token_ids[:, -len(moved) :], spare)
+    residual = here.activation[0, int(moved.nonzero()[-1])].to("cpu", torch.float32).numpy()
+    return Prefix(token_ids, cache, moved, tuple(one.activation for one in below), residual)
 
 
 @torch.inference_mode()
-def next_rows(place: Place, prefix: Prefix, displacement: Float[Tensor, "row d_model"]) -> Rows:
-    """Next-token logits of every row, all in one batch; where their tails are long, in as few batches as fit.
+def next_rows(place: Place, prefix: Prefix, displacement: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
+    """Next-token logits of every row, float32, all in one batch; where their tails are long, in as few as fit.
 
     Rows whose displacement is zero are one unsteered row.
 
     Raises:
         HookNotFired: the edit did not happen.
     """
-    first, row_of = _distinct(displacement)
+    first, row_of = distinct(displacement)
     parts = torch.split(displacement[first], max(1, _MOST_TOKENS // len(prefix.moved)))
-    logits = torch.cat([_tail_logits(place, prefix, part) for part in parts])
-    return Rows(logits[row_of], len(displacement))
+    logits = torch.cat([_tail_logits(place, prefix, part, 1)[:, 0] for part in parts])
+    return logits[row_of]
+
+
+@torch.inference_mode()
+def text_logprobs(
+    place: Place,
+    prefix: Prefix,
+    displacement: Float[Tensor, "row d_model"],
+    token_ids: Int64[Tensor, "token"],
+    moved: Bool[Tensor, "token"],
+) -> Float[Tensor, "row token"]:
+    """How likely every row finds a text that follows the prompt: the log-probability of each of its tokens, float32.
+
+    The text is known, so that no row waits for what it says itself: its tokens go through the model at once (teacher
+    forcing), all rows in as few batches as fit. Not finite where the logits are not.
+
+    Args:
+        place: where activations are moved.
+        prefix: the prompt.
+        displacement: what is added, row by row.
+        token_ids: the text.
+        moved: which of its tokens are moved like the prompt's, as they are read; the last one is not read.
+
+    Raises:
+        HookNotFired: the edit did not happen.
+    """
+    read, count = prefix, len(token_ids)
+    if count > 1:
+        whole = torch.cat([prefix.token_ids, token_ids[None, :-1]], dim=1)
+        read = _read_tail(place, whole, prefix.cache, torch.cat([prefix.moved, moved[:-1]]))
+    first, row_of = distinct(displacement)
+    fitting = min(_MOST_TOKENS // len(read.moved), _MOST_LOGITS // (count * vocabulary_size(place.model)))
+    parts = torch.split(displacement[first], max(1, fitting))
+    told = [_logprobs(_tail_logits(place, read, part, count), token_ids) for part in parts]
+    return torch.cat(told)[row_of]
+
+
+def _logprobs(
+    logits: Float[Tensor, "row token vocab"], token_ids: Int64[Tensor, "token"]
+) -> Float[Tensor, "row token"]:
+    """Log-probability of one token at each position."""
+    asked = token_ids[None, :, None].expand(len(logits), -1, -1)
+    return logits.gather(2, asked)[:, :, 0] - logits.logsumexp(dim=2)
 
 
 def _tail_logits(
-    place: Place, prefix: Prefix, displacement: Float[Tensor, "row d_model"]
-) -> Float[Tensor, "row vocab"]:
-    mover, rows = _Mover(displacement), len(displacement)
+    place: Place, prefix: Prefix, displacement: Float[Tensor, "row d_model"], last: int
+) -> Float[Tensor, "row last vocab"]:
+    """Logits at the last positions of the tail."""
+    mover, rows = Mover(displacement), len(displacement)
     mover.aim(prefix.moved.expand(rows, -1))
     cache, tail = go_on_from(prefix.cache, len(prefix.moved)), prefix.tail.expand(rows, -1)
-    with _told_below(place, prefix.shared.expand(rows, -1, -1)), edit(place.model, place.layer, place.hook, mover):
-        logits = _forward(place.model, tail, cache)
+    with _told_below(place, prefix, rows), edit(place.model, place.layer, place.hook, mover):
+        logits = _forward(place.model, tail, cache, last)
     mover.check(1)
     return logits
 
@@ -173,7 +195,7 @@ def read_last(
 ) -> tuple[Float[Tensor, "batch d_model"], Float[Tensor, "batch vocab"]]:
     """Activation at [layer, hook] and next-token logits at the last token of each text, unsteered, float32."""
     with capture(place.model, place.layer, place.hook) as here:
-        logits = _forward(place.model, token_ids, None)
+        logits = _forward(place.model, token_ids, None)[:, -1]
     return here.activation[:, -1].to(torch.float32), logits
 
 
@@ -203,13 +225,13 @@ class Decoder:
         keep: Collection[int] = (),
     ):
         self._place = place
-        self._first, self._row_of = _distinct(displacement)
-        distinct = displacement[self._first]
-        self._mover = _Mover(distinct)
-        self._mover.aim(prefix.moved.expand(len(distinct), -1))
+        self._first, self._row_of = distinct(displacement)
+        rows = len(self._first)
+        self._mover = Mover(displacement[self._first])
+        self._mover.aim(prefix.moved.expand(rows, -1))
         self._cache = go_on_from(prefix.cache, len(prefix.moved) + tokens - 1)
-        self._next = prefix.tail.expand(len(distinct), -1)
-        self._moved_if_fed = _all_but(keep, place.model, displacement.device) if every_token else None
+        self._next = prefix.tail.expand(rows, -1)
+        self._moved_if_fed = all_but(keep, place.model, displacement.device) if every_token else None
         self._steps = 0
 
     @property
@@ -232,7 +254,7 @@ class Decoder:
         else:
             logits = _forward(place.model, self._next, self._cache)
         self._steps += 1
-        return logits[self._row_of]
+        return logits[:, -1][self._row_of]
 
     def feed(self, token_ids: Int64[Tensor, "row"]) -> None:
         """Give each row the token that it continues with; rows that are moved alike must be given the same."""
@@ -241,87 +263,37 @@ class Decoder:
             self._mover.aim(self._moved_if_fed[self._next])
 
 
-class _Mover:
-    """Adds each row's displacement to the activation of the tokens that are to be moved, and counts."""
-
-    def __init__(self, displacement: Float[Tensor, "row d_model"]):
-        self._displacement = displacement.to(torch.float32)[:, None, :]
-        self._moves: Bool[Tensor, "row 1 1"] = self._displacement.ne(0).any(dim=2, keepdim=True)
-        self.aim(torch.ones_like(self._moves[:, :, 0]))
-        self._applied: list[Bool[Tensor, "row position"]] = []
-
-    @property
-    def calls(self) -> int:
-        """How often the edit was applied."""
-        return len(self._applied)
-
-    def aim(self, at: Bool[Tensor, "row position"]) -> None:
-        """Say which tokens of the next call are moved."""
-        self._at, self._changed = at, self._moves & at[:, :, None]
-
-    def __call__(self, activation: Tensor) -> Tensor:
-        self._applied.append(self._at)
-        # Added in float32, as torch promotes, and rounded once; a token that stays keeps its very bits, -0.0 included.
-        moved = (activation + self._displacement).to(activation.dtype)
-        return torch.where(self._changed, moved, activation)
-
-    def moved_tokens(self) -> Int64[Tensor, "row"]:
-        """Tokens of each row at which the edit was applied; a row whose displacement is zero counts them too."""
-        return torch.cat([self._at[:, :0], *self._applied], dim=1).sum(dim=1)
-
-    def check(self, calls: int) -> None:
-        """Raise HookNotFired unless the edit was applied so many times in all."""
-        if self.calls != calls:
-            raise HookNotFired(f"the hook fired {self.calls} times, not {calls}: there is no steered answer")
-
-
-def _distinct(displacement: Float[Tensor, "row d_model"]) -> tuple[Int64[Tensor, "distinct"], Int64[Tensor, "row"]]:
-    """Keep one of the rows that are not moved: kernels may round equal rows differently, and 0 means the baseline.
-
-    Returns:
-        the rows that are kept, ascending, and for every row which of these it is.
-    """
-    still = ~displacement.ne(0).any(dim=1)
-    baseline = still & (still.cumsum(0) == 1)
-    kept = baseline | ~still
-    row_of = kept.cumsum(0) - 1
-    return kept.nonzero()[:, 0], torch.where(still, (row_of * baseline).sum(), row_of)
-
-
-def _all_but(token_ids: Collection[int], model: PreTrainedModel, device: torch.device) -> Bool[Tensor, "vocab"]:
-    """For every token of a model whether it is none of these."""
-    vocabulary = int(model.config.get_text_config(decoder=True).vocab_size)
-    found = torch.ones(max(vocabulary, *token_ids, 0) + 1, dtype=torch.bool)
-    found[sorted(token_ids)] = False
-    return found.to(device)
-
-
 @functools.cache
 def keeps_logits(forward: Callable[..., object]) -> bool:
     """Whether a model's ``forward`` can be asked for the logits of its last positions alone."""
     return "logits_to_keep" in inspect.signature(forward).parameters
 
 
-def _forward(model: PreTrainedModel, token_ids: Tensor, cache: Cache | None) -> Float[Tensor, "row vocab"]:
-    """Logits at the last position, float32."""
-    keep = {"logits_to_keep": 1} if keeps_logits(type(model).forward) else {}
+def _forward(
+    model: PreTrainedModel, token_ids: Tensor, cache: Cache | None, last: int = 1
+) -> Float[Tensor, "row last vocab"]:
+    """Logits at the last positions, float32."""
+    keep = {"logits_to_keep": last} if keeps_logits(type(model).forward) else {}
     output = model(input_ids=token_ids, past_key_values=cache, use_cache=cache is not None, **keep)
-    logits: Tensor = output.logits[:, -1]
+    logits: Tensor = output.logits[:, -last:]
     return logits.to(torch.float32)
 
 
 @contextmanager
-def _told_below(place: Place, shared: Float[Tensor, "row tail d_model"]) -> Iterator[None]:
-    """Let the blocks below the edit hand on what is already known, for the length of the context."""
-    below = place.below if place.shares_lower_blocks else []
-
-    def hand_on(*_: object, **__: object) -> Tensor:
-        return shared
-
-    for block in below:
-        block.forward = hand_on
+def _told_below(place: Place, prefix: Prefix, rows: int) -> Iterator[None]:
+    """Let what lies below the edit hand on what is already known, for the length of the context."""
+    told: list[nn.Module] = []
     try:
+        for one, known in zip(place.shared, prefix.shared, strict=True):
+            said = one.said(known.expand(rows, -1, -1))
+            for module in place.below(one.hook):
+                module.forward = functools.partial(_hand_on, said)
+                told.append(module)
         yield
     finally:
-        for block in below:
-            del block.forward
+        for module in told:
+            del module.forward
+
+
+def _hand_on(known: object, *_: object, **__: object) -> object:
+    return known

@@ -33,6 +33,7 @@ from explorer.steering.protocol import (
     DoneEvent,
     Effect,
     ErrorEvent,
+    PathRequest,
     Row,
     RowDoneEvent,
     ServedRun,
@@ -42,6 +43,7 @@ from explorer.steering.protocol import (
     TokenEvent,
 )
 from explorer.steering.read_back import read_back
+from explorer.steering.turns import Turns, finish
 from explorer.steering.writing import write
 
 Event: TypeAlias = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
@@ -99,15 +101,31 @@ class Answers:
         baseline, *along, by_chance = self.engine.next_tokens(planned.prompt.prefix, moved, planned.readout.tokens)
         return self._reply(request, planned, baseline, along, by_chance)
 
+    def preparing(self, request: PathRequest) -> Turns[None]:
+        """Make a request's cluster ready, in turns: what the first question about a cluster waits for.
+
+        Raises:
+            RequestError: no such cluster.
+            Refusal: another subject or run.
+        """
+        self.engine.served(request.run, request.fingerprint)
+        yield from self.engine.preparing(request.run, request.cluster)
+
     def check(self, request: CheckRequest) -> CheckReply:
-        """The controls of a path, and the same move from other prompts.
+        """All of ``checking`` at once."""
+        return finish(self.checking(request))
+
+    def checking(self, request: CheckRequest) -> Turns[CheckReply]:
+        """The controls of a path, and the same move from other prompts, in turns.
 
         Raises:
             RequestError, Refusal, HookNotFired: as in behaviour.
         """
+        yield from self.preparing(request)
         asked = request.model_dump(exclude={"prompts"}) | {"arms": CONTROL_ARMS}
         reply = self.behaviour(BehaviourRequest.model_validate(asked))
-        return CheckReply(controls=reply, **across_prompts(self.engine, request)._asdict())
+        across = yield from across_prompts(self.engine, request)
+        return CheckReply(controls=reply, **across._asdict())
 
     def sweep(self, request: SweepRequest) -> SweepReply:
         """Every strength at every position of a path; raises as ``checks.sweep``."""
@@ -118,8 +136,12 @@ class Answers:
         return read_phrases(self.engine, request)
 
     def encode(self, request: EncodeRequest) -> EncodeReply:
-        """For each token of a text the clusters that fire there; raises as Encoder.encode."""
-        return self._encoder.encode(request)
+        """All of ``encoding`` at once."""
+        return finish(self.encoding(request))
+
+    def encoding(self, request: EncodeRequest) -> Turns[EncodeReply]:
+        """For each token of a text the clusters that fire there, in turns; raises as Encoder.encoding."""
+        return self._encoder.encoding(request)
 
     def feature(self, request: FeatureRequest) -> FeatureReply:
         """The tokens that a feature's direction speaks for and against, by itself.

@@ -9,7 +9,6 @@ from jaxtyping import Float
 
 from explorer.errors import RequestError
 from explorer.lm.next_tokens import NextTokens
-from explorer.lm.rows import Prefix
 from explorer.steering.checks_protocol import (
     AcrossPrompts,
     ArmSpread,
@@ -29,6 +28,7 @@ from explorer.steering.moves import Move, off_curve
 from explorer.steering.pairs import PairSettings, Trial, from_context
 from explorer.steering.planning import Plan, check_readout, check_strength, check_waypoints, plan, top_tokens
 from explorer.steering.protocol import DEFAULT_ARMS
+from explorer.steering.turns import Turns
 
 
 class Across(NamedTuple):
@@ -40,8 +40,9 @@ class Across(NamedTuple):
     """To the next value only."""
 
 
-def across_prompts(engine: Engine, request: CheckRequest) -> Across:
-    """Repeat a move from stored contexts of its first value, where it is asked for, and go to the next value from them.
+def across_prompts(engine: Engine, request: CheckRequest) -> Turns[Across]:
+    """Repeat a move from stored contexts of its first value, where it is asked for, and go to the next value from them;
+    a context a turn.
 
     Neither where the path does not end at a value with a place, where its first value has no context, or where there is
     no behaviour manifold to hold the answers against.
@@ -55,13 +56,11 @@ def across_prompts(engine: Engine, request: CheckRequest) -> Across:
         return Across(None, None)
     ends = list(dict.fromkeys((aim.target, _next_value(planned, aim.start, aim.target))))
     settings = PairSettings(DEFAULT_ARMS, len(contexts), request.waypoints, request.strength, request.seed)
-    trials = [
-        trial
-        for text in contexts
-        for trial in from_context(
-            engine, prepared, engine.read_ids(text, engine.moved(request, text)), aim.start, ends, settings
-        )
-    ]
+    trials: list[Trial] = []
+    for text in contexts:
+        yield
+        prefix = engine.read_ids(text, engine.moved(request, text))
+        trials += from_context(engine, prepared, prefix, aim.start, ends, settings)
     return Across(*(_told(trials, end, planned.readout.names) for end in (ends[0], ends[-1])))
 
 
@@ -108,7 +107,8 @@ def sweep(engine: Engine, request: SweepRequest) -> SweepReply:
 def read_phrases(engine: Engine, request: PhrasesRequest) -> PhrasesReply:
     """Log-probability of each phrase after the prompt, unsteered and at every waypoint of every arm.
 
-    All rows of a phrase are one batch, one token a step; the tokens are steered that the request names, as in text.
+    All rows and tokens of a phrase are one forward pass; the tokens are steered that the request names, as in text
+    (methods.md section 5).
 
     Raises:
         RequestError: too many or too long phrases, one twice, or a field out of its range for this subject and cluster.
@@ -127,39 +127,18 @@ def read_phrases(engine: Engine, request: PhrasesRequest) -> PhrasesReply:
     planned = plan(engine, request, t, request.arms, strength=request.strength, room=max(map(len, tokens)))
     prefix = planned.prompt.prefix
     rows = np.concatenate([np.zeros((1, len(prefix.residual))), *(move.displacement for move in planned.arms)])
+    every = request.where == "generated"
+    told = [engine.log_probability(prefix, rows, ids, every_token=every, skip_special=request.skip_special)
+            for ids in tokens]  # fmt: skip
     return PhrasesReply(
         fingerprint=engine.subject.fingerprint,
         run=request.run,
         cluster=request.cluster,
         phrases=tuple(
-            _phrase(
-                text,
-                engine.decode(ids).strip(),
-                len(ids),
-                log_probability(engine, request, prefix, rows, ids),
-                planned.arms,
-            )
-            for text, ids in zip(request.phrases, tokens, strict=True)
+            _phrase(text, engine.decode(ids).strip(), len(ids), logprob, planned.arms)
+            for text, ids, logprob in zip(request.phrases, tokens, told, strict=True)
         ),
     )
-
-
-def log_probability(
-    engine: Engine,
-    request: PhrasesRequest,
-    prefix: Prefix,
-    rows: Float[np.ndarray, "row d_model"],
-    token_ids: Sequence[int],
-) -> Float[np.ndarray, "row"]:
-    """Sum of the log-probabilities of some tokens after a prompt, under each displaced row (methods.md section 5)."""
-    every = request.where == "generated"
-    steps = engine.steps(prefix, rows, every_token=every, tokens=len(token_ids), skip_special=request.skip_special)
-    total = np.zeros(len(rows))
-    for number, token in enumerate(token_ids):
-        if number:
-            steps.feed(np.full(len(rows), token_ids[number - 1], np.int64))
-        total += steps.logprob(token)
-    return np.minimum(total, 0.0)
 
 
 def _check_once(field: str, given: Sequence[object]) -> None:

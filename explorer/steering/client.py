@@ -83,12 +83,12 @@ class SteeringClient:
 
         Raises:
             HostUnreachable: nobody answers, or what answers is no steering host.
-            HostRefused: the token is wrong, or the host is busy.
+            HostRefused: the token is wrong, or the host is busy; its ``retry_after`` tells when to try again.
             HostMismatch: the host speaks another version of the protocol.
         """
         with _told(self.base_url):
             response = self._http.get(_SUBJECT)
-            return _subject(self.base_url, response.status_code, response.content)
+            return _subject(self.base_url, response)
 
     def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         """Next-token behaviour along a path.
@@ -131,7 +131,7 @@ class SteeringClient:
     def _post(self, path: str, request: BaseModel, kind: type[Reply]) -> Reply:
         with _told(self.base_url):
             response = self._http.post(path, content=request.model_dump_json())
-            return _reply(self.base_url, kind, response.status_code, response.content)
+            return _reply(self.base_url, kind, response)
 
     def steer(self, request: SteerRequest) -> Generator[Event, None, None]:
         """Text, token by token; the last event is DoneEvent or ErrorEvent. Closing the iterator stops the host.
@@ -143,7 +143,8 @@ class SteeringClient:
         with _told(self.base_url):
             with self._http.stream("POST", _STEER, content=request.model_dump_json()) as response:
                 if response.status_code != httpx.codes.OK:
-                    raise _refusal(self.base_url, response.status_code, response.read())
+                    response.read()
+                    raise _refusal(self.base_url, response)
                 lines = _Lines()
                 for piece in response.iter_bytes():
                     for event in lines.events(piece):
@@ -192,7 +193,7 @@ class AsyncSteeringClient:
         """What the host holds; raises as SteeringClient.subject."""
         with _told(self.base_url):
             response = await self._http.get(_SUBJECT)
-            return _subject(self.base_url, response.status_code, response.content)
+            return _subject(self.base_url, response)
 
     async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         """Next-token behaviour along a path; raises as SteeringClient.behaviour."""
@@ -221,14 +222,15 @@ class AsyncSteeringClient:
     async def _post(self, path: str, request: BaseModel, kind: type[Reply]) -> Reply:
         with _told(self.base_url):
             response = await self._http.post(path, content=request.model_dump_json())
-            return _reply(self.base_url, kind, response.status_code, response.content)
+            return _reply(self.base_url, kind, response)
 
     async def steer(self, request: SteerRequest) -> AsyncGenerator[Event, None]:
         """Text, token by token; raises as SteeringClient.steer."""
         with _told(self.base_url):
             async with self._http.stream("POST", _STEER, content=request.model_dump_json()) as response:
                 if response.status_code != httpx.codes.OK:
-                    raise _refusal(self.base_url, response.status_code, await response.aread())
+                    await response.aread()
+                    raise _refusal(self.base_url, response)
                 lines = _Lines()
                 async for piece in response.aiter_bytes():
                     for event in lines.events(piece):
@@ -270,30 +272,32 @@ def _headers(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}", "content-type": "application/json"}
 
 
-def _subject(url: str, status: int, content: bytes) -> SubjectReply:
-    reply = _reply(url, SubjectReply, status, content)
+def _subject(url: str, response: httpx.Response) -> SubjectReply:
+    reply = _reply(url, SubjectReply, response)
     if reply.protocol_version != PROTOCOL_VERSION:
         theirs = f"{reply.app_version} with protocol {reply.protocol_version}"
         raise HostMismatch(f"the host at {url} runs version {theirs}, this client speaks protocol {PROTOCOL_VERSION}")
     return reply
 
 
-def _reply(url: str, kind: type[Reply], status: int, content: bytes) -> Reply:
-    if status != httpx.codes.OK:
-        raise _refusal(url, status, content)
-    return kind.model_validate_json(content)
+def _reply(url: str, kind: type[Reply], response: httpx.Response) -> Reply:
+    if response.status_code != httpx.codes.OK:
+        raise _refusal(url, response)
+    return kind.model_validate_json(response.content)
 
 
-def _refusal(url: str, status: int, content: bytes) -> HostUnreachable | HostRefused | HostMismatch | HookNotFired:
+def _refusal(url: str, response: httpx.Response) -> HostUnreachable | HostRefused | HostMismatch | HookNotFired:
     try:
-        body = ErrorBody.model_validate_json(content)
+        body = ErrorBody.model_validate_json(response.content)
     except ValidationError:
-        return HostUnreachable(f"what answers at {url} is no steering host: status {status}")
+        return HostUnreachable(f"what answers at {url} is no steering host: status {response.status_code}")
     if body.code == "fingerprint_mismatch":
         return HostMismatch(body.message)
     if body.code == "hook_not_fired":
         return HookNotFired(body.message)
-    return HostRefused(f"{body.field}: {body.message}" if body.field else body.message)
+    wait = response.headers.get("retry-after", "")
+    words = f"{body.field}: {body.message}" if body.field else body.message
+    return HostRefused(words, retry_after=float(wait) if wait.isdecimal() else None)
 
 
 def _cut(url: str) -> HostUnreachable:

@@ -93,6 +93,7 @@ def settings_of(
     dtype: str,
     model: str | None = None,
     sae: str | None = None,
+    limits: SteeringLimits | None = None,
 ) -> ReplicaSettings:
     """Read the token file and name the run by its whole path.
 
@@ -100,7 +101,7 @@ def settings_of(
         RequestError: the token file holds no token.
     """
     run = str(Path(run_path).resolve())
-    return ReplicaSettings(run, read_token(token_file), bind, replicas, device, dtype, model, sae)
+    return ReplicaSettings(run, read_token(token_file), bind, replicas, device, dtype, model, sae, limits)
 
 
 def application(settings: ReplicaSettings) -> serve.Application:

@@ -13,6 +13,7 @@ from explorer.runs.run import Run
 from explorer.steering.encode_protocol import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
 from explorer.steering.engine import Encoded, Engine
 from explorer.steering.natural import usual_distance
+from explorer.steering.turns import Turns
 
 _KEPT_CURVES = 256
 
@@ -64,8 +65,8 @@ class Encoder:
         self._rules: dict[tuple[str, int], TokenRule] = {}
         self._curves: dict[tuple[str, int], Curve | None] = {}
 
-    def encode(self, request: EncodeRequest) -> EncodeReply:
-        """For each token of a text the clusters that fire there, from one forward pass over the text.
+    def encoding(self, request: EncodeRequest) -> Turns[EncodeReply]:
+        """For each token of a text the clusters that fire there, from one forward pass over the text; a cluster a turn.
 
         The first time that a cluster with a curve fires, the model also reads some of its stored contexts, to learn
         which distance from the curve is usual.
@@ -80,6 +81,7 @@ class Encoder:
         found = [one for cluster in sorted(fired) if (one := self._found(run, cluster, fired[cluster])).at]
         placed: list[list[Firing]] = [[] for _ in encoded.texts]
         for one in found:
+            yield
             for token, firing in zip(one.at, self._firings(run, one, encoded), strict=True):
                 placed[token].append(firing)
         return EncodeReply(

@@ -23,7 +23,7 @@ from explorer.lm.activations import added_token_ids
 from explorer.lm.lens import direction_logits
 from explorer.lm.load import LoadedModel
 from explorer.lm.next_tokens import NextTokens, read_next
-from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_every, read_last, read_prefix
+from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_every, read_last, read_prefix, text_logprobs
 from explorer.lm.sae import Sae
 from explorer.lm.sampling import choose_tokens
 from explorer.lm.score import read_scored
@@ -34,6 +34,7 @@ from explorer.steering.natural import Prepared, prepare
 from explorer.steering.protocol import ChatMessage, Kind, PathRequest, PromptToken
 from explorer.steering.refusal import Refusal, overflow
 from explorer.steering.text import token_texts
+from explorer.steering.turns import MadeInTurns, Turns, finish
 
 _READ_BATCH = 64
 _KEPT_CLUSTERS = 64
@@ -57,7 +58,7 @@ class Subject:
     info: SubjectInfo
     """Names, as the run gives them."""
     batch_difference: float
-    """Largest difference of a row's logits in a batch and alone, see `rows.batch_difference`."""
+    """Largest difference of a row's logits in a batch and alone, see `opening.batch_difference`."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Engine:
         self.subject = subject
         self.runs = dict(runs)
         self.limits = limits
-        self._prepared: Kept[tuple[str, int], Prepared] = Kept(_KEPT_CLUSTERS)
+        self._prepared: MadeInTurns[tuple[str, int], Prepared] = MadeInTurns(_KEPT_CLUSTERS, limits.running)
         self._vocabularies: dict[str, Vocabulary] = {}
         self._prefixes: Kept[tuple[tuple[int, ...], tuple[int, ...]], Prefix] = Kept(_KEPT_PROMPTS)
         self._prompt_texts: Kept[tuple[int, ...], list[str]] = Kept(_KEPT_PROMPTS)
@@ -150,7 +151,12 @@ class Engine:
             Refusal: no such run.
             RequestError: no such cluster.
         """
-        return self._prepared.get((run, cluster), lambda: self._prepare(self.run(run), cluster))
+        return finish(self.preparing(run, cluster))
+
+    def preparing(self, run: str, cluster: int) -> Turns[Prepared]:
+        """The same in turns; several that wait for one cluster make it together."""
+        found = self.run(run)
+        return self._prepared.get((run, cluster), lambda: self._prepare(found, cluster))
 
     def read(self, asked: PathRequest, *, room: int = 0) -> Prompt:
         """Read a request's prompt as harvested text is read, or through the model's chat template.
@@ -237,11 +243,14 @@ class Engine:
         return self._prefixes.get((tuple(token_ids), tuple(moved)), read)
 
     def read_texts(
-        self, texts: list[list[int]]
-    ) -> tuple[Float[np.ndarray, "text d_model"], Float[np.ndarray, "text vocab"]]:
-        """Activation and next-token probabilities at the last token of each text, unsteered."""
-        parts = list(_equal_lengths(texts))
-        read = [self._read_batch([texts[index] for index in part]) for part in parts]
+        self, texts: list[list[int]], tokens: Int64[np.ndarray, "token"]
+    ) -> Turns[tuple[Float[np.ndarray, "text d_model"], Float[np.ndarray, "text token"]]]:
+        """Activation and some tokens' next-token probabilities at the last token of each text, unsteered; a batch a
+        turn."""
+        parts, read = list(_equal_lengths(texts)), []
+        for part in parts:
+            read.append(self._read_batch([texts[index] for index in part], tokens))
+            yield
         back = np.argsort(np.concatenate(parts))
         return np.concatenate([states for states, _ in read])[back], np.concatenate([p for _, p in read])[back]
 
@@ -263,8 +272,32 @@ class Engine:
             HookNotFired: the edit did not happen.
         """
         rows = np.concatenate([np.zeros((1, len(prefix.residual))), *displacements])
-        logits = _finite(next_rows(self.subject.place, prefix, self._tensor(rows)).logits)
+        logits = _finite(next_rows(self.subject.place, prefix, self._tensor(rows)))
         return read_next(logits, tokens).split([1, *map(len, displacements)])
+
+    def log_probability(
+        self,
+        prefix: Prefix,
+        displacement: Float[np.ndarray, "row d_model"],
+        token_ids: Sequence[int],
+        *,
+        every_token: bool,
+        skip_special: bool = True,
+    ) -> Float[np.ndarray, "row"]:
+        """Log-probability that each displaced row goes on with a text: the sum over its tokens, which are steered as in
+        ``steps`` where a row writes them.
+
+        Raises:
+            Refusal: one is not finite.
+            HookNotFired: the edit did not happen.
+        """
+        device = self.subject.loaded.device
+        moved = [every_token and not (skip_special and token in self._special) for token in token_ids]
+        told = text_logprobs(
+            self.subject.place, prefix, self._tensor(displacement),
+            torch.tensor(token_ids, device=device), torch.tensor(moved, device=device),
+        )  # fmt: skip
+        return np.asarray(_finite(told).sum(dim=1, dtype=torch.float64).clamp(max=0.0).cpu().numpy())
 
     def feature_logits(self, feature: int) -> Float[np.ndarray, "vocab"]:
         """What a feature's direction adds to every token's logit by itself, less the mean; see ``direction_logits``.
@@ -318,7 +351,7 @@ class Engine:
         """Whether the model takes messages."""
         return "instruct" if self.subject.loaded.tokenizer.chat_template else "base"
 
-    def _prepare(self, run: Run, cluster: int) -> Prepared:
+    def _prepare(self, run: Run, cluster: int) -> Turns[Prepared]:
         count = len(run.manifest.clusters)
         if not 0 <= cluster < count:
             raise RequestError("cluster", str(cluster), f"0 to {count - 1}")
@@ -353,10 +386,10 @@ class Engine:
                 yield from (np.flatnonzero(row) for row in (sae.encode(part) > 0).cpu().numpy())
 
     def _read_batch(
-        self, texts: list[list[int]]
-    ) -> tuple[Float[np.ndarray, "text d_model"], Float[np.ndarray, "text vocab"]]:
+        self, texts: list[list[int]], tokens: Int64[np.ndarray, "token"]
+    ) -> tuple[Float[np.ndarray, "text d_model"], Float[np.ndarray, "text token"]]:
         residual, logits = read_last(self.subject.place, torch.tensor(texts, device=self.subject.loaded.device))
-        return residual.cpu().numpy(), _probabilities(logits)
+        return residual.cpu().numpy(), read_next(_finite(logits), tokens).asked
 
     def _tensor(self, rows: Float[np.ndarray, "row d_model"]) -> Tensor:
         return torch.tensor(rows, dtype=torch.float32, device=self.subject.loaded.device)
@@ -395,16 +428,9 @@ class EngineSteps:
             Refusal: the logits are not finite.
             HookNotFired: an edit was due and did not happen.
         """
-        logprobs = self._logprobs()
+        logprobs = torch.log_softmax(_finite(self._decoder.step()), dim=-1)
         chosen = choose_tokens(logprobs, temperature, draw)
         return chosen.cpu().numpy(), logprobs.gather(1, chosen[:, None])[:, 0].cpu().numpy()
-
-    def logprob(self, token_id: int) -> Float[np.ndarray, "row"]:
-        """Log-probability that each row goes on with a token; raises as ``choose``."""
-        return np.asarray(self._logprobs()[:, token_id].cpu().numpy())
-
-    def _logprobs(self) -> Float[Tensor, "row vocab"]:
-        return torch.log_softmax(_finite(self._decoder.step()), dim=-1)
 
     def feed(self, token_ids: Int64[np.ndarray, "row"]) -> None:
         """Give each row the token that it continues with."""
@@ -434,10 +460,6 @@ def _finite(logits: Tensor) -> Tensor:
     if not bool(torch.isfinite(logits).all()):
         raise overflow()
     return logits
-
-
-def _probabilities(logits: Tensor) -> Float[np.ndarray, "row vocab"]:
-    return np.asarray(torch.softmax(_finite(logits), dim=-1).cpu().numpy())
 
 
 def _equal_lengths(texts: list[list[int]]) -> Iterator[list[int]]:

@@ -14,10 +14,21 @@ class Kept(Generic[Key, Made]):
         self._most = most
         self._made: dict[Key, Made] = {}
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._made
+
+    def drop(self, key: Key) -> None:
+        """Let one go."""
+        self._made.pop(key, None)
+
     def get(self, key: Key, make: Callable[[], Made]) -> Made:
         """What the key stands for, made if it is not here."""
         made = self._made.pop(key) if key in self._made else make()
+        self.put(key, made)
+        return made
+
+    def put(self, key: Key, made: Made) -> None:
+        """Keep one that was made elsewhere."""
         self._made[key] = made
         if len(self._made) > self._most:
             self._made.pop(next(iter(self._made)))
-        return made

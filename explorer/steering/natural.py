@@ -10,6 +10,7 @@ from explorer.maths.behaviour import BehaviourManifold, fit_behaviour_manifold
 from explorer.maths.steering import Manifold, coordinates, nearest_on_curve, on_curve
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.readout import Readout, Tokenize, cluster_readout
+from explorer.steering.turns import Turns
 
 CONTEXTS_PER_VALUE = 40
 """Stored contexts that are read for each value."""
@@ -20,12 +21,12 @@ _LEAST_SPREAD = 1e-6
 
 @runtime_checkable
 class Reader(Protocol):
-    """Reads texts without steering."""
+    """Reads texts without steering, in turns."""
 
     def __call__(
-        self, texts: list[list[int]]
-    ) -> tuple[Float[np.ndarray, "text d_model"], Float[np.ndarray, "text vocab"]]:
-        """Activation and next-token probabilities at the last token of each text."""
+        self, texts: list[list[int]], tokens: Int64[np.ndarray, "token"]
+    ) -> Turns[tuple[Float[np.ndarray, "text d_model"], Float[np.ndarray, "text token"]]]:
+        """Activation and some tokens' next-token probabilities at the last token of each text."""
 
 
 @runtime_checkable
@@ -91,8 +92,8 @@ class Prepared:
 
 def prepare(
     summary: ClusterSummary, geometry: ClusterGeometry, tokenize: Tokenize, bos: int | None, read: Reader
-) -> Prepared:
-    """Run the unsteered model on a cluster's stored contexts, and learn where each value lies.
+) -> Turns[Prepared]:
+    """Run the unsteered model on a cluster's stored contexts, in turns, and learn where each value lies.
 
     Where values are next tokens, a context is for the value that the *model* finds likeliest there: the token that the
     text happened to go on with may be one of several that fit ("around Tuesday, perhaps Wednesday"), and grouping by it
@@ -110,9 +111,9 @@ def prepare(
     readout = cluster_readout(summary, geometry, tokenize)
     chosen = _chosen(geometry, len(summary.order))
     texts = [context_text(geometry.context_ids[sample], bos) for sample in chosen]
-    residual, p = read(texts)
+    residual, p = yield from read(texts, readout.tokens)
     nearest = nearest_on_curve(manifold, coordinates(manifold, residual))
-    behaviour = readout.probabilities(p)
+    behaviour = readout.behaviour(p)
     stored = geometry.value[chosen].astype(np.int64)
     answers = _answers(behaviour) if summary.value_offset else None
     value = stored if answers is None else answers

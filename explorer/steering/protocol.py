@@ -64,9 +64,10 @@ DEFAULT_ARMS: tuple[Arm, ...] = ("manifold", "linear", "chord")
 
 
 class Wire(BaseModel):
-    """Frozen data of the protocol; refuses keys that it does not know, and NaN."""
+    """Frozen data of the protocol; refuses keys that it does not know, and NaN. What stands under a field is its
+    description in the OpenAPI document."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class ReadoutValue(Wire):
@@ -101,7 +102,7 @@ class PathRequest(Wire):
     cluster: Count
     """Cluster number."""
     prompt: str = Field(min_length=1, max_length=20_000)
-    """Text whose last token is steered."""
+    """Text to go on with; ``where`` says which of its tokens are steered."""
     chat: tuple[ChatMessage, ...] | None = Field(default=None, max_length=64)
     """None: the prompt is plain text, as harvested text is. Else the messages before it, which may be none: the prompt
     is the user's next message, and all of them go through the model's own chat template up to where it answers."""

@@ -4,7 +4,9 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
-from typing import Protocol, runtime_checkable
+from functools import partial
+from importlib.metadata import version
+from typing import Protocol, TypeVar, runtime_checkable
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -25,14 +27,15 @@ from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.feature_protocol import FeatureReply, FeatureRequest
 from explorer.steering.guard import Failures, Guard, allowed_hosts, error_response
 from explorer.steering.metrics import MEDIA_TYPE, CountAnswers, Metrics
+from explorer.steering.openapi import openapi_document
 from explorer.steering.protocol import (
     VIEWER_HEADER,
     BehaviourReply,
     BehaviourRequest,
     DoneEvent,
-    ErrorBody,
     ErrorCode,
     ErrorEvent,
+    PathRequest,
     RowDoneEvent,
     StartEvent,
     SteerRequest,
@@ -43,10 +46,13 @@ from explorer.steering.protocol import (
 from explorer.steering.refusal import Refusal
 from explorer.steering.stream import ClientGone, EventStream, or_gone
 from explorer.steering.token_file import SHORTEST_TOKEN
+from explorer.steering.turns import Turns
 from explorer.steering.worker import Item, Job, Worker
 
 LOG = logging.getLogger("explorer.host")
 Event = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
+Path = TypeVar("Path", bound=PathRequest)
+Reply = TypeVar("Reply", bound=BaseModel)
 
 _LONGEST_VIEWER = 64
 _GONE = 499
@@ -65,11 +71,14 @@ class Answering(Protocol):
     def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         """Next-token behaviour along a path."""
 
-    def encode(self, request: EncodeRequest) -> EncodeReply:
-        """For each token of a text the clusters that fire there."""
+    def encoding(self, request: EncodeRequest) -> Turns[EncodeReply]:
+        """For each token of a text the clusters that fire there, in turns."""
 
-    def check(self, request: CheckRequest) -> CheckReply:
-        """The controls of a path, and the same move from other prompts."""
+    def preparing(self, request: PathRequest) -> Turns[None]:
+        """What the first question about a cluster waits for, in turns; done before any other of its requests."""
+
+    def checking(self, request: CheckRequest) -> Turns[CheckReply]:
+        """The controls of a path, and the same move from other prompts, in turns."""
 
     def sweep(self, request: SweepRequest) -> SweepReply:
         """Every strength at every position of a path."""
@@ -124,9 +133,10 @@ def create_app(
         thread.close()
 
     app = FastAPI(
-        title="Manifold Explorer: steering host", docs_url=None, redoc_url=None, lifespan=lifespan,
-        responses={status: {"model": ErrorBody} for status in (400, 401, 404, 409, 413, 422, 429, 500)},
+        title="Manifold Explorer: steering host", version=version("manifold-explorer"), docs_url=None, redoc_url=None,
+        lifespan=lifespan,
     )  # fmt: skip
+    app.openapi = partial(openapi_document, app)  # type: ignore[method-assign]
     app.state.worker = thread
     counted = metrics or Metrics()
     _add_handlers(app)
@@ -150,37 +160,37 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
     @app.post("/v1/behaviour", response_model=BehaviourReply)
     async def behaviour(request: BehaviourRequest, http: Request) -> Response:
         """Next-token behaviour at every waypoint, every arm, from one batch."""
-        return await _once(worker, lambda: answers.behaviour(request), http)
+        return await _once(worker, _ready(answers, request, answers.behaviour), http)
 
     @app.post("/v1/encode", response_model=EncodeReply)
     async def encode(request: EncodeRequest, http: Request) -> Response:
         """Which clusters fire on each token of a text, and where on their curves it lies."""
-        return await _once(worker, lambda: answers.encode(request), http)
+        return await _once(worker, answers.encoding(request), http)
 
     @app.post("/v1/check", response_model=CheckReply)
     async def check(request: CheckRequest, http: Request) -> Response:
         """The controls of a path, and the same move from other prompts."""
-        return await _once(worker, lambda: answers.check(request), http)
+        return await _once(worker, answers.checking(request), http)
 
     @app.post("/v1/sweep", response_model=SweepReply)
     async def sweep(request: SweepRequest, http: Request) -> Response:
         """Every strength at every position of a path, from one batch."""
-        return await _once(worker, lambda: answers.sweep(request), http)
+        return await _once(worker, _ready(answers, request, answers.sweep), http)
 
     @app.post("/v1/phrases", response_model=PhrasesReply)
     async def phrases(request: PhrasesRequest, http: Request) -> Response:
         """How likely some phrases are after the prompt, unsteered and along a path."""
-        return await _once(worker, lambda: answers.phrases(request), http)
+        return await _once(worker, _ready(answers, request, answers.phrases), http)
 
     @app.post("/v1/feature", response_model=FeatureReply)
     async def feature(request: FeatureRequest, http: Request) -> Response:
         """Which next tokens a feature's direction speaks for and against, by itself."""
-        return await _once(worker, lambda: answers.feature(request), http)
+        return await _once(worker, _at_once(answers, request), http)
 
-    @app.post("/v1/steer", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
+    @app.post("/v1/steer", response_class=Response)
     async def steer(request: SteerRequest, http: Request) -> Response:
         """Text of every arm as server-sent events: start, token, row_done, and done or error."""
-        job = worker.submit(lambda: metrics.written(answers.generate(request)), _client(http))
+        job: Job[Event] = worker.submit(lambda: _written(answers, metrics, request), _client(http))
         return EventStream(*await _first(job, http))
 
     @app.get("/metrics", response_class=PlainTextResponse)
@@ -190,9 +200,28 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
         return Response(text, media_type=MEDIA_TYPE)
 
 
-async def _once(worker: Worker, answer: Callable[[], BaseModel], http: Request) -> Response:
+def _ready(answers: Answering, request: Path, answer: Callable[[Path], Reply]) -> Turns[Reply]:
+    yield from answers.preparing(request)
+    return answer(request)
+
+
+def _at_once(answers: Answering, request: FeatureRequest) -> Turns[FeatureReply]:
+    yield from ()
+    return answers.feature(request)
+
+
+def _written(answers: Answering, metrics: Metrics, request: SteerRequest) -> Iterator[Event | None]:
+    yield from answers.preparing(request)
+    yield from metrics.written(answers.generate(request))
+
+
+def _told(turns: Turns[Reply]) -> Iterator[Reply | None]:
+    yield (yield from turns)
+
+
+async def _once(worker: Worker, turns: Turns[Reply], http: Request) -> Response:
     """One reply from the model's thread, as JSON."""
-    reply, _ = await _first(worker.submit(lambda: iter([answer()]), _client(http)), http)
+    reply, _ = await _first(worker.submit(lambda: _told(turns), _client(http)), http)
     return Response(reply.model_dump_json(), media_type="application/json")
 
 

@@ -6,7 +6,7 @@ from explorer.config import SteeringLimits
 from explorer.errors import HostMismatch, RequestError, RunError, SubjectError
 from explorer.lm.fingerprint import subject_fingerprint
 from explorer.lm.load import DType, LoadedModel, load_model
-from explorer.lm.rows import batch_difference, open_place
+from explorer.lm.opening import batch_difference, open_place
 from explorer.lm.sae import Sae, load_sae
 from explorer.records import SubjectInfo
 from explorer.runs.run import Run, open_run

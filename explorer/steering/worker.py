@@ -1,10 +1,10 @@
 """Runs requests on the one thread that holds the model, a few at a time and in turn.
 
 A job is an iterator. The thread takes one item of each running job in turn, so long texts and short questions share
-the model fairly, and nothing runs beside the model. At most ``running`` jobs run and ``queued`` wait; a further one is
-refused at once. Whoever waits longest for a turn and runs least goes first, whatever the others have asked for; where
-every place is taken, a client that holds fewer of them gets the newest waiting one of the client that holds most. A job
-whose reader is slow waits for it; one whose reader has gone is closed.
+the model fairly, and nothing runs beside the model; None is a turn that has nothing to tell yet. At most ``running``
+jobs run and ``queued`` wait; a further one is refused at once. Whoever waits longest for a turn and runs least goes
+first, whatever the others have asked for; where every place is taken, a client that holds fewer of them gets the newest
+waiting one of the client that holds most. A job whose reader is slow waits for it; one whose reader has gone is closed.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ class Job(Generic[Item]):
     """One request on the worker, seen from the event loop."""
 
     def __init__(
-        self, worker: "Worker", make: Callable[[], Iterator[Item]], client: str, loop: asyncio.AbstractEventLoop
+        self, worker: "Worker", make: Callable[[], Iterator[Item | None]], client: str, loop: asyncio.AbstractEventLoop
     ) -> None:
         self._worker = worker
         self.client = client
         self._loop = loop
         self._arrived: asyncio.Queue[Item | BaseException | None] = asyncio.Queue()
         self.make = make
-        self.iterator: Iterator[Item] | None = None
+        self.iterator: Iterator[Item | None] | None = None
         self.unread = 0
         self.cancelled = False
 
@@ -116,11 +116,11 @@ class Worker:
         with self.changed:
             return len(self.queue)
 
-    def submit(self, make: Callable[[], Iterator[Item]], client: str = "") -> Job[Item]:
+    def submit(self, make: Callable[[], Iterator[Item | None]], client: str = "") -> Job[Item]:
         """Take a job; ``make`` and its iterator run on the model's thread.
 
         Args:
-            make: makes the job's items.
+            make: makes the job's items, None for a turn without one.
             client: who asks; the places and turns are shared fairly between clients.
 
         Raises:
@@ -226,6 +226,8 @@ class Worker:
             job.deliver(error)
             self._on_fault(error)
             return False
+        if item is None:
+            return True
         with self.changed:
             job.unread += 1
         job.deliver(item)

@@ -33,7 +33,9 @@ from explorer.steering.protocol import (
     BehaviourRequest,
     DoneEvent,
     Effect,
+    Kind,
     Meter,
+    PathRequest,
     Place,
     PromptToken,
     Reach,
@@ -66,8 +68,9 @@ class FakeHost:
         self.asked = 0
         self.streams = 0
         self.cut_after: int | None = None
-        self.values: list[tuple[str, tuple[str, ...]]] = []
-        """Readout classes of the last behaviour that was asked for with some."""
+        self.kind: Kind = "base"
+        self.latest: BehaviourRequest | None = None
+        """The last behaviour that was asked for."""
 
     async def subject(self) -> SubjectReply:
         self._check()
@@ -83,6 +86,7 @@ class FakeHost:
             d_model=manifest.model.d_model,
             device="cpu",
             dtype="float32",
+            kind=self.kind,
             arms=("manifold", "linear", "chord"),
             limits=SteeringLimits(),
             runs=(ServedRun(id=self.run.id, clusters=len(manifest.clusters)),),
@@ -93,7 +97,7 @@ class FakeHost:
         if request.fingerprint != self._fingerprint():
             raise HostMismatch(f"the host holds {self._fingerprint()}, the run needs {request.fingerprint}")
         self.asked += 1
-        self.values = [(value.name, value.spellings) for value in request.values or ()]
+        self.latest = request
         return self._reply(request)
 
     async def check(self, request: CheckRequest) -> CheckReply:
@@ -189,7 +193,7 @@ class FakeHost:
             own_coordinate=OWN,
             coordinate=place,
             off_manifold=dict.fromkeys(rows, 1.0),
-            prompt_tokens=_tokens(request.prompt),
+            prompt_tokens=_tokens(request),
         )
         said: dict[Row, str] = dict.fromkeys(rows, "")
         for index in range(min(request.max_tokens, 8)):
@@ -279,7 +283,7 @@ class FakeHost:
             baseline_top=TopToken(text=names[int(np.argmax(baseline[:-1]))], probability=float(baseline.max())),
             arms=arms,
             effect=effect,
-            prompt_tokens=_tokens(request.prompt),
+            prompt_tokens=_tokens(request),
             meter=Meter(
                 strengths=(-4.0, -2.0, 0.0, 2.0, 4.0),
                 positions=(0.0, 1.0),
@@ -350,6 +354,14 @@ def _answers(along: np.ndarray, coordinates: np.ndarray, closed: bool) -> np.nda
     return with_other / with_other.sum(axis=1, keepdims=True)
 
 
-def _tokens(prompt: str) -> tuple[PromptToken, ...]:
-    words = prompt.split()
-    return tuple(PromptToken(text=word, steered=word is words[-1]) for word in words)
+def _tokens(request: PathRequest) -> tuple[PromptToken, ...]:
+    """The prompt word by word; a message stands between the marks of a template, which are left alone."""
+    words = [f" {word}" for word in request.prompt.split()]
+    everywhere = request.where == "all_prompt"
+    told = [PromptToken(text=word, steered=everywhere or word is words[-1]) for word in words]
+    if request.chat is None:
+        return tuple(told)
+    before, over, answer = (
+        PromptToken(text=mark, steered=False, special=True) for mark in ("<user>", "<over>", "<me>")
+    )
+    return (before, *told, over, answer)

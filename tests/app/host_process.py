@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import uvicorn
 
 from explorer.runs.run import open_run
-from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
-from explorer.steering.protocol import BehaviourReply, BehaviourRequest, SteerRequest, SubjectReply
+from explorer.steering.protocol import BehaviourReply, BehaviourRequest, PathRequest, SteerRequest, SubjectReply
 from explorer.steering.refusal import Refusal
 from explorer.steering.server import create_app
 from explorer.steering.stream import Event
+from explorer.steering.turns import Turns
 from tests.app.fake_host import FakeHost
 
 PAUSE = 0.25
@@ -33,25 +33,19 @@ class Blocking:
     def subject(self) -> SubjectReply:
         return self._subject
 
+    def preparing(self, request: PathRequest) -> Turns[None]:
+        yield from ()
+        if request.fingerprint != self._held:
+            message = f"this host holds {self._held}, the request is for {request.fingerprint}"
+            raise Refusal(409, "fingerprint_mismatch", message)
+
     def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
-        self._check(request.fingerprint)
         return self._loop.run_until_complete(self._fake.behaviour(request))
 
-    def encode(self, request: EncodeRequest) -> EncodeReply:
-        self._check(request.fingerprint)
-        return self._loop.run_until_complete(self._fake.encode(request))
-
     def generate(self, request: SteerRequest) -> Iterator[Event]:
-        self._check(request.fingerprint)
         events = self._fake.steer(request)
         while (event := self._loop.run_until_complete(anext(events, None))) is not None:
             yield event  # type: ignore[misc]
-
-    def _check(self, fingerprint: str) -> None:
-        if fingerprint != self._held:
-            raise Refusal(
-                409, "fingerprint_mismatch", f"this host holds {self._held}, the request is for {fingerprint}"
-            )
 
 
 def main(run: str, port: str, token: str, fingerprint: str) -> None:

@@ -16,7 +16,7 @@ from explorer.app.readout_text import MOST_SPELLINGS, proposed_readout, read_rea
 from explorer.app.state import MAX_TEXT
 from explorer.errors import RequestError
 from explorer.runs.run import Run
-from explorer.steering.checks_protocol import CheckReply, CheckRequest, PhrasesRequest, SweepRequest
+from explorer.steering.checks_protocol import CheckReply, CheckRequest, PhrasesRequest, Spread, SweepRequest
 from explorer.steering.protocol import BehaviourReply, BehaviourRequest
 from tests.app.fake_host import FakeHost
 from tests.app.steering_data import checks
@@ -100,6 +100,23 @@ def test_the_chord_to_the_next_value_is_said_to_be_as_good(run: Run) -> None:
     across, adjacent = check_view(check(run)).tables
     assert across.rows[0] == ("Along the curve", "0.05 ± 0.01", "0.90 ± 0.02", "100 %")
     assert "as good as the curve, or better: E 0.02 on the chord, 0.03 on the curve" in adjacent.words
+
+
+@pytest.mark.parametrize(
+    ("chord", "sd", "words"),
+    [
+        (0.04, 0.02, "To the next value chord and curve differ by no more than the prompts do: E 0.04"),
+        (0.40, 0.02, "Even to the next value the curve has less energy than the straight chord: E 0.40"),
+        (0.04, None, "Even to the next value the curve has less energy than the straight chord: E 0.04"),
+    ],
+)
+def test_a_chord_that_is_worse_is_not_said_to_be_as_good(run: Run, chord: float, sd: float | None, words: str) -> None:
+    reply = check(run)
+    assert reply.adjacent is not None
+    energies = {"manifold": 0.03, "linear": 0.5, "chord": chord}
+    arms = tuple(arm.model_copy(update={"e_bc": Spread(mean=energies[arm.arm], sd=sd)}) for arm in reply.adjacent.arms)
+    adjacent = reply.adjacent.model_copy(update={"arms": arms})
+    assert check_view(reply.model_copy(update={"adjacent": adjacent})).tables[1].words.startswith(words)
 
 
 def test_a_step_that_is_the_whole_move_is_told_once(run: Run) -> None:

@@ -26,7 +26,7 @@ from explorer.app.figures.colors import GREY, position_colors, value_colors
 from explorer.app.figures.strips import strips_view
 from explorer.app.state import View
 from explorer.runs.run import Run
-from explorer.steering.protocol import BehaviourReply, BehaviourRequest
+from explorer.steering.protocol import BehaviourReply, BehaviourRequest, Reach
 from tests.app.fake_host import FakeHost
 
 RING, YEARS = 0, 1
@@ -89,6 +89,15 @@ def test_notes_never_give_an_energy_without_its_reach(bands: BandsView) -> None:
     for arm in bands.arms:
         assert "visits" in arm.note
         assert "E 0." in arm.note
+
+
+def test_to_the_next_value_the_end_tells_how_far_an_arm_came(run: Run) -> None:
+    told = reply(run, start="Monday", end="Tuesday")
+    near = Reach(target=" Tuesday", p_target=0.03, visited=None)
+    arms = (told.arms[0].model_copy(update={"reach": near}), told.arms[1].model_copy(update={"reach": None}))
+    view = bands_view(told.model_copy(update={"arms": arms}), "x")
+    assert view.arms[0].note == "3 % Tuesday at the end · E 0.05"
+    assert view.arms[1].note == "", "no energy without its reach"
 
 
 def test_a_cluster_that_moves_nothing_says_so(run: Run) -> None:

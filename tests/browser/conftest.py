@@ -131,7 +131,7 @@ def watch() -> Watch:
 
 @pytest.fixture
 def page(context: BrowserContext, watch: Watch, app: App) -> Page:
-    app.host.alive, app.host.cut_after, app.host.pause = True, None, 0.0
+    app.host.alive, app.host.cut_after, app.host.pause, app.host.kind = True, None, 0.0, "base"
     return watched(context, watch)
 
 

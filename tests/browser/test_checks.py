@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from explorer.steering.protocol import ReadoutValue
 from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, watched
 from tests.browser.test_story import open_cluster, steer, wait
 
@@ -50,7 +51,9 @@ def test_the_meter_the_realised_places_and_the_readout(page: Page, app: App, wat
     page.click("#readout-run")
     wait(page, "() => document.querySelector('#bands').className === ''")
     assert app.host.asked == asked + 1
-    assert app.host.values == [("weekend", ("Saturday", " Saturday", "Sunday", " Sunday"))]
+    latest = app.host.latest
+    assert latest is not None
+    assert latest.values == (ReadoutValue(name="weekend", spellings=("Saturday", " Saturday", "Sunday", " Sunday")),)
     page.click("#readout-own")
     expect(field).to_have_value(own)
     wait(page, "() => !location.search.includes('values=')")

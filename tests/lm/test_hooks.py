@@ -6,7 +6,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError, SubjectError
-from explorer.lm.hooks import capture, check_place, edit
+from explorer.lm.hooks import capture, check_place, edit, module_at
 from explorer.lm.load import blocks
 from tests.lm.tiny import TINY, tiny_model
 
@@ -122,6 +122,13 @@ def test_nothing_recorded_is_an_error(model: PreTrainedModel) -> None:
 def test_a_block_without_a_module_for_its_mlp_is_refused() -> None:
     with pytest.raises(SubjectError, match=r"OPTDecoderLayer.*0 modules for mlp_out"):
         check_place(tiny_model("opt"), 0, "mlp_out")
+
+
+def test_a_mixture_of_experts_is_the_blocks_mlp() -> None:
+    """Every class of such a family has "Moe" in its name."""
+    model = tiny_model("qwen3_moe")
+    assert type(module_at(model, 1, "mlp_out")).__name__ == "Qwen3MoeSparseMoeBlock"
+    assert type(module_at(model, 1, "attn_out")).__name__ == "Qwen3MoeAttention"
 
 
 def test_a_module_that_adds_the_residual_itself_is_refused() -> None:

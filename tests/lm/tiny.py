@@ -7,12 +7,15 @@ from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
     GPT2Config,
+    GPTJConfig,
     GPTNeoXConfig,
     LlamaConfig,
     MistralConfig,
     OPTConfig,
+    PretrainedConfig,
     PreTrainedModel,
     Qwen2Config,
+    Qwen3MoeConfig,
 )
 
 _LLAMA = {
@@ -27,6 +30,10 @@ TINY = {
     "gpt2": GPT2Config(
         vocab_size=32, n_embd=16, n_layer=3, n_head=2, n_positions=64, bos_token_id=1, eos_token_id=2
     ),
+    "gptj": GPTJConfig(
+        vocab_size=32, n_embd=16, n_layer=3, n_head=2, n_positions=64, rotary_dim=4, bos_token_id=1, eos_token_id=2
+    ),
+    "qwen3_moe": Qwen3MoeConfig(**_LLAMA, head_dim=8, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=8),
     "gpt_neox": GPTNeoXConfig(
         vocab_size=32, hidden_size=16, intermediate_size=24, num_hidden_layers=3, num_attention_heads=2,
         max_position_embeddings=64, bos_token_id=1, eos_token_id=2,
@@ -43,7 +50,12 @@ REFUSED = {
 
 def tiny_model(name: str, device: str = "cpu") -> PreTrainedModel:
     """A random three-block model of d_model 16, the same at every call."""
+    return model_of(deepcopy((TINY | REFUSED)[name]), device)
+
+
+def model_of(config: PretrainedConfig, device: str = "cpu") -> PreTrainedModel:
+    """A random model, the same at every call."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = AutoModelForCausalLM.from_config(deepcopy((TINY | REFUSED)[name]))
+        model = AutoModelForCausalLM.from_config(config)
     return model.to(device).eval().requires_grad_(False)

@@ -31,6 +31,7 @@ from explorer.steering.protocol import (
     BehaviourReply,
     BehaviourRequest,
     DoneEvent,
+    PathRequest,
     PromptToken,
     RowDoneEvent,
     ServedRun,
@@ -42,6 +43,7 @@ from explorer.steering.protocol import (
 )
 from explorer.steering.refusal import overflow
 from explorer.steering.stream import Event
+from explorer.steering.turns import Turns
 
 TOKEN = "an-example-token-of-32-characters"
 FINGERPRINT = "sha256:" + "0" * 64
@@ -51,12 +53,15 @@ WAIT = 30.0
 
 @dataclass
 class FakeAnswers:
-    """Prompts steer it: "wait" blocks until `gate` opens, "overflow", "deaf" and "broken" fail after a token."""
+    """Prompts steer it: "wait" blocks until `gate` opens, "slow" takes turns until then,
+    "overflow", "deaf" and "broken" fail after a token."""
 
     limits: SteeringLimits = field(default_factory=SteeringLimits)
     gate: threading.Event = field(default_factory=threading.Event)
     touched: int = 0
     """How often the model was asked for anything."""
+    turns: int = 0
+    """Turns that were taken before an answer."""
     stopped: int = 0
     """Streams that were closed before their end."""
 
@@ -85,7 +90,8 @@ class FakeAnswers:
             prompt_tokens=(PromptToken(text=request.prompt, steered=True),),
         )  # fmt: skip
 
-    def encode(self, request: EncodeRequest) -> EncodeReply:
+    def encoding(self, request: EncodeRequest) -> Turns[EncodeReply]:
+        yield
         self.touched += 1
         self._fail(request.text)
         if request.text == "wait":
@@ -97,7 +103,14 @@ class FakeAnswers:
             clusters=(FiredCluster(cluster=0, core=2, needed=1, tokens=1),),
         )  # fmt: skip
 
-    def check(self, request: CheckRequest) -> CheckReply:
+    def preparing(self, request: PathRequest) -> Turns[None]:
+        """A prompt of "slow" takes turns for as long as `gate` is closed."""
+        while request.prompt == "slow" and not self.gate.is_set():
+            self.turns += 1
+            yield
+
+    def checking(self, request: CheckRequest) -> Turns[CheckReply]:
+        yield from self.preparing(request)
         asked = request.model_dump(exclude={"prompts"}) | {"arms": ("manifold", "flipped")}
         return CheckReply(controls=self.behaviour(BehaviourRequest.model_validate(asked)), across=None, adjacent=None)
 

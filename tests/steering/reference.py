@@ -14,6 +14,18 @@ def on(place: Place, displacement: np.ndarray) -> torch.Tensor:
     return torch.tensor(displacement, dtype=torch.float32, device=place.model.device)
 
 
+def slow_text_logprob(
+    place: Place, prompt: list[int], displacement: np.ndarray, text: Sequence[int], moved: Sequence[int]
+) -> float:
+    """Log-probability of a text after a prompt, a whole forward for each token; ``moved`` are positions of both."""
+    total, ids = 0.0, list(prompt)
+    for token in text:
+        logits = slow_logits(place, ids, displacement, [position for position in moved if position < len(ids)])
+        total += float(torch.log_softmax(logits, dim=-1)[token])
+        ids.append(token)
+    return total
+
+
 def slow_logits(place: Place, ids: list[int], displacement: np.ndarray, moved: list[int]) -> torch.Tensor:
     """Logits at the last position on the processor, with the displacement added at the positions ``moved``."""
     move = on(place, displacement)

@@ -2,12 +2,13 @@
 
 import math
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from explorer.errors import RequestError
+from explorer.lm.load import blocks
 from explorer.maths.steering import coordinates, nearest_on_curve
 from explorer.steering.answers import Answers
 from explorer.steering.checks import read_phrases, sweep
@@ -16,9 +17,13 @@ from explorer.steering.engine import Engine
 from explorer.steering.planning import plan
 from explorer.steering.protocol import BehaviourReply, DoneEvent, TokenEvent
 from explorer.steering.refusal import Refusal
+from explorer.steering.subject import open_engine
+from explorer.steering.turns import finish
 from tests.steering.conftest import behaviour_request, steer_request
-from tests.steering.reference import slow_logits
+from tests.steering.reference import slow_text_logprob
+from tests.steering.tiny import TURNS
 
+PROMPT = "the parcel was sent on Monday"
 PATH = {"cluster", "end", "fingerprint", "prompt", "run", "seed", "start"}
 
 
@@ -165,8 +170,11 @@ def test_a_sweep_that_cannot_be_done_names_its_field(engine: Engine, changes: di
 PHRASES = ("it rained on Friday", "the parcel arrived")
 
 
-def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Answers, engine: Engine) -> None:
-    request = PhrasesRequest.model_validate(asked(engine, phrases=PHRASES, waypoints=3, arms=("manifold", "chord")))
+@pytest.mark.parametrize("where", ["last_prompt", "all_prompt", "generated"])
+def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Answers, engine: Engine, where: str) -> None:
+    request = PhrasesRequest.model_validate(
+        asked(engine, phrases=PHRASES, waypoints=3, arms=("manifold", "chord"), where=where)
+    )
     reply = answers.phrases(request)
     place, prompt = engine.subject.place, engine.tokenize("the parcel was sent on Monday")
     t = np.linspace(0, 1, 3)
@@ -174,21 +182,55 @@ def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Answers, en
     still = np.zeros(len(planned.prompt.prefix.residual))
     for found in reply.phrases:
         ids = engine.tokenize(found.text)
+        moved = [index for index, token in enumerate(planned.prompt.tokens) if token.steered]
+        moved += range(len(prompt), len(prompt) + len(ids)) if where == "generated" else []
         assert found.tokens == len(ids)
-        assert found.baseline == pytest.approx(slow_phrase(place, prompt, still, ids), abs=1e-3)
+        assert found.baseline == pytest.approx(slow_text_logprob(place, prompt, still, ids, moved), abs=1e-3)
         for told, move in zip(found.arms, planned.arms, strict=True):
-            slow = [slow_phrase(place, prompt, one, ids) for one in move.displacement]
+            slow = [slow_text_logprob(place, prompt, one, ids, moved) for one in move.displacement]
             assert told.logprob == pytest.approx(slow, abs=1e-3)
             assert told.logprob[0] == found.baseline, "the prompt's own place is the unsteered row"
             assert told.logprob[-1] != found.baseline
 
 
-def slow_phrase(place: object, prompt: list[int], displacement: np.ndarray, phrase: list[int]) -> float:
-    total = 0.0
-    for number, token in enumerate(phrase):
-        logits = slow_logits(place, [*prompt, *phrase[:number]], displacement, [len(prompt) - 1])
-        total += float(torch.log_softmax(logits, dim=-1)[token])
-    return total
+@pytest.mark.parametrize("where", ["last_prompt", "generated"])
+def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Answers, engine: Engine, where: str) -> None:
+    """All its tokens at once; one row more reads them below the edit. One that is a single token needs no such row."""
+    request = PhrasesRequest.model_validate(asked(engine, phrases=(*PHRASES, "it"), waypoints=4, where=where))
+    answers.phrases(request)
+    seen: dict[int, list[tuple[int, ...]]] = {0: [], len(blocks(engine.subject.place.model)) - 1: []}
+    model = engine.subject.place.model
+    handles = [
+        blocks(model)[layer].register_forward_pre_hook(
+            lambda _, args, kwargs, layer=layer: seen[layer].append(
+                tuple((args[0] if args else kwargs["hidden_states"]).shape[:2])
+            ),
+            with_kwargs=True,
+        )
+        for layer in seen
+    ]
+    told = answers.phrases(request)
+    for handle in handles:
+        handle.remove()
+    counts = [phrase.tokens for phrase in told.phrases]
+    rows = 1 + 3 * (4 - 1)  # the baseline, and every waypoint of three arms but its own place
+    lowest, highest = seen.values()
+    assert counts == [4, 3, 1]
+    assert highest == [(rows, count) for count in counts]
+    assert [shape for shape in lowest if shape[0] == 1] == [(1, count) for count in counts if count > 1]
+
+
+def test_marks_in_a_phrase_are_steered_only_where_it_is_asked(chat_run: Path, device: str) -> None:
+    """The template's marks in a phrase are left alone unless `skip_special` is false, as in written text."""
+    engine = open_engine(chat_run, device=device)
+    place, rng = engine.subject.place, np.random.default_rng(0)
+    prompt, text = engine.tokenize(PROMPT), engine.tokenize(" ".join(["it", TURNS[3], TURNS[1], "rained"]))
+    moves = rng.normal(0, 2, (2, engine.subject.loaded.d_model))
+    last = len(prompt) - 1
+    for skip, moved in ((True, [last, last + 1]), (False, [last, last + 1, last + 2, last + 3])):
+        found = engine.log_probability(engine.read_ids(prompt), moves, text, every_token=True, skip_special=skip)
+        slow = [slow_text_logprob(place, prompt, move, text, moved) for move in moves]
+        assert found == pytest.approx(slow, abs=1e-3)
 
 
 def test_a_phrase_of_unknown_words_says_what_the_model_reads(answers: Answers, engine: Engine) -> None:
@@ -233,7 +275,7 @@ def test_text_is_read_back_by_the_unsteered_model(answers: Answers, engine: Engi
         states = np.concatenate([engine.read_states([prompt + ids[: n + 1]]) for n in range(len(ids))])
         nearest = nearest_on_curve(manifold, coordinates(manifold, states))
         assert [token.coordinate for token in written.tokens] == pytest.approx(nearest.coordinate, abs=1e-3)
-        p = [engine.read_texts([prompt + ids[:n]])[1][0, token] for n, token in enumerate(ids)]
+        p = [finish(engine.read_texts([prompt + ids[:n]], np.array([token])))[1][0, 0] for n, token in enumerate(ids)]
         assert written.perplexity == pytest.approx(math.exp(-np.mean(np.log(p))), rel=1e-3)
     unsteered = [event.logprob for event in events if isinstance(event, TokenEvent) and event.row == "baseline"]
     assert done.written["baseline"].perplexity == pytest.approx(math.exp(-np.mean(unsteered)), rel=1e-3)

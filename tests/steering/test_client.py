@@ -6,6 +6,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from explorer.config import SteeringLimits
 from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, HostUnreachable
 from explorer.steering.checks_protocol import CheckRequest, PhrasesRequest, SweepRequest
 from explorer.steering.client import AsyncSteeringClient, SteeringClient
@@ -13,7 +14,7 @@ from explorer.steering.encode_protocol import EncodeRequest
 from explorer.steering.feature_protocol import FeatureRequest
 from explorer.steering.protocol import BehaviourRequest, DoneEvent, SteerRequest, TokenEvent, event_to_sse
 from explorer.steering.server import create_app
-from tests.steering.fake import FINGERPRINT, TOKEN, FakeAnswers, asked, asked_of_text, served
+from tests.steering.fake import FINGERPRINT, TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
 
 TOKEN_EVENT = TokenEvent(row="baseline", index=0, text="ü", token_id=1, logprob=-0.5)
 DONE = DoneEvent(hook_fired={}, finish={}, tokens=1)
@@ -105,6 +106,27 @@ def test_every_refusal_has_its_error(status: int, body: str, error: type[HostErr
         with says(status, body) as there, pytest.raises(error, match=words) as caught:
             ask(there)
         assert "\n" not in str(caught.value)
+
+
+def test_a_busy_host_tells_when_to_try_again() -> None:
+    fake = FakeAnswers(limits=SteeringLimits(running=1, queued=0))
+    app = create_app(fake, token=TOKEN)
+    with (
+        served(app) as url,
+        SteeringClient(url, TOKEN, timeout=WAIT) as first,
+        SteeringClient(url, TOKEN, timeout=WAIT) as second,
+    ):
+        writing = first.steer(STEER.model_copy(update={"max_tokens": 4096}))
+        next(writing)
+        for ask in (lambda: second.behaviour(BEHAVIOUR), lambda: next(second.steer(STEER))):
+            with pytest.raises(HostRefused, match="1 requests run") as busy:
+                ask()
+            assert busy.value.retry_after is not None
+            assert 1 <= busy.value.retry_after <= 4
+        writing.close()
+        with pytest.raises(HostRefused) as wrong, SteeringClient(url, "x" * 16, timeout=WAIT) as stranger:
+            stranger.subject()
+        assert wrong.value.retry_after is None
 
 
 def test_another_version_of_the_protocol_is_told_in_words() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from explorer.config import SteeringLimits
 from explorer.steering.answers import Answers
 from explorer.steering.client import SteeringClient
 from explorer.steering.protocol import ErrorBody, StartEvent, TokenEvent
@@ -34,7 +35,7 @@ def cluster(steerable_run: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     command = [sys.executable, "-m", "explorer.cli", "host", str(steerable_run), "--token-file", str(token_file)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
     with subprocess.Popen(
-        [*command, "--port", str(port), "--ray", "--replicas", "2", "--json"],
+        [*command, "--port", str(port), "--ray", "--replicas", "2", "--limit", "queued=3", "--json"],
         stdout=subprocess.PIPE, text=True, env=environment,
     ) as process:  # fmt: skip
         watchdog = threading.Timer(START_SECONDS, process.kill)
@@ -51,7 +52,7 @@ def test_replicas_answer_as_the_engine_does(cluster: tuple[str, str], answers: A
     url, token = cluster
     with SteeringClient(url, token, timeout=START_SECONDS) as client:
         for _ in range(6):
-            assert client.subject() == answers.subject()
+            assert client.subject() == answers.subject().model_copy(update={"limits": SteeringLimits(queued=3)})
             request = behaviour_request(answers.engine)
             assert client.behaviour(request) == answers.behaviour(request)
         request = steer_request(answers.engine)

@@ -21,6 +21,7 @@ from explorer.steering.engine import Engine
 from explorer.steering.moves import own_place
 from explorer.steering.natural import prepare
 from explorer.steering.refusal import Refusal
+from explorer.steering.turns import finish
 from tests.planted import planted_world
 from tests.steering.conftest import behaviour_request
 from tests.steering.test_engine import nothing_is_left
@@ -161,7 +162,7 @@ def test_a_cluster_without_values_refuses_a_readout_in_words(answers: Answers, r
         value_residual=np.zeros((0, run.manifest.model.d_model), np.float32),
     )  # fmt: skip
     engine = answers.engine
-    prepared = prepare(summary, geometry, engine.tokenize, engine.bos, engine.read_texts)
+    prepared = finish(prepare(summary, geometry, engine.tokenize, engine.bos, engine.read_texts))
     assert prepared.readout.names == ()
     assert prepared.natural is None
 

@@ -12,13 +12,15 @@ from explorer.errors import HookNotFired, RequestError
 from explorer.lm import rows as rows_module
 from explorer.lm.hooks import Edit
 from explorer.lm.load import blocks, load_model
-from explorer.lm.rows import Decoder, Place, Prefix, next_rows, open_place, read_prefix
+from explorer.lm.opening import open_place
+from explorer.lm.rows import Decoder, Place, Prefix, Shared, next_rows, read_last, read_prefix
 from explorer.steering import engine as engine_module
 from explorer.steering.answers import Answers
 from explorer.steering.engine import Engine, EngineSteps
 from explorer.steering.protocol import ARMS, DoneEvent, RowDoneEvent, StartEvent, TokenEvent
 from explorer.steering.refusal import Refusal
 from explorer.steering.subject import open_engine
+from explorer.steering.turns import finish
 from explorer.steering.writing import write
 from tests.lm.tiny import TINY, tiny_model
 from tests.steering.conftest import behaviour_request, steer_request
@@ -71,8 +73,9 @@ def test_the_prompts_own_place_is_the_unsteered_row_for_every_arm(answers: Answe
 def test_the_unsteered_row_is_what_the_model_says_alone(answers: Answers, engine: Engine) -> None:
     reply = answers.behaviour(behaviour_request(engine))
     ids = engine.tokenize("the parcel was sent on Monday")
-    _, p = engine.read_texts([ids])
-    alone = engine.prepared("planted", 0).readout.probabilities(p)[0]
+    readout = engine.prepared("planted", 0).readout
+    _, p = finish(engine.read_texts([ids], readout.tokens))
+    alone = readout.behaviour(p)[0]
     assert np.abs(alone - np.array(reply.baseline)).max() < 1e-6
 
 
@@ -99,13 +102,39 @@ def test_a_prompt_is_read_once_and_steering_leaves_what_was_read_as_it_was(
     assert len(read) == 6, "a prompt that nobody asked about for a while is read again"
 
 
+def test_a_cluster_is_made_ready_a_batch_a_turn_and_once_for_all_who_wait(
+    steerable_run: Path, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def counted(place: Place, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        read.append(len(ids))
+        return read_last(place, ids)
+
+    monkeypatch.setattr(engine_module, "read_last", counted)
+    fresh = Answers(open_engine(steerable_run))
+    request = behaviour_request(fresh.engine)
+    first, second = fresh.preparing(request), fresh.preparing(request)
+    for turn in range(1, 3):
+        next(first if turn % 2 else second)
+        assert len(read) == turn
+    first.close()
+    assert finish(second) is None
+    batches = len(read)
+    assert batches > 2
+    assert sum(read) == len(fresh.engine.prepared("planted", 0).contexts.text)
+    assert fresh.behaviour(request) == answers.behaviour(request)
+    assert finish(fresh.preparing(request)) is None
+    assert len(read) == batches
+
+
 def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:
     """Largest difference of the logits, on CPU in float32: kernels may add in another order."""
     place = engine.subject.place
     prefix = engine.read_ids(engine.tokenize("the parcel was sent on Monday"))
     moves = on(place, np.random.default_rng(0).normal(0, 2, (40, len(prefix.residual))))
-    together = next_rows(place, prefix, moves).logits
-    alone = torch.stack([next_rows(place, prefix, move[None]).logits[0] for move in moves])
+    together = next_rows(place, prefix, moves)
+    alone = torch.stack([next_rows(place, prefix, move[None])[0] for move in moves])
     assert (together - alone).abs().max() < 1e-4
     assert torch.equal(together.argmax(dim=1), alone.argmax(dim=1))
 
@@ -113,7 +142,7 @@ def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:
 def test_rows_are_what_a_whole_forward_says(engine: Engine) -> None:
     place, ids = engine.subject.place, engine.tokenize("it rained on Friday and")
     moves = np.random.default_rng(1).normal(0, 2, (5, 32))
-    fast = next_rows(place, engine.read_ids(ids), on(place, moves)).logits.cpu()
+    fast = next_rows(place, engine.read_ids(ids), on(place, moves)).cpu()
     for move, logits in zip(moves, fast, strict=True):
         assert torch.allclose(slow_logits(place, ids, move, [len(ids) - 1]), logits, atol=1e-4)
 
@@ -125,14 +154,14 @@ def test_other_architectures_agree_with_a_whole_forward(name: str, hook: str, de
     ids = [3, 9, 4, 17]
     moves = np.random.default_rng(2).normal(0, 1, (3, 16))
     prefix = read_prefix(place, torch.tensor([ids], device=device))
-    for move, logits in zip(moves, next_rows(place, prefix, on(place, moves)).logits.cpu(), strict=True):
+    for move, logits in zip(moves, next_rows(place, prefix, on(place, moves)).cpu(), strict=True):
         assert torch.allclose(slow_logits(place, ids, move, [3]), logits, atol=1e-4)
 
 
 def test_a_prompt_of_one_token_has_no_prefix_and_is_steered_all_the_same(engine: Engine) -> None:
     place, ids = engine.subject.place, engine.tokenize("Monday")
     move = np.random.default_rng(1).normal(0, 2, 32)
-    fast = next_rows(place, engine.read_ids(ids), on(place, move[None])).logits[0].cpu()
+    fast = next_rows(place, engine.read_ids(ids), on(place, move[None]))[0].cpu()
     assert torch.allclose(slow_logits(place, ids, move, [0]), fast, atol=1e-4)
 
 
@@ -210,6 +239,8 @@ def test_without_a_hook_there_is_no_answer(answers: Answers, engine: Engine, mon
     monkeypatch.setattr(rows_module, "edit", deaf)
     with pytest.raises(HookNotFired):
         answers.behaviour(behaviour_request(engine))
+    with pytest.raises(HookNotFired):
+        engine.log_probability(engine.read_ids([1, 2, 3]), np.ones((1, 32)), [4, 5], every_token=False)
     said = []
     with pytest.raises(HookNotFired):
         said.extend(answers.generate(steer_request(engine)))
@@ -225,6 +256,9 @@ def test_an_overflow_is_told_and_the_next_answer_is_as_before(answers: Answers, 
     assert refusal.value.body.code == "numeric_overflow"
     with pytest.raises(Refusal, match="not finite"):
         engine.steps(prefix, huge * 10, every_token=True, tokens=1).choose(0.0, 0.0)
+    for every_token in (False, True):
+        with pytest.raises(Refusal, match="not finite"):
+            engine.log_probability(prefix, huge * 10, [1, 2], every_token=every_token)
     assert nothing_is_left(engine)
     assert answers.behaviour(behaviour_request(engine)) == before
 
@@ -300,8 +334,9 @@ def test_the_unsteered_text_of_a_model_that_others_made_is_its_authors(shared_da
 
 def test_a_place_whose_lower_blocks_cannot_be_shared_still_answers(engine: Engine) -> None:
     place = engine.subject.place
-    apart = Place(place.model, place.layer, place.hook, shares_lower_blocks=False)
-    assert place.shares_lower_blocks
+    apart = Place(place.model, place.layer, place.hook)
+    assert place.shared == (Shared("resid_post", 0),)
     prefix = read_prefix(apart, torch.tensor([engine.tokenize("it rained on Friday")], device=place.model.device))
     moves = on(place, np.random.default_rng(0).normal(0, 2, (6, 32)))
-    assert torch.allclose(next_rows(apart, prefix, moves).logits, next_rows(place, prefix, moves).logits, atol=1e-4)
+    same = read_prefix(place, prefix.token_ids)
+    assert torch.allclose(next_rows(apart, prefix, moves), next_rows(place, same, moves), atol=1e-4)

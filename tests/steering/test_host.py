@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from explorer.errors import HostError
+from explorer.config import SteeringLimits
+from explorer.errors import HostError, RequestError
 from explorer.steering.answers import Answers
 from explorer.steering.client import SteeringClient
 from explorer.steering.engine import is_poisoned
 from explorer.steering.host import POISONED
+from explorer.steering.limits import read_limits
 from explorer.steering.protocol import TokenEvent
 from tests.steering.conftest import behaviour_request, steer_request
 
@@ -33,7 +35,14 @@ def test_a_host_serves_its_run_and_answers_as_the_engine_does(
 ) -> None:
     token_file = tmp_path / "token"
     with subprocess.Popen(
-        [*host_command(steerable_run, token_file, 0), "--json"],
+        [
+            *host_command(steerable_run, token_file, 0),
+            "--limit",
+            "max_prompt_tokens=64",
+            "--limit",
+            "queued=3",
+            "--json",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -46,7 +55,8 @@ def test_a_host_serves_its_run_and_answers_as_the_engine_does(
             url = json.loads(process.stdout.readline())["url"]
             assert url.startswith("http://127.0.0.1:")
             with SteeringClient(url, token_file.read_text().strip(), timeout=START_SECONDS) as client:
-                assert client.subject() == answers.subject()
+                limits = SteeringLimits(max_prompt_tokens=64, queued=3)
+                assert client.subject() == answers.subject().model_copy(update={"limits": limits})
                 request = behaviour_request(answers.engine)
                 assert client.behaviour(request).values == answers.behaviour(request).values
                 request = steer_request(answers.engine)
@@ -117,6 +127,24 @@ def test_a_lost_device_ends_the_process_with_a_status_of_its_own(
 )
 def test_which_errors_lose_a_device(error: Exception, poisoned: bool) -> None:
     assert is_poisoned(error) == poisoned
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (["max_prompts=1"], "'max_prompts=1'.*max_prompt_tokens, max_new_tokens"),
+        (["running"], "'running'.*NAME=VALUE"),
+        (["running=1", "running=2"], "'running=2'.*each name once"),
+        (["running=0"], "--limit running: found '0', wanted .*greater than or equal to 1"),
+        (["max_strength=inf"], "--limit max_strength: found 'inf', wanted .*less than or equal to 100"),
+        (["queued=many"], "--limit queued: found 'many', wanted .*integer"),
+    ],
+)
+def test_a_limit_that_cannot_be_is_named(told: list[str], words: str) -> None:
+    with pytest.raises(RequestError, match=words):
+        read_limits(told)
+    assert read_limits(["max_strength=2.5", "queued=0"]) == SteeringLimits(max_strength=2.5, queued=0)
+    assert read_limits([]) == SteeringLimits()
 
 
 def test_a_taken_port_is_told_in_one_line(steerable_run: Path, tmp_path: Path) -> None:

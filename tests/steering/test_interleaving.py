@@ -11,11 +11,14 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from explorer.errors import RequestError
 from explorer.steering.answers import Answers
+from explorer.steering.checks_protocol import CheckRequest, PhrasesRequest, SweepRequest
+from explorer.steering.encode_protocol import EncodeRequest
 from explorer.steering.protocol import ARMS, TokenEvent
 from explorer.steering.refusal import Refusal
 from tests.steering.conftest import behaviour_request, steer_request
 from tests.steering.test_engine import nothing_is_left
 
+PATH = {"run", "fingerprint", "cluster", "prompt", "end", "where"}
 PROMPTS = ("the parcel was sent on Monday", "it rained", "arrived around Friday and")
 
 
@@ -53,11 +56,26 @@ class Interleaving(RuleBasedStateMachine):
         engine = self.answers.engine
         prefix = engine.read(steer_request(engine, where=where)).prefix
         with pytest.raises(Refusal, match="not finite"):
-            engine.steps(prefix, np.full((2, len(prefix.residual)), 1e39), every_token=True, tokens=1).logprob(0)
+            engine.steps(prefix, np.full((2, len(prefix.residual)), 1e39), every_token=True, tokens=1).choose(0.0, 0.0)
 
     @rule(strength=st.sampled_from([-4.0, 0.5, 4.0]))
     def drag(self, strength: float) -> None:
         self.answers.behaviour(behaviour_request(self.answers.engine, strength=strength, arms=ARMS))
+
+    @rule(where=st.sampled_from(["last_prompt", "all_prompt", "generated"]), prompt=st.sampled_from(PROMPTS))
+    def put_to_the_test(self, where: str, prompt: str) -> None:
+        """Phrases, a sweep and a text's clusters, beside the open streams."""
+        path = steer_request(self.answers.engine, prompt=prompt, where=where).model_dump(include=PATH)
+        self.answers.phrases(PhrasesRequest.model_validate(path | {"phrases": ("it rained on",), "waypoints": 3}))
+        self.answers.sweep(SweepRequest.model_validate(path | {"strengths": (-1.0, 2.0), "positions": (0.5, 1.0)}))
+        self.answers.encode(EncodeRequest(run="planted", fingerprint=path["fingerprint"], text=prompt))
+
+    @rule()
+    def leave_a_check_in_the_middle(self) -> None:
+        path = steer_request(self.answers.engine).model_dump(include=PATH)
+        check = self.answers.checking(CheckRequest.model_validate(path | {"waypoints": 3, "prompts": 4}))
+        next(check)
+        check.close()
 
     @rule()
     def fail(self) -> None:

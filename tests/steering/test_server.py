@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from explorer.steering.guard import MAX_BODY, MAX_FAILURES, OPEN_PATHS
 from explorer.steering.protocol import VIEWER_HEADER, ErrorBody, event_from_json
 from explorer.steering.server import create_app
 from explorer.steering.worker import Worker
+from tests import host_api
 from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
 
 ROUTES = {("GET", "/healthz"), ("GET", "/v1/subject"), ("POST", "/v1/behaviour"), ("POST", "/v1/steer"),
@@ -259,6 +261,27 @@ def test_four_run_sixteen_wait_and_the_next_is_told_to_come_back_at_once(host: H
     host.until(0, 0)
 
 
+@pytest.mark.parametrize("path", ["/v1/behaviour", "/v1/steer", "/v1/check", "/v1/sweep", "/v1/phrases"])
+def test_a_cluster_that_takes_long_to_make_ready_holds_nobody_up(host: Host, path: str) -> None:
+    """Others are answered meanwhile, and who leaves in the middle frees the place."""
+    more = MORE.get(path.removeprefix("/v1/"), {})
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(host.http.post, path, json=asked("slow") | more)
+        with host.worker.changed:
+            assert host.worker.changed.wait_for(lambda: len(host.worker.active) == 1, WAIT)
+        assert host.http.post("/v1/behaviour", json=asked()).status_code == 200
+        assert [event.type for event in stream(host, asked(max_tokens=1))] == ["start", "token", "row_done", "done"]
+        assert not slow.done()
+        host.fake.gate.set()
+        assert slow.result(WAIT).status_code == 200
+    host.fake.gate.clear()
+    taken = host.fake.turns
+    with pytest.raises(httpx.ReadTimeout):
+        host.http.post(path, json=asked("slow") | more, timeout=0.2)
+    host.until(0, 0)
+    assert host.fake.turns > taken > 0
+
+
 def test_two_hundred_random_disconnects_leave_nothing_behind(host: Host) -> None:
     """Before, within and after the request, while it waits, while the model is held and while it writes."""
     rng = np.random.default_rng(0)
@@ -342,7 +365,51 @@ def test_the_model_is_asked_from_one_thread_only() -> None:
     assert len(seen) == 1
 
 
-def test_the_openapi_document_names_the_error_shape(host: Host) -> None:
+def test_the_openapi_document_tells_every_route_field_and_error(host: Host) -> None:
     document = host.http.get("/openapi.json").json()
-    assert "ErrorBody" in document["components"]["schemas"]
-    assert set(document["paths"]) == {path for _, path in ROUTES} - {"/openapi.json"}
+    schemas, paths = document["components"]["schemas"], document["paths"]
+    assert set(paths) == {path for _, path in ROUTES} - {"/openapi.json"}
+    silent = [
+        (name, field)
+        for name, schema in schemas.items()
+        for field, told in schema.get("properties", {}).items()
+        if not told.get("description") and field != "type"
+    ]
+    assert silent == [], "every field says what it means"
+    assert document["security"] == [{"token": []}]
+    assert document["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
+    assert [path for path, methods in paths.items() for told in methods.values() if told.get("security") == []] == [
+        *OPEN_PATHS
+    ]
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert named == set(schemas), "nothing is named that is not there, and nothing is there that nobody names"
+    assert {"StartEvent", "TokenEvent", "RowDoneEvent", "DoneEvent", "ErrorEvent"} <= named
+    assert list(paths["/v1/steer"]["post"]["responses"]["200"]["content"]) == ["text/event-stream"]
+
+
+def test_the_page_of_the_api_is_what_the_host_says() -> None:
+    assert host_api.PAGE.read_text() == host_api.page(), "docs/host-api.md is stale: run `python -m tests.host_api`"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "ask", "status"),
+    [
+        ("get", "/healthz", {"headers": {"host": "evil.example"}}, 400),
+        ("get", "/v1/subject", {"headers": {"authorization": "Bearer wrong"}}, 401),
+        ("get", "/metrics", {"headers": {"host": "evil.example"}}, 400),
+        ("post", "/v1/steer", {"content": b"{", "headers": {"content-type": "application/json"}}, 400),
+        ("post", "/v1/encode", {"content": b" " * (MAX_BODY + 1)}, 413),
+        ("post", "/v1/sweep", {"json": {}}, 422),
+        ("post", "/v1/phrases", {"json": asked("overflow") | {"phrases": ["one"]}}, 422),
+        ("post", "/v1/behaviour", {"json": asked("deaf")}, 500),
+    ],
+)
+def test_what_is_refused_is_refused_as_the_document_says(
+    host: Host, method: str, path: str, ask: dict[str, object], status: int
+) -> None:
+    response = host.http.request(method, path, **ask)  # type: ignore[arg-type]
+    assert response.status_code == status
+    document = host.http.get("/openapi.json").json()
+    told = document["paths"][path][method]["responses"][str(status)]["content"]
+    assert told == {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
+    assert set(response.json()) == set(document["components"]["schemas"]["ErrorBody"]["properties"])

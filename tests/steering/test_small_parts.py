@@ -2,7 +2,6 @@
 
 import dataclasses
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,12 @@ from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.engine import Engine
 from explorer.steering.guard import allowed_hosts, nesting
 from explorer.steering.kept import Kept
-from explorer.steering.natural import CONTEXTS_PER_VALUE, context_text, mean_place, prepare
+from explorer.steering.natural import CONTEXTS_PER_VALUE, Reader, context_text, mean_place, prepare
 from explorer.steering.protocol import BehaviourRequest, ReadoutValue, TokenEvent, event_from_json, event_to_sse
 from explorer.steering.readout import Readout, custom_readout
 from explorer.steering.text import TextStream
 from explorer.steering.token_file import read_token
+from explorer.steering.turns import MadeInTurns, Turns, finish
 from tests.steering.fake import asked
 
 WORDS = {"a": [1], " a": [2], "b": [3], " b": [3], "c d": [4, 5], " c d": [6, 5], "c e": [4, 7], " c e": [6, 7]}
@@ -131,15 +131,19 @@ def due(engine: Engine) -> tuple[ClusterSummary, ClusterGeometry]:
     return dataclasses.replace(summary, value_offset=1), dataclasses.replace(geometry, context_ids=context_ids)
 
 
-def always(token: int, residual: np.ndarray) -> Callable[[list[list[int]]], tuple[np.ndarray, np.ndarray]]:
+def always(token: int, residual: np.ndarray) -> Reader:
     """A model that always says one token, from one state."""
-    p = np.eye(32)[token]
-    return lambda texts: (np.tile(residual, (len(texts), 1)), np.tile(p, (len(texts), 1)))
+
+    def read(texts: list[list[int]], tokens: np.ndarray) -> Turns[tuple[np.ndarray, np.ndarray]]:
+        yield
+        return np.tile(residual, (len(texts), 1)), np.tile(np.eye(32)[token][tokens], (len(texts), 1))
+
+    return read
 
 
 def test_a_context_is_for_the_value_that_the_model_finds_likeliest(engine: Engine) -> None:
     summary, geometry = due(engine)
-    prepared = prepare(summary, geometry, engine.tokenize, None, always(6, geometry.value_residual[2]))
+    prepared = finish(prepare(summary, geometry, engine.tokenize, None, always(6, geometry.value_residual[2])))
     assert len(prepared.contexts.of(6)) == len(prepared.contexts.text) == 7 * CONTEXTS_PER_VALUE
     assert prepared.natural is None
     assert prepared.place[:6] == pytest.approx(geometry.value_coordinate[:6])
@@ -149,7 +153,7 @@ def test_a_context_is_for_the_value_that_the_model_finds_likeliest(engine: Engin
 
 def test_where_the_model_answers_with_no_value_the_stored_ones_hold(engine: Engine) -> None:
     summary, geometry = due(engine)
-    prepared = prepare(summary, geometry, engine.tokenize, None, always(30, geometry.value_residual[2]))
+    prepared = finish(prepare(summary, geometry, engine.tokenize, None, always(30, geometry.value_residual[2])))
     assert [len(prepared.contexts.of(value)) for value in range(7)] == [CONTEXTS_PER_VALUE] * 7
     assert prepared.place == pytest.approx(geometry.value_coordinate)
 
@@ -165,6 +169,44 @@ def test_a_cut_context_begins_as_every_text_does() -> None:
     assert context_text(cut, 1) == [1, *range(5, 30)]
     assert context_text(whole, 1) == list(range(25, 30))
     assert context_text(cut, None) == list(range(5, 30))
+
+
+def making(key: str, parts: list[str], count: int = 3) -> Turns[str]:
+    for _ in range(count):
+        parts.append(key)
+        yield
+    return key.upper()
+
+
+def test_what_is_made_in_turns_is_made_once_for_all_who_ask_meanwhile() -> None:
+    parts: list[str] = []
+    made: MadeInTurns[str, str] = MadeInTurns(2, 2)
+    first, second = (made.get("a", lambda: making("a", parts)) for _ in range(2))
+    next(first)
+    next(second)
+    first.close()
+    assert parts == ["a", "a"], "the second goes on where the first stood, and the first may leave"
+    assert finish(second) == "A"
+    assert finish(made.get("a", lambda: making("a", parts))) == "A"
+    assert parts == ["a"] * 3
+
+
+def test_what_fails_or_is_left_too_long_is_begun_anew() -> None:
+    parts: list[str] = []
+    made: MadeInTurns[str, str] = MadeInTurns(9, 2)
+
+    def failing() -> Turns[str]:
+        yield from making("f", parts, 1)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        finish(made.get("f", failing))
+    assert finish(made.get("f", lambda: making("f", parts))) == "F"
+    assert parts == ["f"] * 4
+    for key in "abc":
+        next(made.get(key, lambda key=key: making(key, parts)))
+    assert finish(made.get("a", lambda: making("a", parts))) == "A"
+    assert parts[4:] == ["a", "b", "c", "a", "a", "a"]
 
 
 def test_what_nobody_asked_for_the_longest_is_let_go() -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from explorer.config import SteeringLimits
 from explorer.errors import RequestError
-from explorer.lm.load import LoadedModel, load_model
-from explorer.lm.rows import Decoder, batch_difference, next_rows, open_place, read_prefix
+from explorer.lm.load import LoadedModel, blocks, load_model
+from explorer.lm.opening import BELOW, batch_difference, open_place
+from explorer.lm.rows import Decoder, next_rows, read_prefix, text_logprobs
 from explorer.lm.sae import load_sae
 from explorer.records import SubjectInfo
 from explorer.steering.answers import Answers
@@ -28,7 +30,7 @@ from tests.lm.tiny import TINY, tiny_model
 from tests.lm.tiny_tokenizers import word_tokenizer
 from tests.planted import MODEL, SAE
 from tests.steering.conftest import behaviour_request, steer_request
-from tests.steering.reference import on, slow_logits, slow_text
+from tests.steering.reference import on, slow_logits, slow_text, slow_text_logprob
 from tests.steering.tiny import TURNS, add_chat
 
 PROMPT = "the parcel was sent on Monday"
@@ -53,7 +55,7 @@ def test_several_tokens_are_moved_as_a_whole_forward_moves_them(
     moves = np.random.default_rng(2).normal(0, 1, (3, 16))
     prefix = read_prefix(place, torch.tensor([ids], device=device), moved)
     positions = [position % len(ids) for position in moved]
-    for move, logits in zip(moves, next_rows(place, prefix, on(place, moves)).logits.cpu(), strict=True):
+    for move, logits in zip(moves, next_rows(place, prefix, on(place, moves)).cpu(), strict=True):
         assert torch.allclose(slow_logits(place, ids, move, positions), logits, atol=1e-4)
 
 
@@ -83,6 +85,47 @@ def test_text_moves_what_is_asked_and_counts_it(
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize(("moved", "further"), [((-1,), ()), ((1, 2), (0, 2)), ((0, 1, 2, 3), (0, 1, 2))])
+def test_a_known_text_is_as_likely_as_where_it_is_written(
+    name: str, hook: str, moved: tuple[int, ...], further: tuple[int, ...], device: str
+) -> None:
+    """One forward pass over all tokens of the text, some of them moved too, beside one for each token."""
+    place, ids, text = open_place(tiny_model(name, device), 1, hook), [3, 9, 4, 17], [5, 5, 20, 7]  # type: ignore[arg-type]
+    moves = np.vstack([np.zeros((1, 16)), np.random.default_rng(3).normal(0, 2, (3, 16)), np.zeros((1, 16))])
+    prefix = read_prefix(place, torch.tensor([ids], device=device), moved)
+    at = torch.tensor([index in further for index in range(len(text))], device=device)
+    found = text_logprobs(place, prefix, on(place, moves), torch.tensor(text, device=device), at).sum(dim=1).tolist()
+    positions = [*(position % len(ids) for position in moved), *(len(ids) + index for index in further)]
+    assert found == pytest.approx([slow_text_logprob(place, ids, move, text, positions) for move in moves], abs=1e-3)
+    assert found[0] == found[-1] != found[1], "rows that are not moved are one row"
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("hook", HOOKS)
+def test_rows_share_all_that_lies_below_the_edit(name: str, dtype: torch.dtype, hook: str, device: str) -> None:
+    """Neither a block below nor a part of the edited block that comes before what is edited is run for a row."""
+    model = tiny_model(name, device).to(dtype)
+    place = open_place(model, 1, hook)  # type: ignore[arg-type]
+    assert tuple(one.hook for one in place.shared) == BELOW[hook]  # type: ignore[index]
+    prefix = read_prefix(place, torch.tensor([[3, 9, 4, 17]], device=device))
+    moves = on(place, np.random.default_rng(0).normal(0, 1, (6, 16)))
+    said = next_rows(place, prefix, moves)
+    run: list[nn.Module] = []
+    weights = [module for module in blocks(model).modules() if next(module.parameters(recurse=False), None) is not None]
+    handles = [module.register_forward_hook(lambda module, *_: run.append(module)) for module in weights]
+    assert torch.equal(next_rows(place, prefix, moves), said)
+    for handle in handles:
+        handle.remove()
+    below = {part for one in place.shared for module in place.below(one.hook) for part in module.modules()}
+    assert below.isdisjoint(run)
+    assert len(set(run)) == len(run), "one forward pass"
+    above = set(blocks(model)[2].modules()).intersection(weights)
+    assert above <= set(run)
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("moved", [(0, 1, 2, 3), (-1,)])
 def test_a_row_that_is_not_moved_is_the_unsteered_row_to_the_bit(
@@ -92,7 +135,7 @@ def test_a_row_that_is_not_moved_is_the_unsteered_row_to_the_bit(
     prefix = read_prefix(place, torch.tensor([[3, 9, 4, 17]], device=device), moved)
     moves = on(place, np.random.default_rng(0).normal(0, 4, (9, 16)))
     moves[[0, 3, 8]] = 0
-    logits = next_rows(place, prefix, moves).logits
+    logits = next_rows(place, prefix, moves)
     assert torch.equal(logits[0], logits[3])
     assert torch.equal(logits[0], logits[8])
     assert len(torch.unique(logits, dim=0)) == 7
@@ -102,9 +145,9 @@ def test_long_tails_run_in_parts_and_say_the_same(monkeypatch: pytest.MonkeyPatc
     place = open_place(tiny_model("llama"), 1, "resid_post")
     prefix = read_prefix(place, torch.tensor([[3, 9, 4, 17]]), range(4))
     moves = torch.randn((7, 16), generator=torch.Generator().manual_seed(0))
-    whole = next_rows(place, prefix, moves).logits
+    whole = next_rows(place, prefix, moves)
     monkeypatch.setattr("explorer.lm.rows._MOST_TOKENS", 8)
-    assert torch.allclose(next_rows(place, prefix, moves).logits, whole, atol=1e-5)
+    assert torch.allclose(next_rows(place, prefix, moves), whole, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(TINY))

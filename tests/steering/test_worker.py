@@ -56,6 +56,31 @@ def test_running_jobs_take_turns() -> None:
     assert sorted(order) == list("aaabbbccc")
 
 
+def test_a_turn_without_an_item_lets_others_go_and_tells_nothing() -> None:
+    """A job of many such turns is neither held up by its reader nor holds another up, and can be left in the middle."""
+    taken = Counter[str]()
+
+    def long() -> Iterator[str | None]:
+        while True:
+            taken["long"] += 1
+            yield None
+
+    async def run() -> None:
+        async with working(buffered=1) as worker:
+            endless = worker.submit(long)
+            while not taken["long"]:
+                await asyncio.sleep(0)
+            short = worker.submit(lambda: iter([None, "told", None]))
+            assert [item async for item in short.items()] == ["told"]
+            before = taken["long"]
+            while taken["long"] < before + 100:
+                await asyncio.sleep(0)
+            worker.cancel(endless)
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+
+
 def test_a_job_that_begins_is_told_of() -> None:
     gate = threading.Event()
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from explorer.app.figures.colors import value_colors
 from explorer.app.figures.realised import MeterView, RealisedView, meter_view, progress, realised_view, signed_length
 from explorer.app.words import number, percent
-from explorer.steering.protocol import ArmBehaviour, BehaviourReply, TopToken
+from explorer.steering.protocol import ArmBehaviour, BehaviourReply, Reach, TopToken
 
 WIDTH = 1000
 """Width of the drawing's own units; the browser stretches it."""
@@ -261,13 +261,17 @@ def _answer(row: tuple[float, ...], top: TopToken, values: tuple[str, ...], colo
 def _note(arm: ArmBehaviour) -> str:
     if all(row[-1] > OTHER_WORDS for row in arm.probabilities):
         return "says none of these values"
-    parts = []
-    if arm.reach is not None and arm.reach.visited is not None:
-        visits = arm.reach.visited
-        parts.append("visits every value" if visits >= 1 else f"visits {percent(visits)} of the values")
-    if arm.e_bc is not None:
+    parts = [] if arm.reach is None else [_reached(arm.reach)]
+    if parts and arm.e_bc is not None:
         parts.append(f"E {arm.e_bc:.2f}")
     return " · ".join(parts)
+
+
+def _reached(reach: Reach) -> str:
+    """How far an arm came; where no value lies between, by the end alone."""
+    if reach.visited is None:
+        return f"{percent(reach.p_target)} {reach.target.strip()} at the end"
+    return "visits every value" if reach.visited >= 1 else f"visits {percent(reach.visited)} of the values"
 
 
 def _place_name(reply: BehaviourReply, coordinate: float) -> str:

@@ -200,12 +200,14 @@ def _spread_table(told: AcrossPrompts, *, adjacent: bool) -> SpreadTable:
 
 
 def _adjacent_words(told: AcrossPrompts) -> str:
-    energy: dict[Arm, float] = {arm.arm: arm.e_bc.mean for arm in told.arms}
+    energy: dict[Arm, Spread] = {arm.arm: arm.e_bc for arm in told.arms}
     curve, chord = energy["manifold"], energy["chord"]
-    rest = f"E {chord:.2f} on the chord, {curve:.2f} on the curve."
-    if chord <= curve:
+    rest = f"E {chord.mean:.2f} on the chord, {curve.mean:.2f} on the curve."
+    if chord.mean <= curve.mean:
         return f"To the next value the straight chord is as good as the curve, or better: {rest}"
-    return f"To the next value curve and chord are close neighbours: {rest}"
+    if chord.mean - curve.mean <= max(curve.sd or 0.0, chord.sd or 0.0):
+        return f"To the next value chord and curve differ by no more than the prompts do: {rest}"
+    return f"Even to the next value the curve has less energy than the straight chord: {rest}"
 
 
 def _spread(told: Spread) -> str:
