@@ -3,7 +3,7 @@
   "use strict";
   const mx = (window.mx = window.mx || {});
   /* As plotly draws them: a mark of size 1 is a glyph 1.7 pixels wide, a line of width 1 half a pixel. */
-  const RADIUS = 0.85, WIDTH = 0.5, DASH = [8, 6];
+  const RADIUS = 0.85, WIDTH = 0.5, DASH = [3, 4];
 
   const one = (value, i) => (Array.isArray(value) ? value[i] : value);
 
