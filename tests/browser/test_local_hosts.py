@@ -46,7 +46,7 @@ def url(tmp_path: Path, gate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 def opened(context: BrowserContext, watch: Watch, address: str) -> Page:
     page = watched(context, watch)
     page.goto(address)
-    page.wait_for_selector("#cloud canvas")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
     return page
 
 
