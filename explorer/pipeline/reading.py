@@ -24,8 +24,8 @@ FEWEST_STORED = 40
 FEWEST_VALUES = 3
 """Position is read off tokens: a curve along which fewer of them have a place of their own is not one of position."""
 IN_ORDER = 0.7
-"""Share of the variance of its values' distances that their lag along a curve of position explains; less will do where
-as many values at random places in as many directions never reach it."""
+"""Share of the variance of its values' distances that their lag along a curve of position explains, at least. Where the
+values' own order drew the curve, less will do if as many at random places in as many directions never reach it."""
 READINGS = 2
 """Ways in which the position of tokens is read; each has its share of the chance to claim a shape by mistake."""
 
@@ -250,7 +250,7 @@ class ClusterReader:
             settings=self.settings.geometry,
         )
         told = replace(told, ids=np.where(np.isin(told.ids, order.tokens), told.ids, -1).astype(np.int32))
-        if shape is None or not _in_order(points, self.values_on(told, shape), shape):
+        if shape is None or not _in_order(points, self.values_on(told, shape), shape, their_own=True):
             return None
         return Reading(**vars(told), shape=shape)
 
@@ -276,13 +276,18 @@ class ClusterReader:
         return name_values(named, told.offset, shape.coordinate, self.tokens.vocabulary, closed=closed)
 
 
-def _in_order(points: Float32[np.ndarray, "known direction"], values: Values, shape: Shape) -> bool:
-    """Whether a curve orders its values: those that follow each other on it are those that lie near."""
+def _in_order(
+    points: Float32[np.ndarray, "known direction"], values: Values, shape: Shape, *, their_own: bool = False
+) -> bool:
+    """Whether a curve orders its values: those that follow each other on it are those that lie near.
+
+    ``their_own``: an order that was found beyond chance drew the curve, and no search through the cloud.
+    """
     if len(values.names) < FEWEST_VALUES:
         return False
     centres = np.array([points[values.index == value].mean(axis=0) for value in range(len(values.names))])
     explained = explained_by_lag(centres, shape.curve, closed=shape.kind == "closed curve")
-    return explained >= IN_ORDER or beyond_chance(explained, *centres.shape)
+    return explained >= IN_ORDER or (their_own and beyond_chance(explained, *centres.shape))
 
 
 def of_one_thing(readings: Sequence[Reading]) -> list[int]:
