@@ -4,9 +4,10 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 
 import pytest
 import uvicorn
@@ -53,7 +54,7 @@ class Watch:
     """What a page did that it should not."""
 
     problems: list[str] = field(default_factory=list)
-    """Errors of the console and of scripts."""
+    """Errors of the console and of scripts, and what the page's policy kept from running or loading."""
     requests: list[str] = field(default_factory=list)
     """Addresses that were asked."""
 
@@ -135,8 +136,19 @@ def page(context: BrowserContext, watch: Watch, app: App) -> Page:
     return watched(context, watch)
 
 
+STOPPED = """addEventListener("securitypolicyviolation",
+  (e) => stopped([e.effectiveDirective, e.blockedURI, e.sample].filter(Boolean).join(" ")))"""
+"""Tells what the policy stops. The browser's console does not: code that is compiled from text fails in silence."""
+
+
+def tell_stopped(where: Page | BrowserContext, tell: Callable[[str], None]) -> None:
+    """Have a page, or all of a context, tell what its policy stops; before it is opened."""
+    where.expose_binding("stopped", lambda _source, what: tell(what))
+    where.add_init_script(STOPPED)
+
+
 def watched(context: BrowserContext, watch: Watch) -> Page:
-    """A page whose errors and requests are written down."""
+    """A page whose errors, stopped scripts and requests are written down."""
 
     def console(message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -149,7 +161,19 @@ def watched(context: BrowserContext, watch: Watch) -> Page:
     page.on("console", console)
     page.on("pageerror", lambda error: watch.problems.append(str(error)))
     page.on("request", request)
+    tell_stopped(page, lambda what: watch.problems.append(f"stopped by the policy: {what}"))
     return page
+
+
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""What a page does on an event is done and drawn after it."""
+
+
+def until(page: Page, told: Callable[[], bool]) -> None:
+    """Let the page go on, frame by frame, until the test has been told something."""
+    end = monotonic() + PATIENCE_MS / 1000
+    while not told() and monotonic() < end:
+        page.evaluate(TWO_FRAMES)
 
 
 def keep(page: Page, name: str) -> None:

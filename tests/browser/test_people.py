@@ -11,7 +11,7 @@ from explorer.maths.values import in_its_own_direction
 from explorer.runs.run import open_run
 from tests.app.conftest import write_steerable_run
 from tests.app.fake_host import FakeHost
-from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, serve_in_thread
+from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, App, Watch, keep, serve_in_thread, until
 
 pytestmark = pytest.mark.browser
 
@@ -45,11 +45,39 @@ def noted(page: Page) -> None:
     page.click("text=Add this view")
 
 
+def in_planes(page: Page) -> None:
+    page.wait_for_selector("#cloud[data-drawn=scene]")
+    page.click("#axes [data-axes=all]")
+    page.wait_for_selector(".plane .plane-dot")
+
+
+def tried(page: Page) -> None:
+    page.wait_for_selector("#map[data-drawn]")
+    page.fill("#try-text", "on Monday")
+    page.press("#try-text", "Enter")
+    page.locator("#try-tokens button", has_text="Monday").click()
+    page.wait_for_selector("#try-detail li")
+
+
+def shared(page: Page) -> None:
+    steered(page)
+    page.wait_for_selector("#generate:not([disabled])")
+    page.click("#generate")
+    page.wait_for_selector("#streams .end:not(:empty)")
+    page.click("#share-result:not([disabled])")
+    page.goto(str(page.locator("#toast a").get_attribute("href")))
+    page.wait_for_selector("#cloud[data-drawn=scene]")
+    page.wait_for_selector("#bands .arm")
+
+
 VIEWS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "gallery": ("/?v=1", ready("a.run-card")),
-    "atlas": ("/run/planted?v=1", ready("#map canvas")),
+    "atlas": ("/run/planted?v=1", ready("#map[data-drawn]")),
+    "tried": ("/run/planted?v=1", tried),
     "nothing found": ("/run/planted?v=1&q=nowhere", ready(".empty")),
     "manifold": ("/run/planted/cluster/0?v=1", checked),
+    "planes": ("/run/planted/cluster/0?v=1", in_planes),
+    "shared": ("/run/planted/cluster/0?v=1", shared),
     "tour": ("/tour/days?v=1&step=5", ready("#bands .arm")),
     "notes": ("/run/planted/cluster/0?v=1", noted),
     "compare": ("/compare?v=1&a=planted/0&b=planted/1", ready("#compare-clouds[data-linked]")),
@@ -104,6 +132,45 @@ def test_a_locale_changes_nothing(browser: Browser, app: App, locale: str) -> No
         told.append(page.locator("main").inner_text())
         context.close()
     assert told[0] == told[1]
+
+
+DRAWN = {
+    "atlas": ("#map[data-drawn] canvas", "a.tile"),
+    "tried": ("#map[data-drawn] canvas", "#try-tokens .chip.fires"),
+    "manifold": ("#cloud[data-drawn=scene] canvas", "#strips .strip path", "#bands .arm", "#sweep-result > *"),
+    "planes": ("#cloud[data-drawn=scene] canvas", ".plane .plane-dot", "#strips .strip path"),
+    "shared": ("#cloud[data-drawn=scene] canvas", "#bands .arm", "#streams .said"),
+    "tour": ("#bands .arm",),
+    "compare": ("#compare-cloud-left canvas", "#compare-cloud-right canvas", ".compare-strips .strip path"),
+}
+"""What is seen of a view that draws."""
+COMPILES = """() => setTimeout(() => Plotly.newPlot(document.body.appendChild(document.createElement("div")),
+  [{ type: "scattergl", x: [0, 1], y: [0, 1] }]).catch(() => {}))"""
+"""A trace whose drawing is compiled from text."""
+
+
+@pytest.mark.parametrize("name", list(VIEWS))
+def test_the_policy_keeps_no_page_from_drawing(page: Page, app: App, watch: Watch, name: str) -> None:
+    """No page needs code that is compiled from text, or anything else that the policy stops."""
+    address, wait = VIEWS[name]
+    answer = page.goto(f"{app.url}{address}")
+    assert answer is not None
+    assert "'unsafe-eval'" not in answer.headers["content-security-policy"]
+    wait(page)
+    for selector in DRAWN.get(name, ()):
+        expect(page.locator(selector).first).to_be_visible()
+    page.evaluate(TWO_FRAMES)
+    assert watch.problems == []
+
+
+def test_a_figure_that_compiles_code_is_noticed(page: Page, app: App, watch: Watch) -> None:
+    """The test above can fail, and this is what would fail it."""
+    page.goto(f"{app.url}/run/planted/cluster/0")
+    page.wait_for_selector("#cloud[data-drawn=scene]")
+    assert watch.problems == []
+    page.evaluate(COMPILES)
+    until(page, lambda: bool(watch.problems))
+    assert watch.problems[0] == "stopped by the policy: script-src eval"
 
 
 DAYS = ("יום ראשון", "יום שני", "יום שלישי", "יום רביעי", "יום חמישי", "יום שישי", "שבת")

@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from time import monotonic
 from urllib.parse import quote
 
 import pytest
@@ -35,7 +34,7 @@ from explorer.steering.protocol import (
     Written,
 )
 from tests.app.fake_host import FakeHost
-from tests.browser.conftest import PATIENCE_MS, serve_in_thread
+from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, serve_in_thread, tell_stopped, until
 from tests.browser.hostile import Attacks, corpus, write_hostile_run
 
 pytestmark = pytest.mark.browser
@@ -161,10 +160,7 @@ class Watch:
         self.stopped: list[str] = []
         self.elsewhere: list[str] = []
         context.expose_binding("hit", lambda _source, number=None: self.hits.append(number))
-        context.expose_binding("stopped", lambda _source, what: self.stopped.append(what))
-        context.add_init_script(
-            "addEventListener('securitypolicyviolation', (e) => stopped(e.violatedDirective + ' ' + e.sample))"
-        )
+        tell_stopped(context, self.stopped.append)
         context.on("dialog", lambda dialog: (self.hits.append("dialog"), dialog.dismiss()))
         context.on("request", lambda request: self._note(request.url))
 
@@ -175,17 +171,6 @@ class Watch:
 
 def go(page: Page, address: str) -> None:
     page.goto(address, wait_until="commit")
-
-
-TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-"""What a page does on an event is done and drawn after it."""
-
-
-def until(page: Page, told: Callable[[], bool]) -> None:
-    """Let the page go on, frame by frame, until the test has been told something."""
-    end = monotonic() + PATIENCE_MS / 1000
-    while not told() and monotonic() < end:
-        page.evaluate(TWO_FRAMES)
 
 
 def sweep(page: Page, selector: str, steps: int = 4) -> None:
@@ -251,6 +236,9 @@ def visit_cluster(page: Page, address: str, run: str, cluster: int) -> None:
     open_everything(page)
     sweep(page, f"#{ids.CLOUD}")
     sweep(page, f"#{ids.STRIPS}")
+    page.click(f"#{ids.COLOR_BY}")
+    page.wait_for_selector(".dash-dropdown-option")
+    page.keyboard.press("Escape")
     page.click(f"#{ids.FEATURE_ASK}")
     page.wait_for_selector(f"#{ids.FEATURE_LOGITS} li")
     page.click(f"#{ids.AXES} [data-axes=all]")

@@ -29,9 +29,10 @@ def page_policy(hashes: Sequence[str], frame_ancestors: str) -> str:
 
     ``style-src`` needs 'unsafe-inline': plotly and Dash set style attributes and add style elements from script, and
     neither can be told a nonce. A style alone runs no script, and with ``img-src``, ``font-src`` and ``connect-src``
-    kept to the app it cannot call out either. ``script-src`` needs 'unsafe-eval': regl, which draws plotly's WebGL
-    scatter plots, compiles its draw commands with the Function constructor; without it the map stays empty. Markup
-    that gets into a page still runs nothing: there is no 'unsafe-inline', and the app's own inline scripts go by hash.
+    kept to the app it cannot call out either. ``script-src`` allows the app's own files and, by hash, its own inline
+    scripts: no 'unsafe-inline', so markup that gets into a page runs nothing, and no 'unsafe-eval', so no text becomes
+    code. Of plotly's trace types those that regl draws (``scattergl``, ``splom``, ``parcoords``) would need the latter:
+    it compiles its draw commands with the Function constructor. No figure has one of them; ``scatter3d`` needs none.
 
     Args:
         hashes: CSP sources such as ``'sha256-...'`` of the inline scripts that may run.
@@ -39,7 +40,7 @@ def page_policy(hashes: Sequence[str], frame_ancestors: str) -> str:
     """
     directives = {
         "default-src": "'none'",
-        "script-src": " ".join(("'self'", "'unsafe-eval'", *hashes)),
+        "script-src": " ".join(("'self'", *hashes)),
         "style-src": "'self' 'unsafe-inline'",
         "img-src": "'self' data: blob:",
         "font-src": "'self'",
