@@ -5,13 +5,13 @@
   const mx = (window.mx = window.mx || {});
   const STEP = 1 / 48;
 
-  function row(strip) {
+  function row(strip, named) {
     const name = `${strip.role} ${strip.feature}`;
     const what = strip.varies ? `fires most at ${strip.peak}` : "fires everywhere alike";
     const area = mx.svg("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none", "aria-hidden": "true" },
       mx.svg("path", { d: strip.path, style: { fill: strip.varies ? strip.color : "var(--hub)" } }));
     return mx.html("button", { type: "button", class: "strip", "data-feature": strip.feature, "aria-pressed": "false",
-      title: `Feature ${strip.feature} (${strip.role}) ${what}; mean activation there ${strip.strongest.toPrecision(3)}. Click to colour the cloud by it.`,
+      title: `Feature ${named} (${strip.role}) ${what}; mean activation there ${strip.strongest.toPrecision(3)}. Click to colour the cloud by it.`,
       onclick: () => choose(strip.feature) }, [mx.html("span", { class: "strip-name" }, name), area,
         mx.html("span", { class: "strip-fires" }), mx.html("span", { class: "sr" }, what)]);
   }
@@ -32,7 +32,7 @@
     const ramp = mx.html("div", { class: "strip-ramp", style: { background: `linear-gradient(90deg, ${data.ramp.join(",")})` } });
     const rug = mx.svg("svg", { class: "strip-rug", viewBox: "0 0 1000 10", preserveAspectRatio: "none", "aria-hidden": "true" });
     /* The axis stands in the box that scrolls, so that a scroll bar takes the same width from it as from the strips. */
-    const rows = mx.html("div", { class: "strip-rows" }, [...data.strips.map(row),
+    const rows = mx.html("div", { class: "strip-rows" }, [...data.strips.map((strip) => row(strip, data.names?.[strip.feature] ?? strip.feature)),
       mx.ticks.axis(data.ticks, { class: "strip-axis" }, [rug, ramp, mx.html("output", { class: "strip-at", hidden: true })]), ...lines]);
     box.replaceChildren(rows);
     listen(rows, ramp);

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from explorer.app.contexts import read_context
 from explorer.app.figures.atlas_map import cluster_columns, map_points
 from explorer.app.picks import read_picks
-from explorer.app.words import count, number, visible
+from explorer.app.words import count, cut, number, visible
 from explorer.errors import RequestError
 from explorer.records import LEFT_OUT
 from explorer.runs.catalog import Catalog
@@ -19,8 +19,6 @@ from explorer.runs.tables import points_table, table_rows
 
 TIP_LABELS = 3
 """Labels that a tooltip shows."""
-LONGEST_TIP = 120
-"""Characters of each that it shows."""
 
 
 def run_router(catalog: Catalog) -> APIRouter:
@@ -103,15 +101,10 @@ def feature_words(run: Run, feature: int) -> dict[str, str | int | list[dict[str
         "cluster": cluster,
         "title": f"feature {feature}",
         "where": where,
-        "labels": [{"label": _cut(one.label), "source": _cut(one.source)} for one in labels],
+        "labels": [{"label": cut(one.label), "source": cut(one.source)} for one in labels],
         "tokens": "on " + ", ".join(tokens[:8]),
         "fires": f"{count(int(table.fires[feature]))} tokens · mean {number(float(table.mean_activation[feature]))}",
     }
-
-
-def _cut(text: str) -> str:
-    shown = visible(text)
-    return shown if len(shown) <= LONGEST_TIP else f"{shown[:LONGEST_TIP]}…"
 
 
 def sample_words(run: Run, cluster: int, index: int) -> dict[str, str]:

@@ -1,5 +1,9 @@
 """Numbers, names and tokens as people read them."""
 
+from collections.abc import Sequence
+
+from explorer.records import FeatureLabel
+
 REGIMES = {
     "compact capture": "A few features fire everywhere on the shape and span it together.",
     "tiling": "Each feature fires on its own stretch; together they cover the shape.",
@@ -7,6 +11,8 @@ REGIMES = {
     "undetermined": "Too little varies, or features had too few chances to meet, to tell how they share the shape.",
 }
 """What each regime means: how features share a manifold."""
+LONGEST_LABEL = 120
+"""Characters of a feature's label, or of its source, where there is room for a line of it."""
 
 
 def percent(share: float) -> str:
@@ -39,6 +45,20 @@ def visible(token: str) -> str:
     """Show a token's text so that white space is seen."""
     shown = token.replace("\n", "⏎").replace("\t", "⇥").replace("\r", "␍")
     return "␣" * len(shown) if shown and not shown.strip() else shown
+
+
+def cut(text: str) -> str:
+    """Show the words of others in a line: white space is seen, a long text is cut."""
+    shown = visible(text)
+    return shown if len(shown) <= LONGEST_LABEL else f"{shown[:LONGEST_LABEL]}…"
+
+
+def feature_name(feature: int, labels: Sequence[FeatureLabel]) -> str:
+    """Name a feature within plain text: its number, and the first of its labels where it has any.
+
+    The label is isolated (UAX 9, FSI and PDI), lest words from right to left turn what stands around them.
+    """
+    return f"{feature} “\u2068{cut(labels[0].label)}\u2069”" if labels else str(feature)
 
 
 def short_id(text: str) -> str:

@@ -1,12 +1,15 @@
 """One planted run that names a subject, for every test of the app."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from explorer.runs.label_file import LabelTable
 from explorer.runs.run import Run, open_run
-from tests.planted import write_planted_run
+from explorer.runs.run_writer import RunWriter
+from tests.planted import planted_parts, write_parts, write_planted_run
 
 FINGERPRINT = "sha256:" + "5e" * 32
 
@@ -19,6 +22,15 @@ def write_steerable_run(path: Path) -> Path:
     told["subject"]["fingerprint"] = FINGERPRINT
     manifest.write_text(json.dumps(told))
     return path
+
+
+@pytest.fixture(scope="session")
+def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same run, of whose features none has a label."""
+    folder = tmp_path_factory.mktemp("unlabelled") / "planted"
+    with RunWriter(folder) as writer:
+        write_parts(writer, replace(planted_parts(), labels=LabelTable.pack(())))
+    return open_run(folder)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 
 import numpy as np
@@ -23,11 +23,12 @@ from explorer.app.figures.cloud import (
 )
 from explorer.app.figures.cloud_colors import cloud_colors
 from explorer.app.figures.colors import GREY, position_colors, value_colors
-from explorer.app.figures.strips import strips_view
+from explorer.app.figures.strips import strips_data, strips_view
 from explorer.app.state import View
 from explorer.runs.run import Run
 from explorer.steering.protocol import BehaviourReply, BehaviourRequest, Reach
 from tests.app.fake_host import FakeHost
+from tests.planted import LABELS
 
 RING, YEARS = 0, 1
 
@@ -172,6 +173,13 @@ def test_tiles_come_in_the_order_of_the_ring_and_know_where_they_fire(run: Run) 
         f for f in run.summary(RING).feature_order if f in {t.feature for t in tiles}
     ]
     assert {strip.peak for strip in tiles} == set(run.summary(RING).order)
+
+
+def test_features_that_have_labels_are_named_beside_the_strips(run: Run, unlabelled: Run) -> None:
+    view = strips_view(run.summary(RING), run.cluster(RING))
+    names = strips_data(view, run.labels())["names"]
+    assert names == {0: "0 “\u2068the week begins\u2069”", LABELS[3].feature: "23 “\u2068يوم من الأسبوع\u2069”"}
+    assert strips_data(view, unlabelled.labels()) == asdict(view)
 
 
 def test_a_hub_is_flat_and_grey(run: Run) -> None:

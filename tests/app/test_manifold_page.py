@@ -18,11 +18,13 @@ from explorer.app.feature_logits import ask_feature
 from explorer.app.figures.cloud_colors import MOST_TOKENS, CloudColors, cloud_colors
 from explorer.app.figures.colors import GREY
 from explorer.app.figures.features import activation_histograms, feature_rows, field_widths, quantile_samples
+from explorer.app.pages.cloud import color_options
 from explorer.app.pages.contexts import ALONG, MOST_ROWS, contexts_block
 from explorer.app.pages.features import atom_feature
 from explorer.app.pages.route import colors_at, feature_at, page_at, picked_at
 from explorer.app.picks import read_picks
 from explorer.app.run_routes import feature_words, points_text
+from explorer.app.words import LONGEST_LABEL, feature_name
 from explorer.errors import RequestError
 from explorer.records import CONTEXT_BEFORE, FeatureLabel
 from explorer.runs.label_file import LabelTable
@@ -161,6 +163,27 @@ def test_a_run_without_labels_has_no_column_for_them(tmp_path: Path) -> None:
     body = json.loads(to_json(list(page_at(site_of(tmp_path, tmp_path / "s.sqlite"), "/run/old/cluster/0", "").body)))
     assert [one for one in components(body, "Td") if one["props"].get("className") == "label"] == []
     assert "What people or programs call it" not in json.dumps(body)
+
+
+def test_what_colours_the_cloud_is_named_by_number_and_first_label(run: Run, unlabelled: Run) -> None:
+    def named(one: Run) -> dict[str, str]:
+        options = color_options(one.summary(RING), one.cluster(RING), one.labels())
+        return {option["value"]: option["label"] for option in options if option["value"].startswith("feature-")}
+
+    plain = {f"feature-{atom}": f"core {atom}" for atom in run.summary(RING).features}
+    plain |= {f"feature-{atom}": f"halo {atom}" for atom in run.summary(RING).halo}
+    assert named(unlabelled) == plain
+    changed = {
+        "feature-0": "core 0 “\u2068the week begins\u2069”",
+        "feature-23": "halo 23 “\u2068يوم من الأسبوع\u2069”",
+    }
+    assert named(run) == plain | changed
+
+
+def test_a_name_within_text_is_one_cut_line() -> None:
+    assert feature_name(7, ()) == "7"
+    assert feature_name(7, (FeatureLabel(7, "a\nb", "hand"),)) == "7 “\u2068a⏎b\u2069”"
+    assert feature_name(7, (FeatureLabel(7, "x" * 121, ""),)) == f"7 “\u2068{'x' * LONGEST_LABEL}…\u2069”"
 
 
 def test_a_tooltip_has_the_first_labels_and_cuts_long_ones(run: Run, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_token_says_where_it_lies_and_which_features_fire(run: Run) -> None:
     (monday,) = view.tokens[4].firing
     assert (monday.cluster, monday.label) == (0, run.summary(0).label)
     assert monday.place == "near Monday, 1.2 times the usual distance from the curve"
-    assert monday.features == "3 of 12 core features: 0, 1, 2"
+    assert monday.features == "3 of 12 core features: 0 “\u2068the week begins\u2069”, 1, 2"
     assert not monday.far
     (lost,) = view.tokens[8].firing
     assert lost.far
@@ -78,9 +78,16 @@ def test_a_shape_without_a_curve_comes_last_and_has_no_place(run: Run) -> None:
     assert shown.text == "⏎"
     assert [one.cluster for one in shown.firing] == [1, 0]
     assert shown.firing[0].far
-    assert shown.firing[0].features.endswith("0, 1, 2, 3, 4, 5, 6, 7 …")
+    assert shown.firing[0].features.endswith("”, 1, 2, 3, 4, 5, 6, 7 …")
     assert shown.firing[1].place == ""
     assert shown.firing[1].coordinate is None
+
+
+def test_without_labels_features_are_numbers(unlabelled: Run) -> None:
+    firing = Firing(cluster=0, features=(0, 1, 2), coordinate=None, off_manifold=None)
+    token = EncodedToken(text="x", special=False, firing=(firing,))
+    (shown,) = text_view(unlabelled, "x", reply_of(token, 0)).tokens
+    assert shown.firing[0].features == "3 of 12 core features: 0, 1, 2"
 
 
 def test_a_token_without_text_yet_is_still_a_chip(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -9,13 +10,22 @@ import pytest
 from playwright.sync_api import BrowserContext, Download, Page, expect
 
 from explorer.app.picks import read_picks
+from explorer.app.words import feature_name
+from explorer.records import FeatureLabel
+from explorer.runs.label_file import LabelTable
 from explorer.runs.run import Run
-from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, watched
+from explorer.runs.run_writer import RunWriter
+from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, serve_in_thread, watched
+from tests.planted import planted_parts, write_parts
 
 pytestmark = pytest.mark.browser
 
 SVG = "{http://www.w3.org/2000/svg}"
 TRACE = "(number) => Array.from(document.querySelector('#cloud .js-plotly-plot').data[number].x || [])"
+CUT_OFF = """(selector) => [...document.querySelectorAll(selector)]
+  .filter((one) => one.scrollWidth > one.clientWidth || one.getBoundingClientRect().right > window.innerWidth)
+  .map((one) => one.textContent)"""
+"""Texts that do not fit where they stand, or on the screen."""
 FAR_LEFT = (0.0, 0.0, 0.5, 1.0)
 """Left half of a plane, as shares of its width and height."""
 
@@ -325,3 +335,47 @@ def test_it_works_on_a_phone(page: Page, app: App) -> None:
     assert tools is not None
     assert tools["x"] + tools["width"] <= 390
     keep(page, "manifold-axes-390")
+
+
+def test_a_feature_is_named_by_its_label_wherever_it_is_told_of(page: Page, app: App, watch: Watch) -> None:
+    run = open_manifold(page, app)
+    name = feature_name(0, run.labels().of(0))
+    assert "the week begins" in name
+    strip = page.locator(".strip[data-feature='0']")
+    expect(strip).to_have_attribute("title", re.compile(f"^Feature {name} \\(core\\) fires most at "))
+    expect(page.locator(".strip[data-feature='1']")).to_have_attribute(
+        "title", re.compile(r"^Feature 1 \(core\) fires")
+    )
+    page.click("#color-by")
+    page.locator(".dash-dropdown-option", has_text="the week begins").click()
+    expect(page.locator("#color-by")).to_have_text(f"core {name}")
+    expect(strip).to_have_attribute("aria-pressed", "true")
+    page.fill("#try-text", "Monday")
+    page.press("#try-text", "Enter")
+    page.locator("#try-tokens button", has_text="Monday").click()
+    expect(page.locator("#try-detail li")).to_contain_text(f"core features: {name}, 1, 2")
+    assert watch.problems == []
+
+
+def test_a_long_label_leaves_the_page_as_wide_as_it_is(page: Page, tmp_path: Path, app: App, watch: Watch) -> None:
+    """The choice of colours holds the longest of them and is cut, on a screen and on a phone."""
+    labels = LabelTable.pack([FeatureLabel(one, "nothing but words " * 12, "") for one in range(12)])
+    with RunWriter(tmp_path / "runs" / "planted") as writer:
+        write_parts(writer, replace(planted_parts(), labels=labels))
+    for served in serve_in_thread(tmp_path, app.host):
+        page.goto(f"{served.url}/run/planted/cluster/0?v=1&color=feature-0")
+        page.wait_for_selector("#cloud[data-drawn=scene]")
+        for width in (1440, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.click("#color-by")
+            page.wait_for_selector(".dash-dropdown-option")
+            page.wait_for_function("(width) => document.documentElement.scrollWidth <= width", arg=width)
+            assert page.evaluate(CUT_OFF, ".dash-dropdown-option") == []
+            keep(page, f"long-label-{width}")
+            page.keyboard.press("Escape")
+            choice, card = (page.locator(one).bounding_box() for one in ("#color-by", ".cloud-box"))
+            assert choice is not None
+            assert card is not None
+            assert card["x"] <= choice["x"]
+            assert choice["x"] + choice["width"] <= card["x"] + card["width"]
+    assert watch.problems == []

@@ -1,13 +1,15 @@
 """Receptive strips: where along the coordinate each feature of a cluster fires. Hubs are flat and grey, tiles bumps."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
 
 from explorer.app.figures.colors import GREY, position_colors
+from explorer.app.words import feature_name
 from explorer.records import ClusterGeometry, ClusterSummary
+from explorer.runs.label_file import LabelTable
 
 WIDTH = 1000
 """Width of a strip in its own units."""
@@ -65,6 +67,13 @@ def strips_view(summary: ClusterSummary, geometry: ClusterGeometry) -> StripsVie
         ramp=tuple(position_colors(closed, np.linspace(0, 1, 13))),
         closed=closed,
     )
+
+
+def strips_data(view: StripsView, labels: LabelTable) -> dict[str, Any]:
+    """What the page's scripts need of the panel; where features have labels, `names` holds theirs by their number."""
+    features = [strip.feature for strip in view.strips]
+    names = {feature: feature_name(feature, given) for feature in features if (given := labels.of(feature))}
+    return asdict(view) | ({"names": names} if names else {})
 
 
 def coordinate_ticks(summary: ClusterSummary, geometry: ClusterGeometry) -> tuple[tuple[str, float], ...]:

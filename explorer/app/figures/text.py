@@ -8,8 +8,9 @@ import numpy as np
 from explorer.app.choose import likeness
 from explorer.app.figures.colors import GREY, cluster_turns, position_colors
 from explorer.app.figures.strips import nearest_value
-from explorer.app.words import counted, number, visible
+from explorer.app.words import counted, feature_name, number, visible
 from explorer.records import ClusterGeometry, ClusterSummary
+from explorer.runs.label_file import LabelTable
 from explorer.runs.run import Run
 from explorer.steering.encode_protocol import EncodedToken, EncodeReply, Firing
 
@@ -30,7 +31,7 @@ class TextFiring:
     place: str
     """Where on the curve the token lies, in words; "" where the shape has no curve."""
     features: str
-    """Which core features fire, in words."""
+    """Which core features fire, in words; each that has a label with the first of them."""
     coordinate: float | None
     """Intrinsic coordinate; None where the shape has no curve."""
     far: bool
@@ -77,7 +78,7 @@ def text_view(run: Run, text: str, reply: EncodeReply) -> TextView:
     """
     summaries = {one.cluster: run.summary(one.cluster) for one in reply.clusters}
     geometries = {number: run.cluster(number) for number in summaries}
-    token = _token_of(summaries, geometries)
+    token = _token_of(summaries, geometries, run.labels())
     return TextView(
         run=run.id,
         text=text,
@@ -94,23 +95,23 @@ def _summary(count: int) -> str:
 
 
 def _token_of(
-    summaries: dict[int, ClusterSummary], geometries: dict[int, ClusterGeometry]
+    summaries: dict[int, ClusterSummary], geometries: dict[int, ClusterGeometry], labels: LabelTable
 ) -> Callable[[EncodedToken], TextToken]:
     def token(one: EncodedToken) -> TextToken:
         order = sorted(one.firing, key=lambda f: (f.coordinate is None, -likeness(summaries[f.cluster]), f.cluster))
-        firing = tuple(_firing(summaries[f.cluster], geometries[f.cluster], f) for f in order)
+        firing = tuple(_firing(summaries[f.cluster], geometries[f.cluster], labels, f) for f in order)
         return TextToken(visible(one.text).strip() or "…", one.special, firing)
 
     return token
 
 
-def _firing(summary: ClusterSummary, geometry: ClusterGeometry, firing: Firing) -> TextFiring:
+def _firing(summary: ClusterSummary, geometry: ClusterGeometry, labels: LabelTable, firing: Firing) -> TextFiring:
     closed, at = summary.shape == "closed curve", firing.coordinate
     return TextFiring(
         cluster=summary.id,
         label=summary.label,
         place="" if at is None else _place(summary, geometry, at, firing.off_manifold or 0.0),
-        features=_features(firing.features, len(summary.features)),
+        features=_features(firing.features, len(summary.features), labels),
         coordinate=at,
         far=firing.off_manifold is not None and firing.off_manifold >= FAR,
         color=GREY if at is None else position_colors(closed, np.array([at]))[0],
@@ -124,6 +125,7 @@ def _place(summary: ClusterSummary, geometry: ClusterGeometry, at: float, off: f
     return f"{near}, {away}{', too far to say much' if off >= FAR else ''}"
 
 
-def _features(fires: tuple[int, ...], core: int) -> str:
-    named = ", ".join(map(str, fires[:SHOWN_FEATURES])) + (" …" if len(fires) > SHOWN_FEATURES else "")
-    return f"{len(fires)} of {counted(core, 'core feature')}: {named}"
+def _features(fires: tuple[int, ...], core: int, labels: LabelTable) -> str:
+    named = ", ".join(feature_name(one, labels.of(one)) for one in fires[:SHOWN_FEATURES])
+    more = " …" if len(fires) > SHOWN_FEATURES else ""
+    return f"{len(fires)} of {counted(core, 'core feature')}: {named}{more}"

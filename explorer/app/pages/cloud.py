@@ -11,8 +11,9 @@ from explorer.app.figures.strips import roles
 from explorer.app.pages.card import card
 from explorer.app.pages.parts import Node, attributes, details, late_table, select
 from explorer.app.state import View
-from explorer.app.words import count, number, percent, sentence, visible
+from explorer.app.words import count, feature_name, number, percent, sentence, visible
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.runs.label_file import LabelTable
 
 TABLE_ROWS = 200
 """Points that the table beside the cloud lists."""
@@ -21,7 +22,12 @@ PLANES = ("12", "13", "23")
 
 
 def cloud_card(
-    summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, view: View, data: str
+    summary: ClusterSummary,
+    geometry: ClusterGeometry,
+    vocabulary: Vocabulary,
+    labels: LabelTable,
+    view: View,
+    data: str,
 ) -> Element:
     """The card of a manifold's page; ``data`` is the address of its points as text."""
     colors = cloud_colors(summary, geometry, view.color, vocabulary)
@@ -39,7 +45,7 @@ def cloud_card(
     below = html.Div([legend, *hints], className="legend-row")
     picture = html.Div([drawings, below], className="card-picture cloud-picture")
     body = [picture, _foot(summary, geometry)]
-    controls: list[Node] = [_axes(geometry, view), _color(summary, geometry, view)]
+    controls: list[Node] = [_axes(geometry, view), _color(summary, geometry, labels, view)]
     title = html.H2("Activations", className="sr")
     return card("cloud", title, body, controls=controls, data=data, class_name="cloud-box panel")
 
@@ -86,7 +92,7 @@ def legend_nodes(colors: CloudColors) -> list[Node]:
     return [html.Span(colors.ends[0]), ramp, html.Span(colors.ends[1])]
 
 
-def color_options(summary: ClusterSummary, geometry: ClusterGeometry) -> list[dict[str, str]]:
+def color_options(summary: ClusterSummary, geometry: ClusterGeometry, labels: LabelTable) -> list[dict[str, str]]:
     """What can colour the cloud."""
     options = [{"label": "position", "value": "coordinate"}]
     if summary.order:
@@ -97,7 +103,7 @@ def color_options(summary: ClusterSummary, geometry: ClusterGeometry) -> list[di
         {"label": "place in text", "value": "text"},
     ]
     return options + [
-        {"label": f"{role} {feature}", "value": f"feature-{feature}"}
+        {"label": f"{role} {feature_name(feature, labels.of(feature))}", "value": f"feature-{feature}"}
         for role, feature in zip(roles(geometry), geometry.atoms.tolist(), strict=True)
     ]
 
@@ -124,8 +130,8 @@ def _axes(geometry: ClusterGeometry, view: View) -> Element:
     return html.Div(buttons, id=ids.AXES, className="segments", role="group", **label)
 
 
-def _color(summary: ClusterSummary, geometry: ClusterGeometry, view: View) -> Element:
-    picker = select(ids.COLOR_BY, color_options(summary, geometry), view.color, "pill")
+def _color(summary: ClusterSummary, geometry: ClusterGeometry, labels: LabelTable, view: View) -> Element:
+    picker = select(ids.COLOR_BY, color_options(summary, geometry, labels), view.color, "pill")
     return html.Div([html.Span("colour by"), picker], className="color-by")
 
 

@@ -1,13 +1,13 @@
 """One manifold: its cloud, what it is in words and numbers, its features along the curve, and the steering panel."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
 from explorer.app import ids
 from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
 from explorer.app.figures.cloud import cloud_figure
-from explorer.app.figures.strips import StripsView, strips_view
+from explorer.app.figures.strips import StripsView, strips_data, strips_view
 from explorer.app.links import Links
 from explorer.app.pages.belief import belief_panel
 from explorer.app.pages.card import card
@@ -81,7 +81,10 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
         dcc.Store(id=ids.FEATURE_STORE, data=chosen),
         dcc.Store(id=ids.PICK_FIRES, data=picked_fires(geometry, view.pick)),
         try_panel(run, links, view.text or prompt, steerable, summary.id),
-        html.Div([cloud_card(summary, geometry, vocabulary, view, points), _facts_side(opened)], className="manifold"),
+        html.Div(
+            [cloud_card(summary, geometry, vocabulary, run.labels(), view, points), _facts_side(opened)],
+            className="manifold",
+        ),
         steering_panel(
             summary,
             view,
@@ -114,7 +117,7 @@ def cluster_data(opened: OpenCluster, links: Links, view: View) -> dict[str, obj
         "data": links.cluster_data(run.id, summary.id),
         "figure": cloud_figure(summary, opened.geometry, view, opened.vocabulary),
         "shape": curve_data(summary, opened.geometry),
-        "strips": asdict(opened.strips),
+        "strips": strips_data(opened.strips, run.labels()),
     }
 
 

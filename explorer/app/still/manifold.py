@@ -8,6 +8,7 @@ from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
 from explorer.app.figures.cloud import cloud_figure
 from explorer.app.figures.cloud_colors import cloud_colors
+from explorer.app.figures.strips import strips_data
 from explorer.app.pages.belief import belief_panel
 from explorer.app.pages.cloud import cloud_space, color_options, curve_data
 from explorer.app.pages.labels import label_lines
@@ -46,19 +47,20 @@ def manifold_still(run: Run, cluster: int) -> Page:
 
 def _data(opened: OpenCluster) -> dict[str, object]:
     summary, geometry = opened.summary, opened.geometry
-    chosen = [option["value"] for option in color_options(summary, geometry)]
+    chosen = [option["value"] for option in color_options(summary, geometry, opened.run.labels())]
     colors = {value: asdict(cloud_colors(summary, geometry, value, opened.vocabulary)) for value in chosen}
     return {
         "figure": cloud_figure(summary, geometry, View()),
         "shape": curve_data(summary, geometry),
-        "strips": asdict(opened.strips),
+        "strips": strips_data(opened.strips, opened.run.labels()),
         "colors": colors,
     }
 
 
 def _cloud(opened: OpenCluster) -> Element:
     summary, geometry = opened.summary, opened.geometry
-    options = [html.Option(option["label"], value=option["value"]) for option in color_options(summary, geometry)]
+    choices = color_options(summary, geometry, opened.run.labels())
+    options = [html.Option(choice["label"], value=choice["value"]) for choice in choices]
     bar = [
         html.Span("colour by"),
         html.Select(options, id=CHOOSE, className="field", **attributes(aria_label="colour by")),

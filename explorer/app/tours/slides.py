@@ -7,7 +7,7 @@ from typing import Any
 from explorer.app.figures.bands import bands_view
 from explorer.app.figures.cloud import cloud_figure
 from explorer.app.figures.firing import firing_view
-from explorer.app.figures.strips import strips_view
+from explorer.app.figures.strips import strips_data, strips_view
 from explorer.app.pages.cloud import curve_data
 from explorer.app.pages.numbers import SCORES
 from explorer.app.shares import SharedResult
@@ -104,7 +104,7 @@ class _Maker:
             case "firing":
                 return replace(slide, figure=asdict(firing_view(summary, geometry, run.vocabulary())))
             case "strips":
-                return replace(slide, figure=asdict(strips_view(summary, geometry)))
+                return replace(slide, figure=strips_data(strips_view(summary, geometry), run.labels()))
             case "numbers":
                 return replace(slide, figure={"numbers": _numbers(summary, step.scores)})
             case _:
