@@ -31,8 +31,8 @@ def page_policy(hashes: Sequence[str], frame_ancestors: str) -> str:
     neither can be told a nonce. A style alone runs no script, and with ``img-src``, ``font-src`` and ``connect-src``
     kept to the app it cannot call out either. ``script-src`` allows the app's own files and, by hash, its own inline
     scripts: no 'unsafe-inline', so markup that gets into a page runs nothing, and no 'unsafe-eval', so no text becomes
-    code. Of plotly's trace types those that regl draws (``scattergl``, ``splom``, ``parcoords``) would need the latter:
-    it compiles its draw commands with the Function constructor. No figure has one of them; ``scatter3d`` needs none.
+    code. Plotly's ``scattergl`` would need the latter, for regl below it compiles draw commands with the Function
+    constructor; no figure has such a trace, and ``scatter3d`` needs none.
 
     Args:
         hashes: CSP sources such as ``'sha256-...'`` of the inline scripts that may run.
