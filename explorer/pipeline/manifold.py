@@ -31,8 +31,8 @@ from explorer.runs.bundle import Bundle
 
 CURVE_SHARE = 0.9999
 """Share of the curve's own variance that the directions of steering hold."""
-PATH_HARMONICS = 18
-"""Most bends of the steering path, or half as many as it has values if that is more."""
+PATH_HARMONICS = 3
+"""The steering path has at most half as many bends as values, or so many if that is more: others swing out between."""
 PATH_STIFFNESS = 0.1
 """Its stiffness, as a multiple of what cross-validation chooses: a stiffer one blurs what tells neighbours apart."""
 SUREST = 0.6
