@@ -30,6 +30,8 @@ SMALLEST = 0.1
 
 FEWEST_VALUES = 5
 """Fewer values are in no order that chance would not make."""
+FEWEST_SAMPLES = 20
+"""Known samples for each value, below which what is mistaken for what is noise."""
 UNKNOWN = 0.03
 """A value has no place where its share of what is known is smaller than this share of the largest one's."""
 STRAY = 0.5
@@ -102,12 +104,12 @@ def value_order(posterior: Float[np.ndarray, "sample value"], *, claim: float) -
         claim: largest p at which an order is claimed.
 
     Returns:
-        The order, or None where chance would make it. Values that are rare among these samples, or that are mistaken
-        for few of the others, have no place.
+        The order, or None where chance would make it or samples are few. Values that are rare among these samples, or
+        that are mistaken for few of the others, have no place.
     """
     share = posterior.mean(0)
     common = np.flatnonzero(share >= UNKNOWN * share.max())
-    if len(common) < FEWEST_VALUES:
+    if len(common) < FEWEST_VALUES or len(posterior) < FEWEST_SAMPLES * len(common):
         return None
     lift = confusions(posterior[:, common])
     lift = (lift + lift.T) / 2

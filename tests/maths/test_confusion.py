@@ -78,6 +78,13 @@ def test_few_values_and_rare_ones_have_no_place() -> None:
     assert set(found.values.tolist()) == set(range(8))
 
 
+def test_few_samples_tell_no_order() -> None:
+    rng = np.random.default_rng(0)
+    ring = posterior_at(7 * rng.random(2000), np.arange(7), 1.0, 7)
+    assert value_order(ring[:140], claim=0.05) is not None
+    assert value_order(ring[:139], claim=0.05) is None
+
+
 def test_a_stray_that_is_mistaken_for_all_does_not_close_a_line() -> None:
     rng = np.random.default_rng(0)
     line = posterior_at(39 * rng.random(6000), np.arange(40), 1.2, None)
