@@ -43,7 +43,7 @@ def test_rings_are_closed_and_in_true_order(found: dict[str, ConceptRow], concep
     assert row.p_value <= 0.01
 
 
-NOT_FOUND = pytest.mark.xfail(strict=True, reason="of ages 42 of 70 have a place, as numbers that temperatures use too")
+NOT_FOUND = pytest.mark.xfail(strict=True, reason="of ages 40 of 70 have a place, as numbers that temperatures use too")
 
 
 @pytest.mark.parametrize(
