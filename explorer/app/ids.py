@@ -83,7 +83,6 @@ STOP = "stop"
 STREAM_STORE = "stream-store"
 SHARE_RESULT = "share-result"
 HOST_STATE = "host-state"
-HOST_POLL = "host-poll"
 REPLAY_STORE = "replay-store"
 STREAMS = "streams"
 
