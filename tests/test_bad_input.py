@@ -287,7 +287,7 @@ MISFIT = [
     Case("an unknown similarity", ((*BUILD, "--similarity", "smell"),), nothing, r"cofiring\.similarity", "'smell'",
          "'npmi'"),
     Case("a title without end", ((*BUILD, "--title", "a" * 201),), nothing, "title", "201 characters", "at most 200"),
-    Case("an unknown format", ((*EXPORT, "--format", "parquet"),), nothing, "--format", "'parquet'", "csv or svg"),
+    Case("an unknown format", ((*EXPORT, "--format", "xlsx"),), nothing, "--format", "'xlsx'", "csv or parquet or svg or png"),
     Case("an unknown bench", (("bench", "smell"),), nothing, "bench", "'smell'", "one of relations"),
     Case("options of another bench", (("bench", "concepts", "--k", "3"),), nothing, "bench concepts", "--k",
          "with bench recover or halo alone"),
