@@ -165,6 +165,13 @@ def watched(context: BrowserContext, watch: Watch) -> Page:
     return page
 
 
+NO_WEBGL = """
+const plain = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+  return kind.includes("webgl") ? null : plain.call(this, kind, ...more);
+};
+"""
+"""Script that takes WebGL from a page before it starts."""
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """What a page does on an event is done and drawn after it."""
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from explorer.app.selection import read_selection
 from explorer.bench.app_browser import COUNTED
-from tests.browser.conftest import App, Watch, keep
+from tests.browser.conftest import NO_WEBGL, App, Watch, keep
 
 pytestmark = pytest.mark.browser
 
@@ -181,10 +181,7 @@ def test_points_tell_what_they_are_and_lead_to_their_cluster(page: Page, app: Ap
 
 
 def test_without_webgl_the_tiles_are_still_there(page: Page, app: App) -> None:
-    page.add_init_script(
-        "const get = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext = "
-        "function (kind, ...rest) { return kind === 'webgl2' ? null : get.call(this, kind, ...rest); }"
-    )
+    page.add_init_script(NO_WEBGL)
     page.goto(f"{app.url}/run/planted")
     expect(page.locator("#map")).to_contain_text("needs WebGL 2")
     expect(page.locator("a.tile")).to_have_count(2)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import App, Watch
+from tests.browser.conftest import NO_WEBGL, App, Watch
 
 pytestmark = pytest.mark.browser
 
@@ -169,10 +169,7 @@ def test_without_plotly_the_sketch_stays_and_it_is_said(page: Page, app: App) ->
 
 
 def test_without_webgl_the_sketch_stays_and_goes_on(page: Page, app: App) -> None:
-    page.add_init_script(
-        "const plain = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext = "
-        "function (kind, ...more) { return kind.includes('webgl') ? null : plain.call(this, kind, ...more); }"
-    )
+    page.add_init_script(NO_WEBGL)
     page.goto(f"{app.url}/run/planted/cluster/0")
     expect(page.locator("#toast")).to_contain_text("offers no WebGL")
     canvas = page.locator("#cloud canvas.sketch")
