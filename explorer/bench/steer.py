@@ -18,10 +18,11 @@ from transformers import GenerationConfig
 from explorer.config import Settings
 from explorer.errors import RequestError
 from explorer.lm.rows import read_prefix
+from explorer.maths.steering import Way, waypoints
 from explorer.records import CURVES, Progress, silent
 from explorer.steering.answers import Answers
 from explorer.steering.engine import Engine, fitting_threads
-from explorer.steering.moves import moves, path_from
+from explorer.steering.moves import moves, own_place
 from explorer.steering.natural import Prepared
 from explorer.steering.protocol import Arm, BehaviourRequest, Row
 from explorer.steering.subject import open_engine
@@ -162,8 +163,9 @@ def _rows(bench: _Bench) -> Float[np.ndarray, "arm d_model"]:
     """Displacement of each arm at the end of a path to another value."""
     residual = bench.engine.read_ids(bench.ids).residual
     end = float(bench.prepared.place[len(bench.prepared.place) // 2])
-    path = path_from(bench.prepared.manifold, residual, None, end, np.linspace(0.0, 1.0, bench.settings.waypoints))
-    found = moves(bench.prepared.manifold, residual, path, ARMS, seed=0, strength=1.0)
+    manifold, t = bench.prepared.manifold, np.linspace(0.0, 1.0, bench.settings.waypoints)
+    path = waypoints(own_place(manifold, residual).coordinate, end, t, closed=manifold.closed, anchored=True)
+    found = moves(Way.of(manifold, residual, path), ARMS, seed=0)
     return np.stack([move.displacement[-1] for move in found])
 
 
