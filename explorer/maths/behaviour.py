@@ -150,8 +150,7 @@ def hellinger_length(behaviour: Float[np.ndarray, "waypoint behaviour"]) -> floa
 
 
 def isometries(first: Float[np.ndarray, "arm pair"], second: Float[np.ndarray, "arm pair"]) -> list[float | None]:
-    """Pearson's r of lengths in activation space and in behaviour space, arm by arm; None where either hardly varies.
-    """
+    """Pearson's r of lengths in activation and in behaviour space for each arm; None where either hardly varies."""
     if first.shape[1] < 3:
         return [None] * len(first)
     varies = (np.ptp(first, axis=1) >= 1e-9) & (np.ptp(second, axis=1) >= 1e-9)
@@ -246,7 +245,7 @@ def _roots(
     base: Float[np.ndarray, "behaviour"], tangent: CubicSpline, u: Float[np.ndarray, "*sample"]
 ) -> Float[np.ndarray, "*sample behaviour"]:
     points = _exp(base, tangent(u))
-    return np.abs(points, out=points)
+    return np.asarray(np.abs(points, out=points))
 
 
 def _log(

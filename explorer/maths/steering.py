@@ -5,7 +5,6 @@ curve there. Arms follow Wurgaft, Rager et al. 2026 (arXiv 2605.05115), methods.
 flipped arm are ours. All arithmetic is float64.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -266,21 +265,13 @@ def _from_start(way: Way, kind: MoveKind, rng: np.random.Generator) -> Float[np.
         to_end = on_curve(manifold, np.array([path.end]))[0] - way.own - way.first
         return np.asarray(t * (to_end @ manifold.basis))
     if kind == "random":
-        return np.asarray(row_lengths(way.along)[:, None] * _direction(rng, len(way.residual)))
+        return np.asarray(row_lengths(way.along)[:, None] * random_direction(rng, len(way.residual)))
     if kind == "shuffled":
-        return way.along[np.concatenate([[0], 1 + rng.permutation(len(way.along) - 1)])]
+        return np.asarray(way.along[np.concatenate([[0], 1 + rng.permutation(len(way.along) - 1)])])
     return -way.along if kind == "flipped" else way.along
 
 
-def random_displacements(
-    way: Way, waypoint: int, rngs: Sequence[np.random.Generator], strength: float = 1.0
-) -> Float[np.ndarray, "direction d_model"]:
-    """The random arm of ``displacements`` at one waypoint, once for each generator."""
-    length = float(np.linalg.norm(way.along[waypoint]))
-    directions = np.stack([_direction(rng, len(way.residual)) for rng in rngs])
-    return np.asarray(strength * (way.start + length * directions))
-
-
-def _direction(rng: np.random.Generator, width: int) -> Float[np.ndarray, "d_model"]:
+def random_direction(rng: np.random.Generator, width: int) -> Float[np.ndarray, "d_model"]:
+    """A direction, drawn evenly from all."""
     direction = rng.standard_normal(width)
     return np.asarray(direction / np.linalg.norm(direction))

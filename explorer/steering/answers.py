@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import TypeAlias
 
 import numpy as np
+from jaxtyping import Float
 
 from explorer.errors import RequestError
 from explorer.lm.next_tokens import NextTokens
@@ -221,8 +222,10 @@ class Answers:
         chance: NextTokens,
     ) -> BehaviourReply:
         prepared, readout, path, own = planned.prepared, planned.readout, planned.path, planned.own
+        behaviour = readout.behaviour(np.concatenate([said.asked for said in (baseline, *along, chance)]))
+        unsteered, by_arm, by_chance = behaviour[0], behaviour[1 : -len(chance.kl)], behaviour[-len(chance.kl) :]
         top = [top_tokens(self.engine, request.run, said) for said in along]
-        measured = arm_behaviours(prepared, readout, planned.way, planned.aim, planned.arms, along, top)
+        measured = arm_behaviours(prepared, readout, planned.way, planned.aim, planned.arms, by_arm, along, top)
         return BehaviourReply(
             fingerprint=self.engine.subject.fingerprint,
             run=request.run,
@@ -237,18 +240,22 @@ class Answers:
             end=path.end,
             strength=request.strength,
             seed=request.seed,
-            baseline=tuple(readout.behaviour(baseline.asked)[0].tolist()),
+            baseline=tuple(unsteered.tolist()),
             baseline_top=top_tokens(self.engine, request.run, baseline)[0],
             arms=measured,
-            effect=_effect(planned, baseline, along, chance),
+            effect=_effect(planned, unsteered, by_arm, by_chance),
             prompt_tokens=planned.prompt.tokens,
             meter=meter_of(prepared, own, planned.way, self.engine.limits.max_strength),
         )
 
 
-def _effect(planned: Plan, baseline: NextTokens, along: list[NextTokens], chance: NextTokens) -> Effect | None:
-    read = planned.readout.behaviour
-    for move, said in zip(planned.arms, along, strict=True):
+def _effect(
+    planned: Plan,
+    baseline: Float[np.ndarray, "behaviour"],
+    by_arm: Float[np.ndarray, "point behaviour"],
+    chance: Float[np.ndarray, "control behaviour"],
+) -> Effect | None:
+    for move, along in zip(planned.arms, np.split(by_arm, len(planned.arms)), strict=True):
         if move.arm == "manifold":
-            return effect_of(planned.aim, read(baseline.asked)[0], read(said.asked), read(chance.asked))
+            return effect_of(planned.aim, baseline, along, chance)
     return None

@@ -97,20 +97,34 @@ def arm_behaviours(
     way: Way,
     aim: Aim,
     moves: Sequence[Move],
+    behaviour: Float[np.ndarray, "point behaviour"],
     said: Sequence[NextTokens],
     top: Sequence[tuple[TopToken, ...]],
 ) -> tuple[ArmBehaviour, ...]:
-    """Everything that a reply says of its arms; what is measured point by point is measured at all points at once."""
-    behaviour, path = readout.behaviour(np.concatenate([one.asked for one in said])), way.path
+    """Everything that a reply says of its arms; what is measured point by point is measured at all points at once.
+
+    Args:
+        prepared: the cluster.
+        readout: the classes of the answers.
+        way: how the state goes.
+        aim: between which classes.
+        moves: the arms.
+        behaviour: the answers at every waypoint of every arm, one arm's after the other's.
+        said: what else is read of each arm's rows.
+        top: their likeliest tokens.
+    """
+    path = way.path
     natural = prepared.natural if readout is prepared.readout else None
     answers = None if natural is None else nearest_behaviour(natural, behaviour)
     moved = np.stack([move.displacement for move in moves])
     arms, waypoints, _ = moved.shape
-    state = nearest_on_curve(way.manifold, coordinates(way.manifold, (way.residual + moved).reshape(arms * waypoints, -1)))
+    state = nearest_on_curve(
+        way.manifold, coordinates(way.manifold, (way.residual + moved).reshape(len(behaviour), -1))
+    )
     off = state.distance / prepared.spread
     isometries = path_isometries(moved, behaviour.reshape(arms, waypoints, -1), stops_of(path, readout.places))
-    known = aim.start is not None and aim.target is not None
-    between = values_between(path, readout.places, aim.start, aim.target) if known else None
+    ends = None if aim.start is None or aim.target is None else (aim.start, aim.target)
+    between = None if ends is None else values_between(path, readout.places, *ends)
 
     def told(number: int, move: Move) -> ArmBehaviour:
         mine = slice(number * waypoints, (number + 1) * waypoints)

@@ -1,6 +1,7 @@
 """From a request to displacements: where the path runs, and what each arm adds at each waypoint."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from explorer.maths.steering import (
     coordinates,
     displacements,
     nearest_on_curve,
-    random_displacements,
+    random_direction,
     row_lengths,
 )
 from explorer.steering.natural import Prepared
@@ -66,9 +67,7 @@ def own_place(manifold: Manifold, residual: Float[np.ndarray, "d_model"]) -> Own
     return OwnPlace(float(nearest.coordinate[0]), float(nearest.distance[0]))
 
 
-def moves(
-    way: Way, arms: tuple[Arm, ...], *, seed: int, strength: float = 1.0, random_repeats: int = 1
-) -> list[Move]:
+def moves(way: Way, arms: tuple[Arm, ...], *, seed: int, strength: float = 1.0, random_repeats: int = 1) -> list[Move]:
     """Every arm's displacements, the random one once for each direction.
 
     Raises:
@@ -84,10 +83,10 @@ def moves(
 
 
 def controls(way: Way, *, seed: int, strength: float, count: int) -> Float[np.ndarray, "control d_model"]:
-    """Random directions, each as long as the manifold arm's longest move."""
-    longest = int(row_lengths(way.start + way.along).argmax())
-    streams = [np.random.default_rng([seed, _CONTROL_STREAM, number]) for number in range(count)]
-    return random_displacements(way, longest, streams, strength)
+    """The random arm in several directions, where the manifold arm's move is longest."""
+    longest = way.along[row_lengths(way.start + way.along).argmax()]
+    length = float(np.linalg.norm(longest))
+    return np.asarray(strength * (way.start + length * _control_directions(seed, count, len(longest))))
 
 
 def off_at_strengths(
@@ -108,6 +107,14 @@ def off_curve(
 ) -> Float[np.ndarray, "waypoint"]:
     """Distance of each moved state's subspace part from the curve."""
     return nearest_on_curve(manifold, coordinates(manifold, residual + moved)).distance
+
+
+@lru_cache(maxsize=16)
+def _control_directions(seed: int, count: int, width: int) -> Float[np.ndarray, "control d_model"]:
+    streams = (np.random.default_rng([seed, _CONTROL_STREAM, number]) for number in range(count))
+    directions = np.stack([random_direction(rng, width) for rng in streams])
+    directions.setflags(write=False)
+    return directions
 
 
 def _rng(seed: int, arm: Arm, repeat: int) -> np.random.Generator:

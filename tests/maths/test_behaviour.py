@@ -143,6 +143,15 @@ def test_a_natural_behaviour_is_found_where_it_lies(closed: bool) -> None:
     assert nearest_behaviour(natural, values).coordinate == pytest.approx(at, abs=1e-3)
 
 
+def test_a_place_is_found_where_answers_hardly_differ() -> None:
+    """Differences far below float32's digits of the affinity itself, in which the curve is searched first."""
+    even = np.full((5, 6), 1 / 6) + 1e-4 * np.eye(5, 6)
+    natural = fit_behaviour_manifold(even / even.sum(axis=1, keepdims=True), np.arange(5) / 5, closed=True)
+    between = np.linspace(0, 1, 37)[:-1]
+    found = nearest_behaviour(natural, natural.at(between) ** 2).coordinate
+    assert np.abs((found - between + 0.5) % 1.0 - 0.5).max() < 2e-3
+
+
 def test_stops_are_the_values_that_a_path_passes() -> None:
     places = np.append(np.arange(7) / 7, np.nan)
     path = waypoints(5 / 7, 1 / 7, np.linspace(0, 1, 31), closed=True, anchored=True)
