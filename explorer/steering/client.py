@@ -283,21 +283,32 @@ def _subject(url: str, response: httpx.Response) -> SubjectReply:
 def _reply(url: str, kind: type[Reply], response: httpx.Response) -> Reply:
     if response.status_code != httpx.codes.OK:
         raise _refusal(url, response)
-    return kind.model_validate_json(response.content)
+    try:
+        return kind.model_validate_json(response.content)
+    except ValidationError:
+        if _error_body(response) is None:
+            raise
+        raise _refusal(url, response) from None
 
 
 def _refusal(url: str, response: httpx.Response) -> HostUnreachable | HostRefused | HostMismatch | HookNotFired:
-    try:
-        body = ErrorBody.model_validate_json(response.content)
-    except ValidationError:
+    body = _error_body(response)
+    if body is None:
         return HostUnreachable(f"what answers at {url} is no steering host: status {response.status_code}")
     if body.code == "fingerprint_mismatch":
         return HostMismatch(body.message)
     if body.code == "hook_not_fired":
         return HookNotFired(body.message)
     wait = response.headers.get("retry-after", "")
-    words = f"{body.field}: {body.message}" if body.field else body.message
-    return HostRefused(words, retry_after=float(wait) if wait.isdecimal() else None)
+    return HostRefused(body.words, retry_after=float(wait) if wait.isdecimal() else None)
+
+
+def _error_body(response: httpx.Response) -> ErrorBody | None:
+    """Why there is no answer; an answer that had begun has it under the status of success."""
+    try:
+        return ErrorBody.model_validate_json(response.content)
+    except ValidationError:
+        return None
 
 
 def _cut(url: str) -> HostUnreachable:
