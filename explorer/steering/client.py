@@ -45,8 +45,9 @@ from explorer.steering.protocol import (
 Event: TypeAlias = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
 Reply = TypeVar("Reply", bound=BaseModel)
 
-TIMEOUT = httpx.Timeout(60.0, connect=5.0)
-"""Longest silence of a host that is believed; connecting must be quick."""
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+"""Longest silence of a host that is believed: however long its answer takes, it says that it is there every ten
+seconds. Connecting must be quick."""
 _SUBJECT, _BEHAVIOUR, _STEER, _ENCODE = "/v1/subject", "/v1/behaviour", "/v1/steer", "/v1/encode"
 _CHECK, _SWEEP, _PHRASES = "/v1/check", "/v1/sweep", "/v1/phrases"
 _FEATURE = "/v1/feature"
