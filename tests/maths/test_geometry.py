@@ -51,7 +51,9 @@ def test_a_known_order_is_kept(name: str) -> None:
     rng = np.random.default_rng(1)
     cloud = planted.SHAPES[name](1500, rng)
     closed = cloud.kinds == ("closed curve",)
-    found = shape_along(cloud.points, cloud.position, closed=closed, p_value=0.01, rng=rng, settings=SETTINGS)
+    found = shape_along(
+        cloud.points, cloud.position, closed=closed, harmonics=40, p_value=0.01, rng=rng, settings=SETTINGS
+    )
     assert found is not None
     assert (found.kind, found.p_value) == (cloud.kinds[0], 0.01)
     assert found.variance_explained > 0.9
@@ -63,7 +65,27 @@ def test_an_order_that_says_nothing_of_the_cloud_gives_no_shape() -> None:
     rng = np.random.default_rng(1)
     cloud = planted.SHAPES["ring"](1500, rng)
     shuffled = rng.permutation(cloud.position)
-    assert shape_along(cloud.points, shuffled, closed=True, p_value=0.01, rng=rng, settings=SETTINGS) is None
+    told = {"closed": True, "harmonics": 40, "p_value": 0.01, "rng": rng, "settings": SETTINGS}
+    assert shape_along(cloud.points, shuffled, **told) is None
+
+
+@pytest.mark.parametrize("n_values", [7, 12])
+def test_a_curve_through_few_values_does_not_loop_between_them(n_values: int) -> None:
+    """Values on a ring, each with a place of its own in four further directions."""
+    rng = np.random.default_rng(3)
+    value = rng.integers(n_values, size=2000)
+    place = (value + rng.normal(0, 0.12, 2000)) / n_values % 1.0
+    angle = 2 * np.pi * value / n_values
+    centres = np.column_stack([np.cos(angle), np.sin(angle)])
+    centres = np.column_stack([centres, rng.normal(0, 0.3, (n_values, 4))[value]])
+    points = (centres + rng.normal(0, 0.1, centres.shape)).astype(np.float32)
+    told = {"closed": True, "p_value": 0.01, "rng": rng, "settings": SETTINGS}
+    few, many = (shape_along(points, place, harmonics=bends, **told) for bends in (n_values // 2, 40))
+    assert few is not None
+    assert many is not None
+    lengths = [np.linalg.norm(np.diff(shape.curve, axis=0), axis=1).sum() for shape in (few, many)]
+    assert lengths[0] < lengths[1]
+    assert few.variance_explained > many.variance_explained - 0.05
 
 
 def test_only_the_wanted_curves_are_claimed() -> None:

@@ -85,7 +85,14 @@ SCORES = {
         "chance meetings",
         "How often a usual pair of the core would fire together by chance. Below 7, silence does not show avoidance.",
     ),
-    "manifold_likeness": Score("manifold-likeness", "What the tiles are sorted by, from 0 to 1."),
+    "in_order": Score(
+        "values in order",
+        "How far their distance along the curve explains that of the values, beyond chance: 0 is as at random places.",
+        percent,
+    ),
+    "manifold_likeness": Score(
+        "manifold-likeness", "What the tiles are sorted by: variance explained times values in order."
+    ),
 }
 """The scores that have a name in words; others are shown under their own."""
 
