@@ -10,6 +10,8 @@ HARMONICS: Final = 2
 """Waves along a closed curve, a cosine and a sine each; an open one has as many terms, cosines of half turns."""
 CLAIM: Final = 0.05
 """Largest p at which a feature is said to tell positions apart."""
+FEWEST_FIRES: Final = 10
+"""Features that fire on fewer of the drawn tokens are not asked: of so few, chi2 allows too many by chance."""
 
 
 def place_p_values(
@@ -27,14 +29,15 @@ def place_p_values(
         closed: whether it is cyclic.
 
     Returns:
-        p-values, at most 1; 1 for features that are alike on all samples.
+        p-values, at most 1; 1 for features that are alike on all samples or fire on too few.
     """
     waves = _waves(coordinate, closed)
     centred = codes - codes.mean(axis=0) if len(codes) else codes
     spread = (centred**2).sum(axis=0)
     told = ((waves.T @ centred) ** 2).sum(axis=0) / np.where(spread > 0, spread, 1.0)
     p_values: Float64[np.ndarray, "atom"] = chi2.sf((len(codes) - 1) * told, waves.shape[1])
-    return np.where(spread > 0, np.minimum(p_values * codes.shape[1], 1.0), 1.0)
+    asked = (spread > 0) & ((codes > 0).sum(axis=0) >= FEWEST_FIRES)
+    return np.where(asked, np.minimum(p_values * codes.shape[1], 1.0), 1.0)
 
 
 def _waves(coordinate: Float[np.ndarray, "sample"], closed: bool) -> Float64[np.ndarray, "sample wave"]:
