@@ -113,6 +113,7 @@
       [view.live, view.painted] = [false, false];
       return stays("this browser offers no WebGL");
     }
+    view.stands = places(scene(view).getCamera());
     view.box.dataset.drawn = "scene";
     view.picture.remove();
     drawn(view);
@@ -132,10 +133,10 @@
   /* Plotly's own events come before a turn of the wheel has moved the camera, and what it draws next takes the camera back
      to where they found it. So the frames are asked, and plotly is told where the camera came to rest. */
   function look(view) {
-    const camera = scene(view)?.getCamera(), now = camera && places(camera), before = view.stands;
-    if (!camera || now === before) return;
+    if (view.stands === null || !view.live) return;
+    const camera = scene(view).getCamera(), now = places(camera);
+    if (now === view.stands) return;
     view.stands = now;
-    if (before === null) return;
     view.told.turned?.(camera);
     clearTimeout(view.resting);
     view.resting = setTimeout(() => {
