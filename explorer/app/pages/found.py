@@ -26,7 +26,7 @@ def found_features(run: Run, found: FoundFeatures, links: Links, view: View) -> 
     more = f", {len(found.shown)} shown: more words find fewer" if found.total > len(found.shown) else ""
     rows = [_row(run, feature, links, view) for feature in found.shown]
     return [
-        html.H2(f"{counted(found.total, 'feature')} by number or label{more}", className="small muted"),
+        html.H2(f"{counted(found.total, 'feature')} of that number or label{more}", className="small muted"),
         html.Ul(rows, className="panel"),
     ]
 
