@@ -235,6 +235,9 @@ def test_a_search_finds_labels_tokens_and_numbers(run: Run) -> None:
     assert matches(ring, "#0", lambda _: "")
     assert matches(ring, "monday parcel", lambda _: "the parcel")
     assert not matches(ring, "monday zebra", lambda _: "the parcel")
+    assert matches(ring, "ring of mondays", lambda _: "mondays")
+    assert not matches(run.summary(1), "ring", lambda _: "")
+    assert not matches(ring, "of", lambda _: "")
 
 
 def test_a_cluster_is_about_the_words_that_often_stand_around_its_tokens() -> None:

@@ -186,7 +186,8 @@ def tiles_at(site: Site, path: str, chosen: dict[str, str], fires: Mapping[str, 
     run, view = _atlas_run(site, path), read_fields(chosen)
     tiles = choose_tiles(run.manifest.clusters, view, site.texts.of(run))
     wall = wall_data(tiles, fires)
-    return TilesPart(tile_count(len(tiles), len(run.manifest.clusters), len(wall["fires"])), wall, _found(site, run, view))
+    told = tile_count(len(tiles), len(run.manifest.clusters), len(wall["fires"]))
+    return TilesPart(told, wall, _found(site, run, view))
 
 
 @dataclass(frozen=True)
