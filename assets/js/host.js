@@ -34,12 +34,12 @@
     }
   }
 
-  /* What is pressed or changed may be a question, and a question may find a host that has to start: how it is then. */
+  /* What is pressed or changed may be a question, and one that waits may have found a host that has to start: how is it? */
+  const OUT = '#page [data-dash-is-loading="true"], #stop:enabled';
   let looking = null;
-  function look({ target }) {
-    if (!asked || !target.closest("#page") || (target.closest("button") === null && !target.matches("input, textarea"))) return;
+  function look() {
     clearTimeout(looking);
-    looking = setTimeout(asked, WAIT_MS);
+    looking = setTimeout(() => { if (asked && document.querySelector(OUT)) asked(); }, WAIT_MS);
   }
   for (const kind of ["click", "change"]) document.addEventListener(kind, look);
 
