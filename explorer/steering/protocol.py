@@ -222,8 +222,8 @@ class Reach(Wire):
     p_target: Share
     """Its probability at the last waypoint."""
     visited: Share | None
-    """Share of the values strictly between start and target that are the likeliest value at some waypoint; None where
-    there are none between."""
+    """Share of the values strictly between start and target that become the likeliest class at some waypoint, without
+    one that is so at the first already; None where there are none."""
 
 
 class Effect(Wire):
@@ -352,6 +352,11 @@ class ErrorBody(Wire):
     """Why, for people."""
     field: str | None = None
     """Which field of the request, as a dotted path."""
+
+    @property
+    def words(self) -> str:
+        """The message, after the field where there is one."""
+        return f"{self.field}: {self.message}" if self.field else self.message
 
 
 class StartEvent(Wire):
