@@ -152,7 +152,7 @@ def _strips(opened: OpenCluster) -> Element:
     body = [
         html.Div(id=ids.STRIPS, className="strips card-picture"),
         html.P(fields_told(opened.strips, along)),
-        html.P(STRIPS_MEAN),
+        details("what the colours mean", [html.P(STRIPS_MEAN)]),
         details("as a table", [late_table(head, rows)]),
     ]
     title = html.H3(f"Where each of the {count(len(rows))} features fires along {along}")
