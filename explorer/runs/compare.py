@@ -342,9 +342,11 @@ def _words_alike(left: RunReading, right: RunReading) -> Float64[np.ndarray, "le
 def _in_columns(reading: RunReading, column: dict[str, int]) -> list[csr_matrix]:
     own = np.array([column[word] for word in reading.words], dtype=np.int64)
     rows = len(reading.bases)
-    moved = [csr_matrix((one.data, own[one.indices], one.indptr), (rows, len(column))) for one in reading.counts]
+    moved = [
+        csr_matrix((one.data, own[one.indices], one.indptr), (rows, len(column)), copy=True) for one in reading.counts
+    ]
     for one in moved:
-        one.sum_duplicates()  # two tokens may be one word to a reader
+        one.sum_duplicates()  # two tokens may be one word to a reader; in place, so a reading's own arrays are copied
     return moved
 
 

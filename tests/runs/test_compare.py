@@ -1,6 +1,7 @@
 """Comparing runs: the planted ring and curve are found again in another run, and what changed is told."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from tests.pipeline.command import run_command
 from tests.planted import BINS, DAYS, KNOTS, RunParts, planted_parts, ring_point, write_parts, write_planted_run
 
 CACHED_RUNS = Path(__file__).parents[2] / "cached_runs"
+DOCS = Path(__file__).parents[2] / "docs"
 MIRROR = np.diag([1.0, -1.0, 1.0]).astype(np.float32)
 
 
@@ -172,6 +174,30 @@ def test_a_run_matches_itself_whole_by_either_measure() -> None:
         assert [(match.left, match.right) for match in sorted(found.matches, key=lambda match: match.left)] == [
             (number, number) for number in range(len(reading.bases))
         ]
+
+
+def test_comparing_leaves_what_was_read_as_it_was(one: RunReading, apart: RunReading) -> None:
+    rng = np.random.default_rng(0)
+    said = rng.poisson(2.0, (2, 6)).astype(float)
+    spelled = ("day", "noon", "day", "night", "noon", "dawn")  # two tokens each are one word to a reader
+    mine, theirs = (
+        replace(_planted_run(run, [_axes(rng), _axes(rng)], said), words=words)
+        for run, words in ((one, spelled), (apart, spelled[::-1]))
+    )
+    before = [counts.toarray() for counts in (*mine.counts, *theirs.counts)]
+    first = compare_runs(mine, theirs)
+    assert compare_runs(mine, theirs) == first
+    after = [counts.toarray() for counts in (*mine.counts, *theirs.counts)]
+    assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
+
+
+def test_the_docs_say_how_many_clusters_of_the_demo_match() -> None:
+    told = re.search(r"Of the (\d+) clusters (\d+) have a match in\s+the (\d+)", (DOCS / "almanac.md").read_text())
+    assert told is not None
+    mine, theirs = (read_for_matching(open_run(CACHED_RUNS / name)) for name in ("almanac", "almanac-block-4"))
+    ways = compare_runs(mine, theirs), compare_runs(theirs, mine)
+    assert {(match.left, match.right) for match in ways[0].matches} == {(m.right, m.left) for m in ways[1].matches}
+    assert told.groups() == tuple(str(n) for n in (len(mine.bases), len(ways[0].matches), len(theirs.bases)))
 
 
 def test_without_one_model_words_alone_decide(one: RunReading, apart: RunReading) -> None:
