@@ -109,8 +109,8 @@
     if (enlarged && enlarged.card.isConnected) shrink();
   });
 
-  /* A page that is left while a card is enlarged. */
-  window.addEventListener("popstate", () => { if (enlarged) shrink(); });
+  /* A page that is left while a card is enlarged, by the browser's buttons or by a link. */
+  for (const left of ["popstate", "_dashprivate_pushstate"]) window.addEventListener(left, () => { if (enlarged) shrink(); });
 
   mx.cards = { shownData };
 })();

@@ -37,7 +37,7 @@
     ]);
     const rows = told.rows.map((row, r) => [mx.link.number(view.strengths[r]), ...row.map((cell) => `${mx.percent(cell.p)} · ${cell.off.toFixed(1)}`)]);
     return mx.html("section", {}, [
-      mx.html("h3", { class: "small" }, told.title),
+      mx.html("h3", { class: "small" }, [told.title, mx.html("span", { class: "muted sweep-most" }, told.words)]),
       mx.html("div", { class: "sweep-grid", "aria-hidden": "true", style: { "--columns": view.positions.length, "--value": view.color } }, [
         ...cells, mx.html("span", {}), mx.html("span", { class: "sweep-axis" }, [mx.html("span", {}, "start"), mx.html("span", {}, "end")])]),
       folded("as a table", table(["strength", ...view.positions.map(at)], rows, `${told.title}: probability, and distance from the curve in usual ones`)),

@@ -43,10 +43,10 @@
       both.dataset.linked = "yes";
     };
     const spaces = data.sides.map((side) => {
-      const box = document.getElementById(side.cloud), section = box.closest(".compare-side");
-      strips(section.querySelector(".compare-strips"), side.strips);
+      const box = document.getElementById(side.cloud), half = box.closest(".compare-side");
+      strips(document.getElementById(side.strips_place), side.strips);
       const space = mx.space.show(box, side.figure, { scene });
-      mx.cloudLabels.around(() => section.querySelector(".cloud-names")).use(space, side.shape.labels, side.shape.middle);
+      mx.cloudLabels.around(() => half.querySelector(".cloud-names")).use(space, side.shape.labels, side.shape.middle);
       return space;
     });
   }

@@ -1,5 +1,5 @@
 /* A part of the page as one SVG: boxes, drawings and text where they stand, colours as they are seen, nothing to load.
-   WebGL goes in as a picture. The same SVG, painted, is the PNG. */
+   WebGL and portraits go in as pictures. The same SVG, painted, is the PNG. */
 (function () {
   "use strict";
   const mx = (window.mx = window.mx || {});
@@ -103,16 +103,28 @@
     for (const child of node.childNodes) walk(child, origin, images, out);
   }
 
-  /* What is drawn with WebGL or on a canvas, as it looks now. */
-  async function webgl(part) {
-    const drawings = [...part.querySelectorAll(".js-plotly-plot, canvas.sketch")].filter((one) => one.checkVisibility({ visibilityProperty: true }));
-    const pictures = await Promise.all(drawings.map((one) => (one.matches("canvas") ? one.toDataURL()
-      : window.Plotly.toImage(one, { format: "png", scale: SCALE, width: one.clientWidth, height: one.clientHeight }))));
+  function portrait(image) {
+    const canvas = Object.assign(document.createElement("canvas"), { width: image.width * SCALE, height: image.height * SCALE });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return canvas.toDataURL();
+  }
+
+  function pixels(one) {
+    if (one.matches("canvas")) return one.toDataURL();
+    if (one.matches("img")) return portrait(one);
+    return window.Plotly.toImage(one, { format: "png", scale: SCALE, width: one.clientWidth, height: one.clientHeight });
+  }
+
+  /* What is drawn with WebGL or on a canvas, as it looks now, and pictures that have loaded. */
+  async function drawn(part) {
+    const found = [...part.querySelectorAll(".js-plotly-plot, canvas.sketch, img")];
+    const drawings = found.filter((one) => one.checkVisibility({ visibilityProperty: true }) && (!one.matches("img") || one.naturalWidth));
+    const pictures = await Promise.all(drawings.map(pixels));
     return new Map(drawings.map((one, i) => [one, pictures[i]]));
   }
 
   async function draw(part) {
-    const images = await webgl(part);
+    const images = await drawn(part);
     part.setAttribute("data-drawn-whole", "");
     try {
       const rect = part.getBoundingClientRect();

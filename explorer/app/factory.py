@@ -12,6 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from explorer.app.callbacks import atlas, compare, frame, manifold, steering, text, tour
+from explorer.app.compare_routes import compare_router
 from explorer.app.edge import build_edge
 from explorer.app.links import PAGE_PATHS, Links
 from explorer.app.pages.page import frame as page_frame
@@ -94,6 +95,7 @@ def create_app(
     dash_app = _dash(prefix, app_version)
     _add_pages(dash_app)
     dash_app.server.include_router(run_router(catalog))
+    dash_app.server.include_router(compare_router(site))
     for part in (frame, atlas, manifold, steering, text, tour, compare):
         part.register(dash_app, site)
     whole = build_edge(dash_app, hosts=hosts, shares=shares, settings=edge, limits=relay_limits)

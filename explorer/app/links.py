@@ -126,6 +126,10 @@ class Links:
         """Address of a comparison; each side is a run's id, or "run/cluster"."""
         return f"{self.prefix}compare{encode(View(left=left, right=right))}"
 
+    def compare_points(self, left: str, right: str) -> str:
+        """Address of two clusters' drawn tokens as text; each is "run/cluster"."""
+        return f"{self.api()}/compare/points.tsv{encode(View(left=left, right=right))}"
+
     def read(self, path: str | None) -> Route:
         """Tell which page an address names."""
         inside = (path or "/").removeprefix(self.prefix.rstrip("/"))

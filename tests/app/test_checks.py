@@ -136,6 +136,7 @@ def test_a_sweep_has_its_largest_dose_on_top_and_marks_what_is_too_far(run: Run)
     assert all(cell.beyond for cell in top)
     assert not any(cell.beyond for cell in middle)
     assert view.most == 1.0
+    assert view.grids[0].words == "reaches 100 %"
 
 
 def test_a_phrase_is_drawn_on_its_own_scale_beside_the_unsteered_model(run: Run) -> None:

@@ -1,15 +1,19 @@
 """Pages that compare: which sides an address names, and what is said of them."""
 
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from explorer.app.compared import sides_of
 from explorer.app.links import CompareRoute, Links
+from explorer.app.pages.compare_drawn import beside
 from explorer.app.pages.compare_runs import runs_words
 from explorer.app.pages.compare_words import likeness_words
 from explorer.app.pages.route import page_at
+from explorer.app.pair import SIDES, asked_pair, pair_rows
 from explorer.app.site import Site
 from explorer.app.state import View
 from explorer.errors import RequestError, RunError
@@ -85,6 +89,33 @@ def test_two_clusters_stand_side_by_side(site: Site) -> None:
     assert (data["a"], data["b"], len(data["sides"])) == ("first/0", "second/0", 2)
     assert [side["figure"]["data"][0]["type"] for side in data["sides"]] == ["scatter3d"] * 2
     assert [side["strips"]["names"]["0"] for side in data["sides"]] == ["0 “\u2068the week begins\u2069”"] * 2
+
+
+def test_what_is_copied_of_two_clouds_is_what_is_drawn(site: Site) -> None:
+    pair = asked_pair(site, View(left="first/0", right="second"))
+    head, *rows = pair_rows(pair)
+    places = [head.index(axis) for axis in ("x", "y", "z")]
+    for side, one in zip(SIDES, pair.both, strict=True):
+        mine = [row for row in rows if row[0] == side]
+        assert {row[1:3] for row in mine} == {(one.run.id, one.summary.id)}
+        assert np.allclose([[row[at] for at in places] for row in mine], one.geometry.points)
+    with pytest.raises(RequestError, match="two whole runs"):
+        asked_pair(site, View(left="first", right="second"))
+
+
+def test_tables_of_both_sides_are_one_where_one_side_has_a_column_more() -> None:
+    plain = (("feature", "peak"), [("core 1", "Monday")])
+    named = (("feature", "label", "peak"), [("core 2", "days", "Friday")])
+    head = ("side", "feature", "label", "peak")
+    left, right = ("left", "core 1", "", "Monday"), ("right", "core 2", "days", "Friday")
+    assert beside([plain, named]) == (head, [left, right])
+
+
+def test_every_panel_is_a_card_and_every_drawing_has_a_table(site: Site) -> None:
+    told = shown(site, "/compare", "?v=1&a=first/0&b=second/0")
+    assert re.findall(r'"data-card": ?"([a-z-]+)"', told) == ["clouds", "strips", "facts", "values", "alike"]
+    assert told.count('"data-table"') == 3
+    assert re.findall(r'"data-card": ?"([a-z-]+)"', shown(site, "/compare")) == ["matches", "only-left", "only-right"]
 
 
 def test_two_runs_are_matched_and_the_rest_is_counted(site: Site) -> None:

@@ -76,6 +76,8 @@ class SweepGrid:
 
     title: str
     """Name of the arm."""
+    words: str
+    """The largest p(target) that it reaches, which tells a pale panel from an empty one."""
     rows: tuple[tuple[SweepCell, ...], ...]
     """A row for each strength, the largest first."""
 
@@ -154,6 +156,7 @@ def sweep_view(reply: SweepReply, closed: bool, coordinate: float | None) -> Swe
     grids = tuple(
         SweepGrid(
             TITLES[arm.arm],
+            f"reaches {percent(max(p for row in arm.p_target for p in row))}",
             tuple(
                 tuple(
                     SweepCell(p, off, off > reply.safe, top.text.strip() or top.text)

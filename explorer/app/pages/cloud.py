@@ -74,6 +74,19 @@ def axis_names(geometry: ClusterGeometry) -> list[str]:
     return [f"axis {axis} · {percent(float(share))}" for axis, share in enumerate(geometry.axis_share, start=1)]
 
 
+def point_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> list[tuple[str, ...]]:
+    """Some of the drawn tokens, evenly along the shape: position, value and their place on the three axes."""
+    order = geometry.coordinate.argsort()[:: max(1, len(geometry.coordinate) // TABLE_ROWS)][:TABLE_ROWS]
+    return [
+        (
+            f"{geometry.coordinate[i]:.3f}",
+            visible(summary.order[geometry.value[i]]) if geometry.value[i] >= 0 else "–",
+            *(number(float(x)) for x in geometry.points[i]),
+        )
+        for i in order
+    ]
+
+
 def legend_nodes(colors: CloudColors) -> list[Node]:
     """What the colours mean: each kind with its points, which a click picks; or a ramp with its ends."""
     if colors.kinds:
@@ -143,17 +156,5 @@ def _foot(summary: ClusterSummary, geometry: ClusterGeometry) -> Element:
         html.Span(f"axes 1, 2, 3 explain {each}", title="Of the position's variance"),
     ]
     head = ("position", "value", "axis 1", "axis 2", "axis 3")
-    as_table = details("as a table", [late_table(head, _rows(summary, geometry))])
+    as_table = details("as a table", [late_table(head, point_rows(summary, geometry))])
     return html.Div([*lines, as_table], className="cloud-foot")
-
-
-def _rows(summary: ClusterSummary, geometry: ClusterGeometry) -> list[tuple[str, ...]]:
-    order = geometry.coordinate.argsort()[:: max(1, len(geometry.coordinate) // TABLE_ROWS)][:TABLE_ROWS]
-    return [
-        (
-            f"{geometry.coordinate[i]:.3f}",
-            visible(summary.order[geometry.value[i]]) if geometry.value[i] >= 0 else "–",
-            *(number(float(x)) for x in geometry.points[i]),
-        )
-        for i in order
-    ]

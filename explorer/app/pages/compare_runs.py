@@ -8,17 +8,18 @@ from explorer.app.compared import Side
 from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
 from explorer.app.links import Links
+from explorer.app.pages.card import card
 from explorer.app.pages.compare_bar import compare_bar, side_of
 from explorer.app.pages.page import Crumb, Page
-from explorer.app.pages.parts import Node, details
+from explorer.app.pages.parts import Node, attributes, table
 from explorer.app.pages.share_button import share_view_button
 from explorer.app.words import count, counted
 from explorer.records import CURVES, ClusterSummary
 from explorer.runs.compare import RunComparison, RunMatch
 from explorer.runs.run import Run
 
-HEAD = ("", "left", "", "right", "alike", "background", "values kept", "shape")
-"""Columns of the table of matches."""
+HEAD = ("left", "right", "alike", "background", "values kept", "shape")
+"""Columns of the table of matches; before the first two stands a portrait, copied as its cluster's number."""
 ONE_RUN = "This is one run beside itself, so every cluster finds itself. Choose another run, or two of its clusters."
 """Said above the matches of a run with itself."""
 
@@ -46,11 +47,14 @@ def runs_page(left: Run, right: Run, found: RunComparison, runs: Sequence[Run], 
 
 
 def _told(left: Run, right: Run, found: RunComparison, links: Links) -> list[Node]:
-    alone = [_alone(left, found.only_left, links), _alone(right, found.only_right, links)]
+    alone = [_alone("left", left, found.only_left, links), _alone("right", right, found.only_right, links)]
     return [
         html.Div([html.P(line) for line in runs_words(left, right, found)], className="compare-told panel"),
-        html.Section(
-            [html.H2("Matched clusters"), _matches(left, right, found, links)], className="panel compare-matches"
+        card(
+            "matches",
+            html.H2("Matched clusters"),
+            [_matches(left, right, found, links)],
+            class_name="panel padded compare-matches",
         ),
         html.Div(alone, className="compare-alone"),
     ]
@@ -78,7 +82,9 @@ def _matches(left: Run, right: Run, found: RunComparison, links: Links) -> Eleme
         return html.P("No two clusters are more alike than their background.", className="muted")
     ordered = sorted(found.matches, key=lambda match: -_worth(left, right, match))
     rows = [_row(left, right, match, links) for match in ordered]
-    head = html.Thead(html.Tr([html.Th(text, scope="col") for text in HEAD]))
+    portraits = [html.Th(**attributes(data_value=f"{side} cluster")) for side in HEAD[:2]]
+    names = [html.Th(text, scope="col") for text in HEAD]
+    head = html.Thead(html.Tr([portraits[0], names[0], portraits[1], *names[1:]]))
     return html.Div(html.Table([head, html.Tbody(rows)], className="small"), className="scroll-x", tabIndex="0")
 
 
@@ -92,16 +98,15 @@ def _row(left: Run, right: Run, match: RunMatch, links: Links) -> Element:
     mine, theirs = left.summary(match.left), right.summary(match.right)
     href = links.compare(side_of(left.id, match.left), side_of(right.id, match.right))
     cells: list[Node] = [
-        _portrait(left, mine, links),
         dcc.Link(mine.label, href=href),
-        _portrait(right, theirs, links),
         dcc.Link(theirs.label, href=href),
         f"{match.likeness.similarity:.2f}",
         f"{match.background:.2f}",
         _kept(mine, theirs),
         mine.shape if mine.shape == theirs.shape else f"{mine.shape} → {theirs.shape}",
     ]
-    return html.Tr([html.Td(cell) for cell in cells])
+    first, second, *rest = (html.Td(cell) for cell in cells)
+    return html.Tr([_portrait(left, mine, links), first, _portrait(right, theirs, links), second, *rest])
 
 
 def _kept(mine: ClusterSummary, theirs: ClusterSummary) -> str:
@@ -114,11 +119,15 @@ def _kept(mine: ClusterSummary, theirs: ClusterSummary) -> str:
 
 
 def _portrait(run: Run, one: ClusterSummary, links: Links) -> Element:
-    return html.Img(src=links.thumbnail(run.id, one.id), alt="", width=64, height=48)
+    picture = html.Img(src=links.thumbnail(run.id, one.id), alt="", width=64, height=48)
+    return html.Td(picture, **attributes(data_value=str(one.id)))
 
 
-def _alone(run: Run, clusters: tuple[int, ...], links: Links) -> Element:
+def _alone(side: str, run: Run, clusters: tuple[int, ...], links: Links) -> Element:
     ones = sorted((run.summary(cluster) for cluster in clusters), key=lambda one: (-manifold_likeness(one), one.id))
-    rows = [html.Li([dcc.Link(one.label, href=links.cluster(run.id, one.id)), f" · {one.shape}"]) for one in ones]
+    rows: list[list[Node | list[Node]]] = [
+        [str(one.id), dcc.Link(one.label, href=links.cluster(run.id, one.id)), one.shape] for one in ones
+    ]
     told = f"{counted(len(ones), 'cluster')} of {run.manifest.title} without a match"
-    return html.Section(details(told, [html.Ul(rows, className="compare-list")]), className="panel")
+    body = [table(("cluster", "name", "shape"), rows)] if rows else []
+    return card(f"only-{side}", html.H2(told), body, class_name="panel padded")

@@ -34,12 +34,13 @@ from explorer.app.pages.parts import Node
 from explorer.app.pages.shared import shared_page
 from explorer.app.pages.tiles import tile_count, wall_data
 from explorer.app.pages.tour import COLLECTION, tour_cards, tour_link, tour_page
+from explorer.app.pair import open_pair
 from explorer.app.site import Site
 from explorer.app.state import View, decode, read_fields
 from explorer.app.tours.slides import make_slides
 from explorer.app.tours.tour_file import tour_folders
 from explorer.errors import InputError, RequestError
-from explorer.runs.compare import compare_clusters, most_alike
+from explorer.runs.compare import most_alike
 from explorer.runs.run import Run
 
 CANDIDATES = 6
@@ -127,10 +128,9 @@ def _compare(site: Site, view: View) -> Page:
     if left.cluster is None or right.cluster is None:
         return runs_page(left.run, right.run, site.comparisons.of(left.run, right.run), runs, site.links)
     both = site.comparisons.reading(left.run), site.comparisons.reading(right.run)
-    found = compare_clusters(both[0], left.cluster, both[1], right.cluster)
     others = most_alike(both[0], left.cluster, both[1], CANDIDATES)
-    opened = [open_cluster(side.run, cluster) for side, cluster in ((left, left.cluster), (right, right.cluster))]
-    return pair_page(opened[0], opened[1], found, others, runs, site.links, view)
+    pair = open_pair((both[0], left.cluster), (both[1], right.cluster))
+    return pair_page(pair, others, runs, site.links, view)
 
 
 def _shared(site: Site, share_id: str) -> Page:
