@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import cast
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
@@ -43,6 +44,12 @@ def side_by_side(caches: Sequence[Cache], rows: Sequence[int]) -> Cache:
     own."""
     layers = zip(*(cast("list[RowsLayer]", cache.layers) for cache in caches), strict=True)
     return Cache(layers=[TextsLayer(of_texts, rows) for of_texts in layers])
+
+
+def forget_after(cache: Cache, tokens: int) -> None:
+    """Take back what was added to a cache of ``go_on_from`` after so many tokens."""
+    for layer in cast("list[RowsLayer]", cache.layers):
+        layer.go_back(tokens)
 
 
 class RowsLayer(DynamicLayer):  # type: ignore[no-untyped-call]
@@ -102,7 +109,7 @@ class TextsLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         self, key_states: KeysOrValues, value_states: KeysOrValues, *_: object, **__: object
     ) -> tuple[list[KeysOrValues], list[KeysOrValues]]:
         """Add every text's newest token; returned is what each may attend to."""
-        newest = zip(self._layers, key_states.split(self._rows), value_states.split(self._rows), strict=True)
+        newest = zip(self._layers, *(torch.split(new, self._rows) for new in (key_states, value_states)), strict=True)
         shown = [layer.update(keys, values) for layer, keys, values in newest]
         return [keys for keys, _ in shown], [values for _, values in shown]
 

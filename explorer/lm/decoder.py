@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from explorer.lm.cache import go_on_from, side_by_side
+from explorer.lm.cache import forget_after, go_on_from, side_by_side
 from explorer.lm.hooks import edit
 from explorer.lm.mover import Mover, all_but, distinct
 from explorer.lm.rows import Place, Prefix, run_rows
@@ -104,8 +104,7 @@ class Decoder:
     def go_back(self) -> None:
         """Be as before a step that failed."""
         self._mover.go_back(self._calls)
-        for layer in self.cache.layers:
-            layer.go_back(self._length - self.next.shape[1] if self._steps == 0 else self.position)
+        forget_after(self.cache, self.position + 1 - self.next.shape[1])
 
     @property
     def _calls(self) -> int:
@@ -147,7 +146,7 @@ def _pass(decoders: Sequence[Decoder]) -> list[Float[Tensor, "row vocab"]]:
         logits = _together(decoders) if decoders[0].joins else _as_usual(*decoders)
     for one in decoders:
         one.check()
-    parts = logits[:, -1].split([one.rows for one in decoders])
+    parts = torch.split(logits[:, -1], [one.rows for one in decoders])
     return [one.take(part) for one, part in zip(decoders, parts, strict=True)]
 
 
@@ -173,5 +172,5 @@ def _moving(decoders: Sequence[Decoder]) -> Iterator[None]:
 
 
 def _move(decoders: Sequence[Decoder], activation: Tensor) -> Tensor:
-    parts = zip(decoders, activation.split([one.rows for one in decoders]), strict=True)
+    parts = zip(decoders, torch.split(activation, [one.rows for one in decoders]), strict=True)
     return whole([one.move(part) for one, part in parts])

@@ -61,7 +61,7 @@ def _attend(
 ) -> tuple[Float[Tensor, "row 1 head width"], None]:
     """The model's usual attention, for each text on its own rows."""
     attend = _usual(usual, module)
-    parts = zip(query.split([len(one) for one in keys]), keys, values, strict=True)
+    parts = zip(torch.split(query, [len(one) for one in keys]), keys, values, strict=True)
     return whole([attend(module, *part, mask, **told)[0] for part in parts]), None
 
 

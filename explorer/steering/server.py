@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -32,25 +32,19 @@ from explorer.steering.protocol import (
     VIEWER_HEADER,
     BehaviourReply,
     BehaviourRequest,
-    DoneEvent,
     ErrorCode,
-    ErrorEvent,
     PathRequest,
-    RowDoneEvent,
-    StartEvent,
     SteerRequest,
     SubjectReply,
-    TokenEvent,
     Wire,
 )
 from explorer.steering.refusal import Refusal
-from explorer.steering.stream import ClientGone, EventStream, or_gone
+from explorer.steering.stream import ClientGone, Event, EventStream, or_gone
 from explorer.steering.token_file import SHORTEST_TOKEN
 from explorer.steering.turns import Turns
-from explorer.steering.worker import Item, Job, Worker
+from explorer.steering.worker import Item, Job, Work, Worker
 
 LOG = logging.getLogger("explorer.host")
-Event = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
 Path = TypeVar("Path", bound=PathRequest)
 Reply = TypeVar("Reply", bound=BaseModel)
 
@@ -89,8 +83,11 @@ class Answering(Protocol):
     def feature(self, request: FeatureRequest) -> FeatureReply:
         """Which next tokens a feature's direction speaks for."""
 
-    def generate(self, request: SteerRequest) -> Iterator[Event]:
-        """Text, token by token."""
+    def writing(self, request: SteerRequest) -> Work[Event]:
+        """Text, token by token; wants its steps."""
+
+    def choose(self, asked: Sequence[Any]) -> Sequence[object]:
+        """The steps that several texts want, at once."""
 
 
 class Health(Wire):
@@ -125,7 +122,7 @@ def create_app(
     if len(token) < SHORTEST_TOKEN or not token.isascii():
         raise RequestError("token", f"{len(token)} characters", f"at least {SHORTEST_TOKEN} ASCII characters")
     limits = answers.subject().limits
-    thread = worker or Worker(running=limits.running, queued=limits.queued)
+    thread = worker or Worker(running=limits.running, queued=limits.queued, do=answers.choose)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -190,8 +187,9 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
     @app.post("/v1/steer", response_class=Response)
     async def steer(request: SteerRequest, http: Request) -> Response:
         """Text of every arm as server-sent events: start, token, row_done, and done or error."""
-        job: Job[Event] = worker.submit(lambda: _written(answers, metrics, request), _client(http))
-        return EventStream(*await _first(job, http))
+        job: Job[Event] = worker.submit(lambda: _written(answers, request), _client(http))
+        first, further = await _first(job, http)
+        return EventStream(first, metrics.written(further))
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def gauges() -> Response:
@@ -210,12 +208,12 @@ def _at_once(answers: Answering, request: FeatureRequest) -> Turns[FeatureReply]
     return answers.feature(request)
 
 
-def _written(answers: Answering, metrics: Metrics, request: SteerRequest) -> Iterator[Event | None]:
+def _written(answers: Answering, request: SteerRequest) -> Work[Event]:
     yield from answers.preparing(request)
-    yield from metrics.written(answers.generate(request))
+    yield from answers.writing(request)
 
 
-def _told(turns: Turns[Reply]) -> Iterator[Reply | None]:
+def _told(turns: Turns[Reply]) -> Work[Reply]:
     yield (yield from turns)
 
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from explorer.errors import SubjectError
+from explorer.lm.decoder import Decoder
 from explorer.lm.opening import BELOW, open_place
-from explorer.lm.rows import Decoder, next_rows, read_prefix, text_logprobs
+from explorer.lm.rows import next_rows, read_prefix, text_logprobs
 from tests.lm.tiny import model_of
 from tests.lm.tiny_families import FAMILIES, NO_MLP, tiny_config
 from tests.steering.reference import on, slow_logits, slow_text, slow_text_logprob

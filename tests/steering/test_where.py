@@ -9,9 +9,10 @@ from torch import nn
 
 from explorer.config import SteeringLimits
 from explorer.errors import RequestError
+from explorer.lm.decoder import Decoder
 from explorer.lm.load import LoadedModel, blocks, load_model
 from explorer.lm.opening import BELOW, batch_difference, open_place
-from explorer.lm.rows import Decoder, next_rows, read_prefix, text_logprobs
+from explorer.lm.rows import next_rows, read_prefix, text_logprobs
 from explorer.lm.sae import load_sae
 from explorer.records import SubjectInfo
 from explorer.steering.answers import Answers
@@ -268,7 +269,7 @@ def test_a_real_model_is_steered_in_a_conversation_as_a_slow_reference_steers_it
     steps = engine.steps(read.prefix, np.stack([np.zeros_like(move), move]), every_token=every, tokens=12)
     written = []
     for _ in range(12):
-        chosen, _ = steps.choose(0.0, 0.0)
+        chosen = steps.choose(0.0, 0.0).token_ids
         written.append(chosen)
         steps.feed(chosen)
     for row, displacement in enumerate((np.zeros_like(move), move)):
