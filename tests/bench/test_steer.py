@@ -50,7 +50,7 @@ def test_every_row_writes_every_token_and_every_token_is_moved(monkeypatch: pyte
     written = (SHORT.rounds + 1) * SHORT.tokens
     assert set(rows) == {len(ARMS), len(ARMS) + 1}
     assert rows.count(len(ARMS)) == 2 * written
-    assert rows.count(len(ARMS) + 1) == written + 2 * 4 * written
+    assert rows.count(len(ARMS) + 1) == (SHORT.rounds + 1) * (SHORT.tokens - 1) + 2 * 4 * written
     assert Counter(texts) == {1: written + 2 * written + 4 * written, 4: written}
     assert max(fired) == SHORT.tokens
 
