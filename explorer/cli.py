@@ -379,10 +379,15 @@ def steer(
     seed: int = 0,
     swept: Annotated[bool, typer.Option("--sweep", help="Try every strength at every position.")] = False,
     phrase: Annotated[list[str] | None, typer.Option(help="Text to watch along the path; may be repeated.")] = None,
+    readout: Annotated[
+        list[str] | None,
+        typer.Option(help="A class of answers, as 'Monday = Monday | Mon', in place of the values; may be repeated."),
+    ] = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
     """Steer once, every arm, without a browser; without --to, average over all pairs that are not adjacent."""
+    from explorer.app.readout_text import read_readout
     from explorer.steering.headless import steer_headless
     from explorer.steering.report import steering_tables
     from explorer.terminal import print_json, print_table
@@ -401,6 +406,7 @@ def steer(
         seed=seed,
         swept=swept,
         phrases=tuple(phrase or ()),
+        values=() if readout is None else read_readout("\n".join(readout)),
         device=device,
     )
     if as_json:

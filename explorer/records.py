@@ -275,6 +275,8 @@ class Shape:
     surface or a blob, the first principal component scaled to [0, 1]."""
     curve: Float32[np.ndarray, "knot axis"]
     """The fitted curve, equally spaced in the coordinate; closed curves do not repeat the first knot."""
+    harmonics: int
+    """How many bends the curve may have, see ``curve.basis``."""
     intrinsic_dim: float
     """TwoNN estimate."""
     p_value: float

@@ -13,6 +13,8 @@ What a steering host answers, route by route: `GET /openapi.json` as a page. [st
 measured, and how to speak to a host from Python and with curl. Every route but `/healthz` needs the header
 `authorization: Bearer TOKEN`.
 
+{about}
+
 (`python -m tests.host_api` writes this page; a test keeps it as the code has it.)
 
 ## Routes
@@ -29,7 +31,8 @@ def page() -> str:
     routes = (route(method, path, one) for path, found in told["paths"].items() for method, one in found.items())
     shapes = (shape(name, schema) for name, schema in sorted(told["components"]["schemas"].items()))
     refused = refusals(told["paths"]["/v1/steer"]["post"]["responses"])
-    return "\n".join([HEAD, *routes, refused, "## Shapes\n", *shapes])
+    head = HEAD.format(about=told["info"]["description"])
+    return "\n".join([head, *routes, refused, "## Shapes\n", *shapes])
 
 
 def route(method: str, path: str, told: dict) -> str:

@@ -300,6 +300,8 @@ MISFIT = [
          "1, one"),
     Case("two lengths of text", (("bench", "steer", "--tokens", "2", "--tokens", "3"),), nothing, "--tokens",
          r"\[2, 3\]", "a valid integer"),
+    Case("a readout without a class", (("steer", "run", "--cluster", "0", "--readout", ""),), nothing, "readout",
+         "0 values", "1 to 256 lines"),
     Case("too few rounds", (("bench", "steer", "--rounds", "1"),), nothing, "--rounds", "1", "3"),
     Case("a device that is not there", (("bench", "steer", "--device", "smell"),
                                         ("bench", "cofire", "--device", "smell")), nothing, "device", "'smell'", "cpu"),

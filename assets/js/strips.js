@@ -7,7 +7,7 @@
 
   function row(strip, named) {
     const name = `${strip.role} ${strip.feature}`;
-    const what = strip.varies ? `fires most at ${strip.peak}` : "fires everywhere alike";
+    const what = strip.varies ? `fires most at ${strip.peak}` : "has no place that is told from chance";
     const area = mx.svg("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none", "aria-hidden": "true" },
       mx.svg("path", { d: strip.path, style: { fill: strip.varies ? strip.color : "var(--hub)" } }));
     return mx.html("button", { type: "button", class: "strip", "data-feature": strip.feature, "aria-pressed": "false",

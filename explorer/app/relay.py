@@ -9,7 +9,6 @@ What is known of the host is ``GET /api/host``. Behaviour along a path, its cont
 Dash callbacks, one request and one answer each, and have no routes of their own.
 """
 
-import asyncio
 import logging
 import re
 import secrets
@@ -144,10 +143,6 @@ class RelayLimits:
     """Generations that are asked for and not read yet."""
     ticket_seconds: float = 60.0
     """How long an id waits for its reader."""
-    first_seconds: float = 60.0
-    """Longest wait for the host's first event: it may have a queue."""
-    silence_seconds: float = 20.0
-    """Longest wait for the next one; the host is then taken to be frozen."""
     stream: StreamLimits = field(default_factory=StreamLimits)
     """Bounds of one stream."""
 
@@ -196,23 +191,23 @@ def message(event: Wire) -> str:
     return f"data: {event.model_dump_json()}\n\n"
 
 
-async def relay(host: SteeringHost, request: SteerRequest, limits: RelayLimits) -> AsyncGenerator[str, None]:
+async def relay(host: SteeringHost, request: SteerRequest) -> AsyncGenerator[str, None]:
     """The events of one generation as server-sent-event text; the last is ``done`` or ``error``, always.
 
-    A host that dies, freezes or talks nonsense after its first event ends the stream with code ``interrupted``.
+    A host that dies, freezes or talks nonsense after its first event ends the stream with code ``interrupted``. Its
+    client says for how long a silent one is believed in.
     """
     begun = False
     events = host.steer(request)
     try:
         while True:
-            async with asyncio.timeout(limits.silence_seconds if begun else limits.first_seconds):
-                event = await anext(events)
+            event = await anext(events)
             begun = True
             yield message(event)
             if isinstance(event, (DoneEvent, ErrorEvent)):
                 return
     except Exception as error:  # whatever happens, the page is told
-        if not isinstance(error, (HostError, TimeoutError, StopAsyncIteration)):
+        if not isinstance(error, (HostError, StopAsyncIteration)):
             LOG.error("Unexpected error while relaying the host", exc_info=error)
         yield message(_ending(error, begun))
     finally:
@@ -289,6 +284,6 @@ def relay_router(hosts: SteeringHosts, limits: RelayLimits | None = None) -> API
         host = None if request is None else hosts.of(request.run)
         if request is None or host is None:
             return USED.response()
-        return EventStream(lambda: relay(host, request, bounds), bounds.stream)
+        return EventStream(lambda: relay(host, request), bounds.stream)
 
     return router

@@ -7,7 +7,7 @@ from explorer.records import FeatureLabel
 REGIMES = {
     "compact capture": "A few features fire everywhere on the shape and span it together.",
     "tiling": "Each feature fires on its own stretch; together they cover the shape.",
-    "dilution": "Many features each fire on a wide, overlapping part of the shape.",
+    "dilution": "Neither: several features overlap at one place, be they wide or narrow.",
     "undetermined": "Too little varies, or features had too few chances to meet, to tell how they share the shape.",
 }
 """What each regime means: how features share a manifold."""

@@ -17,13 +17,15 @@ from transformers import GenerationConfig
 
 from explorer.config import Settings
 from explorer.errors import RequestError
+from explorer.lm.cache import read_into
 from explorer.lm.rows import read_prefix
+from explorer.maths.steering import Way, waypoints
 from explorer.records import CURVES, Progress, silent
 from explorer.steering.answers import Answers
 from explorer.steering.engine import Engine, choose_together, fitting_threads
-from explorer.steering.moves import moves, path_from
+from explorer.steering.moves import moves, own_place
 from explorer.steering.natural import Prepared
-from explorer.steering.protocol import Arm, BehaviourRequest, Row
+from explorer.steering.protocol import Arm, BehaviourReply, BehaviourRequest, Row
 from explorer.steering.subject import open_engine
 from explorer.steering.together import by_itself
 from explorer.steering.writing import Chosen, Step, write
@@ -160,14 +162,17 @@ def _works(bench: _Bench) -> Iterator[tuple[str, str, Job, Job, float]]:
     yield many, "the same texts taking turns", _together(bench, moved, 1), _together(bench, moved, _TEXTS), 0.75
     strips = f"behaviour at {waypoints} waypoints of {len(ARMS)} arms, a drag on one prompt"
     yield strips, "one forward of the prompt, last logits", _behaving(bench), _forward(bench), 3.0
+    last = "one forward of the last token on the kept cache"
+    yield "the same drag, its whole reply written as JSON", last, _telling(bench), _last_token(bench), 3.0
 
 
 def _rows(bench: _Bench) -> Float[np.ndarray, "arm d_model"]:
     """Displacement of each arm at the end of a path to another value."""
     residual = bench.engine.read_ids(bench.ids).residual
     end = float(bench.prepared.place[len(bench.prepared.place) // 2])
-    path = path_from(bench.prepared.manifold, residual, None, end, np.linspace(0.0, 1.0, bench.settings.waypoints))
-    found = moves(bench.prepared.manifold, residual, path, ARMS, seed=0, strength=1.0)
+    manifold, t = bench.prepared.manifold, np.linspace(0.0, 1.0, bench.settings.waypoints)
+    path = waypoints(own_place(manifold, residual).coordinate, end, t, closed=manifold.closed, anchored=True)
+    found = moves(Way.of(manifold, residual, path), ARMS, seed=0)
     return np.stack([move.displacement[-1] for move in found])
 
 
@@ -246,7 +251,7 @@ def _together(bench: _Bench, rows: Float[np.ndarray, "row d_model"], turns: int)
     return work
 
 
-def _behaving(bench: _Bench) -> Job:
+def _behaving(bench: _Bench) -> Callable[[], BehaviourReply]:
     answers = Answers(bench.engine)
     end = bench.prepared.summary.order[len(bench.prepared.place) // 2]
     request = BehaviourRequest(
@@ -261,6 +266,11 @@ def _behaving(bench: _Bench) -> Job:
     return lambda: answers.behaviour(request)
 
 
+def _telling(bench: _Bench) -> Job:
+    behave = _behaving(bench)
+    return lambda: behave().model_dump_json()
+
+
 def _forward(bench: _Bench) -> Job:
     model, device = bench.engine.subject.loaded.model, bench.engine.subject.loaded.device
     ids = torch.tensor([bench.ids], device=device)
@@ -268,6 +278,21 @@ def _forward(bench: _Bench) -> Job:
     def work() -> None:
         with torch.inference_mode():
             model(input_ids=ids, use_cache=False, logits_to_keep=1)
+
+    return work
+
+
+def _last_token(bench: _Bench) -> Job:
+    """What transformers takes for the last token where all before it is in its own cache, which stays as it is."""
+    model, device = bench.engine.subject.loaded.model, bench.engine.subject.loaded.device
+    ids, cache = torch.tensor([bench.ids], device=device), read_into(model)
+    with torch.inference_mode():
+        model(input_ids=ids[:, :-1], past_key_values=cache, logits_to_keep=1)
+
+    def work() -> None:
+        with torch.inference_mode():
+            model(input_ids=ids[:, -1:], past_key_values=cache, logits_to_keep=1)
+            cache.crop(-1)
 
     return work
 

@@ -6,13 +6,14 @@ arXiv 2605.05115; methods.md section 3). Reach, and the verdict on controls, are
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Float32, Int64
 from scipy.interpolate import CubicSpline
 
 from explorer.maths.group_sums import sums_by_group
-from explorer.maths.steering import Path
+from explorer.maths.steering import Path, row_lengths
 
 _SAMPLES = 1_000
 _REFINEMENTS = 2
@@ -40,6 +41,12 @@ class BehaviourManifold:
     def at(self, u: Float[np.ndarray, "*sample"]) -> Float[np.ndarray, "*sample behaviour"]:
         """sqrt of the distribution at each coordinate."""
         return _roots(self.base, self.tangent, u)
+
+    @cached_property
+    def coarse(self) -> Float32[np.ndarray, "behaviour sample"]:
+        """``dense`` less its mean, which sets no sample before another one and would take float32's digits where the
+        curve is short."""
+        return np.ascontiguousarray((self.dense - self.dense.mean(axis=0)).T, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -104,16 +111,18 @@ def nearest_behaviour(manifold: BehaviourManifold, behaviour: Float[np.ndarray, 
     """For each p the q on the manifold with the smallest -log sum_i sqrt(p_i q_i).
 
     The best of 1,000 points of the curve is refined by two parabolas through it and its neighbours, the second a
-    quarter as wide.
+    quarter as wide. All 1,000 are compared in float32, the five around the best of them once more in float64.
     """
-    roots = np.sqrt(np.clip(behaviour, 0.0, None))
-    grid = np.linspace(manifold.start, manifold.stop, _SAMPLES)
-    affinity = roots @ manifold.dense.T
-    rows, likeliest = np.arange(len(roots)), affinity.argmax(axis=1)
-    middle = np.clip(likeliest, 1, _SAMPLES - 2)
-    three = affinity[rows[:, None], middle[:, None] + np.arange(-1, 2)]
-    best, place = affinity[rows, likeliest], grid[likeliest]
-    at, width = grid[middle], grid[1] - grid[0]
+    roots = np.sqrt(np.clip(behaviour, 0.0, None)).astype(np.float64)
+    grid, rows = np.linspace(manifold.start, manifold.stop, _SAMPLES), np.arange(len(roots))
+    likeliest = (roots.astype(np.float32) @ manifold.coarse).argmax(axis=1)
+    near = np.clip(likeliest, 2, _SAMPLES - 3)[:, None] + np.arange(-2, 3)
+    five = np.einsum("pb,psb->ps", roots, manifold.dense[near])
+    likeliest = five.argmax(axis=1)
+    best, place = five[rows, likeliest], grid[near[rows, likeliest]]
+    middle = np.clip(likeliest, 1, 3)
+    three = five[rows[:, None], middle[:, None] + np.arange(-1, 2)]
+    at, width = grid[near[rows, middle]], grid[1] - grid[0]
     for _ in range(_REFINEMENTS):
         at = np.clip(at + width * _vertex(three), manifold.start, manifold.stop)
         width *= _NARROWER
@@ -140,30 +149,40 @@ def hellinger_length(behaviour: Float[np.ndarray, "waypoint behaviour"]) -> floa
     return float(arc_length(np.sqrt(np.clip(behaviour, 0.0, None))) / np.sqrt(2.0))
 
 
-def isometry(first: Float[np.ndarray, "pair"], second: Float[np.ndarray, "pair"]) -> float | None:
-    """Pearson's r of lengths in activation space and in behaviour space; None where either hardly varies."""
-    if len(first) < 3 or np.ptp(first) < 1e-9 or np.ptp(second) < 1e-9:
-        return None
-    return float(np.clip(np.corrcoef(first, second)[0, 1], -1.0, 1.0))
+def isometries(first: Float[np.ndarray, "arm pair"], second: Float[np.ndarray, "arm pair"]) -> list[float | None]:
+    """Pearson's r of lengths in activation and in behaviour space for each arm; None where either hardly varies."""
+    if first.shape[1] < 3:
+        return [None] * len(first)
+    varies = (np.ptp(first, axis=1) >= 1e-9) & (np.ptp(second, axis=1) >= 1e-9)
+    x, y = (lengths - lengths.mean(axis=1, keepdims=True) for lengths in (first, second))
+    size = np.where(varies, row_lengths(x) * row_lengths(y), 1.0)
+    r = np.clip(np.einsum("ap,ap->a", x, y) / size, -1.0, 1.0)
+    return [one if known else None for one, known in zip(r.tolist(), varies.tolist(), strict=True)]
 
 
-def path_isometry(
-    moved: Float[np.ndarray, "waypoint axis"],
-    behaviour: Float[np.ndarray, "waypoint behaviour"],
+def path_isometries(
+    moved: Float[np.ndarray, "arm waypoint axis"],
+    behaviour: Float[np.ndarray, "arm waypoint behaviour"],
     stops: Int64[np.ndarray, "stop"],
-) -> float | None:
-    """Isometry of one path: Pearson's r over all pairs of its stops, of the way between them in both spaces.
+) -> list[float | None]:
+    """Isometry of each arm's path: Pearson's r over all pairs of its stops, of the way between them in both spaces.
 
     Args:
         moved: the state, or what is added to it, at each waypoint.
         behaviour: the answers there.
         stops: waypoints of the values that the path passes, ascending.
     """
-    steps = np.linalg.norm(np.diff(moved, axis=0), axis=1)
-    turns = np.linalg.norm(np.diff(np.sqrt(np.clip(behaviour, 0.0, None)), axis=0), axis=1) / np.sqrt(2.0)
-    passed = [np.concatenate([[0.0], np.cumsum(lengths)])[stops] for lengths in (steps, turns)]
+    return isometries(_between(moved, stops), _between(np.sqrt(np.clip(behaviour, 0.0, None) / 2.0), stops))
+
+
+def _between(
+    points: Float[np.ndarray, "arm waypoint axis"], stops: Int64[np.ndarray, "stop"]
+) -> Float[np.ndarray, "arm pair"]:
+    """Length of each path between any two of its stops."""
+    passed = np.zeros(points.shape[:2])
+    np.cumsum(row_lengths(np.diff(points, axis=1)), axis=1, out=passed[:, 1:])
     first, second = np.triu_indices(len(stops), 1)
-    return isometry(*(way[second] - way[first] for way in passed))
+    return np.asarray(passed[:, stops[second]] - passed[:, stops[first]])
 
 
 def stops_of(path: Path, coordinate: Float[np.ndarray, "value"]) -> Int64[np.ndarray, "stop"]:
@@ -225,7 +244,8 @@ def _vertex(three: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "point"]:
 def _roots(
     base: Float[np.ndarray, "behaviour"], tangent: CubicSpline, u: Float[np.ndarray, "*sample"]
 ) -> Float[np.ndarray, "*sample behaviour"]:
-    return np.asarray(np.abs(_exp(base, tangent(u))))
+    points = _exp(base, tangent(u))
+    return np.asarray(np.abs(points, out=points))
 
 
 def _log(
@@ -241,6 +261,7 @@ def _log(
 def _exp(
     base: Float[np.ndarray, "behaviour"], tangents: Float[np.ndarray, "*p behaviour"]
 ) -> Float[np.ndarray, "*p behaviour"]:
-    angle = np.linalg.norm(tangents, axis=-1, keepdims=True)
-    points: Float[np.ndarray, "*p behaviour"] = np.cos(angle) * base + np.sinc(angle / np.pi) * tangents
+    angle = row_lengths(tangents)[..., None]
+    points: Float[np.ndarray, "*p behaviour"] = np.sinc(angle / np.pi) * tangents
+    points += np.cos(angle) * base
     return points

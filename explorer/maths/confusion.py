@@ -5,8 +5,9 @@ mistaken for each other, and neighbours on a manifold are so most of all. From t
 cluster (what is never mistaken for each other belongs to different things) and, inside one, the order of its values:
 the rarer a confusion, the longer the step, and the values are laid on a line or a ring (``ordering``).
 
-An order is claimed where the lag of the values along it explains their distances better than it does for values at
-Gaussian places in a plane, of which an order of the same kind is sought in the same way.
+An order is claimed where there are FEWEST_SAMPLES known samples for each value, and the lag of the values along it
+explains IN_ORDER of the variance of their distances, and more than it does for values at Gaussian places in a plane, of
+which an order of the same kind is sought in the same way.
 """
 
 from dataclasses import dataclass

@@ -90,6 +90,7 @@ def shape_along(
     place: Float[np.ndarray, "sample"],
     *,
     closed: bool,
+    harmonics: int,
     p_value: float,
     rng: np.random.Generator,
     settings: GeometrySettings | None = None,
@@ -100,6 +101,8 @@ def shape_along(
         points: The cloud.
         place: where its order puts each point: turns in [0, 1), or a share of the line in [0, 1].
         closed: whether the order is a ring.
+        harmonics: bends that the curve may have. Half as many as the order has values: more would be read off nothing
+            (Nyquist), and loop between them.
         p_value: that of the order; it becomes the shape's.
         rng: halves the cloud.
         settings: ``knots`` of the curve.
@@ -114,14 +117,15 @@ def shape_along(
     if frame.scale <= 0 or len(points) < FEWEST:
         return None
     half = rng.permutation(len(cloud)) < len(cloud) // 2
-    explained = float(np.mean([_explained_at(cloud, place, part, closed=closed) for part in (half, ~half)]))
+    explained = float(np.mean([_explained_at(cloud, place, part, closed, harmonics) for part in (half, ~half)]))
     if explained < LEAST_EXPLAINED:
         return None
     pool = cloud[rng.choice(len(cloud), POOL, replace=False)] if len(cloud) > POOL else cloud
     return Shape(
         kind="closed curve" if closed else "open curve",
         coordinate=place.astype(np.float32) % np.float32(1.0) if closed else place.astype(np.float32),
-        curve=frame.back(fit_path(cloud, place, closed=closed, knots=settings.knots)),
+        curve=frame.back(fit_path(cloud, place, closed=closed, knots=settings.knots, most_harmonics=harmonics)),
+        harmonics=harmonics,
         intrinsic_dim=twonn_dimension(pool),
         p_value=p_value,
         variance_explained=explained,
@@ -129,10 +133,10 @@ def shape_along(
 
 
 def _explained_at(
-    cloud: Points, place: Float[np.ndarray, "sample"], part: Bool[np.ndarray, "sample"], *, closed: bool
+    cloud: Points, place: Float[np.ndarray, "sample"], part: Bool[np.ndarray, "sample"], closed: bool, harmonics: int
 ) -> float:
     """Share of the other part's variance that a path through this part explains, each point at its own place."""
-    path = fit_path(cloud[part], place[part], closed=closed)
+    path = fit_path(cloud[part], place[part], closed=closed, most_harmonics=harmonics)
     rest = cloud[~part]
     left = ((rest - curve_at(path, place[~part], closed=closed)) ** 2).sum()
     return 1.0 - float(left) / max(float(((rest - rest.mean(0)) ** 2).sum()), 1e-300)
@@ -266,15 +270,16 @@ def _along(
 ) -> Shape:
     """Refine the curve on the whole cloud and measure it on halves."""
     weight = even_weights(cloud, rng)
-    curve, explained = best_refined(cloud, weight, candidate, rng)
-    drawn = frame.back(even_knots(curve, settings.knots, closed=candidate.closed))
+    refined = best_refined(cloud, weight, candidate, rng)
+    drawn = frame.back(even_knots(refined.curve, settings.knots, closed=candidate.closed))
     return Shape(
         kind="closed curve" if candidate.closed else "open curve",
         coordinate=project_to_curve(points, drawn, candidate.closed),
         curve=drawn,
+        harmonics=refined.harmonics,
         intrinsic_dim=dimension,
         p_value=p,
-        variance_explained=explained,
+        variance_explained=refined.explained,
     )
 
 
@@ -298,6 +303,7 @@ def _straight(
         kind=kind,
         coordinate=np.clip(place, 0.0, 1.0).astype(np.float32),
         curve=frame.back(line),
+        harmonics=1,
         intrinsic_dim=dimension,
         p_value=p,
         variance_explained=float((first**2).sum() / total) if total > 0 else 0.0,

@@ -7,8 +7,9 @@ apart is one weak wire beside many, where the shortest way would take it; and in
 so that what is spread over a surface does not pass for a line. The leading axes of these distances are those of the
 graph's Laplacian (Fiedler 1973): a line is ordered by the first, a ring by the angle in the first two.
 
-Two nulls tell whether values are in order, both of values at Gaussian places and both drawn from generators of their
-own, as a table of critical values is: they depend on how many values there are, and in how many dimensions.
+Two nulls tell whether values are in order, and how much they are, both of values at Gaussian places and both drawn from
+generators of their own, as a table of critical values is: they depend on how many values there are, and in how many
+dimensions.
 """
 
 from functools import lru_cache
@@ -28,9 +29,11 @@ FEWEST_PARTNERS = 2
 GAP = 3
 """A ring on which the longest step from value to value is so many times the usual one is open there."""
 DRAWS_A_CLAIM = 2
-"""A null has so many draws as a multiple of 1 / claim."""
+"""The null of an order has so many draws as a multiple of LAYOUTS / claim."""
 BLOCK = 64
 """Draws of a null that are made at a time: most orders are no claim after a few."""
+LAG_BLOCKS, MEAN_BLOCKS = 16, 4
+"""Blocks of the null of a lag that is beyond chance, and of those that its mean is taken over."""
 ORDER_STREAM, LAG_STREAM = 1, 2
 """First numbers of the nulls' seeds; the others are how many values there are, in how many dimensions, which block."""
 LAYOUTS = 2
@@ -52,7 +55,7 @@ def best_layout(length: Float64[np.ndarray, "value value"]) -> Layout:
     """The line or the ring along which values lie in order.
 
     Args:
-        length: of the step between two values, symmetric; 0 nowhere but on the diagonal.
+        length: of the step between two values, symmetric and above 0; the diagonal is not read.
     """
     ring, around, line, along = _lay_out(length)
     return Layout(True, ring, around) if around >= along else Layout(False, line, along)
@@ -90,13 +93,31 @@ def order_p_value(found: Layout, claim: float) -> float:
     return min(LAYOUTS * (1 + exceeded) / (1 + draws), 1.0)
 
 
-def beyond_chance(explained: float, n_values: int, dimensions: int, *, draws: int = 1000) -> bool:
-    """Whether the lag along an order explains more of the straight distances than in any draw of as many values at
-    Gaussian places in as many dimensions, on their best line or ring."""
-    return all(
-        explained > _lag_null(n_values, dimensions, start // BLOCK)[: draws - start].max()
-        for start in range(0, draws, BLOCK)
-    )
+class Lag(NamedTuple):
+    """How far the lag along a curve explains the straight distances of the values on it, beside values at Gaussian
+    places, each draw on its best line or ring."""
+
+    explained: float
+    """Share of the variance of their distances that it explains."""
+    n_values: int
+    """How many values."""
+    dimensions: int
+    """In how many directions they lie."""
+
+    @property
+    def above_chance(self) -> float:
+        """What it explains beyond the mean draw, as a share of what that leaves: corrected for chance as the adjusted
+        Rand index is."""
+        usual = float(np.mean([self._null(block).mean() for block in range(MEAN_BLOCKS)]))
+        return (self.explained - usual) / (1.0 - usual)
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether it explains more than in any of LAG_BLOCKS blocks of draws."""
+        return all(self.explained > self._null(block).max() for block in range(LAG_BLOCKS))
+
+    def _null(self, block: int) -> Float64[np.ndarray, "draw"]:
+        return _lag_null(self.n_values, self.dimensions, block)
 
 
 @lru_cache(maxsize=4096)

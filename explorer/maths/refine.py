@@ -63,23 +63,25 @@ def _refine(cloud: Points, weight: Float[np.ndarray, "sample"], candidate: Candi
 
 def best_refined(
     cloud: Points, weight: Float[np.ndarray, "sample"], candidate: Candidate, rng: np.random.Generator
-) -> tuple[Curve, float]:
-    """The smoothest refinement that explains held-out points nearly best without doubling back, and what it explains.
+) -> Candidate:
+    """The smoothest refinement that explains held-out points nearly best without doubling back.
 
     A few stray points draw a spur out of a finely bent curve, out to them and back, and a spur has length: coordinates
     on both sides of it are pushed apart.
     """
     half = rng.permutation(len(cloud)) < len(cloud) // 2
-    best, explained = _refine(cloud, weight, candidate), _held_out(cloud, weight, half, candidate, 0)
-    for finer in (2 * candidate.harmonics, 4 * candidate.harmonics):
-        curve = _refine(cloud, weight, candidate, min(finer, MOST_HARMONICS))
-        gained = _held_out(cloud, weight, half, candidate, min(finer, MOST_HARMONICS))
+    best = candidate._replace(
+        curve=_refine(cloud, weight, candidate), explained=_held_out(cloud, weight, half, candidate, 0)
+    )
+    for finer in (min(times * candidate.harmonics, MOST_HARMONICS) for times in (2, 4)):
+        curve = _refine(cloud, weight, candidate, finer)
+        gained = _held_out(cloud, weight, half, candidate, finer)
         if (
-            1.0 - gained < FINER * (1.0 - explained)
+            1.0 - gained < FINER * (1.0 - best.explained)
             and doubled(cloud[weight > 0], curve, closed=candidate.closed) < DOUBLED
         ):
-            best, explained = curve, gained
-    return best, explained
+            best = Candidate(candidate.closed, finer, curve, gained)
+    return best
 
 
 def _held_out(

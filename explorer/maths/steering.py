@@ -5,7 +5,6 @@ curve there. Arms follow Wurgaft, Rager et al. 2026 (arXiv 2605.05115), methods.
 flipped arm are ours. All arithmetic is float64.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -32,10 +31,12 @@ class Segments:
     """From there to its end."""
     begin2: Float[np.ndarray, "segment"]
     """begin · begin."""
-    begin_step: Float[np.ndarray, "segment"]
-    """begin · step."""
     step2: Float[np.ndarray, "segment"]
     """step · step, never 0."""
+    share: Float[np.ndarray, "segment axis"]
+    """step / step2: a point's share of the way along a segment is share · (point - begin)."""
+    begin_share: Float[np.ndarray, "segment"]
+    """begin · share."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class Manifold:
         begin = self.knots if self.closed else self.knots[:-1]
         step = np.roll(self.knots, -1, axis=0)[: len(begin)] - begin
         step2 = np.maximum((step**2).sum(axis=1), np.finfo(np.float64).tiny)
-        return Segments(begin, step, (begin**2).sum(axis=1), (begin * step).sum(axis=1), step2)
+        share = step / step2[:, None]
+        return Segments(begin, step, (begin**2).sum(axis=1), step2, share, (begin * share).sum(axis=1))
 
     @classmethod
     def of(cls, geometry: ClusterGeometry, *, closed: bool) -> "Manifold":
@@ -134,15 +136,27 @@ def nearest_on_curve(manifold: Manifold, points: Float[np.ndarray, "point axis"]
 
 def _nearest(manifold: Manifold, points: Float[np.ndarray, "point axis"]) -> Nearest:
     count, parts = len(manifold.knots), manifold.segments
-    across = points @ parts.step.T - parts.begin_step
-    along = np.clip(across / parts.step2, 0.0, 1.0)
-    # Squared distance to each segment's nearest point, without an array [point, segment, axis].
-    to_begin = (points**2).sum(axis=1)[:, None] - 2.0 * points @ parts.begin.T + parts.begin2
-    segment = (to_begin - 2.0 * along * across + along**2 * parts.step2).argmin(axis=1)
-    rows = np.arange(len(points))
-    u = (segment + along[rows, segment]) / (count if manifold.closed else count - 1)
-    foot = parts.begin[segment] + along[rows, segment, None] * parts.step[segment]
-    return Nearest(u % 1.0 if manifold.closed else u, np.linalg.norm(points - foot, axis=1))
+    across = points @ parts.share.T
+    across -= parts.begin_share
+    along = np.clip(across, 0.0, 1.0)
+    # Squared distance to each segment's nearest point less the point's own square, without an array [point, segment,
+    # axis]: begin2 - 2 point · begin + step2 along (along - 2 across).
+    away = along - across
+    away -= across
+    away *= along
+    away *= parts.step2
+    away += parts.begin2
+    away += (-2.0 * points) @ parts.begin.T
+    segment = away.argmin(axis=1)
+    share = along[np.arange(len(points)), segment]
+    u = (segment + share) / (count if manifold.closed else count - 1)
+    apart = points - parts.begin[segment] - share[:, None] * parts.step[segment]
+    return Nearest(u % 1.0 if manifold.closed else u, row_lengths(apart))
+
+
+def row_lengths(vectors: Float[np.ndarray, "*row axis"]) -> Float[np.ndarray, "*row"]:
+    """Euclidean length of each row."""
+    return np.asarray(np.sqrt(np.einsum("...a,...a->...", vectors, vectors)))
 
 
 def waypoints(start: float, end: float, t: Float[np.ndarray, "waypoint"], *, closed: bool, anchored: bool) -> Path:
@@ -183,13 +197,45 @@ def residual_at(manifold: Manifold, u: float) -> Float[np.ndarray, "d_model"]:
     return np.asarray((1.0 - share) * means[lower] + share * means[upper])
 
 
+@dataclass(frozen=True)
+class Way:
+    """How one state goes along a path: what every arm's displacements are made of."""
+
+    manifold: Manifold
+    """The curve."""
+    residual: Float[np.ndarray, "d_model"]
+    """The state h."""
+    path: Path
+    """Where to go."""
+    own: Float[np.ndarray, "axis"]
+    """c(h)."""
+    first: Float[np.ndarray, "axis"]
+    """How h is moved to the path's start, in the subspace; 0 where the path is anchored."""
+    steps: Float[np.ndarray, "waypoint axis"]
+    """The manifold arm's way from there to each waypoint, in the subspace."""
+
+    @classmethod
+    def of(cls, manifold: Manifold, residual: Float[np.ndarray, "d_model"], path: Path) -> "Way":
+        """The way of a state along a path."""
+        own, curve = coordinates(manifold, residual[None])[0], on_curve(manifold, path.u)
+        if path.anchored:
+            steps = curve - curve[0] - path.t[:, None] * (own - curve[0])
+            return cls(manifold, residual.astype(np.float64), path, own, np.zeros_like(own), steps)
+        return cls(manifold, residual.astype(np.float64), path, own, curve[0] - own, curve - curve[0])
+
+    @cached_property
+    def start(self) -> Float[np.ndarray, "d_model"]:
+        """How h is moved to the path's start."""
+        return np.asarray(self.first @ self.manifold.basis)
+
+    @cached_property
+    def along(self) -> Float[np.ndarray, "waypoint d_model"]:
+        """The manifold arm's way from there to each waypoint."""
+        return np.asarray(self.steps @ self.manifold.basis)
+
+
 def displacements(
-    manifold: Manifold,
-    residual: Float[np.ndarray, "d_model"],
-    path: Path,
-    kind: MoveKind,
-    rng: np.random.Generator,
-    strength: float = 1.0,
+    way: Way, kind: MoveKind, rng: np.random.Generator, strength: float = 1.0
 ) -> Float[np.ndarray, "waypoint d_model"]:
     """What one arm adds to the residual h at each waypoint.
 
@@ -200,9 +246,7 @@ def displacements(
     it; shuffled takes the manifold's waypoints after the first in another order.
 
     Args:
-        manifold: the cluster's curve.
-        residual: h.
-        path: where to go.
+        way: the state and where it goes.
         kind: which arm.
         rng: decides the direction of random and the order of shuffled; others do not draw.
         strength: multiple of the whole displacement.
@@ -210,51 +254,24 @@ def displacements(
     Raises:
         ValueError: linear on a manifold without values.
     """
-    start, along = _start_and_move(manifold, residual, path)
-    t = path.t[:, None]
+    return np.asarray(strength * (way.start + _from_start(way, kind, rng)))
+
+
+def _from_start(way: Way, kind: MoveKind, rng: np.random.Generator) -> Float[np.ndarray, "waypoint d_model"]:
+    manifold, path, t = way.manifold, way.path, way.path.t[:, None]
     if kind == "linear":
-        along = t * (residual_at(manifold, path.end) - (residual.astype(np.float64) + start))
-    elif kind == "chord":
-        own = coordinates(manifold, residual[None])[0]
-        to_end = on_curve(manifold, np.array([path.end]))[0] - own
-        along = t * (to_end @ manifold.basis - start)
-    elif kind == "random":
-        along = _turned(along, rng)
-    elif kind == "shuffled":
-        along = along[np.concatenate([[0], 1 + rng.permutation(len(along) - 1)])]
-    elif kind == "flipped":
-        along = -along
-    return np.asarray(strength * (start + along))
+        return np.asarray(t * (residual_at(manifold, path.end) - (way.residual + way.start)))
+    if kind == "chord":
+        to_end = on_curve(manifold, np.array([path.end]))[0] - way.own - way.first
+        return np.asarray(t * (to_end @ manifold.basis))
+    if kind == "random":
+        return np.asarray(row_lengths(way.along)[:, None] * random_direction(rng, len(way.residual)))
+    if kind == "shuffled":
+        return np.asarray(way.along[np.concatenate([[0], 1 + rng.permutation(len(way.along) - 1)])])
+    return -way.along if kind == "flipped" else way.along
 
 
-def random_displacements(
-    manifold: Manifold,
-    residual: Float[np.ndarray, "d_model"],
-    path: Path,
-    rngs: Sequence[np.random.Generator],
-    strength: float = 1.0,
-) -> Float[np.ndarray, "direction waypoint d_model"]:
-    """The random arm of ``displacements`` once for each generator."""
-    start, along = _start_and_move(manifold, residual, path)
-    return np.stack([strength * (start + _turned(along, rng)) for rng in rngs])
-
-
-def _turned(
-    along: Float[np.ndarray, "waypoint d_model"], rng: np.random.Generator
-) -> Float[np.ndarray, "waypoint d_model"]:
-    """A way of the same lengths straight in a random direction."""
-    direction = rng.standard_normal(along.shape[1])
-    return np.asarray(np.linalg.norm(along, axis=1)[:, None] * (direction / np.linalg.norm(direction)))
-
-
-def _start_and_move(
-    manifold: Manifold, residual: Float[np.ndarray, "d_model"], path: Path
-) -> tuple[Float[np.ndarray, "d_model"], Float[np.ndarray, "waypoint d_model"]]:
-    """How h is moved to the path's start, and the manifold arm's way from there."""
-    own = coordinates(manifold, residual[None])[0]
-    curve = on_curve(manifold, path.u)
-    first = on_curve(manifold, np.array([path.u[0]]))[0]
-    if path.anchored:
-        along = curve - first - path.t[:, None] * (own - first)
-        return np.zeros(len(residual)), along @ manifold.basis
-    return (first - own) @ manifold.basis, (curve - first) @ manifold.basis
+def random_direction(rng: np.random.Generator, width: int) -> Float[np.ndarray, "d_model"]:
+    """A direction, drawn evenly from all."""
+    direction = rng.standard_normal(width)
+    return np.asarray(direction / np.linalg.norm(direction))

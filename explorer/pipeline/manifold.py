@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float32, Int32, Int64
 from pydantic import TypeAdapter
 
 from explorer.config import BuildSettings
-from explorer.maths.coordinate import orient
+from explorer.maths.coordinate import Orientation, before, curve_at, orient
 from explorer.maths.curve import fit_path
 from explorer.maths.explained import COUNTS, covariance, greedy_variance, principal_variance, random_variance
 from explorer.maths.group_sums import sums_by_group
@@ -19,20 +19,21 @@ from explorer.maths.regime import feature_order, judge_regime, tuning_curves
 from explorer.maths.values import Values, label_of, shape_in_words
 from explorer.pipeline.contexts import contexts_of
 from explorer.pipeline.firing import Firing, codes_on, core_cofires
-from explorer.pipeline.reading import Cloud, ClusterReader, Reading
+from explorer.pipeline.reading import Cloud, ClusterReader, Reading, lag_of
 from explorer.records import (
     CURVES,
     ClusterGeometry,
     Clustering,
     ClusterSummary,
     Membership,
+    Shape,
 )
 from explorer.runs.bundle import Bundle
 
 CURVE_SHARE = 0.9999
 """Share of the curve's own variance that the directions of steering hold."""
 PATH_HARMONICS = 3
-"""The steering path has at most half as many bends as values, or so many if that is more: others swing out between."""
+"""The steering path may bend as often as the claimed curve, or so often if that is more."""
 PATH_STIFFNESS = 0.1
 """Its stiffness, as a multiple of what cross-validation chooses: a stiffer one blurs what tells neighbours apart."""
 SUREST = 0.6
@@ -85,6 +86,8 @@ class _Fit:
     """Where they stand."""
     coordinate: Float32[np.ndarray, "sample"]
     """Intrinsic coordinate."""
+    curve: Float32[np.ndarray, "knot direction"]
+    """The claimed curve among them, its knots equally spaced in the coordinate."""
     subspace: Subspace
     """Directions in which the curve runs, for steering."""
     path: Float32[np.ndarray, "knot axis"]
@@ -146,13 +149,22 @@ class ClusterBuilder:
             coordinate[surest],
             closed=closed,
             knots=self.settings.geometry.knots,
-            most_harmonics=max(PATH_HARMONICS, len(values.names) // 2),
+            most_harmonics=max(PATH_HARMONICS, reading.shape.harmonics),
             stiffness=PATH_STIFFNESS,
         )
         subspace = _directions_of(curve, span)
         path = (curve @ span.basis + span.center - subspace.center) @ subspace.basis.T
         points = reading.position.points[known]
-        return _Fit(reading, known, points, coordinate, subspace, path.astype(np.float32), values)
+        return _Fit(
+            reading,
+            known,
+            points,
+            coordinate,
+            _turned(reading.shape, values.orientation),
+            subspace,
+            path.astype(np.float32),
+            values,
+        )
 
     def _geometry(self, membership: Membership, cloud: Cloud, fit: _Fit, rng: np.random.Generator) -> ClusterGeometry:
         settings = self.settings.geometry
@@ -162,8 +174,8 @@ class ClusterBuilder:
         )
         tokens = cloud.tokens[fit.known]
         codes = codes_on(self.reader.firing, membership.atoms, tokens)
-        placed = _padded(fit.points[:, :DRAWN_AXES])
-        strength = _padded(fit.reading.position.strength[None, :DRAWN_AXES])[0]
+        placed = _padded(fit.points)
+        strength = _padded(fit.reading.position.strength[None])[0]
         ids, activation = self._examples(membership.atoms)
         residual, count = _means(cloud.activations[fit.known], fit.values.index, len(fit.values.names))
         return ClusterGeometry(
@@ -177,7 +189,7 @@ class ClusterBuilder:
             value=fit.values.index[drawn],
             codes=codes[drawn].astype(np.float16),
             context_ids=contexts_of(self.reader.tokens, tokens[drawn]),
-            curve=fit_path(placed, fit.coordinate, closed=fit.closed, knots=settings.knots),
+            curve=_padded(fit.curve),
             axis_share=strength / max(float(fit.reading.position.strength.sum()), 1e-12),
             basis=fit.subspace.basis,
             center=fit.subspace.center,
@@ -239,11 +251,13 @@ class ClusterBuilder:
 
     def _scores(self, number: int, membership: Membership, cloud: Cloud, fit: _Fit) -> dict[str, float]:
         shape, position = fit.reading.shape, fit.reading.position
+        in_order = max(lag_of(fit.points, fit.values, shape).above_chance, 0.0) if shape.kind in CURVES else 0.0
         return {
             "variance_explained": shape.variance_explained,
             "p_value": shape.p_value,
             "persistence": float(self.clustering.persistence[number]),
-            "manifold_likeness": shape.variance_explained if shape.kind in CURVES else 0.0,
+            "in_order": in_order,
+            "manifold_likeness": shape.variance_explained * in_order,
             "atoms_explain": float(membership.gain.sum()),
             "core_explains": float(membership.gain[: membership.n_core].sum()),
             "known_share": len(fit.known) / len(cloud.tokens),
@@ -273,8 +287,16 @@ class ClusterBuilder:
 
 
 def _padded(points: Float32[np.ndarray, "sample axis"]) -> Float32[np.ndarray, "sample xyz"]:
-    """Three columns, zeros where there are fewer."""
-    return np.pad(points, ((0, 0), (0, DRAWN_AXES - points.shape[1])))
+    """The first three columns, zeros where there are fewer."""
+    drawn = points[:, :DRAWN_AXES]
+    return np.pad(drawn, ((0, 0), (0, DRAWN_AXES - drawn.shape[1])))
+
+
+def _turned(shape: Shape, orientation: Orientation) -> Float32[np.ndarray, "knot direction"]:
+    """A shape's curve along the coordinate in which its values stand in order."""
+    closed, knots = shape.kind == "closed curve", len(shape.curve)
+    at = np.linspace(0.0, 1.0, knots, endpoint=not closed)
+    return curve_at(shape.curve, before(at, orientation, closed=closed), closed=closed).astype(np.float32)
 
 
 def _surest(

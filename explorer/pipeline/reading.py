@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float32, Int32, Int64
 from explorer.config import BuildSettings
 from explorer.maths.geometry import CLAIM, fit_shape, shape_along
 from explorer.maths.membership import Subspace, cluster_subspace, grow_halo
-from explorer.maths.ordering import beyond_chance
+from explorer.maths.ordering import Lag
 from explorer.maths.position import Position, read_position
 from explorer.maths.search import explained_by_lag
 from explorer.maths.values import Values, breaks_off, name_values
@@ -24,8 +24,9 @@ FEWEST_STORED = 40
 FEWEST_VALUES = 3
 """Position is read off tokens: a curve along which fewer of them have a place of their own is not one of position."""
 IN_ORDER = 0.7
-"""Share of the variance of its values' distances that their lag along a curve of position explains, at least. Where the
-values' own order drew the curve, less will do if as many at random places in as many directions never reach it."""
+"""How far the lag of its values along a curve of position explains their distances, beyond what chance would, at least.
+Where the values' own order drew the curve, less will do if as many at random places in as many directions never reach
+it."""
 READINGS = 2
 """Ways in which the position of tokens is read; each has its share of the chance to claim a shape by mistake."""
 
@@ -47,7 +48,7 @@ class Cloud:
 
 
 @dataclass(frozen=True)
-class _Told:
+class Told:
     """What one way to read a cluster's position tells: by the token here, or by the one that comes next."""
 
     offset: int
@@ -61,7 +62,7 @@ class _Told:
 
 
 @dataclass(frozen=True)
-class Reading(_Told):
+class Reading(Told):
     """The same with the shape that shows in it."""
 
     shape: Shape
@@ -116,8 +117,8 @@ class ClusterReader:
             membership = self._membership(core, cloud, rng)
             told, inside = [], self.span(membership, cloud).coordinates(cloud.activations)
             for offset in (1, 0):
-                told.append(self._tell(inside, cloud, offset, claim, rng))
-                if (reading := self._ordered(told[-1], rng)) is not None:
+                told.append(self.tell(inside, cloud, offset, claim, rng))
+                if (reading := self.ordered(told[-1], rng)) is not None:
                     ordered.append((cloud, membership, reading))
                     break
             tried[name] = cloud, membership, told
@@ -205,8 +206,8 @@ class ClusterReader:
         n_before = len(self.values_on(reading, reading.shape).names)
         again = self._membership(core, part, rng, n_before)
         inside = self.span(again, part).coordinates(cloud.activations)
-        told = self._tell(inside, cloud, reading.offset, reading.claim, rng)
-        reread = self._ordered(told, rng) or self._searched(told, rng)
+        told = self.tell(inside, cloud, reading.offset, reading.claim, rng)
+        reread = self.ordered(told, rng) or self._searched(told, rng)
         better = reread.shape.kind in CURVES and len(self.values_on(reread, reread.shape).names) >= n_before
         return (again, reread) if better else (membership, reading)
 
@@ -214,19 +215,19 @@ class ClusterReader:
         """Directions inside the span of the atoms' decoder rows in which a cloud's activations vary."""
         return cluster_subspace(cloud.activations, self.decoder.W_dec[membership.atoms])
 
-    def _tell(
+    def tell(
         self,
         inside: Float32[np.ndarray, "sample axis"],
         cloud: Cloud,
         offset: int,
         claim: float,
         rng: np.random.Generator,
-    ) -> _Told:
+    ) -> Told:
         """Read the position of every sample of a cloud, given its coordinates in the span of the atoms."""
         ids = self._ids(cloud, offset)
         position = read_position(inside, ids, rng=rng, claim=claim)
         told = position.bits > 0 and position.p_value <= CLAIM
-        return _Told(offset, ids, position, claim if told else 0.0)
+        return Told(offset, ids, position, claim if told else 0.0)
 
     def _ids(self, cloud: Cloud, offset: int) -> Int32[np.ndarray, "sample"]:
         """The token here or the next, -1 where there is none."""
@@ -234,7 +235,7 @@ class ClusterReader:
             return np.asarray(self.tokens.token_ids[cloud.tokens])
         return contexts_of(self.tokens, cloud.tokens)[:, CONTEXT_BEFORE + offset]
 
-    def _ordered(self, told: _Told, rng: np.random.Generator) -> Reading | None:
+    def ordered(self, told: Told, rng: np.random.Generator) -> Reading | None:
         """The curve on which the known samples lie in the order of their tokens, if these have one; no other token has
         a place on it."""
         position, order = told.position, told.position.order
@@ -245,16 +246,20 @@ class ClusterReader:
             points,
             order.place[position.known],
             closed=order.closed,
+            harmonics=len(order.tokens) // 2,
             p_value=order.p_value,
             rng=rng,
             settings=self.settings.geometry,
         )
         told = replace(told, ids=np.where(np.isin(told.ids, order.tokens), told.ids, -1).astype(np.int32))
-        if shape is None or not _in_order(points, self.values_on(told, shape), shape, their_own=True):
+        if shape is None:
+            return None
+        lag = lag_of(points, self.values_on(told, shape), shape)
+        if lag.above_chance < IN_ORDER and not lag.beyond_chance:
             return None
         return Reading(**vars(told), shape=shape)
 
-    def _searched(self, told: _Told, rng: np.random.Generator) -> Reading:
+    def _searched(self, told: Told, rng: np.random.Generator) -> Reading:
         """What the known samples lie on by their positions alone."""
         points = told.position.points[told.position.known]
 
@@ -265,29 +270,23 @@ class ClusterReader:
         if shape.kind == "closed curve" and breaks_off(self.values_on(told, shape)):
             opened = fitted(("open curve",))
             shape = opened if opened.kind == "open curve" else shape
-        if shape.kind in CURVES and not _in_order(points, self.values_on(told, shape), shape):
+        if shape.kind in CURVES and lag_of(points, self.values_on(told, shape), shape).above_chance < IN_ORDER:
             shape = fitted(())
         return Reading(**vars(told), shape=shape)
 
-    def values_on(self, told: _Told, shape: Shape) -> Values:
+    def values_on(self, told: Told, shape: Shape) -> Values:
         """The values of the known samples along a shape."""
         closed = shape.kind == "closed curve"
         named = told.ids[told.position.known]
         return name_values(named, told.offset, shape.coordinate, self.tokens.vocabulary, closed=closed)
 
 
-def _in_order(
-    points: Float32[np.ndarray, "known direction"], values: Values, shape: Shape, *, their_own: bool = False
-) -> bool:
-    """Whether a curve orders its values: those that follow each other on it are those that lie near.
-
-    ``their_own``: an order that was found beyond chance drew the curve, and no search through the cloud.
-    """
+def lag_of(points: Float32[np.ndarray, "known direction"], values: Values, shape: Shape) -> Lag:
+    """How far a curve orders its values: those that follow each other on it are those that lie near."""
     if len(values.names) < FEWEST_VALUES:
-        return False
+        return Lag(0.0, FEWEST_VALUES, points.shape[1])
     centres = np.array([points[values.index == value].mean(axis=0) for value in range(len(values.names))])
-    explained = explained_by_lag(centres, shape.curve, closed=shape.kind == "closed curve")
-    return explained >= IN_ORDER or (their_own and beyond_chance(explained, *centres.shape))
+    return Lag(explained_by_lag(centres, shape.curve, closed=shape.kind == "closed curve"), *centres.shape)
 
 
 def of_one_thing(readings: Sequence[Reading]) -> list[int]:

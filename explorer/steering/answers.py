@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import TypeAlias
 
 import numpy as np
+from jaxtyping import Float
 
 from explorer.errors import RequestError
 from explorer.lm.next_tokens import NextTokens
@@ -23,7 +24,7 @@ from explorer.steering.encoding import Encoder
 from explorer.steering.engine import Engine, choose_together
 from explorer.steering.feature_protocol import FeatureReply, FeatureRequest, TokenLogit
 from explorer.steering.measure import arm_behaviours, effect_of, meter_of
-from explorer.steering.moves import controls, off_curve, own_place
+from explorer.steering.moves import controls, off_curve
 from explorer.steering.planning import Plan, check_readout, check_waypoints, plan, top_tokens
 from explorer.steering.protocol import (
     ARMS,
@@ -94,8 +95,7 @@ class Answers:
         planned = plan(self.engine, request, t, request.arms, strength=request.strength, values=request.values,
                        random_repeats=request.random_repeats)  # fmt: skip
         check_readout(planned.readout)
-        chance = controls(planned.prepared.manifold, planned.prompt.prefix.residual, planned.path, seed=request.seed,
-                          strength=request.strength, count=CONTROLS)  # fmt: skip
+        chance = controls(planned.way, seed=request.seed, strength=request.strength, count=CONTROLS)
         moved = [*(move.displacement for move in planned.arms), chance]
         baseline, *along, by_chance = self.engine.next_tokens(planned.prompt.prefix, moved, planned.readout.tokens)
         return self._reply(request, planned, baseline, along, by_chance)
@@ -194,7 +194,7 @@ class Answers:
         yield StartEvent(
             fingerprint=engine.subject.fingerprint,
             rows=names,
-            own_coordinate=own_place(prepared.manifold, prefix.residual)[0],
+            own_coordinate=planned.own.coordinate,
             coordinate=float(planned.path.u[at]),
             off_manifold=dict(zip(names, off.tolist(), strict=True)),
             prompt_tokens=planned.prompt.tokens,
@@ -223,11 +223,11 @@ class Answers:
         along: list[NextTokens],
         chance: NextTokens,
     ) -> BehaviourReply:
-        prepared, readout, path, aim = planned.prepared, planned.readout, planned.path, planned.aim
-        residual = planned.prompt.prefix.residual
-        own, off = own_place(prepared.manifold, residual)
+        prepared, readout, path, own = planned.prepared, planned.readout, planned.path, planned.own
+        behaviour = readout.behaviour(np.concatenate([said.asked for said in (baseline, *along, chance)]))
+        unsteered, by_arm, by_chance = behaviour[0], behaviour[1 : -len(chance.kl)], behaviour[-len(chance.kl) :]
         top = [top_tokens(self.engine, request.run, said) for said in along]
-        measured = arm_behaviours(prepared, readout, residual, path, aim, planned.arms, along, top)
+        measured = arm_behaviours(prepared, readout, planned.way, planned.aim, planned.arms, by_arm, along, top)
         return BehaviourReply(
             fingerprint=self.engine.subject.fingerprint,
             run=request.run,
@@ -236,24 +236,28 @@ class Answers:
             values=readout.names,
             value_coordinate=readout.coordinate,
             partial_values=readout.partial,
-            own_coordinate=own,
-            own_off_manifold=off / prepared.spread,
+            own_coordinate=own.coordinate,
+            own_off_manifold=own.distance / prepared.spread,
             start=float(path.u[0]),
             end=path.end,
             strength=request.strength,
             seed=request.seed,
-            baseline=tuple(readout.behaviour(baseline.asked)[0].tolist()),
+            baseline=tuple(unsteered.tolist()),
             baseline_top=top_tokens(self.engine, request.run, baseline)[0],
             arms=measured,
-            effect=_effect(planned, baseline, along, chance),
+            effect=_effect(planned, unsteered, by_arm, by_chance),
             prompt_tokens=planned.prompt.tokens,
-            meter=meter_of(prepared, residual, path, self.engine.limits.max_strength),
+            meter=meter_of(prepared, own, planned.way, self.engine.limits.max_strength),
         )
 
 
-def _effect(planned: Plan, baseline: NextTokens, along: list[NextTokens], chance: NextTokens) -> Effect | None:
-    read = planned.readout.behaviour
-    for move, said in zip(planned.arms, along, strict=True):
+def _effect(
+    planned: Plan,
+    baseline: Float[np.ndarray, "behaviour"],
+    by_arm: Float[np.ndarray, "point behaviour"],
+    chance: Float[np.ndarray, "control behaviour"],
+) -> Effect | None:
+    for move, along in zip(planned.arms, np.split(by_arm, len(planned.arms)), strict=True):
         if move.arm == "manifold":
-            return effect_of(planned.aim, read(baseline.asked)[0], read(said.asked), read(chance.asked))
+            return effect_of(planned.aim, baseline, along, chance)
     return None

@@ -97,7 +97,7 @@ def sweep(engine: Engine, request: SweepRequest) -> SweepReply:
         strengths=request.strengths,
         positions=request.positions,
         baseline=float(planned.readout.behaviour(base.asked)[0, target]),
-        safe=safe_distance(planned.prepared, planned.prompt.prefix.residual),
+        safe=safe_distance(planned.prepared, planned.own),
         arms=tuple(
             _sweep_arm(engine, request, planned, *found) for found in zip(planned.arms, moved, along, strict=True)
         ),

@@ -45,8 +45,9 @@ from explorer.steering.protocol import (
 Event: TypeAlias = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
 Reply = TypeVar("Reply", bound=BaseModel)
 
-TIMEOUT = httpx.Timeout(60.0, connect=5.0)
-"""Longest silence of a host that is believed; connecting must be quick."""
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+"""Longest silence of a host that is believed: however long its answer takes, it says that it is there every ten
+seconds. Connecting must be quick."""
 _SUBJECT, _BEHAVIOUR, _STEER, _ENCODE = "/v1/subject", "/v1/behaviour", "/v1/steer", "/v1/encode"
 _CHECK, _SWEEP, _PHRASES = "/v1/check", "/v1/sweep", "/v1/phrases"
 _FEATURE = "/v1/feature"
@@ -283,21 +284,32 @@ def _subject(url: str, response: httpx.Response) -> SubjectReply:
 def _reply(url: str, kind: type[Reply], response: httpx.Response) -> Reply:
     if response.status_code != httpx.codes.OK:
         raise _refusal(url, response)
-    return kind.model_validate_json(response.content)
+    try:
+        return kind.model_validate_json(response.content)
+    except ValidationError:
+        if _error_body(response) is None:
+            raise
+        raise _refusal(url, response) from None
 
 
 def _refusal(url: str, response: httpx.Response) -> HostUnreachable | HostRefused | HostMismatch | HookNotFired:
-    try:
-        body = ErrorBody.model_validate_json(response.content)
-    except ValidationError:
+    body = _error_body(response)
+    if body is None:
         return HostUnreachable(f"what answers at {url} is no steering host: status {response.status_code}")
     if body.code == "fingerprint_mismatch":
         return HostMismatch(body.message)
     if body.code == "hook_not_fired":
         return HookNotFired(body.message)
     wait = response.headers.get("retry-after", "")
-    words = f"{body.field}: {body.message}" if body.field else body.message
-    return HostRefused(words, retry_after=float(wait) if wait.isdecimal() else None)
+    return HostRefused(body.words, retry_after=float(wait) if wait.isdecimal() else None)
+
+
+def _error_body(response: httpx.Response) -> ErrorBody | None:
+    """Why there is no answer; an answer that had begun has it under the status of success."""
+    try:
+        return ErrorBody.model_validate_json(response.content)
+    except ValidationError:
+        return None
 
 
 def _cut(url: str) -> HostUnreachable:

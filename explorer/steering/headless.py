@@ -11,7 +11,15 @@ from explorer.steering.answers import Answers
 from explorer.steering.checks_protocol import CheckRequest, PhrasesRequest, SweepRequest
 from explorer.steering.engine import Engine, fitting_threads
 from explorer.steering.pairs import PairSettings, all_pairs
-from explorer.steering.protocol import Arm, BehaviourRequest, DoneEvent, PathRequest, RowDoneEvent, SteerRequest
+from explorer.steering.protocol import (
+    Arm,
+    BehaviourRequest,
+    DoneEvent,
+    PathRequest,
+    ReadoutValue,
+    RowDoneEvent,
+    SteerRequest,
+)
 from explorer.steering.subject import open_engine
 from explorer.steering.tables import check_table, move_table, pairs_table
 
@@ -35,6 +43,8 @@ class MoveOptions(NamedTuple):
     """Whether strengths are swept."""
     phrases: tuple[str, ...]
     """Phrases that are read along the path."""
+    values: tuple[ReadoutValue, ...] | None
+    """Readout classes; None takes the cluster's own values."""
 
 
 def steer_headless(
@@ -54,6 +64,7 @@ def steer_headless(
     prompts_per_value: int = 8,
     swept: bool = False,
     phrases: Sequence[str] = (),
+    values: Sequence[ReadoutValue] = (),
     device: str = "cpu",
     dtype: str = "float32",
     model: str | None = None,
@@ -80,6 +91,7 @@ def steer_headless(
         prompts_per_value: stored contexts of each value, for all pairs; of the first value, for a move.
         swept: for a move, whether every strength of SWEPT_STRENGTHS is tried at every position of SWEPT_POSITIONS.
         phrases: for a move, texts whose log-probability is read along the path.
+        values: for a move, readout classes in place of the cluster's own; there is no natural behaviour of them.
         device: torch device.
         dtype: number format.
         model: the language model, where it is not at the place that the run names.
@@ -102,7 +114,7 @@ def steer_headless(
         RunError, SubjectError, HostMismatch: as in ``open_engine``.
     """
     chosen = _arms(arms)
-    _check_move(prompts, start, end, bool(swept or phrases or chat or where != "last_prompt"))
+    _check_move(prompts, start, end, bool(swept or phrases or values or chat or where != "last_prompt"))
     engine = open_engine(run_path, device=device, dtype=dtype, model=model, sae=sae)
     run = next(iter(engine.runs))
     with fitting_threads(engine.subject.loaded.model):
@@ -124,7 +136,7 @@ def steer_headless(
             "arms": chosen,
             "seed": seed,
         }
-        options = MoveOptions(waypoints, max_tokens, prompts_per_value, swept, tuple(phrases))
+        options = MoveOptions(waypoints, max_tokens, prompts_per_value, swept, tuple(phrases), tuple(values) or None)
         return told | {"where": where, "chat": chat} | _move(Answers(engine), asked, prompts, options)
 
 
@@ -134,10 +146,11 @@ def _move(
     """One move on every prompt with its controls, and what else was asked for."""
     each = [{**asked, "prompt": prompt} for prompt in prompts]
     path = [{key: value for key, value in one.items() if key != "arms"} for one in each]
-    waypoints, still = {"waypoints": options.waypoints}, {"strength"}
-    replies = [answers.behaviour(_checked(BehaviourRequest, one | waypoints)) for one in each]
+    readout, still = {"values": options.values}, {"strength"}
+    along = readout | {"waypoints": options.waypoints}
+    replies = [answers.behaviour(_checked(BehaviourRequest, one | along)) for one in each]
     contexts = {"prompts": options.contexts}
-    checks = [answers.check(_checked(CheckRequest, one | waypoints | contexts)) for one in path]
+    checks = [answers.check(_checked(CheckRequest, one | along | contexts)) for one in path]
     told = move_table(replies) | check_table(checks) | {"prompts": list(prompts)}
     written = [one | {"max_tokens": options.max_tokens} for one in each if options.max_tokens]
     told["texts"] = [_texts(answers, _checked(SteerRequest, one)) for one in written]
@@ -147,7 +160,7 @@ def _move(
             "strengths": tuple(dose for dose in SWEPT_STRENGTHS if abs(dose) <= largest),
             "positions": SWEPT_POSITIONS,
         }
-        doses = [{key: value for key, value in one.items() if key not in still} | grid for one in path]
+        doses = [{key: value for key, value in one.items() if key not in still} | readout | grid for one in path]
         told["sweep"] = [answers.sweep(_checked(SweepRequest, one)).model_dump(mode="json") for one in doses]
     if options.phrases:
         monitored = [_checked(PhrasesRequest, one | {"phrases": options.phrases}) for one in each]
@@ -192,7 +205,8 @@ def _arms(arms: Sequence[str]) -> tuple[Arm, ...]:
 
 def _check_move(prompts: Sequence[str], start: str | float | None, end: str | float | None, tested: bool) -> None:
     if end is None and (start is not None or prompts or tested):
-        wanted = "a value or a coordinate; all pairs take no --prompt, --where, --chat, --from, --sweep or --phrase"
+        others = "--prompt, --where, --chat, --from, --sweep, --phrase or --readout"
+        wanted = f"a value or a coordinate; all pairs take no {others}"
         raise RequestError("--to", "nothing", wanted)
     if end is not None and not prompts:
         raise RequestError("--prompt", "nothing", "a text whose last token is steered")

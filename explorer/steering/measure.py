@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from explorer.lm.next_tokens import NextTokens
 from explorer.maths.behaviour import (
     nearest_behaviour,
-    path_isometry,
+    path_isometries,
     stops_of,
     target_shift,
     values_between,
     visited_share,
 )
-from explorer.maths.steering import Path, coordinates, nearest_on_curve
-from explorer.steering.moves import Move, off_at_strengths, own_place
+from explorer.maths.steering import Path, Way, coordinates, nearest_on_curve
+from explorer.steering.moves import Move, OwnPlace, off_at_strengths
 from explorer.steering.natural import Prepared
 from explorer.steering.protocol import MOVES_AT_LEAST, SAFE_DISTANCE, ArmBehaviour, Effect, Meter, Reach, TopToken
 from explorer.steering.readout import Readout
@@ -43,13 +43,15 @@ def aim_of(readout: Readout, path: Path, end: str | float, *, closed: bool) -> A
     return Aim(readout.nearest(float(path.u[0]), closed=closed), target)
 
 
-def reach_of(
-    readout: Readout, aim: Aim, path: Path, behaviour: Float[np.ndarray, "waypoint behaviour"]
+def _reach(
+    readout: Readout,
+    aim: Aim,
+    between: Bool[np.ndarray, "value"] | None,
+    behaviour: Float[np.ndarray, "waypoint behaviour"],
 ) -> Reach | None:
     """p(target) at the path's end, and the share of the values between that become the likeliest on the way."""
-    if aim.target is None or aim.start is None:
+    if aim.target is None or between is None:
         return None
-    between = values_between(path, _places(readout), aim.start, aim.target)
     return Reach(
         target=readout.names[aim.target],
         p_target=float(behaviour[-1, aim.target]),
@@ -92,20 +94,37 @@ def distinguishable(shift: float, control: float) -> bool:
 def arm_behaviours(
     prepared: Prepared,
     readout: Readout,
-    residual: Float[np.ndarray, "d_model"],
-    path: Path,
+    way: Way,
     aim: Aim,
     moves: Sequence[Move],
+    behaviour: Float[np.ndarray, "point behaviour"],
     said: Sequence[NextTokens],
     top: Sequence[tuple[TopToken, ...]],
 ) -> tuple[ArmBehaviour, ...]:
-    """Everything that a reply says of its arms; what is measured point by point is measured at all points at once."""
-    behaviour, waypoints = readout.behaviour(np.concatenate([one.asked for one in said])), len(path.u)
+    """Everything that a reply says of its arms; what is measured point by point is measured at all points at once.
+
+    Args:
+        prepared: the cluster.
+        readout: the classes of the answers.
+        way: how the state goes.
+        aim: between which classes.
+        moves: the arms.
+        behaviour: the answers at every waypoint of every arm, one arm's after the other's.
+        said: what else is read of each arm's rows.
+        top: their likeliest tokens.
+    """
+    path = way.path
     natural = prepared.natural if readout is prepared.readout else None
     answers = None if natural is None else nearest_behaviour(natural, behaviour)
-    moved = np.concatenate([move.displacement for move in moves])
-    state = nearest_on_curve(prepared.manifold, coordinates(prepared.manifold, residual + moved))
-    off, stops = state.distance / prepared.spread, stops_of(path, _places(readout))
+    moved = np.stack([move.displacement for move in moves])
+    arms, waypoints, _ = moved.shape
+    state = nearest_on_curve(
+        way.manifold, coordinates(way.manifold, (way.residual + moved).reshape(len(behaviour), -1))
+    )
+    off = state.distance / prepared.spread
+    isometries = path_isometries(moved, behaviour.reshape(arms, waypoints, -1), stops_of(path, readout.places))
+    ends = None if aim.start is None or aim.target is None else (aim.start, aim.target)
+    between = None if ends is None else values_between(path, readout.places, *ends)
 
     def told(number: int, move: Move) -> ArmBehaviour:
         mine = slice(number * waypoints, (number + 1) * waypoints)
@@ -118,33 +137,29 @@ def arm_behaviours(
             off_manifold=tuple(off[mine].tolist()),
             kl=tuple(said[number].kl.tolist()),
             e_bc=None if answers is None else float(answers.distance[mine].sum()),
-            reach=reach_of(readout, aim, path, behaviour[mine]),
+            reach=_reach(readout, aim, between, behaviour[mine]),
             hook_fired=waypoints,
             state_coordinate=tuple(state.coordinate[mine].tolist()),
             answer_coordinate=None if answers is None else tuple(answers.coordinate[mine].tolist()),
-            isometry=path_isometry(move.displacement, behaviour[mine], stops),
+            isometry=isometries[number],
         )
 
     return tuple(told(number, move) for number, move in enumerate(moves))
 
 
-def meter_of(prepared: Prepared, residual: Float[np.ndarray, "d_model"], path: Path, largest: float) -> Meter:
+def meter_of(prepared: Prepared, own: OwnPlace, way: Way, largest: float) -> Meter:
     """Distance from the curve at every strength up to the largest, both ways, at some positions of a path."""
     strengths = np.linspace(-largest, largest, _METER_STRENGTHS)
-    at = np.unique(np.linspace(0, len(path.t) - 1, _METER_POSITIONS).round().astype(np.int64))
-    off = off_at_strengths(prepared.manifold, residual, path, strengths, at) / prepared.spread
+    at = np.unique(np.linspace(0, len(way.path.t) - 1, _METER_POSITIONS).round().astype(np.int64))
+    off = off_at_strengths(way, strengths, at) / prepared.spread
     return Meter(
         strengths=tuple(strengths.tolist()),
-        positions=tuple(path.t[at].tolist()),
+        positions=tuple(way.path.t[at].tolist()),
         off_manifold=tuple(map(tuple, off.tolist())),
-        safe=safe_distance(prepared, residual),
+        safe=safe_distance(prepared, own),
     )
 
 
-def safe_distance(prepared: Prepared, residual: Float[np.ndarray, "d_model"]) -> float:
-    """Distance from the curve, in usual ones, up to which a move of this state is called safe."""
-    return max(SAFE_DISTANCE, own_place(prepared.manifold, residual)[1] / prepared.spread)
-
-
-def _places(readout: Readout) -> Float[np.ndarray, "value"]:
-    return np.array([np.nan if at is None else at for at in readout.coordinate])
+def safe_distance(prepared: Prepared, own: OwnPlace) -> float:
+    """Distance from the curve, in usual ones, up to which a move of a state at its own place is called safe."""
+    return max(SAFE_DISTANCE, own.distance / prepared.spread)

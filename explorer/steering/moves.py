@@ -1,6 +1,8 @@
 """From a request to displacements: where the path runs, and what each arm adds at each waypoint."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -8,12 +10,12 @@ from jaxtyping import Float, Int64
 from explorer.errors import RequestError
 from explorer.maths.steering import (
     Manifold,
-    Path,
+    Way,
     coordinates,
     displacements,
     nearest_on_curve,
-    random_displacements,
-    waypoints,
+    random_direction,
+    row_lengths,
 )
 from explorer.steering.natural import Prepared
 from explorer.steering.protocol import ARMS, Arm, Place
@@ -34,6 +36,15 @@ class Move:
     """What is added to the residual, strength included."""
 
 
+class OwnPlace(NamedTuple):
+    """Where a state lies beside a curve."""
+
+    coordinate: float
+    """Intrinsic coordinate of the curve's nearest point."""
+    distance: float
+    """How far it is from there, in units of the residual."""
+
+
 def place_of(place: Place, field: str, prepared: Prepared) -> float:
     """Intrinsic coordinate of a value's name or of a coordinate.
 
@@ -50,79 +61,45 @@ def place_of(place: Place, field: str, prepared: Prepared) -> float:
     raise RequestError(field, repr(place), f"a value of the cluster ({known}) or a coordinate in [0, 1]")
 
 
-def own_place(manifold: Manifold, residual: Float[np.ndarray, "d_model"]) -> tuple[float, float]:
+def own_place(manifold: Manifold, residual: Float[np.ndarray, "d_model"]) -> OwnPlace:
     """Where on the curve a state lies, and how far from it."""
     nearest = nearest_on_curve(manifold, coordinates(manifold, residual[None]))
-    return float(nearest.coordinate[0]), float(nearest.distance[0])
+    return OwnPlace(float(nearest.coordinate[0]), float(nearest.distance[0]))
 
 
-def path_from(
-    manifold: Manifold,
-    residual: Float[np.ndarray, "d_model"],
-    start: float | None,
-    end: float,
-    t: Float[np.ndarray, "waypoint"],
-) -> Path:
-    """A path to u = end, from u = start or, where that is None, from the state's own place."""
-    first = own_place(manifold, residual)[0] if start is None else start
-    return waypoints(first, end, t, closed=manifold.closed, anchored=start is None)
-
-
-def moves(
-    manifold: Manifold,
-    residual: Float[np.ndarray, "d_model"],
-    path: Path,
-    arms: tuple[Arm, ...],
-    *,
-    seed: int,
-    strength: float = 1.0,
-    random_repeats: int = 1,
-) -> list[Move]:
+def moves(way: Way, arms: tuple[Arm, ...], *, seed: int, strength: float = 1.0, random_repeats: int = 1) -> list[Move]:
     """Every arm's displacements, the random one once for each direction.
 
     Raises:
         RequestError: the straight line is asked of a cluster without values.
     """
-    if "linear" in arms and not len(manifold.value_coordinate):
+    if "linear" in arms and not len(way.manifold.value_coordinate):
         raise RequestError("arms", "linear", "another arm: the cluster has no values, so the line has no end")
     return [
-        Move(arm, repeat, displacements(manifold, residual, path, arm, _rng(seed, arm, repeat), strength))
+        Move(arm, repeat, displacements(way, arm, _rng(seed, arm, repeat), strength))
         for arm in dict.fromkeys(arms)
         for repeat in range(random_repeats if arm == "random" else 1)
     ]
 
 
-def controls(
-    manifold: Manifold,
-    residual: Float[np.ndarray, "d_model"],
-    path: Path,
-    *,
-    seed: int,
-    strength: float,
-    count: int,
-) -> Float[np.ndarray, "control d_model"]:
-    """Random directions, each as long as the manifold arm's longest move."""
-    along = displacements(manifold, residual, path, "manifold", np.random.default_rng(0), strength)
-    longest = int(np.linalg.norm(along, axis=1).argmax())
-    there = replace(path, t=path.t[[0, longest]], u=path.u[[0, longest]])
-    streams = [np.random.default_rng([seed, _CONTROL_STREAM, number]) for number in range(count)]
-    return random_displacements(manifold, residual, there, streams, strength)[:, 1]
+def controls(way: Way, *, seed: int, strength: float, count: int) -> Float[np.ndarray, "control d_model"]:
+    """The random arm in several directions, where the manifold arm's move is longest."""
+    longest = way.along[row_lengths(way.start + way.along).argmax()]
+    length = float(np.linalg.norm(longest))
+    return np.asarray(strength * (way.start + length * _control_directions(seed, count, len(longest))))
 
 
 def off_at_strengths(
-    manifold: Manifold,
-    residual: Float[np.ndarray, "d_model"],
-    path: Path,
-    strengths: Float[np.ndarray, "strength"],
-    at: Int64[np.ndarray, "position"],
+    way: Way, strengths: Float[np.ndarray, "strength"], at: Int64[np.ndarray, "position"]
 ) -> Float[np.ndarray, "position strength"]:
     """Distance from the curve to which the manifold arm brings a state with each strength, at some waypoints.
 
-    Nothing is run for it: the move is known before the model is asked.
+    Nothing is run for it: the move is known before the model is asked, and a multiple of it in the subspace too.
     """
-    along = displacements(manifold, residual, path, "manifold", np.random.default_rng(0))[at]
-    moved = (strengths[None, :, None] * along[:, None, :]).reshape(-1, len(residual))
-    return off_curve(manifold, residual, moved).reshape(len(at), len(strengths))
+    inside = (way.start + way.along[at]) @ way.manifold.basis.T
+    moved = way.own + strengths[None, :, None] * inside[:, None, :]
+    found = nearest_on_curve(way.manifold, moved.reshape(-1, len(way.own)))
+    return found.distance.reshape(len(at), len(strengths))
 
 
 def off_curve(
@@ -130,6 +107,14 @@ def off_curve(
 ) -> Float[np.ndarray, "waypoint"]:
     """Distance of each moved state's subspace part from the curve."""
     return nearest_on_curve(manifold, coordinates(manifold, residual + moved)).distance
+
+
+@lru_cache(maxsize=16)
+def _control_directions(seed: int, count: int, width: int) -> Float[np.ndarray, "control d_model"]:
+    streams = (np.random.default_rng([seed, _CONTROL_STREAM, number]) for number in range(count))
+    directions = np.stack([random_direction(rng, width) for rng in streams])
+    directions.setflags(write=False)
+    return directions
 
 
 def _rng(seed: int, arm: Arm, repeat: int) -> np.random.Generator:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from explorer.steering.guard import MAX_BODY, OPEN_PATHS
 from explorer.steering.metrics import MEDIA_TYPE
 from explorer.steering.protocol import PROTOCOL_VERSION, VIEWER_HEADER, ErrorBody, SteerEvent
+from explorer.steering.stream import HEARTBEAT_SECONDS
 
 ANY_ERRORS = {
     400: "The Host header names somebody else.",
@@ -35,7 +36,10 @@ ASKED_ERRORS = {
 _STREAM = "Server-sent events, the data of each one event: `start`, `token` and `row_done`, last `done` or `error`."
 _ABOUT = (
     f"Protocol {PROTOCOL_VERSION}. The model is asked from one thread, which takes turns between a few requests; some "
-    "more may wait, and a further one is told 429 at once. Closing the connection ends a request."
+    "more may wait, and a further one is told 429 at once. Closing the connection ends a request. An answer that takes "
+    f"longer than {HEARTBEAT_SECONDS:g} s begins before it is there, with blank lines before its JSON or with comments "
+    "before its events; what fails after that is told under status 200, as `ErrorBody` in place of the JSON or as the "
+    "event `error`."
 )
 _VIEWER = {
     "name": VIEWER_HEADER, "in": "header", "required": False, "schema": {"type": "string", "maxLength": 64},

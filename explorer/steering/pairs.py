@@ -10,11 +10,11 @@ from jaxtyping import Float
 
 from explorer.errors import RequestError
 from explorer.lm.rows import Prefix
-from explorer.maths.behaviour import arc_length, energy, hellinger_length, isometry, values_between, visited_share
-from explorer.maths.steering import Manifold, Path
+from explorer.maths.behaviour import arc_length, energy, hellinger_length, isometries, values_between, visited_share
+from explorer.maths.steering import Manifold, Path, Way, waypoints
 from explorer.steering.engine import Engine
 from explorer.steering.measure import Aim, effect_of
-from explorer.steering.moves import Move, controls, moves, path_from
+from explorer.steering.moves import Move, controls, moves, own_place
 from explorer.steering.natural import Prepared
 from explorer.steering.protocol import Arm
 
@@ -136,14 +136,14 @@ def _batch(
     engine: Engine, prepared: Prepared, prefix: Prefix, start: int, ends: list[int], settings: PairSettings
 ) -> list[Trial]:
     t = np.linspace(0.0, 1.0, settings.waypoints)
-    residual = prefix.residual
+    own = own_place(prepared.manifold, prefix.residual).coordinate
     planned: list[tuple[int, Path, list[Move]]] = []
     rows: list[Float[np.ndarray, "row d_model"]] = []
     for end in ends:
-        path = path_from(prepared.manifold, residual, None, float(prepared.place[end]), t)
-        arms = moves(prepared.manifold, residual, path, settings.arms, seed=settings.seed, strength=settings.strength)
-        chance = controls(prepared.manifold, residual, path, seed=settings.seed, strength=settings.strength,
-                          count=_CONTROLS)  # fmt: skip
+        path = waypoints(own, float(prepared.place[end]), t, closed=prepared.closed, anchored=True)
+        way = Way.of(prepared.manifold, prefix.residual, path)
+        arms = moves(way, settings.arms, seed=settings.seed, strength=settings.strength)
+        chance = controls(way, seed=settings.seed, strength=settings.strength, count=_CONTROLS)
         planned.append((end, path, arms))
         rows += [*(move.displacement for move in arms), chance]
     readout = prepared.readout
@@ -191,5 +191,6 @@ def _trial(
 
 def arm_isometry(trials: list[Trial], arm: Arm) -> float | None:
     """Pearson's r, over all trials of an arm, of the lengths in activation space and in behaviour space."""
-    lengths = [(trial.activation_length, trial.behaviour_length) for trial in trials if trial.arm == arm]
-    return isometry(np.array([a for a, _ in lengths]), np.array([b for _, b in lengths]))
+    mine = [trial for trial in trials if trial.arm == arm]
+    first, second = [trial.activation_length for trial in mine], [trial.behaviour_length for trial in mine]
+    return isometries(np.array([first]), np.array([second]))[0]

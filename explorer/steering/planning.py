@@ -4,16 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from pydantic import TypeAdapter
 
 from explorer.errors import RequestError
 from explorer.lm.next_tokens import NextTokens
-from explorer.maths.steering import Path
+from explorer.maths.steering import Path, Way, waypoints
 from explorer.steering.engine import Engine, Prompt
 from explorer.steering.measure import Aim, aim_of
-from explorer.steering.moves import Move, moves, path_from, place_of
+from explorer.steering.moves import Move, OwnPlace, moves, own_place, place_of
 from explorer.steering.natural import Prepared
 from explorer.steering.protocol import Arm, PathRequest, ReadoutValue, TopToken
 from explorer.steering.readout import Readout, custom_readout
+
+_TOP_TOKENS = TypeAdapter(tuple[TopToken, ...])
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,19 @@ class Plan:
     """What is read of its answers."""
     prompt: Prompt
     """The prompt, read."""
-    path: Path
-    """Where to go."""
+    own: OwnPlace
+    """Where the prompt lies."""
+    way: Way
+    """How it goes from there."""
     aim: Aim
     """Between which readout classes."""
     arms: list[Move]
-    """How."""
+    """What each arm adds on the way."""
+
+    @property
+    def path(self) -> Path:
+        """Where to go."""
+        return self.way.path
 
 
 def plan(
@@ -69,10 +79,13 @@ def plan(
     end = place_of(request.end, "end", prepared)
     prompt = engine.read(request, room=room)
     residual = prompt.prefix.residual
-    path = path_from(prepared.manifold, residual, start, end, t)
-    planned = moves(prepared.manifold, residual, path, arms, seed=request.seed, strength=strength,
-                    random_repeats=random_repeats)  # fmt: skip
-    return Plan(prepared, readout, prompt, path, aim_of(readout, path, request.end, closed=prepared.closed), planned)
+    own = own_place(prepared.manifold, residual)
+    first = own.coordinate if start is None else start
+    path = waypoints(first, end, t, closed=prepared.closed, anchored=start is None)
+    way = Way.of(prepared.manifold, residual, path)
+    planned = moves(way, arms, seed=request.seed, strength=strength, random_repeats=random_repeats)
+    aim = aim_of(readout, path, request.end, closed=prepared.closed)
+    return Plan(prepared, readout, prompt, own, way, aim, planned)
 
 
 def check_strength(engine: Engine, strength: float, field: str) -> None:
@@ -97,7 +110,6 @@ def check_readout(readout: Readout) -> None:
 def top_tokens(engine: Engine, run: str, said: NextTokens) -> tuple[TopToken, ...]:
     """Likeliest next token of each row."""
     texts = engine.vocabulary(run)
-    return tuple(
-        TopToken(text=texts.text(token) if token < len(texts) else "", probability=min(most, 1.0))
-        for token, most in zip(said.likeliest.tolist(), said.probability.tolist(), strict=True)
-    )
+    text = {token: texts.text(token) if token < len(texts) else "" for token in set(said.likeliest.tolist())}
+    found = zip(said.likeliest.tolist(), np.minimum(said.probability, 1.0).tolist(), strict=True)
+    return _TOP_TOKENS.validate_python([{"text": text[token], "probability": most} for token, most in found])

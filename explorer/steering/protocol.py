@@ -353,6 +353,11 @@ class ErrorBody(Wire):
     field: str | None = None
     """Which field of the request, as a dotted path."""
 
+    @property
+    def words(self) -> str:
+        """The message, after the field where there is one."""
+        return f"{self.field}: {self.message}" if self.field else self.message
+
 
 class StartEvent(Wire):
     """First event of a stream."""

@@ -47,6 +47,11 @@ class Readout:
         return np.array([token for ids in self.token_ids for token in ids], dtype=np.int64)
 
     @cached_property
+    def places(self) -> Float[np.ndarray, "value"]:
+        """``coordinate`` as an array; NaN for a class that is no value of the cluster."""
+        return np.array([np.nan if at is None else at for at in self.coordinate])
+
+    @cached_property
     def _begin(self) -> tuple[Int64[np.ndarray, "told"], Int64[np.ndarray, "told"]]:
         """Values that have tokens, and where each one's begin among all."""
         told = np.array([index for index, ids in enumerate(self.token_ids) if ids], dtype=np.int64)

@@ -1,7 +1,6 @@
 """The routes of a steering host: one model, one worker, a token for everything but `/healthz`."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,7 +13,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
-from explorer.errors import ExplorerError, HookNotFired, InputError, RequestError
+from explorer.errors import ExplorerError, RequestError
 from explorer.steering.checks_protocol import (
     CheckReply,
     CheckRequest,
@@ -38,19 +37,17 @@ from explorer.steering.protocol import (
     SubjectReply,
     Wire,
 )
-from explorer.steering.refusal import Refusal
-from explorer.steering.stream import ClientGone, Event, EventStream, or_gone
+from explorer.steering.refusal import explained
+from explorer.steering.stream import EVENTS, REPLY, ClientGone, Coming, Event, Pieces, or_gone
 from explorer.steering.token_file import SHORTEST_TOKEN
 from explorer.steering.turns import Turns
 from explorer.steering.worker import Item, Job, Work, Worker
 
-LOG = logging.getLogger("explorer.host")
 Path = TypeVar("Path", bound=PathRequest)
 Reply = TypeVar("Reply", bound=BaseModel)
 
 _LONGEST_VIEWER = 64
 _GONE = 499
-_INTERNAL = "the host failed on this request; its log says more"
 _HTTP_CODES: dict[int, ErrorCode] = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _UNION_TAG = "constrained-"
 
@@ -188,8 +185,7 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
     async def steer(request: SteerRequest, http: Request) -> Response:
         """Text of every arm as server-sent events: start, token, row_done, and done or error."""
         job: Job[Event] = worker.submit(lambda: _written(answers, request), _client(http))
-        first, further = await _first(job, http)
-        return EventStream(first, metrics.written(further))
+        return Pieces(EVENTS, await _begun(metrics.written(job.items()), http))
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def gauges() -> Response:
@@ -219,8 +215,8 @@ def _told(turns: Turns[Reply]) -> Work[Reply]:
 
 async def _once(worker: Worker, turns: Turns[Reply], http: Request) -> Response:
     """One reply from the model's thread, as JSON."""
-    reply, _ = await _first(worker.submit(lambda: _told(turns), _client(http)), http)
-    return Response(reply.model_dump_json(), media_type="application/json")
+    job: Job[BaseModel] = worker.submit(lambda: _told(turns), _client(http))
+    return Pieces(REPLY, await _begun(job.items(), http))
 
 
 def _client(http: Request) -> str:
@@ -229,19 +225,19 @@ def _client(http: Request) -> str:
     return f"{address} {http.headers.get(VIEWER_HEADER, '')[:_LONGEST_VIEWER]}"
 
 
-async def _first(job: Job[Item], http: Request) -> tuple[Item, AsyncGenerator[Item, None]]:
-    """A job's first item and the rest; the job is let go where it fails or the client leaves."""
-    items = job.items()
+async def _begun(items: AsyncGenerator[Item, None], http: Request) -> Coming[Item]:
+    """A job whose first item is here, or long in coming; it is let go where it fails or the client leaves."""
+    coming = Coming(items)
     try:
-        return await or_gone(anext(items), http.receive), items
+        await or_gone(coming.here(), http.receive)
     except (ExplorerError, ClientGone, asyncio.CancelledError):
-        await items.aclose()
+        await coming.close()
         raise
     except Exception as error:
-        await items.aclose()
+        await coming.close()
         # Told here, not by the last resort below: that one closes the connection under the client's next request.
-        LOG.error("A request failed", exc_info=error)
-        raise Refusal(500, "internal", _INTERNAL) from error
+        raise explained(error) from error
+    return coming
 
 
 def _add_handlers(app: FastAPI) -> None:
@@ -266,21 +262,13 @@ def _add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> Response:
-        LOG.error("Unexpected error", exc_info=error)
-        return error_response(500, "internal", _INTERNAL)
+        return _explained(error)
 
 
-def _explained(error: ExplorerError) -> Response:
-    if isinstance(error, Refusal):
-        body = error.body
-        return error_response(error.status, body.code, body.message, field=body.field, retry_after=error.retry_after)
-    if isinstance(error, RequestError):
-        return error_response(422, "invalid", f"found {error.found}, wanted {error.wanted}", field=error.where)
-    if isinstance(error, HookNotFired):
-        return error_response(500, "hook_not_fired", str(error))
-    LOG.error("A request failed", exc_info=error)
-    told = str(error) if not isinstance(error, InputError) else "the host's own files are at fault; its log says more"
-    return error_response(500, "internal", told)
+def _explained(error: Exception) -> Response:
+    told = explained(error)
+    body = told.body
+    return error_response(told.status, body.code, body.message, field=body.field, retry_after=told.retry_after)
 
 
 def _field(place: tuple[str | int, ...]) -> str | None:

@@ -230,8 +230,8 @@ class Worker:
             self._do_together([job for job in turn if job.wanted and not job.cancelled])
             for job in turn:
                 goes_on = self._advance(job)
-                begun, before = time.perf_counter(), begun
-                self.busy_seconds += begun - before
+                now = time.perf_counter()
+                self.busy_seconds, begun = self.busy_seconds + now - begun, now
                 if not goes_on:
                     with self.changed:
                         self.active.remove(job)

@@ -9,8 +9,15 @@ from dash._utils import to_json
 
 from explorer.app.choose import choose_tiles
 from explorer.app.figures.tree import MOST_ROWS, tree_view
-from explorer.app.pages.belief import UNMEASURED, belief_facts, belief_panel, made_by_chance, verdict
-from explorer.app.pages.numbers import number_rows
+from explorer.app.pages.belief import (
+    UNMEASURED,
+    belief_facts,
+    belief_panel,
+    made_by_chance,
+    shape_facts,
+    verdict,
+)
+from explorer.app.pages.numbers import number_rows, regime_line
 from explorer.app.pages.provenance import chance_line
 from explorer.app.pages.tree import tree_block
 from explorer.app.state import View
@@ -117,7 +124,7 @@ def test_every_cluster_of_a_real_tree_can_be_drawn(ring: ClusterSummary, score: 
 
 
 def test_the_panel_tells_numbers_in_words_with_what_they_mean(run: Run) -> None:
-    panel = to_json(belief_panel(run.summary(0), run.manifest.evidence, run.tree(), run.features()))
+    panel = to_json(belief_panel(run.summary(0), run.manifest, run.tree(), run.features()))
     assert "Stability 0.93 over 10 resamples" in panel
     assert "Dissolved in 0 of 10" in panel
     assert "Chance made such a cluster in 0 of 19 draws (p = 0.05)" in panel
@@ -149,7 +156,7 @@ def test_exceeding_draws_are_counted_back_from_p(ring: ClusterSummary) -> None:
 
 def test_a_run_from_before_says_that_nothing_was_measured() -> None:
     run = open_run(GOLDEN)
-    panel = to_json(belief_panel(run.summary(0), run.manifest.evidence, run.tree(), run.features()))
+    panel = to_json(belief_panel(run.summary(0), run.manifest, run.tree(), run.features()))
     assert UNMEASURED in panel
     assert "Stability" not in panel
     assert "branch" not in panel
@@ -179,3 +186,30 @@ def test_tiles_are_sorted_by_stability_and_then_by_persistence(ring: ClusterSumm
     )
     chosen = choose_tiles(tiles, View(sort="stability"), lambda _: "")
     assert [one.id for one in chosen] == [2, 1, 0, 3]
+
+
+def test_a_shape_is_told_beside_how_many_clusters_were_asked(ring: ClusterSummary) -> None:
+    (fact,) = shape_facts(ring, 150)
+    assert fact.told == f"Closed curve at p = {ring.scores['p_value']:.3g}"
+    assert "150 clusters of the run were asked" in fact.meaning
+    (blob,) = shape_facts(replace(ring, shape="blob"), 150)
+    assert blob.told == "No shape is claimed"
+    assert shape_facts(with_scores(ring), 150) == []
+
+
+def test_a_regime_stands_beside_its_numbers_and_its_power(ring: ClusterSummary) -> None:
+    numbers = {"varying_atoms": 4.0, "receptive_spread": 0.41, "overlap": 1.36}
+    told = regime_line(with_scores(replace(ring, regime="tiling"), **numbers))
+    assert told.startswith("Tiling: 4 of ")
+    assert told.endswith("a usual field is 0.41 of the shape wide, 1.4 fire at one place.")
+    assert "126 times, enough to see" in regime_line(with_scores(ring, **numbers, expected_cofires=126.0))
+    assert "0.427 times, too few to see" in regime_line(with_scores(ring, **numbers, expected_cofires=0.427))
+    assert "not measured" in regime_line(with_scores(ring))
+
+
+def test_a_blob_has_no_curve_that_explains_it(run: Run, ring: ClusterSummary) -> None:
+    names = [
+        [row[0] for row in number_rows(replace(ring, shape=kind), run.cluster(0))] for kind in ("blob", ring.shape)
+    ]
+    assert names[0][0] == "on its longest axis"
+    assert names[1][0] == "variance explained"

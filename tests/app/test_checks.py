@@ -87,7 +87,7 @@ def test_controls_say_in_these_words_whether_the_effect_stands_out(run: Run) -> 
     view = check_view(check(run))
     assert view.stands_out is True
     assert view.words.startswith("Stands out")
-    assert "93.0 times their spread above their mean" in view.words
+    assert "lies 93.0 times their spread above their mean" in view.words
     assert [arm.title for arm in view.arms][:2] == ["Random direction 1", "Random direction 2"]
     assert len(view.arms) == 6
     still = check_view(check(run, moves=False))
@@ -98,8 +98,8 @@ def test_controls_say_in_these_words_whether_the_effect_stands_out(run: Run) -> 
 
 def test_the_chord_to_the_next_value_is_said_to_be_as_good(run: Run) -> None:
     across, adjacent = check_view(check(run)).tables
-    assert across.rows[0] == ("Along the curve", "0.05 ± 0.01", "0.90 ± 0.02", "100 %")
-    assert "as good as the curve, or better: E 0.02 on the chord, 0.03 on the curve" in adjacent.words
+    assert across.rows[0] == ("Along the curve", "0.050 ± 0.010", "90 % ± 2 %", "100 %")
+    assert "as good as the curve, or better: E 0.020 on the chord, 0.030 on the curve" in adjacent.words
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_phrase_is_drawn_on_its_own_scale_beside_the_unsteered_model(run: Run)
     assert line[:, 0] == pytest.approx([0, WIDTH / 2, WIDTH])
     assert line[0, 1] == pytest.approx(first.baseline * HEIGHT, abs=0.1)
     assert np.all(np.diff(line[:, 1]) > 0), "less likely is lower"
-    assert "changes by -2.0 nats" in first.words
+    assert "changes by -2.0 nats at most (Along the curve)" in first.words
 
 
 def test_what_the_model_reads_instead_of_a_phrase_is_told() -> None:

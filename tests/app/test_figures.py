@@ -23,7 +23,8 @@ from explorer.app.figures.cloud import (
 )
 from explorer.app.figures.cloud_colors import cloud_colors
 from explorer.app.figures.colors import GREY, position_colors, value_colors
-from explorer.app.figures.strips import strips_data, strips_view
+from explorer.app.figures.features import feature_rows
+from explorer.app.figures.strips import NO_PLACE, share_of_fields, strips_data, strips_view
 from explorer.app.state import View
 from explorer.runs.run import Run
 from explorer.steering.protocol import BehaviourReply, BehaviourRequest, Reach
@@ -188,6 +189,30 @@ def test_a_hub_is_flat_and_grey(run: Run) -> None:
     hub = next(s for s in strips_view(run.summary(RING), geometry).strips if s.feature == geometry.atoms[0])
     assert not hub.varies
     assert hub.color == GREY
+
+
+def test_a_feature_that_chance_may_have_placed_is_grey(run: Run) -> None:
+    """Its tuning curve is as peaked as before, but its activations lie anywhere along the ring."""
+    geometry = run.cluster(RING)
+    atom = next(row.atom for row in feature_rows(run.summary(RING), geometry, run.features()) if row.varies)
+    geometry.codes[:, atom] = np.random.default_rng(0).permutation(geometry.codes[:, atom])
+    strip = next(s for s in strips_view(run.summary(RING), geometry).strips if s.feature == geometry.atoms[atom])
+    assert (strip.varies, strip.color, strip.told) == (False, GREY, NO_PLACE)
+
+
+@pytest.mark.parametrize(
+    ("closed", "gaps"), [(False, ((0.0, 0.25), (0.875, 1.0))), (True, ((0.875, 0.25),))], ids=["open", "closed"]
+)
+def test_fields_cover_what_is_at_least_half_of_their_peak(closed: bool, gaps: tuple[tuple[float, float], ...]) -> None:
+    curves = np.array([[0, 0, 2, 4, 2, 1, 0, 0], [0, 0, 0, 0, 8, 8, 5, 3]], np.float32)
+    fields = share_of_fields(curves, closed=closed)
+    assert (fields.coverage, fields.overlap) == (5 / 8, 6 / 8)
+    assert fields.gaps == gaps
+
+
+def test_no_field_is_one_gap_and_all_fields_none() -> None:
+    assert share_of_fields(np.zeros((0, 8), np.float32), closed=True).gaps == ((0.0, 1.0),)
+    assert share_of_fields(np.ones((1, 8), np.float32), closed=True).gaps == ()
 
 
 def test_a_value_without_a_place_is_grey() -> None:

@@ -33,7 +33,7 @@ from explorer.app.security.answers import install_answers
 from explorer.app.security.filter import EdgeFilter
 from explorer.config import SteeringLimits
 from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, HostUnreachable
-from explorer.steering.client import AsyncSteeringClient
+from explorer.steering.client import TIMEOUT, AsyncSteeringClient
 from explorer.steering.protocol import (
     BehaviourReply,
     BehaviourRequest,
@@ -46,6 +46,7 @@ from explorer.steering.protocol import (
     TokenEvent,
     event_to_sse,
 )
+from explorer.steering.stream import HEARTBEAT_SECONDS
 from tests.app.edge_app import Wire, ask, post, settings
 from tests.app.steering_data import FINGERPRINT, reply, start_event, steer_request
 
@@ -146,8 +147,8 @@ def events_of(body: bytes) -> list[dict[str, Any]]:
     return messages
 
 
-def told(host: SteeringHost, limits: RelayLimits | None = None) -> list[dict[str, Any]]:
-    app = served(host, limits)
+def told(host: SteeringHost) -> list[dict[str, Any]]:
+    app = served(host)
     response = ask(app, "GET", f"/api/steer/{ticket(app)}")
     assert response.status_code == 200
     return events_of(response.content)
@@ -281,15 +282,6 @@ def test_nothing_is_told_after_done() -> None:
     assert told(Host(story=[*STORY, *UPDATES]))[-1]["type"] == "done"
 
 
-@pytest.mark.parametrize(("kept", "code"), [(0, "unreachable"), (3, "interrupted")])
-def test_a_frozen_host_is_given_up(kept: int, code: str) -> None:
-    frozen = Host(before=Gate(kept))
-    events = told(frozen, RelayLimits(first_seconds=0.05, silence_seconds=0.05))
-    assert events[-1]["code"] == code
-    assert len(events) == kept + 1
-    assert frozen.running == 0
-
-
 def test_without_a_host_it_is_said_in_words() -> None:
     app = served(None)
     response = post(app, steer_request().model_dump(mode="json"), "/api/steer")
@@ -332,13 +324,47 @@ def told_over(stream: Wired, status: int = 200) -> list[dict[str, Any]]:
 
     async def run() -> bytes:
         async with AsyncSteeringClient(ADDRESS, SECRET, transport=httpx.MockTransport(answer)) as client:
-            return "".join([piece async for piece in relay(client, steer_request(), RelayLimits())]).encode()
+            return "".join([piece async for piece in relay(client, steer_request())]).encode()
 
     body = asyncio.run(run())
     assert ADDRESS.encode() not in body
     assert SECRET.encode() not in body
     assert stream.closed == 1
     return events_of(body)
+
+
+@pytest.mark.parametrize(("kept", "code"), [(0, "unreachable"), (3, "interrupted")])
+def test_a_frozen_host_is_given_up(kept: int, code: str) -> None:
+    """It holds the connection and says nothing more, not even that it is there."""
+    text = "".join(map(event_to_sse, STORY[:kept]))
+
+    async def run() -> bytes:
+        left = asyncio.Event()
+
+        async def freeze(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{text}".encode())
+            while await reader.read(1 << 16):
+                pass
+            writer.close()
+            await writer.wait_closed()
+            left.set()
+
+        async with await asyncio.start_server(freeze, "127.0.0.1", 0) as server:
+            host, port = server.sockets[0].getsockname()
+            patience = httpx.Timeout(0.05, connect=5)
+            async with AsyncSteeringClient(f"http://{host}:{port}", SECRET, timeout=patience) as client:
+                body = "".join([piece async for piece in relay(client, steer_request())]).encode()
+            await left.wait()
+        return body
+
+    events = events_of(asyncio.run(run()))
+    assert events[-1]["code"] == code
+    assert len(events) == kept + 1
+
+
+def test_a_host_is_believed_in_for_longer_than_it_is_ever_silent() -> None:
+    assert TIMEOUT.read is not None
+    assert TIMEOUT.read > 2 * HEARTBEAT_SECONDS
 
 
 WIRE_TEXT = wire_text()

@@ -7,15 +7,15 @@ from explorer.maths.behaviour import (
     energy,
     fit_behaviour_manifold,
     hellinger_length,
-    isometry,
+    isometries,
     nearest_behaviour,
-    path_isometry,
+    path_isometries,
     stops_of,
     target_shift,
     values_between,
     visited_share,
 )
-from explorer.maths.steering import Manifold, coordinates, displacements, nearest_on_curve, waypoints
+from explorer.maths.steering import Manifold, Way, coordinates, displacements, nearest_on_curve, waypoints
 
 RADIUS, D_MODEL, K, TEMPERATURE = 3.0, 64, 50, 0.5
 
@@ -53,7 +53,7 @@ def test_the_paper_double_gives_its_energies(classes: int, along_curve: float, a
             )  # fmt: skip
             for kind, energies in found.items():
                 state = manifold.value_residual[first]
-                moved = state + displacements(manifold, state, path, kind, np.random.default_rng(0))
+                moved = state + displacements(Way.of(manifold, state, path), kind, np.random.default_rng(0))
                 energies.append(energy(natural, softmax_of_distance(manifold, moved)))
     assert np.mean(found["manifold"]) == pytest.approx(along_curve, rel=0.02)
     assert np.mean(found["linear"]) == pytest.approx(along_line, rel=0.02)
@@ -143,6 +143,15 @@ def test_a_natural_behaviour_is_found_where_it_lies(closed: bool) -> None:
     assert nearest_behaviour(natural, values).coordinate == pytest.approx(at, abs=1e-3)
 
 
+def test_a_place_is_found_where_answers_hardly_differ() -> None:
+    """Differences far below float32's digits of the affinity itself, in which the curve is searched first."""
+    even = np.full((5, 6), 1 / 6) + 1e-4 * np.eye(5, 6)
+    natural = fit_behaviour_manifold(even / even.sum(axis=1, keepdims=True), np.arange(5) / 5, closed=True)
+    between = np.linspace(0, 1, 37)[:-1]
+    found = nearest_behaviour(natural, natural.at(between) ** 2).coordinate
+    assert np.abs((found - between + 0.5) % 1.0 - 0.5).max() < 2e-3
+
+
 def test_stops_are_the_values_that_a_path_passes() -> None:
     places = np.append(np.arange(7) / 7, np.nan)
     path = waypoints(5 / 7, 1 / 7, np.linspace(0, 1, 31), closed=True, anchored=True)
@@ -158,17 +167,20 @@ def test_a_path_is_isometric_where_answers_turn_as_the_state_moves() -> None:
     turning = np.stack([np.cos(angle), np.sin(angle)], axis=1) ** 2
     stops = np.array([0, 10, 20, 30])
     even = np.stack([angle, angle], axis=1)
-    assert path_isometry(even, turning, stops) == pytest.approx(1)
     jump = np.repeat(turning[[0, -1]], [20, 11], axis=0)
-    late = path_isometry(even, jump, stops)
+    moved, answers = np.stack([even, even]), np.stack([turning, jump])
+    steady, late = path_isometries(moved, answers, stops)
+    assert steady == pytest.approx(1)
     assert late is not None
     assert late < 0.9
-    assert path_isometry(even, turning, stops[[0, -1]]) is None
+    assert path_isometries(moved, answers, stops[[0, -1]]) == [None, None]
 
 
 def test_isometry_and_lengths() -> None:
-    assert isometry(np.array([1.0, 2, 3]), np.array([2.0, 4, 6])) == pytest.approx(1)
-    assert isometry(np.array([1.0, 2, 3]), np.array([1.0, 1, 1])) is None
+    lengths, bent = np.array([1.0, 2, 3]), np.array([1.0, 4, 2])
+    found = isometries(np.stack([lengths, lengths, lengths]), np.stack([2 * lengths, bent, np.ones(3)]))
+    assert found[:2] == pytest.approx([1, np.corrcoef(lengths, bent)[0, 1]])
+    assert found[2] is None
     assert hellinger_length(np.array([[1.0, 0], [0, 1.0]])) == pytest.approx(1)
 
 
@@ -179,10 +191,10 @@ def test_the_ring_of_the_double_is_isometric_along_the_curve_and_not_along_the_l
         path = waypoints(0.0, last / 12, np.linspace(0, 1, K), closed=True, anchored=False)
         for kind, pairs in lengths.items():
             state = manifold.value_residual[0]
-            moved = state + displacements(manifold, state, path, kind, np.random.default_rng(0))
+            moved = state + displacements(Way.of(manifold, state, path), kind, np.random.default_rng(0))
             passed = np.linalg.norm(np.diff(moved, axis=0), axis=1).sum()
             pairs.append((passed, hellinger_length(softmax_of_distance(manifold, moved))))
-    along, line = (isometry(*np.array(lengths[kind]).T) for kind in ("manifold", "linear"))
+    along, line = isometries(*np.array([lengths["manifold"], lengths["linear"]]).transpose(2, 0, 1))
     assert along is not None
     assert line is not None
     assert along > 0.99

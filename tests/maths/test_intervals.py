@@ -22,7 +22,7 @@ def draw(seed: int, shared: float = 0.0) -> tuple[np.ndarray, Shape, np.ndarray]
     points = (curve_at(RING, place, closed=True) + noise).astype(np.float32)
     left = ((points - curve_at(RING, place, closed=True)) ** 2).sum() / ((points - points.mean(0)) ** 2).sum()
     curve = RING.astype(np.float32)
-    shape = Shape("closed curve", place.astype(np.float32), curve, twonn_dimension(points), 0.01, float(1 - left))
+    shape = Shape("closed curve", place.astype(np.float32), curve, 1, twonn_dimension(points), 0.01, float(1 - left))
     return points, shape, doc
 
 
@@ -66,12 +66,12 @@ def test_documents_are_grouped_whole_and_evenly() -> None:
 def test_where_nothing_can_be_told_there_is_no_interval() -> None:
     points, shape, doc = draw(0)
     assert shape_intervals(points, shape, np.minimum(doc, 3)) == {}, "four documents"
-    few = Shape(shape.kind, shape.coordinate[:140], shape.curve, 1.0, 0.01, 0.9)
+    few = Shape(shape.kind, shape.coordinate[:140], shape.curve, 1, 1.0, 0.01, 0.9)
     assert shape_intervals(points[:140], few, doc[:140]) == {}, "four groups of thirty points"
     on_curve = curve_at(RING, shape.coordinate, closed=True).astype(np.float32)
-    exact = Shape("closed curve", shape.coordinate, shape.curve, 1.0, 0.01, 1.0)
+    exact = Shape("closed curve", shape.coordinate, shape.curve, 1, 1.0, 0.01, 1.0)
     assert "variance_explained" not in shape_intervals(on_curve, exact, doc)
     same = np.zeros((60, 2), np.float32)
-    blob = Shape("blob", np.zeros(60, np.float32), np.zeros((2, 2), np.float32), 0.0, 1.0, 0.0)
+    blob = Shape("blob", np.zeros(60, np.float32), np.zeros((2, 2), np.float32), 1, 0.0, 1.0, 0.0)
     assert shape_intervals(same, blob, np.arange(60)) == {}
     assert shape_intervals(points[:0], blob, doc[:0]) == {}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from explorer.maths.labelled import labelled_manifold
-from explorer.maths.steering import coordinates, displacements, nearest_on_curve, on_curve, waypoints
+from explorer.maths.steering import Way, coordinates, displacements, nearest_on_curve, on_curve, waypoints
 
 D_MODEL, N_VALUES, EACH = 12, 8, 30
 
@@ -47,7 +47,7 @@ def test_steering_along_it_arrives_at_the_value_and_leaves_the_rest() -> None:
     found = labelled_manifold(residual, value, place, 2, closed=True)
     start, end = residual[0], int(np.flatnonzero(np.abs(place - place[0]) == 0.5)[0])
     path = waypoints(float(place[0]), float(place[end]), np.linspace(0, 1, 5), closed=True, anchored=True)
-    moved = displacements(found, start, path, "manifold", np.random.default_rng(0))
+    moved = displacements(Way.of(found, start, path), "manifold", np.random.default_rng(0))
     assert not moved[0].any()
     arrived = start + moved[-1]
     np.testing.assert_allclose(coordinates(found, arrived[None])[0], on_curve(found, place[[end]])[0], atol=1e-9)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from explorer.maths.coordinate import circular_rank_correlation, linear_rank_correlation
-from explorer.maths.ordering import best_layout, beyond_chance, order_p_value, partners_of, parts
+from explorer.maths.ordering import Lag, best_layout, order_p_value, partners_of, parts
+from explorer.maths.search import explained_by_rank
 
 
 def apart(places: np.ndarray) -> np.ndarray:
@@ -84,10 +85,10 @@ def test_places_in_a_plane_are_claimed_no_more_often_than_said(n_values: int) ->
 
 
 def test_what_is_beyond_chance_falls_with_values_and_directions() -> None:
-    assert beyond_chance(0.6, 38, 6)
-    assert not beyond_chance(0.6, 8, 6)
-    assert not beyond_chance(0.6, 38, 2)
-    assert not beyond_chance(0.3, 38, 6)
+    assert Lag(0.6, 38, 6).beyond_chance
+    assert not Lag(0.6, 8, 6).beyond_chance
+    assert not Lag(0.6, 38, 2).beyond_chance
+    assert not Lag(0.3, 38, 6).beyond_chance
 
 
 def test_random_places_are_not_beyond_chance() -> None:
@@ -103,4 +104,21 @@ def test_random_places_are_not_beyond_chance() -> None:
         explained = (
             1 - ((distances - mean[lag - 1])[off] ** 2).sum() / ((distances[off] - distances[off].mean()) ** 2).sum()
         )
-        assert not beyond_chance(float(explained), 20, 4)
+        assert not Lag(float(explained), 20, 4).beyond_chance
+
+
+def test_a_lag_is_corrected_for_chance() -> None:
+    """Random places have none in the mean, whatever their number; what a few explain says less than what many do."""
+    rng = np.random.default_rng(5)
+    for n_values, dimensions in ((5, 2), (12, 3), (40, 6)):
+        corrected = []
+        for _ in range(40):
+            length = apart(rng.normal(size=(n_values, dimensions)))
+            found = best_layout(length)
+            rank = np.empty(n_values, dtype=np.int64)
+            rank[found.order] = np.arange(n_values)
+            explained = float(explained_by_rank(rank, length, found.closed))
+            corrected.append(Lag(explained, n_values, dimensions).above_chance)
+        assert abs(np.mean(corrected)) < 0.15
+    assert Lag(1.0, 12, 2).above_chance == 1.0
+    assert Lag(0.76, 5, 2).above_chance < 0.5 < Lag(0.76, 40, 6).above_chance

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from explorer.maths.steering import (
     Manifold,
     MoveKind,
+    Way,
     coordinates,
     displacements,
     nearest_on_curve,
@@ -42,7 +43,7 @@ def moves(
     path = waypoints(
         own if start is None else start, end, np.linspace(0, 1, 50), closed=manifold.closed, anchored=start is None
     )
-    return path, displacements(manifold, residual, path, kind, np.random.default_rng(3), strength)
+    return path, displacements(Way.of(manifold, residual, path), kind, np.random.default_rng(3), strength)
 
 
 @pytest.fixture(params=[True, False], ids=["closed", "open"])

@@ -54,8 +54,8 @@ WAIT = 30.0
 
 @dataclass
 class FakeAnswers:
-    """Prompts steer it: "wait" blocks until `gate` opens, "slow" takes turns until then,
-    "overflow", "deaf" and "broken" fail after a token."""
+    """The words of a prompt steer it: "wait" blocks until `gate` opens, "slow" takes turns until then, and then
+    "overflow", "deaf" and "broken" fail, in text after a token."""
 
     limits: SteeringLimits = field(default_factory=SteeringLimits)
     gate: threading.Event = field(default_factory=threading.Event)
@@ -105,8 +105,8 @@ class FakeAnswers:
         )  # fmt: skip
 
     def preparing(self, request: PathRequest) -> Turns[None]:
-        """A prompt of "slow" takes turns for as long as `gate` is closed."""
-        while request.prompt == "slow" and not self.gate.is_set():
+        """A prompt with "slow" in it takes turns for as long as `gate` is closed."""
+        while "slow" in request.prompt.split() and not self.gate.is_set():
             self.turns += 1
             yield
 
@@ -163,11 +163,12 @@ class FakeAnswers:
         raise NotImplementedError("no text of this host wants a step")
 
     def _fail(self, prompt: str) -> None:
-        if prompt == "overflow":
+        words = prompt.split()
+        if "overflow" in words:
             raise overflow()
-        if prompt == "deaf":
+        if "deaf" in words:
             raise HookNotFired("the hook fired 0 times, not 1")
-        if prompt == "broken":
+        if "broken" in words:
             raise ZeroDivisionError("a fault with a secret in it")
 
 

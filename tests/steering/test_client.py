@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from starlette.types import Send
 
 from explorer.config import SteeringLimits
 from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, HostUnreachable
+from explorer.steering import stream
 from explorer.steering.checks_protocol import CheckRequest, PhrasesRequest, SweepRequest
 from explorer.steering.client import AsyncSteeringClient, SteeringClient
 from explorer.steering.encode_protocol import EncodeRequest
@@ -88,6 +90,8 @@ def test_closing_the_iterator_stops_the_host() -> None:
         (200, "<html>a captive portal</html>", HostUnreachable, "does not understand"),
         (200, '{"protocol_version":1}', HostUnreachable, "does not understand"),
         (302, "", HostUnreachable, "status 302"),
+        (200, '\n\n{"code":"fingerprint_mismatch","message":"holds a, not b"}', HostMismatch, "holds a, not b"),
+        (200, '\n\n{"code":"invalid","message":"too large","field":"strength"}', HostRefused, "strength: too large"),
     ],
 )
 def test_every_refusal_has_its_error(status: int, body: str, error: type[HostError], words: str) -> None:
@@ -106,6 +110,36 @@ def test_every_refusal_has_its_error(status: int, body: str, error: type[HostErr
         with says(status, body) as there, pytest.raises(error, match=words) as caught:
             ask(there)
         assert "\n" not in str(caught.value)
+
+
+def test_a_host_that_takes_its_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For longer than a client believes in a silent one; what fails then fails as ever."""
+    fake, beat, patience, beats = FakeAnswers(), 0.01, 0.25, 0
+    send = stream._send
+
+    async def counted(to: Send, text: str, *, more: bool = True) -> None:
+        nonlocal beats
+        await send(to, text, more=more)
+        beats += text in (stream.EVENTS.heartbeat, stream.REPLY.heartbeat)
+        if beats * beat > 2 * patience:
+            fake.gate.set()
+
+    def held() -> None:
+        nonlocal beats
+        beats = 0
+        fake.gate.clear()
+
+    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", beat)
+    monkeypatch.setattr(stream, "_send", counted)
+    slow, overflow = ({"prompt": prompt} for prompt in ("slow", "slow overflow"))
+    with served(create_app(fake, token=TOKEN)) as url, SteeringClient(url, TOKEN, timeout=patience) as here:
+        held()
+        assert here.behaviour(BEHAVIOUR.model_copy(update=slow)).values == ("Monday",)
+        held()
+        assert next(here.steer(STEER.model_copy(update=slow))).type == "start"
+        held()
+        with pytest.raises(HostRefused, match="not finite"):
+            here.behaviour(BEHAVIOUR.model_copy(update=overflow))
 
 
 def test_a_busy_host_tells_when_to_try_again() -> None:

@@ -11,6 +11,7 @@ from explorer.errors import HostMismatch, RequestError, RunError
 from explorer.steering.engine import Engine
 from explorer.steering.headless import steer_headless
 from explorer.steering.pairs import Course, PairSettings, all_pairs, distant_pairs
+from explorer.steering.protocol import ReadoutValue
 from explorer.steering.report import steering_rows, steering_tables
 from explorer.steering.subject import open_engine
 from tests.planted import DAYS
@@ -105,6 +106,32 @@ def test_a_move_is_made_where_it_is_asked_and_in_a_message(chat_run: Path) -> No
         assert fired > prompt_tokens if where == "generated" else fired == prompt_tokens
 
 
+def test_own_classes_take_the_place_of_the_values(steerable_run: Path) -> None:
+    """Two values in one class are as likely as both; no natural behaviour is known of classes of one's own."""
+    options = {
+        "prompts": ["it rained on Monday"],
+        "end": "Thursday",
+        "waypoints": 3,
+        "arms": ("manifold",),
+        "swept": True,
+    }
+    own = steer_headless(steerable_run, 0, **options)
+    classes = [
+        ReadoutValue(name="Thursday", spellings=("Thursday", "Friday")),
+        ReadoutValue(name="rest", spellings=("on",)),
+    ]
+    result = steer_headless(steerable_run, 0, values=classes, **options)
+    names = json.loads(json.dumps(own["values"]))
+    days, (both, _, other) = np.array(own["probabilities"]["manifold"]), np.array(result["probabilities"]["manifold"]).T
+    assert result["values"] == ["Thursday", "rest"]
+    assert both == pytest.approx(days[:, names.index("Thursday")] + days[:, names.index("Friday")], abs=1e-6)
+    assert (other > 0).all()
+    assert result["e_bc"]["manifold"]["mean"] is None
+    assert result["across_prompts"] == [None]
+    assert result["sweep"][0]["target"] == "Thursday"
+    assert [len(rows[0]) for _, _, rows in steering_tables(result)]
+
+
 def test_a_coordinate_may_be_given_as_text(steerable_run: Path) -> None:
     result = steer_headless(steerable_run, 1, prompts=["in 1900"], start="0.25", end="1940", waypoints=4)
     assert result["start"] == pytest.approx(0.25)
@@ -162,6 +189,11 @@ def test_another_course_is_steered_on_the_same_pairs_from_the_same_contexts(engi
         ({"phrases": ["it"]}, "--to"),
         ({"where": "all_prompt"}, "--to"),
         ({"chat": True}, "--to"),
+        ({"values": [ReadoutValue(name="Monday", spellings=("Monday",))]}, "--to"),
+        (
+            {"prompts": ["it rained"], "end": "Friday", "values": [ReadoutValue(name="x", spellings=("on",))] * 2},
+            "values",
+        ),
         ({"prompts": ["it rained"], "end": "Friday", "where": "first"}, "where"),
         ({"prompts": ["it rained"], "end": "Friday", "chat": True}, "chat"),
         ({"prompts": ["it rained"], "end": "Someday"}, "end"),

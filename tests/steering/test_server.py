@@ -1,6 +1,7 @@
 """A host's routes, with a fake model behind them."""
 
 import contextlib
+import itertools
 import json
 import re
 import socket
@@ -15,6 +16,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from explorer.errors import RequestError
+from explorer.steering import stream as stream_module
 from explorer.steering.guard import MAX_BODY, MAX_FAILURES, OPEN_PATHS
 from explorer.steering.protocol import VIEWER_HEADER, ErrorBody, SteerRequest, event_from_json
 from explorer.steering.server import create_app
@@ -281,6 +283,25 @@ def test_a_cluster_that_takes_long_to_make_ready_holds_nobody_up(host: Host, pat
         host.http.post(path, json=asked("slow") | more, timeout=0.2)
     host.until(0, 0)
     assert host.fake.turns > taken > 0
+
+
+@pytest.mark.parametrize("path", ["/v1/behaviour", "/v1/steer", "/v1/check", "/v1/sweep", "/v1/phrases"])
+def test_an_answer_that_is_long_in_coming_begins_before_it_is_there(
+    host: Host, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """A client that hears nothing would go; what fails after the beginning is told in the body."""
+    monkeypatch.setattr(stream_module, "HEARTBEAT_SECONDS", 0.01)
+    more, silence = MORE.get(path.removeprefix("/v1/"), {}), ": still here" if path == "/v1/steer" else ""
+    for prompt, told in (("slow", '"fingerprint"'), ("slow overflow", '"code":"numeric_overflow"')):
+        host.fake.gate.clear()
+        with host.http.stream("POST", path, json=asked(prompt) | more) as response:
+            assert response.status_code == 200
+            lines = response.iter_lines()
+            assert [line for line in itertools.islice(lines, 6) if line] == [silence] * 3 * bool(silence)
+            host.until(1, 0)
+            host.fake.gate.set()
+            assert told in "".join(lines)
+        host.until(0, 0)
 
 
 def test_two_hundred_random_disconnects_leave_nothing_behind(host: Host) -> None:

@@ -1,6 +1,6 @@
 """What puts a result to the test, as the panel draws it: controls, other prompts, a dose sweep, phrases. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from explorer.app.figures.bands import NUMBERS, TITLES, ArmBands, bands_view
@@ -11,6 +11,7 @@ from explorer.steering.checks_protocol import (
     ArmSpread,
     CheckReply,
     Phrase,
+    PhraseArm,
     PhrasesReply,
     Spread,
     SweepReply,
@@ -184,16 +185,20 @@ def phrases_view(reply: PhrasesReply) -> tuple[PhraseView, ...]:
 def _effect_words(effect: Effect | None) -> str:
     if effect is None:
         return "No readout value belongs to the path's end, so there is no effect to hold against the controls."
-    times = "" if effect.over_spread is None else f", {effect.over_spread:.1f} times their spread above their mean"
+    times = effect.over_spread
     told = (
-        f"along the curve p(target) changes by {percent(effect.shift)}{times}; {effect.controls} random moves of the "
-        f"same length change it by {percent(effect.control_mean)} on average, {percent(effect.control_max)} at most"
+        f"along the curve p(target) changes by {percent(effect.shift)}; {effect.controls} random moves of the same "
+        f"length change it by {percent(effect.control_mean)} on average, {percent(effect.control_max)} at most"
+        + ("" if times is None else f", and the curve's change lies {times:.1f} times their spread above their mean")
     )
     return f"Stands out: {told}." if effect.distinguishable else f"{NOT_DISTINGUISHABLE}: {told}."
 
 
 def _spread_table(told: AcrossPrompts, *, adjacent: bool) -> SpreadTable:
-    rows = tuple((TITLES[arm.arm], _spread(arm.e_bc), _spread(arm.p_target), _visited(arm)) for arm in told.arms)
+    rows = tuple(
+        (TITLES[arm.arm], _spread(arm.e_bc, _energy), _spread(arm.p_target, percent), _visited(arm))
+        for arm in told.arms
+    )
     prompts = f"{told.prompts} prompt{'' if told.prompts == 1 else 's'} of the run's own text"
     words = _adjacent_words(told) if adjacent else "E with its reach, mean ± standard deviation over the prompts."
     return SpreadTable(f"{told.start} to {told.end}, from {prompts}", words, rows)
@@ -202,7 +207,7 @@ def _spread_table(told: AcrossPrompts, *, adjacent: bool) -> SpreadTable:
 def _adjacent_words(told: AcrossPrompts) -> str:
     energy: dict[Arm, Spread] = {arm.arm: arm.e_bc for arm in told.arms}
     curve, chord = energy["manifold"], energy["chord"]
-    rest = f"E {chord.mean:.2f} on the chord, {curve.mean:.2f} on the curve."
+    rest = f"E {_energy(chord.mean)} on the chord, {_energy(curve.mean)} on the curve."
     if chord.mean <= curve.mean:
         return f"To the next value the straight chord is as good as the curve, or better: {rest}"
     if chord.mean - curve.mean <= max(curve.sd or 0.0, chord.sd or 0.0):
@@ -210,8 +215,13 @@ def _adjacent_words(told: AcrossPrompts) -> str:
     return f"Even to the next value the curve has less energy than the straight chord: {rest}"
 
 
-def _spread(told: Spread) -> str:
-    return f"{told.mean:.2f}" + ("" if told.sd is None else f" ± {told.sd:.2f}")
+def _spread(told: Spread, written: Callable[[float], str]) -> str:
+    return written(told.mean) + ("" if told.sd is None else f" ± {written(told.sd)}")
+
+
+def _energy(value: float) -> str:
+    """Write an energy so that a small one is not rounded to its own spread."""
+    return f"{value:.3f}"
 
 
 def _visited(arm: ArmSpread) -> str:
@@ -221,7 +231,8 @@ def _visited(arm: ArmSpread) -> str:
 def _phrase_view(phrase: Phrase) -> PhraseView:
     every = [phrase.baseline, *(value for arm in phrase.arms for value in arm.logprob)]
     middle, span = (max(every) + min(every)) / 2, max(max(every) - min(every), LEAST_NATS) * 1.2
-    change = max((value - phrase.baseline for value in every), key=abs)
+    changes = {arm.arm: _change(arm, phrase.baseline) for arm in phrase.arms}
+    most, change = max(changes.items(), key=lambda item: abs(item[1]))
 
     def height(value: float) -> float:
         return 0.5 - (value - middle) / span
@@ -229,13 +240,18 @@ def _phrase_view(phrase: Phrase) -> PhraseView:
     return PhraseView(
         text=phrase.text,
         read="" if " ".join(phrase.read.split()) == " ".join(phrase.text.split()) else phrase.read,
-        words=f"log p {phrase.baseline:.1f} unsteered; changes by {change:+.1f} nats at most",
+        words=f"log p {phrase.baseline:.1f} unsteered; changes by {change:+.1f} nats at most ({TITLES[most]})",
         baseline=height(phrase.baseline),
         lines=tuple(
             PhraseLine(arm.arm, TITLES[arm.arm], _line([height(value) for value in arm.logprob]), arm.logprob)
             for arm in phrase.arms
         ),
     )
+
+
+def _change(arm: PhraseArm, baseline: float) -> float:
+    """The largest change of a phrase's log-probability along one arm, with its sign."""
+    return float(max((value - baseline for value in arm.logprob), key=abs))
 
 
 def _line(heights: Sequence[float]) -> str:

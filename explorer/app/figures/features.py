@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from explorer.app.figures.strips import nearest_values, peak_places, roles, tells_apart, tuning_curves
+from explorer.app.figures.strips import (
+    field_places,
+    nearest_values,
+    peak_places,
+    roles,
+    tells_apart,
+    tuning_curves,
+)
 from explorer.records import ClusterGeometry, ClusterSummary, FeatureTable
 
 BINS = 16
@@ -38,7 +45,7 @@ class FeatureRow:
     at: float
     """Its coordinate."""
     varies: bool
-    """Whether it tells positions apart."""
+    """Whether it tells positions apart, beyond chance."""
     spread: float
     """Share of the coordinate on which its mean activation is at least half of its peak."""
     histogram: list[int]
@@ -63,7 +70,7 @@ def feature_rows(summary: ClusterSummary, geometry: ClusterGeometry, table: Feat
         "null": geometry.atom_null.tolist(),
         "peak": nearest_values(summary, geometry, peaks),
         "at": peaks.tolist(),
-        "varies": tells_apart(curves).tolist(),
+        "varies": tells_apart(geometry, curves, closed=summary.shape == "closed curve").tolist(),
         "spread": field_widths(curves).tolist(),
         "histogram": activation_histograms(codes).tolist(),
         "strongest": codes.max(axis=0, initial=0.0).tolist(),
@@ -91,8 +98,7 @@ def quantile_samples(codes: Float32[np.ndarray, "sample"]) -> Int64[np.ndarray, 
 
 def field_widths(curves: Float32[np.ndarray, "atom bin"]) -> Float64[np.ndarray, "atom"]:
     """Share of the coordinate on which each tuning curve is at least half of its peak; 0 where it never fires."""
-    top = curves.max(axis=1, keepdims=True, initial=0.0)
-    widths: Float64[np.ndarray, "atom"] = ((curves >= top / 2) & (top > 0)).mean(axis=1)
+    widths: Float64[np.ndarray, "atom"] = field_places(curves).mean(axis=1)
     return widths
 
 

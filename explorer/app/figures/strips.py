@@ -10,13 +10,16 @@ from explorer.app.figures.colors import GREY, position_colors
 from explorer.app.words import feature_name
 from explorer.records import ClusterGeometry, ClusterSummary
 from explorer.runs.label_file import LabelTable
+from explorer.runs.telling import CLAIM, place_p_values
 
 WIDTH = 1000
 """Width of a strip in its own units."""
 HEIGHT = 100
 """Height in the same units."""
 VARIES = 0.35
-"""A feature is a tile where its mean activation swings by more than this share of its peak, else a hub."""
+"""A feature tells positions apart where its mean activation swings by so much of its peak, beyond chance."""
+NO_PLACE = "no place told"
+"""What is said of the others: alike everywhere, or so rare that chance may have put them where they are."""
 LONGEST_TICK = 12
 """Characters of a name under the strips."""
 
@@ -40,6 +43,23 @@ class Strip:
     strongest: float
     """Mean activation there."""
 
+    @property
+    def told(self) -> str:
+        """Where it fires most, if anywhere."""
+        return self.peak if self.varies else NO_PLACE
+
+
+@dataclass(frozen=True)
+class Fields:
+    """How the receptive fields of the features that tell positions apart share the shape."""
+
+    coverage: float
+    """Share of it on which at least one of them stands."""
+    overlap: float
+    """How many stand at one place, on average."""
+    gaps: tuple[tuple[float, float], ...]
+    """Stretches on which none does; on a closed curve one may end at a smaller coordinate than it begins."""
+
 
 @dataclass(frozen=True)
 class StripsView:
@@ -53,12 +73,16 @@ class StripsView:
     """Colours of the coordinate from left to right."""
     closed: bool
     """Whether the right end is the left one again."""
+    fields: Fields
+    """How those that tell positions apart share the shape."""
 
 
 def strips_view(summary: ClusterSummary, geometry: ClusterGeometry) -> StripsView:
     """Turn a cluster's tuning curves into areas."""
     closed = summary.shape == "closed curve"
-    strips = _strips(summary, geometry, closed)
+    curves = tuning_curves(geometry)
+    varies = tells_apart(geometry, curves, closed=closed)
+    strips = _strips(summary, geometry, curves, varies)
     place = {int(feature): rank for rank, feature in enumerate(summary.feature_order)}
     ordered = sorted(strips, key=lambda strip: (not strip.varies, place.get(strip.feature, len(place))))
     return StripsView(
@@ -66,6 +90,7 @@ def strips_view(summary: ClusterSummary, geometry: ClusterGeometry) -> StripsVie
         ticks=coordinate_ticks(summary, geometry),
         ramp=tuple(position_colors(closed, np.linspace(0, 1, 13))),
         closed=closed,
+        fields=share_of_fields(curves[varies], closed=closed),
     )
 
 
@@ -82,10 +107,14 @@ def coordinate_ticks(summary: ClusterSummary, geometry: ClusterGeometry) -> tupl
     return tuple(sorted(((name.strip()[:LONGEST_TICK], round(float(at), 4)) for name, at in pairs), key=lambda t: t[1]))
 
 
-def _strips(summary: ClusterSummary, geometry: ClusterGeometry, closed: bool) -> list[Strip]:
-    curves = tuning_curves(geometry)
+def _strips(
+    summary: ClusterSummary,
+    geometry: ClusterGeometry,
+    curves: Float32[np.ndarray, "atom bin"],
+    varies: Bool[np.ndarray, "atom"],
+) -> list[Strip]:
+    closed, peaks = summary.shape == "closed curve", peak_places(curves)
     tops = curves.max(axis=1, initial=0.0)
-    peaks, varies = peak_places(curves), tells_apart(curves)
     columns: dict[str, list[Any]] = {
         "feature": geometry.atoms.tolist(),
         "role": roles(geometry),
@@ -116,12 +145,40 @@ def peak_places(curves: Float32[np.ndarray, "atom bin"]) -> Float64[np.ndarray, 
     return places
 
 
-def tells_apart(curves: Float32[np.ndarray, "atom bin"]) -> Bool[np.ndarray, "atom"]:
-    """Whether each tuning curve tells positions apart: it swings by more than VARIES of its peak."""
+def tells_apart(
+    geometry: ClusterGeometry, curves: Float32[np.ndarray, "atom bin"], *, closed: bool
+) -> Bool[np.ndarray, "atom"]:
+    """Whether each atom tells positions apart: its curve swings by more than VARIES of its peak, beyond chance."""
     top = curves.max(axis=1, initial=0.0).astype(np.float64)
     low = curves.min(axis=1).astype(np.float64)
-    swing: Bool[np.ndarray, "atom"] = (top - low) / np.where(top > 0, top, 1) > VARIES
-    return swing
+    swings = (top - low) / np.where(top > 0, top, 1) > VARIES
+    chance = place_p_values(geometry.codes.astype(np.float64), geometry.coordinate.astype(np.float64), closed=closed)
+    told: Bool[np.ndarray, "atom"] = swings & (chance <= CLAIM)
+    return told
+
+
+def field_places(curves: Float32[np.ndarray, "atom bin"]) -> Bool[np.ndarray, "atom bin"]:
+    """Each atom's receptive field: where its mean activation is at least half of its peak."""
+    top = curves.max(axis=1, keepdims=True, initial=0.0)
+    places: Bool[np.ndarray, "atom bin"] = (curves >= top / 2) & (top > 0)
+    return places
+
+
+def share_of_fields(curves: Float32[np.ndarray, "atom bin"], *, closed: bool) -> Fields:
+    """How the fields of some atoms lie along the shape."""
+    stand = field_places(curves).sum(axis=0)
+    bins = len(stand)
+    empty = _runs(stand == 0, closed)
+    gaps = tuple((round(first / bins, 4), round((first + length) / bins % 1 or 1.0, 4)) for first, length in empty)
+    return Fields(float((stand > 0).mean()), float(stand.mean()), gaps)
+
+
+def _runs(flags: Bool[np.ndarray, "bin"], closed: bool) -> list[tuple[int, int]]:
+    """First bin and length of each unbroken run of flags; on a circle one may go on past the end."""
+    turn = int(np.argmin(flags)) if closed and not flags.all() else 0
+    edges = np.diff(np.concatenate([[0], np.roll(flags, -turn).astype(np.int8), [0]]))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return [((int(a) + turn) % len(flags), int(b - a)) for a, b in zip(starts, ends, strict=True)]
 
 
 def _areas(curves: Float32[np.ndarray, "atom bin"], closed: bool) -> list[str]:

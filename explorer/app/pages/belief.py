@@ -9,13 +9,16 @@ from explorer.app.pages.card import card
 from explorer.app.pages.tree import tree_block
 from explorer.app.words import count, counted, number
 from explorer.records import ClusterSummary, CondensedTree, Evidence, FeatureTable
+from explorer.runs.manifest import RunManifest
 
 STABLE = 0.75
 """Mean Jaccard similarity from which a cluster is valid and stable,"""
 DOUBTFUL = 0.6
 """and below which it should not be trusted (documentation of `clusterboot` in the R package fpc, by Hennig)."""
-UNMEASURED = "Not measured in this run. Build it again to know."
-"""What is said where a score is not there."""
+READINGS = 6
+"""Three choices of tokens, each read by the token that stands there and by the next (docs/geometry.md)."""
+UNMEASURED = "Not measured: nothing was drawn for it, or an earlier version built the run, or its clusters were given."
+"""What is said where a score is not there: blocks of a block-sparse featurizer are given, not found."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,11 @@ class Fact:
 
 
 def belief_panel(
-    summary: ClusterSummary, evidence: Evidence | None, tree: CondensedTree | None, features: FeatureTable
+    summary: ClusterSummary, manifest: RunManifest, tree: CondensedTree | None, features: FeatureTable
 ) -> Element:
     """The panel of a manifold's page."""
-    facts = belief_facts(summary, evidence)
+    evidence = manifest.evidence
+    facts = [*belief_facts(summary, evidence), *shape_facts(summary, len(manifest.clusters))]
     told = [html.Li([html.B(fact.told), html.Span(fact.meaning, className="muted")]) for fact in facts]
     branch = [] if tree is None or not len(tree.parent) else [tree_block(tree_view(summary, tree, features))]
     body = [html.P(verdict(summary, evidence)), html.Ul(told, className="facts-list small"), *branch]
@@ -84,6 +88,21 @@ def belief_facts(summary: ClusterSummary, evidence: Evidence | None) -> list[Fac
         p_value = f"p = {number(scores['chance_p'])}"
         facts.append(Fact(f"Chance made such a cluster in {made} of {counted(shuffles, 'draw')} ({p_value})", meaning))
     return facts
+
+
+def shape_facts(summary: ClusterSummary, asked: int) -> list[Fact]:
+    """How sure the shape is, given that so many clusters were asked for one."""
+    if "p_value" not in summary.scores:
+        return []
+    if summary.shape == "blob":
+        meaning = "Neither a curve nor a surface could be told from chance. That does not show that there is none."
+        return [Fact("No shape is claimed", meaning)]
+    meaning = (
+        f"For this cluster alone, in the one reading that is shown. {counted(asked, 'cluster')} of the run "
+        f"{'was' if asked == 1 else 'were'} asked, each in up to {READINGS} readings that share an error of .05: the "
+        "more are asked, the more shapes are chance's."
+    )
+    return [Fact(f"{summary.shape.capitalize()} at p = {number(summary.scores['p_value'])}", meaning)]
 
 
 def made_by_chance(summary: ClusterSummary, evidence: Evidence | None) -> int | None:

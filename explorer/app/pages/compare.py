@@ -128,10 +128,7 @@ def _cloud(one: OpenCluster, cloud: str) -> Element:
 
 
 def _strip_rows(one: OpenCluster) -> list[tuple[str, ...]]:
-    return [
-        (f"{strip.role} {strip.feature}", strip.peak if strip.varies else "everywhere alike", number(strip.strongest))
-        for strip in one.strips.strips
-    ]
+    return [(f"{strip.role} {strip.feature}", strip.told, number(strip.strongest)) for strip in one.strips.strips]
 
 
 def _changes(left: OpenCluster, right: OpenCluster) -> Element:

@@ -7,6 +7,7 @@ from explorer.app.contexts import read_context
 from explorer.app.elements import html
 from explorer.app.elements.element import Element
 from explorer.app.figures.features import FeatureRow, feature_rows, quantile_samples
+from explorer.app.figures.strips import NO_PLACE
 from explorer.app.neuronpedia import feature_address
 from explorer.app.pages.card import card
 from explorer.app.pages.contexts import context_line
@@ -25,7 +26,7 @@ COLUMNS = (
     ("here", "Share of this cluster's drawn tokens that it fires on."),
     ("adds", "Share of the activations' variance on the cluster's tokens that it adds to the features before it."),
     ("null", "What the best feature would add at that step on codes shuffled over the tokens. Not drawn for the core."),
-    ("fires most at", "Place along the shape where its mean activation is largest."),
+    ("fires most at", "Place along the shape where its mean activation is largest, if places differ beyond chance."),
     ("width", "Share of the shape on which its mean activation is at least half of that."),
     ("activations", "Drawn tokens by activation, in equal steps from 0 to its largest here; silent ones left out."),
     ("top tokens", "Tokens on which it fires most in sum, over the whole text."),
@@ -149,7 +150,7 @@ def _row(row: FeatureRow, vocabulary: Vocabulary, labels: LabelTable, chosen: bo
         _number(percent(row.here), row.here),
         _number(percent(row.gain), row.gain),
         _number("–" if row.role == "core" else percent(row.null), row.null),
-        html.Td(row.peak if row.varies else "everywhere alike", **_sort(row.at if row.varies else 2.0)),
+        html.Td(row.peak if row.varies else NO_PLACE, **_sort(row.at if row.varies else 2.0)),
         _number(percent(row.spread), row.spread),
         html.Td(className="bins", **_histogram(row)),
         html.Td(tokens, className="top"),

@@ -15,7 +15,7 @@ from explorer.app.pages.cloud import cloud_card, curve_data
 from explorer.app.pages.compare_bar import side_of
 from explorer.app.pages.contexts import contexts_card, picked_fires
 from explorer.app.pages.features import atom_feature, features_card
-from explorer.app.pages.numbers import number_rows, numbers_block
+from explorer.app.pages.numbers import number_rows, numbers_block, regime_line
 from explorer.app.pages.page import Crumb, Page
 from explorer.app.pages.parts import Node, details, late_table
 from explorer.app.pages.provenance import provenance
@@ -25,7 +25,7 @@ from explorer.app.pages.try_text import try_panel
 from explorer.app.readout_text import proposed_readout
 from explorer.app.state import View
 from explorer.app.suggest import suggest_end, suggest_prompt
-from explorer.app.words import REGIMES, count, number, sentence
+from explorer.app.words import REGIMES, count, counted, number, percent, sentence
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
 from explorer.runs.run import Run
 
@@ -33,6 +33,13 @@ CORE_AND_HALO = (
     "Core: clustered because they fire together. Halo: further features that explain where on the shape one is."
 )
 """What the two kinds of features are."""
+STRIPS_MEAN = (
+    "Coloured: fires more in some places than in others, beyond chance (places dealt out anew among the drawn tokens; "
+    "p at most .05 for all features together). Grey: alike everywhere, or too rare to say. Each is scaled to its peak."
+)
+"""What the strips' colours mean."""
+MOST_GAPS = 3
+"""Gaps between receptive fields that are named."""
 
 
 @dataclass(frozen=True)
@@ -133,29 +140,47 @@ def _facts_side(opened: OpenCluster) -> Element:
     body: list[Node] = [
         html.P(sentence(summary.words), className="words"),
         html.Div(tags, className="tags"),
+        html.P(regime_line(summary), className="small muted"),
         numbers_block(number_rows(summary, geometry)),
     ]
     return html.Div([card("numbers", html.H1(summary.label), body, class_name=""), _strips(opened)], className="facts")
 
 
 def _strips(opened: OpenCluster) -> Element:
-    rows = [
-        (f"{strip.role} {strip.feature}", strip.peak if strip.varies else "everywhere alike", number(strip.strongest))
-        for strip in opened.strips.strips
-    ]
-    along = "the curve" if opened.summary.shape in CURVES else "the cloud's longest axis"
+    rows = [(f"{strip.role} {strip.feature}", strip.told, number(strip.strongest)) for strip in opened.strips.strips]
+    along = _along(opened.summary)
     body = [
         html.Div(id=ids.STRIPS, className="strips card-picture"),
-        html.P("Coloured: tells positions apart. Grey: fires everywhere alike. Each is scaled to its peak."),
+        html.P(fields_told(opened.strips, along)),
+        html.P(STRIPS_MEAN),
         details("as a table", [late_table(("feature", "fires most at", "mean activation there"), rows)]),
     ]
     title = html.H3(f"Where each of the {count(len(rows))} features fires along {along}")
     return card("strips", title, body, class_name="strips-box small muted")
 
 
+def _along(summary: ClusterSummary) -> str:
+    return "the curve" if summary.shape in CURVES else "the cloud's longest axis"
+
+
+def fields_told(view: StripsView, along: str) -> str:
+    """How the receptive fields of the features that tell positions apart share the shape: coverage, overlap, gaps."""
+    told = sum(strip.varies for strip in view.strips)
+    if not told:
+        return "No feature's place is told from chance."
+    fields = view.fields
+    line = (
+        f"The {'field' if told == 1 else 'fields'} of {counted(told, 'coloured feature')} (half of the peak or more) "
+        f"cover {percent(fields.coverage)} of {along}; {fields.overlap:.1f} stand at one place on average; "
+    )
+    named = ", ".join(f"{first:.2f} to {last:.2f}" for first, last in fields.gaps[:MOST_GAPS])
+    more = f" and {len(fields.gaps) - MOST_GAPS} more" if len(fields.gaps) > MOST_GAPS else ""
+    return line + (f"gaps: {named}{more}." if named else "no gaps.")
+
+
 def _belief(opened: OpenCluster) -> Element:
     run = opened.run
-    return belief_panel(opened.summary, run.manifest.evidence, run.tree(), run.features())
+    return belief_panel(opened.summary, run.manifest, run.tree(), run.features())
 
 
 def _made(run: Run) -> Element:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from explorer.app.elements import html
 from explorer.app.elements.element import Element
 from explorer.app.pages.parts import table
-from explorer.app.words import number, percent
-from explorer.records import ClusterGeometry, ClusterSummary
+from explorer.app.words import counted, number, percent
+from explorer.records import CURVES, ClusterGeometry, ClusterSummary
 from explorer.runs.score_curves import gather_curves
 
 
@@ -46,14 +46,21 @@ SCORES = {
         "Share of the cloud's variance that the fitted curve explains, by held-out fit.",
         _tenths,
     ),
-    "p_value": Score("shape by chance", "Share of shuffled clouds that look at least as much like this shape.", _p),
+    "p_value": Score(
+        "shape by chance",
+        "How often chance looks at least as much like this shape: as many values at random places, where an order of "
+        "values was found, else the cloud shuffled or of equal covariance. 1 where no shape is claimed.",
+        _p,
+    ),
     "atoms_explain": Score(
         "core + halo explain",
-        "Share of the activations' variance on these tokens that all its features explain.",
+        "Share of the activations' variance on these tokens that all its features explain; chance: halo adds, below.",
         percent,
     ),
     "stability": Score(
-        "stability", "Mean Jaccard similarity to its best match on documents drawn anew, 0 to 1.", _two_decimals
+        "stability",
+        "Mean Jaccard similarity to its best match on documents drawn anew, 0 to 1; .75 or more is stable.",
+        _two_decimals,
     ),
     "chance_p": Score("cluster by chance", "Share of shuffled codes that hold one as large and as persistent.", _p),
     "dissolved": Score(
@@ -70,7 +77,11 @@ SCORES = {
     "known_share": Score("position known", "Share of the sampled tokens whose place can be told.", percent),
     "support_size": Score("support", "Features that fire on a good part of the manifold.", number),
     "receptive_spread": Score("receptive spread", "Width of a typical feature's field: 1 is all of it, 0 a point."),
-    "varying_atoms": Score("features that vary", "Features whose firing tells positions apart."),
+    "varying_atoms": Score(
+        "features that vary",
+        "Features that fire on a tenth of the tokens or more, and whose mean activation swings by half of its peak "
+        "along the shape: what the regime counts, by a threshold and not by a null.",
+    ),
     "overlap": Score("overlap", "How many of the features that vary fire at one place, on average."),
     "effective_rank": Score(
         "effective rank", "Dimensions that the cloud fills, by the participation ratio of its variances."
@@ -78,27 +89,41 @@ SCORES = {
     "embedding_dim": Score("embedding dimensions", "Principal axes that hold 95 % of the positions' variance."),
     "positive_pairs": Score(
         "pairs that attract",
-        "Share of the core's pairs that fire together more often than chance would have it.",
+        "Share of the core's pairs that fire together more often than chance would have it, untested: where chance "
+        "meetings are few, one meeting is more.",
         percent,
     ),
     "expected_cofires": Score(
         "chance meetings",
         "How often a usual pair of the core would fire together by chance. Below 7, silence does not show avoidance.",
     ),
-    "manifold_likeness": Score("manifold-likeness", "What the tiles are sorted by, from 0 to 1."),
+    "in_order": Score(
+        "values in order",
+        "How far their distance along the curve explains that of the values, beyond chance: 0 is as at random places.",
+        percent,
+    ),
+    "manifold_likeness": Score(
+        "manifold-likeness", "What the tiles are sorted by: variance explained times values in order."
+    ),
 }
 """The scores that have a name in words; others are shown under their own."""
 
+LONGEST_AXIS = Score(
+    "on its longest axis", "Share of the cloud's variance there: it has no curve that could explain it.", _tenths
+)
+"""What ``variance_explained`` is of a surface or a blob."""
 DIMENSION = Score("intrinsic dimension", "TwoNN estimate: how many numbers say a position.")
 """It is no score: every cluster has it."""
 INTERVAL = "In brackets: 95 % interval over the text's documents (random groups), the shape held as it was found."
 """What an interval means."""
+POWER = 7.07
+"""Meetings by chance from which never meeting shows avoidance (docs/discovery.md, *Scores*)."""
 Interval = tuple[float, float]
 
 CURVE_SCORES = {
     "r2_at": Score(
         "position from few features",
-        "Held-out share of the position's variance that so many features' firing explains.",
+        "Held-out share of the position's variance that so many features' firing explains; chance gives 0 or less.",
         percent,
     ),
     "atoms_hold": Score(
@@ -120,11 +145,29 @@ def number_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> list[tupl
     """Name, value and meaning of every number of a manifold, the telling ones first."""
     single, curves = gather_curves(summary.scores)
     ends = summary.intervals
-    known = [_row(key, single[key], ends.get(key)) for key in SCORES if key in single]
-    other = [_row(key, value, ends.get(key)) for key, value in single.items() if key not in SCORES]
+    named = SCORES if summary.shape in CURVES else SCORES | {"variance_explained": LONGEST_AXIS}
+    known = [_told(score, single[key], ends.get(key)) for key, score in named.items() if key in single]
+    other = [_told(_unnamed(key), value, ends.get(key)) for key, value in single.items() if key not in SCORES]
     told = [_curve_row(CURVE_SCORES[key], curves[key]) for key in CURVE_SCORES if key in curves]
     dimension = _told(DIMENSION, summary.intrinsic_dim, ends.get("intrinsic_dim"))
     return [*known[:2], dimension, *known[2:], _null_gain(geometry), *told, *other]
+
+
+def regime_line(summary: ClusterSummary) -> str:
+    """The numbers behind the regime, and whether the core's features had the chance to meet."""
+    scores = summary.scores
+    if any(name not in scores for name in ("varying_atoms", "receptive_spread", "overlap")):
+        return "What the regime is read off was not measured in this run."
+    atoms, varying = len(summary.features) + len(summary.halo), scores["varying_atoms"]
+    line = (
+        f"{summary.regime.capitalize()}: {number(varying)} of {counted(atoms, 'feature')} vary, a usual field is "
+        f"{scores['receptive_spread']:.2f} of the shape wide, {scores['overlap']:.1f} fire at one place"
+    )
+    if "expected_cofires" not in scores:
+        return f"{line}."
+    expected = scores["expected_cofires"]
+    power = "enough to see avoidance" if expected >= POWER else "too few to see avoidance"
+    return f"{line}; by chance a usual pair of the core would meet {number(expected)} times, {power}."
 
 
 def numbers_block(rows: list[tuple[str, str, str]], shown: int = 6) -> Element:
@@ -144,8 +187,8 @@ def numbers_block(rows: list[tuple[str, str, str]], shown: int = 6) -> Element:
     )
 
 
-def _row(key: str, value: float, interval: Interval | None) -> tuple[str, str, str]:
-    return _told(SCORES.get(key, Score(key.replace("_", " "), "See the run's FORMAT.md.")), value, interval)
+def _unnamed(key: str) -> Score:
+    return Score(key.replace("_", " "), "See the run's FORMAT.md.")
 
 
 def _told(score: Score, value: float, interval: Interval | None) -> tuple[str, str, str]:

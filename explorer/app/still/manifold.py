@@ -13,7 +13,7 @@ from explorer.app.pages.belief import belief_panel
 from explorer.app.pages.cloud import cloud_space, color_options, curve_data
 from explorer.app.pages.labels import label_lines
 from explorer.app.pages.manifold import OpenCluster, open_cluster
-from explorer.app.pages.numbers import number_rows, numbers_block
+from explorer.app.pages.numbers import number_rows, numbers_block, regime_line
 from explorer.app.pages.page import Page
 from explorer.app.pages.parts import Node, attributes, details, table
 from explorer.app.pages.provenance import provenance
@@ -94,6 +94,7 @@ def _facts(opened: OpenCluster) -> Element:
             html.H1(summary.label),
             html.P(sentence(summary.words), className="words"),
             html.Div([html.Span(tag, className="tag", title=REGIMES.get(tag, "")) for tag in tags], className="tags"),
+            html.P(regime_line(summary), className="small muted"),
             numbers_block(number_rows(summary, geometry)),
             html.Div([html.H3("Where each feature fires"), html.Div(id=ids.STRIPS, className="strips")]),
             *named,
@@ -109,7 +110,7 @@ def _features(opened: OpenCluster) -> Element:
         (
             f"{strip.role} {strip.feature}",
             *([label_lines(labels.of(strip.feature))] if named else []),
-            strip.peak if strip.varies else "everywhere alike",
+            strip.told,
             number(strip.strongest),
             " · ".join(_examples(opened, strip.feature)),
         )
@@ -129,7 +130,7 @@ def _examples(opened: OpenCluster, feature: int) -> list[str]:
 
 def _belief(opened: OpenCluster) -> Element:
     run = opened.run
-    return belief_panel(opened.summary, run.manifest.evidence, run.tree(), run.features())
+    return belief_panel(opened.summary, run.manifest, run.tree(), run.features())
 
 
 def _made(run: Run) -> Element:
