@@ -40,8 +40,10 @@ def go_on_from(read: DynamicCache, tokens: int) -> Cache:
 
 
 def side_by_side(caches: Sequence[Cache], rows: Sequence[int]) -> Cache:
-    """The caches of several texts as one: the rows of all go in, so many of each, and each text keeps and sees its
-    own."""
+    """The caches of some texts as one: the rows of all go in, so many of each, and each text keeps and sees its own.
+    Of one text it is its own cache."""
+    if len(caches) == 1:
+        return caches[0]
     layers = zip(*(cast("list[RowsLayer]", cache.layers) for cache in caches), strict=True)
     return Cache(layers=[TextsLayer(of_texts, rows) for of_texts in layers])
 

@@ -12,7 +12,7 @@ from explorer.lm.cache import forget_after, go_on_from, side_by_side
 from explorer.lm.hooks import edit
 from explorer.lm.mover import Mover, all_but, distinct
 from explorer.lm.rows import Place, Prefix, run_rows
-from explorer.lm.text_by_text import text_by_text, whole
+from explorer.lm.text_by_text import text_by_text
 
 Said = Float[Tensor, "row vocab"] | Exception
 """What a text's rows say next, or why they say nothing."""
@@ -172,5 +172,7 @@ def _moving(decoders: Sequence[Decoder]) -> Iterator[None]:
 
 
 def _move(decoders: Sequence[Decoder], activation: Tensor) -> Tensor:
+    if len(decoders) == 1:
+        return decoders[0].move(activation)
     parts = zip(decoders, torch.split(activation, [one.rows for one in decoders]), strict=True)
-    return whole([one.move(part) for one, part in parts])
+    return torch.cat([one.move(part) for one, part in parts])

@@ -54,20 +54,17 @@ def _attend(
     usual: str,
     module: nn.Module,
     query: Float[Tensor, "row head 1 width"],
-    keys: list[KeysOrValues],
-    values: list[KeysOrValues],
+    keys: KeysOrValues | list[KeysOrValues],
+    values: KeysOrValues | list[KeysOrValues],
     mask: None,
     **told: object,
-) -> tuple[Float[Tensor, "row 1 head width"], None]:
-    """The model's usual attention, for each text on its own rows."""
+) -> tuple[Float[Tensor, "row 1 head width"], object]:
+    """The model's usual attention, for each text on its own rows; one text's keys and values are no list."""
     attend = _usual(usual, module)
+    if isinstance(keys, Tensor):
+        return attend(module, query, keys, values, mask, **told)
     parts = zip(torch.split(query, [len(one) for one in keys]), keys, values, strict=True)
-    return whole([attend(module, *part, mask, **told)[0] for part in parts]), None
-
-
-def whole(parts: list[Tensor]) -> Tensor:
-    """The rows of several texts in one tensor; one text's are not copied."""
-    return torch.cat(parts) if len(parts) > 1 else parts[0]
+    return torch.cat([attend(module, *part, mask, **told)[0] for part in parts]), None
 
 
 def _usual(name: str, module: nn.Module) -> Attention:
