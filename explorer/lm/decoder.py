@@ -112,7 +112,6 @@ class Decoder:
         return self._steps if self._moved_if_fed is not None else min(self._steps, 1)
 
 
-@torch.inference_mode()
 def step_together(decoders: Sequence[Decoder]) -> list[Said]:
     """One step of each of some texts of one place: in one forward pass, where that is allowed and each reads one token.
 
@@ -126,7 +125,7 @@ def step_together(decoders: Sequence[Decoder]) -> list[Said]:
 
 def _all_or_none(decoders: Sequence[Decoder]) -> list[Said]:
     try:
-        return [*_pass(decoders)]
+        return [*one_pass(decoders)]
     except Exception:  # noqa: BLE001 - each is tried by itself
         for one in decoders:
             one.go_back()
@@ -135,13 +134,18 @@ def _all_or_none(decoders: Sequence[Decoder]) -> list[Said]:
 
 def _alone(decoder: Decoder) -> Said:
     try:
-        return _pass([decoder])[0]
+        return one_pass([decoder])[0]
     except Exception as error:  # noqa: BLE001 - told to whom it concerns
         return error
 
 
-def _pass(decoders: Sequence[Decoder]) -> list[Float[Tensor, "row vocab"]]:
-    """Logits of each after its newest token, from one forward pass."""
+@torch.inference_mode()
+def one_pass(decoders: Sequence[Decoder]) -> list[Float[Tensor, "row vocab"]]:
+    """One step of each of some texts that join, or of one, from one forward pass; where it fails, it fails for all.
+
+    Raises:
+        HookNotFired: an edit was due and did not happen.
+    """
     with _moving(decoders):
         logits = _together(decoders) if decoders[0].joins else _as_usual(*decoders)
     for one in decoders:

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
 from explorer.lm.batch import AS_IT_IS, Batch
-from explorer.lm.decoder import Decoder, step_together
+from explorer.lm.decoder import Decoder, one_pass
 from explorer.lm.hooks import module_at
 from explorer.lm.rows import Place, Prefix, Shared, next_rows, read_prefix
 from explorer.lm.text_by_text import is_row_by_row
@@ -52,7 +52,7 @@ def batch_difference(place: Place, rows: int = 8) -> float:
     """
     moves = _probe_moves(place, rows)
     own = float((next_rows(place, _probe(place), moves) - _alone(place, moves)).abs().max())
-    return max(own, _apart(_written(place, at_once=True), _written(place, at_once=False)))
+    return max(own, _apart_together(place)) if place.together else own
 
 
 def _shared(plain: Place) -> tuple[Shared, ...]:
@@ -98,8 +98,8 @@ def _may_go_together(place: Place) -> bool:
     """
     joined = replace(place, together=True)
     try:
-        alone = _written(joined, at_once=False)
-        apart, unlike = _apart(_written(joined, at_once=True), alone), _apart(alone, _written(place, at_once=False))
+        apart = _apart_together(joined)
+        unlike = _apart(_written(joined, at_once=False), _written(place, at_once=False))
     except _NOT_ALLOWED:
         return False
     exact = place.model.device.type == "cpu" and place.model.dtype == torch.float32
@@ -107,19 +107,21 @@ def _may_go_together(place: Place) -> bool:
     return is_row_by_row(place.model) and apart <= most and unlike < _SAME + most
 
 
+def _apart_together(place: Place) -> float:
+    """Largest difference of what texts say in common steps and each by itself."""
+    return _apart(_written(place, at_once=True), _written(place, at_once=False))
+
+
 def _written(place: Place, *, at_once: bool) -> list[Float[Tensor, "row vocab"]]:
     """What a few texts of several lengths and rows say at every step, in common steps or each by itself."""
-    moves, found = _probe_moves(place, max(rows for _, rows in _PROBE_TEXTS)), []
+    moves = _probe_moves(place, max(rows for _, rows in _PROBE_TEXTS))
+    found: list[Float[Tensor, "row vocab"]] = []
     decoders = [
         Decoder(place, _probe(place, length), moves[:rows], every_token=rows > 1, tokens=_PROBE_STEPS)
         for length, rows in _PROBE_TEXTS
     ]
     for number in range(_PROBE_STEPS):
-        groups = [decoders] if at_once else [[one] for one in decoders]
-        for said in (said for group in groups for said in step_together(group)):
-            if isinstance(said, Exception):
-                raise said
-            found.append(said)
+        found += one_pass(decoders) if at_once else [one.step() for one in decoders]
         for one, (_, rows) in zip(decoders, _PROBE_TEXTS, strict=True):
             one.feed(torch.arange(number, number + rows, device=place.model.device))
     return found
