@@ -215,12 +215,13 @@ def values_between(
 def visited_share(
     behaviour: Float[np.ndarray, "waypoint behaviour"], between: Bool[np.ndarray, "value"]
 ) -> float | None:
-    """Share of the values between that are the likeliest class at some waypoint, "other" too; None without any."""
-    if not between.any():
-        return None
-    likeliest = np.zeros(behaviour.shape[1], dtype=np.bool_)
-    likeliest[behaviour.argmax(axis=1)] = True
-    return float(likeliest[np.flatnonzero(between)].mean())
+    """Share of the values between that become the likeliest class, "other" too, at some waypoint; None without any.
+
+    What is likeliest at the first waypoint already is left out: nothing has moved there.
+    """
+    first, *further = behaviour.argmax(axis=1).tolist()
+    left = set(np.flatnonzero(between).tolist()) - {first}
+    return len(left & set(further)) / len(left) if left else None
 
 
 def target_shift(

@@ -25,7 +25,7 @@ from explorer.steering.checks_protocol import (
 from explorer.steering.engine import Engine
 from explorer.steering.measure import safe_distance
 from explorer.steering.moves import Move, off_curve
-from explorer.steering.pairs import PairSettings, Trial, from_context
+from explorer.steering.pairs import PairSettings, Trial, from_context, mean_known
 from explorer.steering.planning import Plan, check_readout, check_strength, check_waypoints, plan, top_tokens
 from explorer.steering.protocol import DEFAULT_ARMS
 from explorer.steering.turns import Turns
@@ -164,7 +164,7 @@ def _told(trials: Sequence[Trial], end: int, names: Sequence[str]) -> AcrossProm
             arm=arm,
             e_bc=_spread([trial.e_bc for trial in same]),
             p_target=_spread([trial.p_target for trial in same]),
-            visited=None if same[0].visited is None else fmean(trial.visited or 0.0 for trial in same),
+            visited=mean_known([trial.visited for trial in same]),
         )
         for arm, same in by_arm.items()
     )

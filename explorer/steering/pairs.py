@@ -3,7 +3,9 @@
 An energy is only worth something beside its reach (methods.md section 3), so the table always holds both.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 from jaxtyping import Float
@@ -194,3 +196,9 @@ def arm_isometry(trials: list[Trial], arm: Arm) -> float | None:
     mine = [trial for trial in trials if trial.arm == arm]
     first, second = [trial.activation_length for trial in mine], [trial.behaviour_length for trial in mine]
     return isometries(np.array([first]), np.array([second]))[0]
+
+
+def mean_known(values: Sequence[float | None]) -> float | None:
+    """Mean of those that are known; None without any."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

@@ -223,8 +223,8 @@ class Reach(Wire):
     p_target: Share
     """Its probability at the last waypoint."""
     visited: Share | None
-    """Share of the values strictly between start and target that are the likeliest value at some waypoint; None where
-    there are none between."""
+    """Share of the values strictly between start and target that become the likeliest class at some waypoint, without
+    one that is so at the first already; None where there are none."""
 
 
 class Effect(Wire):

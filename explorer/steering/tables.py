@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from explorer.steering.checks_protocol import CheckReply
 from explorer.steering.measure import moves_model
-from explorer.steering.pairs import Trial, arm_isometry
+from explorer.steering.pairs import Trial, arm_isometry, mean_known
 from explorer.steering.protocol import Arm, ArmBehaviour, BehaviourReply
 
 
@@ -26,7 +26,7 @@ def pairs_table(trials: list[Trial], names: Sequence[str]) -> dict[str, JsonValu
             "arm": arm,
             "e_bc": fmean(t.e_bc for t in same),
             "p_target": fmean(t.p_target for t in same),
-            "visited": _mean_known([t.visited for t in same]),
+            "visited": mean_known([t.visited for t in same]),
             "prompts": len(same),
         }
         for (arm, pair), same in grouped.items()
@@ -40,7 +40,7 @@ def pairs_table(trials: list[Trial], names: Sequence[str]) -> dict[str, JsonValu
         "reach": {
             arm: {
                 "p_target": fmean(fmean(t.p_target for t in grouped[arm, pair]) for pair in pairs),
-                "visited": _mean_known([t.visited for t in trials if t.arm == arm]),
+                "visited": mean_known([t.visited for t in trials if t.arm == arm]),
             }
             for arm in arms
         },
@@ -62,15 +62,15 @@ def move_table(replies: list[BehaviourReply]) -> dict[str, JsonValue]:
         "e_bc": {arm: _mean_se([found.e_bc for found in by_arm[arm] if found.e_bc is not None]) for arm in arms},
         "reach": {
             arm: {
-                "p_target": _mean_known([found.reach.p_target for found in by_arm[arm] if found.reach]),
-                "visited": _mean_known([found.reach.visited for found in by_arm[arm] if found.reach]),
+                "p_target": mean_known([found.reach.p_target for found in by_arm[arm] if found.reach]),
+                "visited": mean_known([found.reach.visited for found in by_arm[arm] if found.reach]),
             }
             for arm in arms
         },
         "moves_model": all(reply.effect.moves_model for reply in replies if reply.effect)
         if any(reply.effect for reply in replies)
         else None,
-        "isometry": {arm: _mean_known([found.isometry for found in by_arm[arm]]) for arm in arms},
+        "isometry": {arm: mean_known([found.isometry for found in by_arm[arm]]) for arm in arms},
         "other": {arm: fmean(max(row[-1] for row in found.probabilities) for found in by_arm[arm]) for arm in arms},
         "kl": {arm: fmean(max(found.kl) for found in by_arm[arm]) for arm in arms},
         "off_manifold": {arm: fmean(max(found.off_manifold) for found in by_arm[arm]) for arm in arms},
@@ -114,8 +114,3 @@ def _mean_se(values: list[float]) -> dict[str, JsonValue]:
     if not values:
         return {"mean": None, "se": None}
     return {"mean": fmean(values), "se": stdev(values) / len(values) ** 0.5 if len(values) > 1 else None}
-
-
-def _mean_known(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None

@@ -53,7 +53,9 @@ def steer(page: Page) -> None:
 
 
 def drag(page: Page, begin: float, end: float) -> None:
-    box = page.locator(".bands-box").first.bounding_box()
+    bands = page.locator(".bands-box").first
+    bands.scroll_into_view_if_needed()
+    box = bands.bounding_box()
     assert box is not None
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] * begin, middle)

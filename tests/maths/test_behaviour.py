@@ -122,6 +122,14 @@ def test_a_value_is_visited_only_where_it_beats_other_too() -> None:
     assert visited_share(behaviour, np.zeros(4, dtype=bool)) is None
 
 
+def test_an_arm_that_does_not_move_visits_nothing() -> None:
+    """The unsteered model may answer with a value between: its state's place and its answer are two things."""
+    between, still = np.array([False, True, True, False]), np.tile([0.1, 0.8, 0.1, 0, 0], (5, 1))
+    assert visited_share(still, between) == 0
+    assert visited_share(np.vstack([still, [[0, 0.1, 0.8, 0.1, 0]]]), between) == 1
+    assert visited_share(still, np.array([False, True, False, False])) is None
+
+
 def test_shift_is_held_against_the_controls() -> None:
     shift = target_shift(0.1, np.array([0.1, 0.5, 0.9]), np.array([0.05, 0.2]))
     assert (shift.shift, shift.control_mean, shift.control_max) == pytest.approx((0.8, 0.075, 0.1))
