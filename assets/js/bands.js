@@ -154,5 +154,11 @@
     mx.cloud.erase();
   }
 
+  /* Whoever presses Steer looks for the answer: its place comes into sight. */
+  document.addEventListener("click", ({ target }) => {
+    const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (target.closest("#steer-run")) document.getElementById("bands").scrollIntoView({ block: "nearest", behavior: still ? "auto" : "smooth" });
+  });
+
   mx.bands = { render, clear, move, picture, listen: (callback) => listeners.push(callback), position: () => position, view: () => view };
 })();

@@ -134,9 +134,8 @@
 
   const visible = () => { const box = document.querySelector(".cloud-views"); return !box || ["3d", "all", undefined].includes(box.dataset.axes); };
 
-  /* What happens in the scene: a point is hovered or clicked, the camera is moved. */
+  /* What happens in the scene: a point is hovered or clicked. */
   function listen(plot) {
-    plot.on("plotly_relayout", (moved) => { if (moved["scene.camera"]) mx.link.set({ cam: mx.link.camera(moved["scene.camera"]) }); });
     if (!document.getElementById("contexts")) return;
     plot.on("plotly_hover", ({ points: [{ curveNumber, pointNumber, bbox }] }) => hover({ points: [{ curveNumber, pointNumber, bbox }] }));
     plot.on("plotly_unhover", () => hover(null));
@@ -165,11 +164,13 @@
     hover(sample < 0 ? null : { points: [{ curveNumber: POINTS, pointNumber: sample, bbox: { x0: at[0], x1: at[0], y0: at[1] - 6, y1: at[1] + 6 }, planes: true }] });
   }
 
+  const rested = (camera) => mx.link.set({ cam: mx.link.camera(camera) });
+
   /* Draw a page's cloud: {figure, shape}, or none. */
   function use(cloud) {
     const box = document.getElementById("cloud");
     shape = cloud && cloud.shape;
-    space = cloud && box ? mx.space.show(box, cloud.figure, listen) : null;
+    space = cloud && box ? mx.space.show(box, cloud.figure, { scene: listen, rested }) : null;
     if (!space) return;
     showTexts();
     picked(mx.pick.picked());

@@ -3,55 +3,51 @@
   "use strict";
   const mx = (window.mx = window.mx || {});
 
-  /* The other cloud takes over the camera, at most once a frame; what it tells of its own move is no new move. */
-  function follow(gd, other) {
-    let camera = null;
-    const move = (update) => {
-      const next = update && update["scene.camera"];
-      if (!next || gd.mxLed) return;
-      const waiting = camera !== null;
-      camera = next;
-      if (waiting) return;
-      requestAnimationFrame(() => {
-        const taken = camera;
-        [camera, other.mxLed] = [null, true];
-        window.Plotly.relayout(other, { "scene.camera": taken }).then(() => { other.mxLed = false; });
-      });
+  /* The cloud that the reader has in hand leads; the other takes its camera over, at most once a frame. */
+  function together(spaces) {
+    let leader = null, camera = null;
+    const lead = (space) => () => { leader = space; };
+    for (const space of spaces) for (const kind of ["pointerdown", "wheel"]) space.box.addEventListener(kind, lead(space), { capture: true, passive: true });
+    const follow = () => {
+      const taken = camera, other = spaces.find((space) => space !== leader);
+      camera = null;
+      window.Plotly.relayout(other.plot, { "scene.camera": taken });
     };
-    gd.on("plotly_relayouting", move);
-    gd.on("plotly_relayout", (update) => {
-      move(update);
-      if (update["scene.camera"] && !gd.mxLed) mx.link.set({ cam: mx.link.camera(update["scene.camera"]) });
-    });
+    const turned = (space) => (next) => {
+      if (space !== leader) return;
+      if (camera === null) requestAnimationFrame(follow);
+      camera = next;
+    };
+    for (const space of spaces) space.told = { turned: turned(space), rested: (now) => { if (space === leader) mx.link.set({ cam: mx.link.camera(now) }); } };
   }
 
-  function strip(one) {
+  function strip(one, named) {
     const area = mx.svg("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none" },
       mx.svg("path", { d: one.path, style: { fill: one.varies ? one.color : "var(--hub)" } }));
-    return mx.html("div", { class: "strip" }, [mx.html("span", { class: "strip-name" }, `${one.role} ${one.feature}`), area]);
+    return mx.html("div", { class: "strip", title: named && `Feature ${named}` }, [mx.html("span", { class: "strip-name" }, `${one.role} ${one.feature}`), area]);
   }
 
   function strips(box, data) {
     const ramp = mx.html("div", { class: "strip-ramp", style: { background: `linear-gradient(90deg, ${data.ramp.join(",")})` } });
     const rows = { class: "strip-rows", tabindex: "0", role: "group", "aria-label": "Where each feature fires" };
-    box.replaceChildren(mx.html("div", rows, data.strips.map(strip)), mx.ticks.axis(data.ticks, { class: "strip-axis" }, ramp));
+    box.replaceChildren(mx.html("div", rows, [...data.strips.map((one) => strip(one, data.names?.[one.feature])), mx.ticks.axis(data.ticks, { class: "strip-axis" }, ramp)]));
   }
 
   function render(data) {
     const both = document.getElementById("compare-clouds");
-    const plots = [];
-    const linked = (side) => (plot) => {
-      plots[side] = plot;
-      if (!plots[0] || !plots[1]) return;
-      follow(plots[0], plots[1]);
-      follow(plots[1], plots[0]);
+    let waiting = data.sides.length;
+    const scene = () => {
+      waiting -= 1;
+      if (waiting) return;
+      together(spaces);
       both.dataset.linked = "yes";
     };
-    data.sides.forEach((side, i) => {
+    const spaces = data.sides.map((side) => {
       const box = document.getElementById(side.cloud), section = box.closest(".compare-side");
       strips(section.querySelector(".compare-strips"), side.strips);
-      const space = mx.space.show(box, side.figure, linked(i));
+      const space = mx.space.show(box, side.figure, { scene });
       mx.cloudLabels.around(() => section.querySelector(".cloud-names")).use(space, side.shape.labels, side.shape.middle);
+      return space;
     });
   }
 

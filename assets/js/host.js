@@ -14,7 +14,7 @@
       ...(good || calm ? [] : [mx.html("button", { type: "button", class: "button small", onclick: again }, "Ask again")]));
   }
 
-  const SECONDS = 3;
+  const SECONDS = 3, WAIT_MS = 1000;
   let timer = null;
   let asked = null;
 
@@ -33,6 +33,15 @@
       show({ state: "unreachable", message: "The app does not answer. Is it still running?" }, again);
     }
   }
+
+  /* What is pressed or changed may be a question, and one that waits may have found a host that has to start: how is it? */
+  const OUT = '#page [data-dash-is-loading="true"], #stop:enabled';
+  let looking = null;
+  function look() {
+    clearTimeout(looking);
+    looking = setTimeout(() => { if (asked && document.querySelector(OUT)) asked(); }, WAIT_MS);
+  }
+  for (const kind of ["click", "change"]) document.addEventListener(kind, look);
 
   mx.host = { ask, again: () => { if (asked) asked(); } };
 })();

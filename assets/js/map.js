@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const mx = (window.mx = window.mx || {});
-  const AT_FIRST = 24, LOOKED_AT = 800, EDGE = 20, WIDEST = 220, LINE = 18, MAX_ZOOM = 64, REST_MS = 250;
+  const AT_FIRST = 24, LOOKED_AT = 800, EDGE = 20, WIDEST = 220, LINE = 18, MAX_ZOOM = 64, REST_MS = 250, SOUGHT_ZOOM = 6;
   let map = null, lit = null;
 
   const part = (id) => document.getElementById(id);
@@ -197,6 +197,17 @@
     node.style.transform = `translate(${Math.round(left)}px, ${Math.round(above > 8 ? above : y + 14)}px)`;
   }
 
+  /* Bring a feature into sight and tell of it; noise that is hidden is shown again. */
+  async function seek(feature) {
+    if (!map) return mx.tell("The map needs WebGL 2, which this browser does not offer.");
+    if (map.noise === "hidden") set("map-noise", { value: "shown" });
+    Object.assign(map.view, { u: mx.points.x(map.points, feature), v: mx.points.y(map.points, feature), zoom: Math.max(map.view.zoom, SOUGHT_ZOOM) });
+    map.whole = false;
+    moved();
+    map.box.scrollIntoView({ block: "nearest" });
+    await tip(feature);
+  }
+
   /* Show only these clusters in full colour; null shows all of them so. */
   function light(clusters) {
     lit = clusters && clusters.length ? new Set(clusters) : null;
@@ -234,6 +245,11 @@
   /* For tests: where a feature is drawn, which clusters stand out, what is seen. */
   const at = (feature) => toPixels(mx.points.x(map.points, feature), mx.points.y(map.points, feature));
   const outstanding = () => (map && standing() ? [...standing()].sort((a, b) => a - b) : null);
+
+  document.addEventListener("click", ({ target }) => {
+    const asked = target.closest("[data-seek]");
+    if (asked) seek(Number(asked.dataset.seek));
+  });
 
   mx.map = { open, select, color, noise, light, point, visit, go, at, standing: outstanding, view: () => map && { ...map.view } };
 })();

@@ -19,11 +19,11 @@
     return running;
   }
 
-  /* Fetch it into the browser's cache, which costs the page nothing. */
+  /* Fetch it into the browser's cache, which costs the page nothing. Firefox holds a link's prefetch against default-src. */
   function fetch() {
     if (fetched || running || window.Plotly) return;
     fetched = true;
-    document.head.append(mx.html("link", { rel: "prefetch", as: "script", href: window._dashPlotlyJSURL }));
+    window.fetch(window._dashPlotlyJSURL, { priority: "low" }).then((reply) => reply.blob()).catch(() => {});
   }
 
   /* Fetch it, and run it once nobody has touched the page for a while: running it keeps the page from answering. */

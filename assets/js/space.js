@@ -4,15 +4,17 @@
   "use strict";
   const mx = (window.mx = window.mx || {});
   const CONFIG = { displayModeBar: false, scrollZoom: true };
-  const LATEST_MS = 500;
+  const LATEST_MS = 500, REST_MS = 250;
   const views = new Map();
 
-  /* Draw a figure in a box. listen(plot) is called once, when the box first has a scene that can be turned. */
-  function show(box, figure, listen) {
+  /* Draw a figure in a box. told.scene(plot) is called once, when the box first has a scene that can be turned;
+     told.turned(camera) with every frame that the reader turns or brings nearer; told.rested(camera) when that ends. */
+  function show(box, figure, told) {
     tidy();
     mx.plotly.fetch();
-    const view = views.get(box) || open(box, listen);
+    const view = views.get(box) || open(box, told);
     view.figure = read(figure);
+    view.stands = null;
     for (const { marker } of view.figure.data) if (marker && marker.colorscale) paint(marker);
     [view.live, view.painted] = [false, false];
     view.drawn.clear();
@@ -26,8 +28,8 @@
     return view;
   }
 
-  function open(box, listen) {
-    const view = { box, listen, plot: mx.html("div", { class: "plot" }), picture: mx.html("canvas", { class: "sketch", "aria-hidden": "true" }), drawn: new Set(), size: "" };
+  function open(box, told) {
+    const view = { box, told, plot: mx.html("div", { class: "plot" }), picture: mx.html("canvas", { class: "sketch", "aria-hidden": "true" }), drawn: new Set(), size: "" };
     view.restyle = (update, traces) => restyle(view, update, traces);
     view.project = () => project(view);
     box.replaceChildren(view.plot);
@@ -76,7 +78,7 @@
     return mx.projection(layout, there && there.glplot ? there.getCamera() : layout.camera, area(view));
   }
 
-  const told = (view) => { for (const listener of view.drawn) listener(); };
+  const drawn = (view) => { for (const listener of view.drawn) listener(); };
 
   function sketch(view) {
     if (!seen(view)) return;
@@ -84,7 +86,7 @@
     view.box.append(view.picture);
     mx.sketch(view.picture, view.figure.data, project(view), area(view));
     view.box.dataset.drawn = "sketch";
-    told(view);
+    drawn(view);
   }
 
   async function build(view) {
@@ -97,7 +99,7 @@
     await window.Plotly.react(view.plot, { data: mine.data, layout: mine.layout, config: CONFIG });
     if (first) {
       view.plot.on("plotly_afterplot", () => follow(view));
-      if (view.listen) view.listen(view.plot);
+      view.told.scene?.(view.plot);
     }
     follow(view);
     requestAnimationFrame(() => { if (view.figure === mine) reveal(view); });
@@ -111,9 +113,10 @@
       [view.live, view.painted] = [false, false];
       return stays("this browser offers no WebGL");
     }
+    view.stands = places(scene(view).getCamera());
     view.box.dataset.drawn = "scene";
     view.picture.remove();
-    told(view);
+    drawn(view);
   }
 
   /* Whoever draws over the scene draws anew with every frame of it. */
@@ -121,8 +124,26 @@
     const { glplot } = scene(view) || {};
     if (!glplot || glplot.mxFollowed) return;
     const draw = glplot.onrender;
-    glplot.onrender = () => { if (draw) draw(); told(view); };
+    glplot.onrender = () => { if (draw) draw(); drawn(view); look(view); };
     glplot.mxFollowed = true;
+  }
+
+  const places = (camera) => ["eye", "center", "up"].flatMap((part) => Object.values(camera[part]).map((one) => one.toFixed(4))).join();
+
+  /* Plotly's own events come before a turn of the wheel has moved the camera, and what it draws next takes the camera back
+     to where they found it. So the frames are asked, and plotly is told where the camera came to rest. */
+  function look(view) {
+    if (view.stands === null || !view.live) return;
+    const camera = scene(view).getCamera(), now = places(camera);
+    if (now === view.stands) return;
+    view.stands = now;
+    view.told.turned?.(camera);
+    clearTimeout(view.resting);
+    view.resting = setTimeout(() => {
+      if (!view.box.isConnected || !view.live) return;
+      window.Plotly.relayout(view.plot, { "scene.camera": camera });
+      view.told.rested?.(camera);
+    }, REST_MS);
   }
 
   function fit(view) {

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const mx = (window.mx = window.mx || {});
-  const GAP = 12, NARROWEST = 152, TEXT = 96, HEAD = 36, ROW = 52, MORE = 2, REST_MS = 90;
+  const GAP = 12, NARROWEST = 168, TEXT = 96, HEAD = 36, ROW = 52, MORE = 2, REST_MS = 90;
   const COLUMNS = ["Cluster", "Regime", "Features", "Tokens", "Stability"];
   let wall = null;
 

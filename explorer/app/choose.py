@@ -5,7 +5,7 @@ from typing import get_args
 
 from explorer.app.selection import read_selection
 from explorer.app.state import Sort, View
-from explorer.records import ClusterSummary, Regime
+from explorer.records import ClusterSummary, Regime, ShapeKind
 
 SORTS: dict[Sort, str] = {
     "manifold": "manifold-like first",
@@ -16,6 +16,13 @@ SORTS: dict[Sort, str] = {
     "label": "by name",
 }
 """Orders on offer, in words."""
+ALSO_CALLED: dict[ShapeKind, str] = {
+    "closed curve": "ring loop circle",
+    "open curve": "line path",
+    "surface": "sheet",
+    "blob": "cloud",
+}
+"""What else people call a shape that they search for."""
 WITHOUT_VALUES = 0.5
 """Share of its likeness that counts for a shape along which no value has a place: there is nothing to read on it."""
 _REGIMES = get_args(Regime)
@@ -58,10 +65,14 @@ def choose_tiles(
 
 
 def matches(one: ClusterSummary, query: str, tokens: Callable[[ClusterSummary], str]) -> bool:
-    """Whether every word of a search is found in a cluster: its name, its values, its tokens, or a feature's number."""
+    """Whether every word of a search is found in a cluster: its name, its values, its tokens, or a feature's number.
+
+    Words of one or two letters count only where there is no longer one: who looks for a "ring of months" means two.
+    """
     words = query.casefold().split()
     if not words:
         return True
-    text = " ".join([one.label, one.words, one.shape, one.regime, *one.order]).casefold()
+    words = [word for word in words if len(word) > 2 or not word.isalpha()] or words
+    text = " ".join([one.label, one.words, one.shape, ALSO_CALLED[one.shape], one.regime, *one.order]).casefold()
     numbers = {str(feature) for feature in (*one.features, *one.halo)} | {f"#{one.id}"}
     return all(word in text or word in numbers or word in tokens(one) for word in words)

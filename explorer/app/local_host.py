@@ -1,4 +1,7 @@
-"""Steering hosts beside the app: a process and a model for each run, started when it is asked, ended with the app."""
+"""Steering hosts beside the app: a process and a model for each run, started when it is asked, ended with the app.
+
+One that dies is started anew by the next question.
+"""
 
 import asyncio
 import secrets
@@ -32,7 +35,11 @@ from explorer.steering.protocol import BehaviourReply, BehaviourRequest, SteerRe
 
 ASLEEP = "This run's model starts with your first question: a few seconds, once."
 LOADING = "The host is loading this run's model: a few seconds, once."
-ENDED = "The host of this run ended while it loaded the model; the terminal that the app runs in says why."
+ENDED = (
+    "The host of this run ended while it loaded the model; the terminal that the app runs in says why. "
+    "Your next question tries again."
+)
+DIED = "This run's model stopped. Your next question starts it anew: a few seconds, once."
 COMMAND = (sys.executable, "-m", "explorer.cli", "host")
 """Starts a host: prints its address as one line once it listens."""
 _SECONDS_TO_START = 55.0
@@ -40,8 +47,53 @@ _SECONDS_TO_START = 55.0
 _SECONDS_TO_END = 5.0
 
 
+class HostProcess:
+    """One process of a host: it listens after a while, or ends before that, and may end at any time after."""
+
+    def __init__(self, run: Path, command: Sequence[str]) -> None:
+        """Start it.
+
+        Args:
+            run: the run whose subject it serves.
+            command: what starts it, before the run and the options.
+        """
+        self.listening: Future[AsyncSteeringClient | None] = Future()
+        """Its client once it listens; None where it ended before."""
+        self._token = secrets.token_urlsafe(32)
+        self._folder = tempfile.TemporaryDirectory(prefix="manifold-explorer-")
+        token_file = Path(self._folder.name) / "token"
+        token_file.touch(mode=0o600)
+        token_file.write_text(self._token + "\n")
+        whole = [*command, str(run), "--token-file", str(token_file), "--port", "0"]
+        self._process = subprocess.Popen(whole, stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self._listen_for_address, daemon=True).start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended by itself: before it listened, or since."""
+        return self.listening.done() and (self.listening.result() is None or self._process.poll() is not None)
+
+    def close(self) -> None:
+        """End it, and take its token away."""
+        self._process.terminate()
+        try:
+            self._process.wait(_SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._folder.cleanup()
+
+    def _listen_for_address(self) -> None:
+        assert self._process.stdout is not None
+        address = self._process.stdout.readline().strip()
+        client = AsyncSteeringClient(address, self._token, viewer=current_viewer) if address else None
+        self.listening.set_result(client)
+
+
 class LocalHost:
-    """The client of a host process, which is started by ``start`` or by the first question.
+    """The client of a host process, which is started by ``start`` or by a question that finds none alive.
 
     Questions wait until the process listens. ``subject`` starts nothing and does not wait: it tells how far it is.
 
@@ -53,36 +105,19 @@ class LocalHost:
     def __init__(self, run: Path, command: Sequence[str] = COMMAND) -> None:
         self._run = run
         self._command = command
-        self._token = secrets.token_urlsafe(32)
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._process: subprocess.Popen[str] | None = None
-        self._listening: Future[AsyncSteeringClient | None] = Future()  # None: the process ended before it listened
+        self._process: HostProcess | None = None
 
-    def start(self) -> None:
-        """Start the process, the first time."""
-        if self._process is not None:
-            return
-        self._folder = tempfile.TemporaryDirectory(prefix="manifold-explorer-")
-        token_file = Path(self._folder.name) / "token"
-        token_file.touch(mode=0o600)
-        token_file.write_text(self._token + "\n")
-        command = [*self._command, str(self._run), "--token-file", str(token_file), "--port", "0"]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        threading.Thread(target=self._listen_for_address, args=(self._process,), daemon=True).start()
+    def start(self) -> HostProcess:
+        """The process; started where there is none."""
+        if self._process is None:
+            self._process = HostProcess(self._run, self._command)
+        return self._process
 
     def close(self) -> None:
         """End the process, if there is one."""
         if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(_SECONDS_TO_END)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            if self._process.stdout is not None:
-                self._process.stdout.close()
-        if self._folder is not None:
-            self._folder.cleanup()
+            self._process.close()
+            self._process = None
 
     def __enter__(self) -> "LocalHost":
         self.start()
@@ -97,12 +132,18 @@ class LocalHost:
         """What the host holds.
 
         Raises:
-            HostNotReady: it has not started, or loads.
+            HostNotReady: it has not started, loads, or has ended since it listened.
             HostError: it ended while it loaded.
         """
-        if not self._listening.done():
-            raise HostNotReady(ASLEEP if self._process is None else LOADING)
-        return await _there(self._listening.result()).subject()
+        process = self._process
+        if process is None:
+            raise HostNotReady(ASLEEP)
+        if not process.listening.done():
+            raise HostNotReady(LOADING)
+        client = _there(process.listening.result())
+        if process.ended:
+            raise HostNotReady(DIED)
+        return await client.subject()
 
     async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         """Next-token behaviour along a path."""
@@ -138,18 +179,17 @@ class LocalHost:
             await events.aclose()
 
     async def _started(self) -> AsyncSteeringClient:
-        self.start()
+        ended = self._process if self._process is not None and self._process.ended else None
+        if ended is not None:
+            self.close()
+        process = self.start()
+        if ended is not None and (client := ended.listening.result()) is not None:
+            await client.aclose()
         try:
             async with asyncio.timeout(_SECONDS_TO_START):
-                return _there(await asyncio.shield(asyncio.wrap_future(self._listening)))
+                return _there(await asyncio.shield(asyncio.wrap_future(process.listening)))
         except TimeoutError as late:
             raise HostNotReady(LOADING) from late
-
-    def _listen_for_address(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        address = process.stdout.readline().strip()
-        client = AsyncSteeringClient(address, self._token, viewer=current_viewer) if address else None
-        self._listening.set_result(client)
 
 
 def _there(client: AsyncSteeringClient | None) -> AsyncSteeringClient:

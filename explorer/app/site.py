@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from explorer.app.cluster_texts import ClusterTexts
 from explorer.app.comparisons import Comparisons
+from explorer.app.found_features import FeatureTexts
 from explorer.app.links import Links
 from explorer.app.relay import SteeringHosts
 from explorer.app.shares import ShareStore
@@ -23,6 +24,8 @@ class Site:
     links: Links
     """Addresses."""
     texts: ClusterTexts = field(default_factory=ClusterTexts)
-    """What searches look through."""
+    """What searches for clusters look through."""
+    features: FeatureTexts = field(default_factory=FeatureTexts)
+    """What searches for features look through."""
     comparisons: Comparisons = field(default_factory=Comparisons)
     """Runs that were read whole to be compared."""

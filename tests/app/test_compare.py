@@ -56,7 +56,10 @@ def test_what_a_link_leaves_open_is_the_other_run_and_the_cluster_most_alike(
 def test_one_run_is_compared_with_itself(runs_folder: Path, tmp_path: Path) -> None:
     alone = site_of(runs_folder, tmp_path / "s.sqlite")
     assert _sides(alone, "planted/0", "") == [("planted", 0), ("planted", 1)]
-    assert "This is one run" in shown(alone, "/compare")
+    told = shown(alone, "/compare")
+    assert "This is one run beside itself" in told
+    assert "Matched clusters" in told
+    assert "/compare?v=1&a=planted/1&b=planted/1" in _links(told)
 
 
 @pytest.mark.parametrize(("left", "reason"), [("none", "no run"), ("broken", "features"), ("first/9", "no cluster 9")])
@@ -81,6 +84,7 @@ def test_two_clusters_stand_side_by_side(site: Site) -> None:
     (data,) = (one["props"]["data"] for one in components(json.loads(told), "Store"))  # type: ignore[index]
     assert (data["a"], data["b"], len(data["sides"])) == ("first/0", "second/0", 2)
     assert [side["figure"]["data"][0]["type"] for side in data["sides"]] == ["scatter3d"] * 2
+    assert [side["strips"]["names"]["0"] for side in data["sides"]] == ["0 “\u2068the week begins\u2069”"] * 2
 
 
 def test_two_runs_are_matched_and_the_rest_is_counted(site: Site) -> None:

@@ -24,7 +24,7 @@ from explorer.app.figures.cloud import (
 from explorer.app.figures.cloud_colors import cloud_colors
 from explorer.app.figures.colors import GREY, position_colors, value_colors
 from explorer.app.figures.features import feature_rows
-from explorer.app.figures.strips import NO_PLACE, share_of_fields, strips_data, strips_view
+from explorer.app.figures.strips import NO_PLACE, share_of_fields, strips_data, strips_table, strips_view
 from explorer.app.state import View
 from explorer.runs.run import Run
 from explorer.steering.protocol import BehaviourReply, BehaviourRequest, Reach
@@ -181,6 +181,19 @@ def test_features_that_have_labels_are_named_beside_the_strips(run: Run, unlabel
     names = strips_data(view, run.labels())["names"]
     assert names == {0: "0 “\u2068the week begins\u2069”", LABELS[3].feature: "23 “\u2068يوم من الأسبوع\u2069”"}
     assert strips_data(view, unlabelled.labels()) == asdict(view)
+
+
+def test_the_strips_table_has_a_column_of_labels_where_there_are_any(run: Run, unlabelled: Run) -> None:
+    view = strips_view(run.summary(RING), run.cluster(RING))
+    head, rows = strips_table(view, run.labels())
+    plain_head, plain_rows = strips_table(view, unlabelled.labels())
+    assert head == ("feature", "label", "fires most at", "mean activation there")
+    assert {row[0]: row[1] for row in rows if row[1]} == {
+        "core 0": "the week begins; Mondays & <b>meetings</b>",
+        f"halo {LABELS[3].feature}": "يوم من الأسبوع",
+    }
+    assert plain_head == (head[0], *head[2:])
+    assert plain_rows == [(row[0], *row[2:]) for row in rows]
 
 
 def test_a_hub_is_flat_and_grey(run: Run) -> None:

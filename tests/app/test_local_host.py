@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from explorer.app import local_host
-from explorer.app.local_host import ASLEEP, ENDED, LOADING, LocalHost, LocalHosts
+from explorer.app.local_host import ASLEEP, DIED, ENDED, LOADING, LocalHost, LocalHosts
 from explorer.app.relay import NO_HOST, host_state, host_words, relay_router
 from explorer.errors import HostError
 from explorer.runs.catalog import scan
@@ -144,6 +144,43 @@ def test_a_host_that_ends_while_it_loads_is_told(place: Place) -> None:
             assert await refusal(host.behaviour(question())) == ENDED
             assert await refusal(host.subject()) == ENDED
             assert (await host_state(host, FINGERPRINT)).state == "refused"
+
+    with place.host() as host:
+        place.run(story(host))
+
+
+def end_the_host(host: LocalHost) -> None:
+    """End its process as a crash would, and wait until it is gone."""
+    process = host.start()._process
+    process.kill()
+    process.wait()
+
+
+def test_a_host_that_dies_is_started_anew_by_the_next_question(place: Place) -> None:
+    async def story(host: LocalHost) -> None:
+        place.gate.touch()
+        assert (await host.behaviour(question())).fingerprint == FINGERPRINT
+        end_the_host(host)
+        for _ in range(2):
+            assert await refusal(host.subject()) == DIED
+        place.gate.unlink()
+        asked = await started(host.behaviour(question()))
+        assert await refusal(host.subject()) == LOADING
+        place.gate.touch()
+        assert (await asked).fingerprint == FINGERPRINT
+        assert (await host.subject()).runs[0].id == "first"
+        assert place.started == 1, "the old one's token is gone"
+
+    with place.host() as host:
+        place.run(story(host))
+
+
+def test_a_host_that_could_not_load_is_tried_again(place: Place) -> None:
+    async def story(host: LocalHost) -> None:
+        place.gate.write_text("end")
+        assert await refusal(host.behaviour(question())) == ENDED
+        place.gate.write_text("")
+        assert (await host.behaviour(question())).fingerprint == FINGERPRINT
 
     with place.host() as host:
         place.run(story(host))

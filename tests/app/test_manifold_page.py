@@ -23,7 +23,8 @@ from explorer.app.pages.contexts import ALONG, MOST_ROWS, contexts_block
 from explorer.app.pages.features import atom_feature
 from explorer.app.pages.route import colors_at, feature_at, page_at, picked_at
 from explorer.app.picks import read_picks
-from explorer.app.run_routes import feature_words, points_text
+from explorer.app.point_words import feature_words
+from explorer.app.run_routes import points_text
 from explorer.app.words import LONGEST_LABEL, feature_name
 from explorer.errors import RequestError
 from explorer.records import CONTEXT_BEFORE, FeatureLabel

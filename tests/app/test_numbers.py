@@ -24,7 +24,7 @@ def test_every_score_is_shown_once_and_a_curve_takes_one_row(planted_run: Path) 
 def test_a_number_has_its_interval_beside_it_where_one_was_measured(planted_run: Path) -> None:
     run = open_run(planted_run)
     shown = {name: (value, meaning) for name, value, meaning in number_rows(run.summary(0), run.cluster(0))}
-    assert shown["variance explained"][0] == "97.0 % (96.0 % to 98.0 %)"
+    assert shown["variance explained"][0] == "97.0 % (96.0 to 98.0 %)"
     assert shown["intrinsic dimension"][0] == "1.1 (1.02 to 1.18)"
     assert all("95 % interval" in shown[name][1] for name in ("variance explained", "intrinsic dimension"))
     without = {name: value for name, value, _ in number_rows(run.summary(1), run.cluster(1))}

@@ -18,6 +18,7 @@ from explorer.app.callbacks import atlas, browser, compare, frame, manifold, ste
 from explorer.app.choose import SORTS, choose_tiles, matches
 from explorer.app.cluster_texts import NEAR, ClusterTexts, words_around
 from explorer.app.contexts import prompt_of, read_context
+from explorer.app.found_features import FeatureTexts, FoundFeatures, find_features
 from explorer.app.links import AtlasRoute, ClusterRoute, GalleryRoute, Links, NoRoute, SharedRoute
 from explorer.app.pages.checks import PHRASES
 from explorer.app.pages.route import TilesPart, page_at, tiles_at
@@ -29,11 +30,11 @@ from explorer.app.state import Sort, View
 from explorer.app.suggest import suggest_end, suggest_prompt
 from explorer.app.words import count, number, percent, sentence, visible
 from explorer.errors import RequestError
-from explorer.records import CONTEXT_AFTER, CONTEXT_BEFORE
+from explorer.records import CONTEXT_AFTER, CONTEXT_BEFORE, LEFT_OUT, NOISE
 from explorer.runs.catalog import scan
 from explorer.runs.run import Run
 from tests.app.fake_host import FakeHost
-from tests.planted import LABELS
+from tests.planted import LABELS, N_FEATURES
 
 
 def site_of(folder: Path, shares: Path, host: SteeringHost | None = None, prefix: str = "/") -> Site:
@@ -184,7 +185,8 @@ def test_tiles_are_filtered_sorted_and_searched(site: Site) -> None:
     assert tiles(shape="open curve") == TilesPart("1 of 2 clusters", {"order": [1], "fires": {}})
     assert tiles(query="monday").wall["order"] == [0]
     assert tiles(selection="1").count == "1 of 2 clusters"
-    assert tiles(selection="1", query="monday") == TilesPart("0 of 2 clusters", {"order": [], "fires": {}})
+    none = tiles(selection="1", query="monday")
+    assert (none.count, none.wall) == ("0 of 2 clusters", {"order": [], "fires": {}})
     with pytest.raises(RequestError):
         tiles(sort="sideways")
     with pytest.raises(RequestError):
@@ -233,6 +235,9 @@ def test_a_search_finds_labels_tokens_and_numbers(run: Run) -> None:
     assert matches(ring, "#0", lambda _: "")
     assert matches(ring, "monday parcel", lambda _: "the parcel")
     assert not matches(ring, "monday zebra", lambda _: "the parcel")
+    assert matches(ring, "ring of mondays", lambda _: "mondays")
+    assert not matches(run.summary(1), "ring", lambda _: "")
+    assert not matches(ring, "of", lambda _: "")
 
 
 def test_a_cluster_is_about_the_words_that_often_stand_around_its_tokens() -> None:
@@ -257,6 +262,39 @@ def test_a_search_finds_the_labels_of_core_and_halo(run: Run) -> None:
     texts = ClusterTexts().of(run)
     found = {query: [one.id for one in run.manifest.clusters if matches(one, query, texts)] for query in QUERIES}
     assert found == QUERIES
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("week BEGINS", (0,)),
+        ("begins", (0, LABELS[2].feature)),
+        ("in no cluster", (N_FEATURES - 1,)),
+        ("7", (7,)),
+        (str(N_FEATURES), ()),
+        ("7 week", ()),
+        ("", ()),
+    ],
+)
+def test_a_search_finds_features_by_number_and_label(run: Run, query: str, found: tuple[int, ...]) -> None:
+    assert find_features(run, query, FeatureTexts(), 5) == FoundFeatures(found, len(found))
+
+
+def test_no_more_features_are_listed_than_there_is_room_for_and_the_rest_is_counted(run: Run) -> None:
+    assert find_features(run, "begins", FeatureTexts(), 1) == FoundFeatures((0,), 2)
+
+
+def test_a_feature_that_is_found_leads_to_where_it_can_be_seen(site: Site, run: Run) -> None:
+    cluster = run.features().cluster
+    noise, rare = (int(np.flatnonzero(cluster == kind)[0]) for kind in (NOISE, LEFT_OUT))
+    told = {feature: shown(site, "/run/planted", f"?v=1&q={feature}") for feature in (0, noise, rare)}
+    (way,) = (one["props"] for one in components(json.loads(told[0]), "Link"))  # type: ignore[index]
+    assert way["href"] == f"/run/planted/cluster/{cluster[0]}?v=1&color=feature-0"
+    assert "the week begins" in told[0]
+    assert f'"data-seek":"{noise}"' in told[noise]
+    assert "noise: in no cluster, on the map" in told[noise]
+    assert "fires too rarely to be scored, so it has no place on the map" in told[rare]
+    assert "data-seek" not in told[rare]
 
 
 def test_most_manifold_like_tiles_come_first(run: Run) -> None:

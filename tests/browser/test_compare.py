@@ -50,6 +50,14 @@ def test_turning_one_cloud_turns_the_other_and_the_link_keeps_it(page: Page, two
             f"Math.abs(({CAMERA})('left').x - ({CAMERA})('right').x) < 1e-6",
             arg=[before[0]["x"]],
         )
+    before = _eyes(page)
+    page.hover("#compare-cloud-right")
+    page.mouse.wheel(0, 240)
+    page.wait_for_function(
+        f"([x]) => Math.abs(({CAMERA})('right').x - x) > 0.01 && "
+        f"Math.abs(({CAMERA})('left').x - ({CAMERA})('right').x) < 1e-6",
+        arg=[before[1]["x"]],
+    )
     page.wait_for_function(
         "() => location.search.startsWith('?v=1&cam=') && location.search.endsWith('&a=first/0&b=second/0')"
     )
@@ -57,6 +65,32 @@ def test_turning_one_cloud_turns_the_other_and_the_link_keeps_it(page: Page, two
     page.reload()
     page.wait_for_selector("#compare-clouds[data-linked]")
     assert _eyes(page)[1]["x"] == pytest.approx(kept[1]["x"], abs=1e-3)
+    assert watch.problems == []
+
+
+AXES = """() => [...document.querySelectorAll('.compare-side')].map((side) => ['.strip svg', '.strip-ramp'].map(
+  (one) => { const { left, right } = side.querySelector(one).getBoundingClientRect(); return [left, right]; }))"""
+
+
+def test_a_comparisons_strips_stand_over_their_axis_and_tell_labels(page: Page, two: App, watch: Watch) -> None:
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.goto(f"{two.url}{PAIR}")
+        page.wait_for_selector("#compare-clouds[data-linked]")
+        for strip, ramp in page.evaluate(AXES):
+            assert strip == pytest.approx(ramp, abs=0.6)
+    expect(page.locator(".compare-strips .strip[title*='the week begins']")).to_have_count(2)
+    page.locator(".compare-side.left summary").click()
+    expect(page.locator(".compare-side.left th").nth(1)).to_have_text("label")
+    assert watch.problems == []
+
+
+def test_a_run_beside_itself_shows_its_matches(page: Page, app: App, watch: Watch) -> None:
+    page.goto(f"{app.url}/compare?v=1&a=planted&b=planted")
+    expect(page.locator(".notice")).to_contain_text("one run beside itself")
+    expect(page.locator(".compare-matches tbody tr")).to_have_count(2)
+    page.locator(".compare-matches a").first.click()
+    page.wait_for_selector("#compare-clouds[data-linked]")
     assert watch.problems == []
 
 

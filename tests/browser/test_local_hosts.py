@@ -5,21 +5,32 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from explorer.app.local_host import ASLEEP, LOADING, LocalHosts
+from explorer.app import local_host
+from explorer.app.local_host import ASLEEP, DIED, LOADING, LocalHosts
 from explorer.runs.catalog import scan
 from explorer.runs.run import open_run
+from explorer.steering.client import AsyncSteeringClient
 from tests.app.conftest import write_steerable_run
 from tests.app.fake_host import FakeHost
+from tests.app.test_local_host import end_the_host
 from tests.browser.conftest import PATIENCE_MS, Watch, serve_in_thread, watched
 from tests.browser.test_story import steer
 
 pytestmark = pytest.mark.browser
 
 READY = "#host-state[data-state=ready]"
+
+
+def without_idle_connections(address: str, token: str, **how: Any) -> AsyncSteeringClient:
+    """A client that leaves nothing open behind when the server's loop ends."""
+    transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+    return AsyncSteeringClient(address, token, transport=transport, **how)
 
 
 @pytest.fixture
@@ -29,18 +40,25 @@ def gate(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def url(tmp_path: Path, gate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The app with two runs and their hosts."""
+def hosts(tmp_path: Path, gate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHosts]:
+    """The hosts of two runs."""
     for name in ("first", "second"):
         write_steerable_run(tmp_path / "runs" / name)
     (tmp_path / "tokens").mkdir()
+    monkeypatch.setattr(local_host, "AsyncSteeringClient", without_idle_connections)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tokens"))
     command = (sys.executable, "-m", "tests.app.gated_host", str(gate))
-    unused = FakeHost(open_run(tmp_path / "runs" / "first"))
-    hosts = LocalHosts(scan(tmp_path / "runs").entries, command)
-    with closing(serve_in_thread(tmp_path, unused, by_run=hosts)) as apps, hosts:  # type: ignore[arg-type]
-        yield next(apps).url
+    with LocalHosts(scan(tmp_path / "runs").entries, command) as both:
+        yield both
     assert list((tmp_path / "tokens").iterdir()) == []
+
+
+@pytest.fixture
+def url(tmp_path: Path, hosts: LocalHosts) -> Iterator[str]:
+    """The app with these runs and hosts."""
+    unused = FakeHost(open_run(tmp_path / "runs" / "first"))
+    with closing(serve_in_thread(tmp_path, unused, by_run=hosts)) as apps:  # type: ignore[arg-type]
+        yield next(apps).url
 
 
 def opened(context: BrowserContext, watch: Watch, address: str) -> Page:
@@ -74,4 +92,37 @@ def test_each_run_is_steered_by_a_host_that_its_first_question_starts(
         page.click("#generate")
         expect(page.locator("#streams [data-row=manifold] .said")).not_to_be_empty(timeout=PATIENCE_MS)
         expect(page.locator("#steer-status")).to_be_empty()
+
+    end_the_host(host)
+    page.reload()
+    expect(page.locator("#host-state")).to_have_text(DIED, timeout=PATIENCE_MS)
+    steer(page)
+    page.wait_for_selector(READY)
+    assert watch.problems == []
+
+
+def test_a_host_that_dies_is_told_and_the_next_question_starts_it_anew(
+    context: BrowserContext, watch: Watch, hosts: LocalHosts, url: str, gate: Path
+) -> None:
+    gate.touch()
+    page = opened(context, watch, f"{url}/run/first/cluster/0")
+    steer(page)
+    page.wait_for_selector(READY)
+    host = hosts.of("first")
+    assert host is not None
+    end_the_host(host)
+    gate.unlink()
+    page.click("#steer-run")
+    expect(page.locator("#host-state")).to_have_text(LOADING, timeout=PATIENCE_MS)
+    gate.touch()
+    page.wait_for_selector(READY)
+    expect(page.locator("#bands.stale")).to_have_count(0)
+    expect(page.locator("#bands .arm")).to_have_count(3)
+    expect(page.locator("#steer-status")).to_be_empty()
+
+    end_the_host(host)
+    page.reload()
+    expect(page.locator("#host-state")).to_have_text(DIED, timeout=PATIENCE_MS)
+    steer(page)
+    page.wait_for_selector(READY)
     assert watch.problems == []

@@ -253,6 +253,21 @@ def test_a_card_fills_the_page_and_comes_back_as_it_was(page: Page, app: App, wa
     assert watch.problems == []
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_every_card_fills_the_page_when_it_is_enlarged(page: Page, app: App, watch: Watch, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    open_manifold(page, app)
+    cards = [str(one.get_attribute("data-card")) for one in page.locator(".card").all()]
+    assert len(cards) >= 7
+    for name in cards:
+        page.locator(f".card[data-card='{name}'] .enlarge").first.click()
+        page.wait_for_selector(f".card[data-card='{name}'][data-enlarged]")
+        frame = page.locator(f".card[data-card='{name}']").bounding_box()
+        assert frame == {"x": 0, "y": 0, "width": width, "height": 844}, name
+        page.keyboard.press("Escape")
+    assert watch.problems == []
+
+
 def test_cards_are_copied_as_data(page: Page, context: BrowserContext, app: App, watch: Watch) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     run = open_manifold(page, app, "?v=1&pick=4,8")
@@ -274,7 +289,9 @@ def test_cards_are_copied_as_data(page: Page, context: BrowserContext, app: App,
     assert len(features) == 1 + len(run.cluster(0).atoms)
     assert len(features[1][8].split(",")) == 16
     assert features[1][10] == "https://www.neuronpedia.org/planted/2-rings/0"
-    assert ["core 0", "Monday"] in [row[:2] for row in copied("strips")]
+    strips = copied("strips")
+    assert strips[0] == ["feature", "label", "fires most at", "mean activation there"]
+    assert ["core 0", "the week begins; Mondays & <b>meetings</b>", "Monday"] in [row[:3] for row in strips]
     assert "variance explained" in [row[0] for row in copied("numbers")]
     assert ["model", "planted/rings"] in copied("provenance")
     page.click("#steer-run")

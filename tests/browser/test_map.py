@@ -2,11 +2,13 @@
 
 import random
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from explorer.app.selection import read_selection
 from explorer.bench.app_browser import COUNTED
+from explorer.records import NOISE
 from tests.browser.conftest import NO_WEBGL, App, Watch, keep
 
 pytestmark = pytest.mark.browser
@@ -185,3 +187,23 @@ def test_without_webgl_the_tiles_are_still_there(page: Page, app: App) -> None:
     page.goto(f"{app.url}/run/planted")
     expect(page.locator("#map")).to_contain_text("needs WebGL 2")
     expect(page.locator("a.tile")).to_have_count(2)
+
+
+def test_a_search_leads_to_a_feature_in_no_cluster(page: Page, app: App, watch: Watch) -> None:
+    noise = int(np.flatnonzero(app.host.run.features().cluster == NOISE)[-1])
+    open_map(page, app, "?v=1&noise=hidden")
+    page.fill("#search", str(noise))
+    page.get_by_role("button", name=f"feature {noise}").click()
+    expect(page.locator("#map-tip")).to_contain_text(f"feature {noise}")
+    page.wait_for_function("() => !location.search.includes('noise=') && location.search.includes('map=')")
+    box = page.locator("#map").bounding_box()
+    assert box is not None
+    assert place_of(page, noise) == pytest.approx((box["x"] + box["width"] / 2, box["y"] + box["height"] / 2), abs=1)
+    keep(page, "found")
+    page.fill("#search", "in no cluster")
+    expect(page.locator("#found li")).to_contain_text("fires too rarely to be scored")
+    page.fill("#search", "week begins")
+    page.get_by_role("link", name="feature 0").click()
+    page.wait_for_selector("#cloud[data-drawn=scene]")
+    expect(page.locator("#feature-title")).to_have_text("Feature 0 (core)")
+    assert watch.problems == []

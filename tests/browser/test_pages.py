@@ -91,6 +91,22 @@ def test_back_and_forward_walk_through_the_pages(page: Page, app: App, watch: Wa
     assert watch.problems == []
 
 
+def test_a_portrait_in_the_gallery_opens_what_it_shows_and_steering_brings_its_answer_into_sight(
+    page: Page, app: App, watch: Watch
+) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(app.url)
+    page.get_by_title("Open Monday, Tuesday").click()
+    page.wait_for_selector("#cloud[data-drawn=scene]")
+    expect(page.locator("h1")).to_contain_text("Monday")
+    page.set_viewport_size({"width": 1440, "height": 700})
+    page.evaluate("window.scrollTo(0, 0)")
+    page.locator("#steer-run").dispatch_event("click")
+    page.wait_for_selector("#bands .arm")
+    page.wait_for_function("() => document.querySelector('#bands .bands-box').getBoundingClientRect().bottom <= 700")
+    assert watch.problems == []
+
+
 def test_the_theme_is_kept_and_shared(page: Page, app: App) -> None:
     page.goto(app.url)
     page.wait_for_selector("a.run-card")

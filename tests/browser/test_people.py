@@ -74,6 +74,7 @@ VIEWS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "gallery": ("/?v=1", ready("a.run-card")),
     "atlas": ("/run/planted?v=1", ready("#map[data-drawn]")),
     "tried": ("/run/planted?v=1", tried),
+    "found": ("/run/planted?v=1&q=begins", ready("#found li")),
     "nothing found": ("/run/planted?v=1&q=nowhere", ready(".empty")),
     "manifold": ("/run/planted/cluster/0?v=1", checked),
     "planes": ("/run/planted/cluster/0?v=1", in_planes),

@@ -2,11 +2,12 @@
 
 import base64
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import NO_WEBGL, App, Watch
+from tests.browser.conftest import NO_WEBGL, PATIENCE_MS, TWO_FRAMES, App, Watch
 
 pytestmark = pytest.mark.browser
 
@@ -171,7 +172,7 @@ def test_without_plotly_the_sketch_stays_and_it_is_said(page: Page, app: App) ->
 def test_without_webgl_the_sketch_stays_and_goes_on(page: Page, app: App) -> None:
     page.add_init_script(NO_WEBGL)
     page.goto(f"{app.url}/run/planted/cluster/0")
-    expect(page.locator("#toast")).to_contain_text("offers no WebGL")
+    expect(page.locator("#toast")).to_contain_text("offers no WebGL", timeout=PATIENCE_MS)
     canvas = page.locator("#cloud canvas.sketch")
     before = canvas.screenshot()
     page.locator(".strip").nth(3).click()
@@ -192,4 +193,31 @@ def test_a_long_table_is_written_when_it_is_opened(page: Page, app: App, watch: 
     page.click("a[title='Next cluster']")
     expect(page.locator("#cloud-labels")).to_contain_text("1900")
     assert "Monday" not in set(page.locator(".cloud-foot td:nth-child(2)").all_inner_texts())
+    assert watch.problems == []
+
+
+EYE = "() => Object.values(document.querySelector('#cloud .plot')._fullLayout.scene._scene.getCamera().eye)"
+
+
+def test_a_turn_of_the_wheel_is_in_the_link_and_no_later_drawing_takes_it_back(
+    page: Page, app: App, watch: Watch
+) -> None:
+    page.goto(f"{app.url}/run/planted/cluster/0")
+    page.wait_for_selector(SCENE)
+    before = page.evaluate(EYE)
+    assert "cam=" not in page.url
+    page.hover("#cloud")
+    page.mouse.wheel(0, 240)
+    page.wait_for_function("() => location.search.includes('cam=')")
+    after = page.evaluate(EYE)
+    assert sum(one**2 for one in after) > 1.2 * sum(one**2 for one in before)
+    camera = parse_qs(urlsplit(page.url).query)["cam"][0].split(",")
+    assert [float(one) for one in camera[:3]] == pytest.approx(after, abs=1e-3)
+    page.locator(".strip").first.click()
+    page.wait_for_function("() => location.search.includes('color=')")
+    page.evaluate(TWO_FRAMES)
+    assert page.evaluate(EYE) == pytest.approx(after, abs=1e-3)
+    page.reload()
+    page.wait_for_selector(SCENE)
+    assert page.evaluate(EYE) == pytest.approx(after, abs=1e-3)
     assert watch.problems == []

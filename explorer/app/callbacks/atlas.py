@@ -7,6 +7,7 @@ from dash import Dash, Input, Output, State
 from explorer.app import ids
 from explorer.app.callbacks.browser import in_browser
 from explorer.app.pages.atlas import ANY
+from explorer.app.pages.parts import Node
 from explorer.app.pages.route import tiles_at
 from explorer.app.site import Site
 
@@ -17,6 +18,7 @@ def register(app: Dash, site: Site) -> None:
     @app.callback(
         Output(ids.TILE_COUNT, "children"),
         Output(ids.TILES_STORE, "data"),
+        Output(ids.FOUND, "children"),
         Input(ids.SEARCH_STORE, "data"),
         Input(ids.SORT, "value"),
         Input(ids.FILTER_SHAPE, "value"),
@@ -28,10 +30,10 @@ def register(app: Dash, site: Site) -> None:
     )
     def show_tiles(
         query: str, sort: str, shape: str, regime: str, selection: str, fires: dict[str, int], path: str
-    ) -> tuple[str, dict[str, Any]]:
+    ) -> tuple[str, dict[str, Any], list[Node]]:
         chosen = {"query": query or "", "sort": sort, "shape": shape, "regime": regime, "selection": selection or ""}
         part = tiles_at(site, path, {key: value for key, value in chosen.items() if value != ANY}, fires)
-        return part.count, part.wall
+        return part.count, part.wall, part.found
 
     filters = (Input(one, "value") for one in (ids.SORT, ids.FILTER_SHAPE, ids.FILTER_REGIME))
     in_browser(app, "filters", Input(ids.SEARCH_STORE, "data"), *filters)

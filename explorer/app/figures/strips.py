@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
 
 from explorer.app.figures.colors import GREY, position_colors
-from explorer.app.words import feature_name
+from explorer.app.words import cut, feature_name, number
 from explorer.records import ClusterGeometry, ClusterSummary
 from explorer.runs.label_file import LabelTable
 from explorer.runs.telling import CLAIM, place_p_values
@@ -99,6 +99,18 @@ def strips_data(view: StripsView, labels: LabelTable) -> dict[str, Any]:
     features = [strip.feature for strip in view.strips]
     names = {feature: feature_name(feature, given) for feature in features if (given := labels.of(feature))}
     return asdict(view) | ({"names": names} if names else {})
+
+
+def strips_table(view: StripsView, labels: LabelTable) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The panel as a table: its head and its rows; a column of labels only where one of its features has any."""
+    named = [labels.of(strip.feature) for strip in view.strips]
+    words = [("; ".join(cut(one.label) for one in given),) if any(named) else () for given in named]
+    head = ("feature", *(("label",) if any(named) else ()), "fires most at", "mean activation there")
+    rows = [
+        (f"{strip.role} {strip.feature}", *label, strip.told, number(strip.strongest))
+        for strip, label in zip(view.strips, words, strict=True)
+    ]
+    return head, rows
 
 
 def coordinate_ticks(summary: ClusterSummary, geometry: ClusterGeometry) -> tuple[tuple[str, float], ...]:

@@ -9,6 +9,7 @@ from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
 from explorer.app.figures.atlas_map import REGIMES, SHAPES, map_palette
 from explorer.app.links import Links
+from explorer.app.pages.found import found_box
 from explorer.app.pages.page import Crumb, Page
 from explorer.app.pages.parts import Node, attributes, details, select
 from explorer.app.pages.provenance import NOISE_WORDS, counted_line, provenance
@@ -21,12 +22,14 @@ from explorer.records import ClusterSummary
 from explorer.runs.run import Run
 
 
-def atlas_page(run: Run, tiles: list[ClusterSummary], links: Links, view: View, has_host: bool) -> Page:
-    """The atlas of a run, with the tiles that the view asks for."""
+def atlas_page(
+    run: Run, tiles: list[ClusterSummary], found: list[Node], links: Links, view: View, has_host: bool
+) -> Page:
+    """The atlas of a run, with the tiles and the features that the view asks for."""
     title = run.manifest.title
     body = [
         try_panel(run, links, view.text or suggest_text(run), has_host),
-        html.Div([_map_side(run, links, view), _tile_side(run, tiles, view)], className="atlas"),
+        html.Div([_map_side(run, links, view), _tile_side(run, tiles, found, view)], className="atlas"),
     ]
     crumbs = (Crumb("Runs", links.gallery()), Crumb(title))
     return Page(f"{title} · Manifold Explorer", body, crumbs, [search_box(view.query), share_view_button(True)])
@@ -131,7 +134,7 @@ def _tool(name: str, title: str, **more: str) -> Element:
     return html.Button(title=title, type="button", **attributes(data_tool=name, aria_label=title, **more))
 
 
-def _tile_side(run: Run, tiles: list[ClusterSummary], view: View) -> Element:
+def _tile_side(run: Run, tiles: list[ClusterSummary], found: list[Node], view: View) -> Element:
     count = tile_count(len(tiles), len(run.manifest.clusters))
     head = [
         html.H1(count, id=ids.TILE_COUNT, **attributes(aria_live="polite")),
@@ -143,6 +146,7 @@ def _tile_side(run: Run, tiles: list[ClusterSummary], view: View) -> Element:
     return html.Div(
         [
             html.Div(head, className="tiles-head"),
+            found_box(found),
             html.Div(id=ids.TILES, className="wall", **attributes(aria_label="Clusters")),
             dcc.Store(id=ids.TILES_STORE, data=wall_data(tiles)),
         ]

@@ -1,13 +1,14 @@
 """Two clusters side by side: one camera, one set of colours, what each is, and what changed."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from explorer.app import ids
 from explorer.app.compared import Side
 from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
 from explorer.app.figures.cloud import cloud_figure
+from explorer.app.figures.strips import strips_data, strips_table
 from explorer.app.links import Links
 from explorer.app.pages.cloud import curve_data
 from explorer.app.pages.compare_bar import compare_bar, side_of
@@ -15,10 +16,10 @@ from explorer.app.pages.compare_words import drawn_words, pair_words
 from explorer.app.pages.manifold import OpenCluster
 from explorer.app.pages.numbers import SCORES
 from explorer.app.pages.page import Crumb, Page
-from explorer.app.pages.parts import Node, attributes, details, table
+from explorer.app.pages.parts import Node, attributes, details, late_table, table
 from explorer.app.pages.share_button import share_view_button
 from explorer.app.state import View
-from explorer.app.words import count, counted, number, percent, sentence
+from explorer.app.words import count, counted, percent, sentence
 from explorer.records import ClusterGeometry, ClusterSummary
 from explorer.runs.compare import Match, PairComparison, aligned
 from explorer.runs.compare_tables import CHANGING, facts
@@ -80,7 +81,7 @@ def compare_data(left: OpenCluster, right: OpenCluster, view: View) -> dict[str,
                 "cloud": cloud,
                 "figure": cloud_figure(one.summary, one.geometry, View(camera=view.camera)),
                 "shape": curve_data(one.summary, one.geometry),
-                "strips": asdict(one.strips),
+                "strips": strips_data(one.strips, one.run.labels()),
             }
             for one, (_, cloud) in zip((left, right), SIDES, strict=True)
         ],
@@ -112,7 +113,7 @@ def _side(one: OpenCluster, links: Links, side: str, cloud: str) -> Element:
         [
             html.H3(f"Where each of its {counted(len(one.geometry.atoms), 'feature')} fires"),
             html.Div(className="compare-strips"),
-            details("as a table", [table(("feature", "fires most at", "mean activation there"), _strip_rows(one))]),
+            details("as a table", [late_table(*strips_table(one.strips, one.run.labels()))]),
         ],
         className="small muted",
     )
@@ -125,10 +126,6 @@ def _cloud(one: OpenCluster, cloud: str) -> Element:
     names = html.Div(className="cloud-names", **attributes(aria_hidden="true"))
     label = attributes(aria_label=sentence(one.summary.words))
     return html.Div([html.Div(id=cloud), names], className="cloud-graph", role="figure", **label)
-
-
-def _strip_rows(one: OpenCluster) -> list[tuple[str, ...]]:
-    return [(f"{strip.role} {strip.feature}", strip.told, number(strip.strongest)) for strip in one.strips.strips]
 
 
 def _changes(left: OpenCluster, right: OpenCluster) -> Element:

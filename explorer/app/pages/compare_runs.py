@@ -19,6 +19,8 @@ from explorer.runs.run import Run
 
 HEAD = ("", "left", "", "right", "alike", "background", "values kept", "shape")
 """Columns of the table of matches."""
+ONE_RUN = "This is one run beside itself, so every cluster finds itself. Choose another run, or two of its clusters."
+"""Said above the matches of a run with itself."""
 
 
 def runs_page(left: Run, right: Run, found: RunComparison, runs: Sequence[Run], links: Links) -> Page:
@@ -31,15 +33,13 @@ def runs_page(left: Run, right: Run, found: RunComparison, runs: Sequence[Run], 
         runs: what can be chosen.
         links: addresses.
     """
-    if left.id == right.id:
-        told: list[Node] = [html.P("This is one run. Choose another one, or two of its clusters.", className="notice")]
-    else:
-        told = _told(left, right, found, links)
+    one_run = [html.P(ONE_RUN, className="notice")] if left.id == right.id else []
     body: list[Node] = [
         dcc.Store(id=ids.COMPARE_STORE, data={"a": left.id, "b": right.id, "sides": []}),
         html.Div(id=ids.COMPARE_CLOUDS, hidden=True),
         compare_bar(runs, Side(left, None), Side(right, None), links),
-        *told,
+        *one_run,
+        *_told(left, right, found, links),
     ]
     title = f"{left.manifest.title} and {right.manifest.title} · Compare"
     return Page(title, body, (Crumb("Runs", links.gallery()), Crumb("Compare")), [share_view_button(False)])

@@ -82,20 +82,21 @@ def _card(run: str, manifest: RunManifest, links: Links) -> Element:
         ("found", _features(manifest)),
         ("shapes", _shapes(manifest)),
     ]
-    return dcc.Link(
+    head = html.Div([html.H2(manifest.title), html.Span("Open", className="button primary")], className="run-head")
+    told = html.Dl([node for name, text in facts for node in (html.Dt(name), html.Dd(text))])
+    return html.Div(
         [
             html.Div([_portrait(run, one, links) for one in best], className="pictures"),
-            html.Div([html.H2(manifest.title), html.Span("Open", className="button primary")], className="run-head"),
-            html.Dl([node for name, text in facts for node in (html.Dt(name), html.Dd(text))]),
+            dcc.Link([head, told], href=links.atlas(run), className="run-card"),
         ],
-        href=links.atlas(run),
-        className="run-card panel",
+        className="run-box panel",
     )
 
 
 def _portrait(run: str, one: ClusterSummary, links: Links) -> Element:
-    name = html.Figcaption(one.label, title=one.label)
-    return html.Figure([html.Img(src=links.thumbnail(run, one.id), alt="", width=160, height=120), name])
+    picture = html.Img(src=links.thumbnail(run, one.id), alt="", width=160, height=120)
+    href, title = links.cluster(run, one.id), f"Open {one.label}"
+    return dcc.Link([picture, html.Span(one.label, className="portrait-name")], href=href, title=title)
 
 
 def _layer(manifest: RunManifest) -> str:

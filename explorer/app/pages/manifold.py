@@ -7,7 +7,7 @@ from explorer.app import ids
 from explorer.app.elements import dcc, html
 from explorer.app.elements.element import Element
 from explorer.app.figures.cloud import cloud_figure
-from explorer.app.figures.strips import StripsView, strips_data, strips_view
+from explorer.app.figures.strips import StripsView, strips_data, strips_table, strips_view
 from explorer.app.links import Links
 from explorer.app.pages.belief import belief_panel
 from explorer.app.pages.card import card
@@ -25,7 +25,7 @@ from explorer.app.pages.try_text import try_panel
 from explorer.app.readout_text import proposed_readout
 from explorer.app.state import View
 from explorer.app.suggest import suggest_end, suggest_prompt
-from explorer.app.words import REGIMES, count, counted, number, percent, sentence
+from explorer.app.words import REGIMES, count, counted, percent, sentence
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
 from explorer.runs.run import Run
 
@@ -147,13 +147,13 @@ def _facts_side(opened: OpenCluster) -> Element:
 
 
 def _strips(opened: OpenCluster) -> Element:
-    rows = [(f"{strip.role} {strip.feature}", strip.told, number(strip.strongest)) for strip in opened.strips.strips]
+    head, rows = strips_table(opened.strips, opened.run.labels())
     along = _along(opened.summary)
     body = [
         html.Div(id=ids.STRIPS, className="strips card-picture"),
         html.P(fields_told(opened.strips, along)),
-        html.P(STRIPS_MEAN),
-        details("as a table", [late_table(("feature", "fires most at", "mean activation there"), rows)]),
+        details("what the colours mean", [html.P(STRIPS_MEAN)]),
+        details("as a table", [late_table(head, rows)]),
     ]
     title = html.H3(f"Where each of the {count(len(rows))} features fires along {along}")
     return card("strips", title, body, class_name="strips-box small muted")

@@ -198,7 +198,7 @@ def _told(score: Score, value: float, interval: Interval | None) -> tuple[str, s
     low, high = interval
     return (
         score.name,
-        f"{score.write(value)} ({score.write(low)} to {score.write(high)})",
+        f"{score.write(value)} ({score.write(low).removesuffix(' %')} to {score.write(high)})",
         f"{score.meaning} {INTERVAL}",
     )
 

@@ -1,13 +1,14 @@
 """From an address to a page; what is wrong with the address or the run is said in words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from explorer.app.choose import choose_tiles
 from explorer.app.compared import sides_of
 from explorer.app.figures.cloud_colors import cloud_colors
+from explorer.app.found_features import find_features
 from explorer.app.links import (
     AtlasRoute,
     ClusterRoute,
@@ -24,6 +25,7 @@ from explorer.app.pages.compare import pair_page
 from explorer.app.pages.compare_runs import runs_page
 from explorer.app.pages.contexts import contexts_block, picked_fires
 from explorer.app.pages.features import atom_feature, feature_detail, feature_title
+from explorer.app.pages.found import MOST_FOUND, found_features
 from explorer.app.pages.gallery import gallery_page
 from explorer.app.pages.manifold import manifold_page, open_cluster
 from explorer.app.pages.messages import broken, link_notice, not_found
@@ -100,9 +102,13 @@ def without_folder(reason: str, root: Path) -> str:
 
 def _atlas(site: Site, run: Run, view: View) -> Page:
     tiles = choose_tiles(run.manifest.clusters, view, site.texts.of(run))
-    page = atlas_page(run, tiles, site.links, view, _steerable(site, run))
+    page = atlas_page(run, tiles, _found(site, run, view), site.links, view, _steerable(site, run))
     tours = [tour_link(tour, site.links) for tour in tour_cards(site.catalog.root) if run.id in tour.runs]
     return replace(page, actions=[*tours, *page.actions])
+
+
+def _found(site: Site, run: Run, view: View) -> list[Node]:
+    return found_features(run, find_features(run, view.query, site.features, MOST_FOUND), site.links, view)
 
 
 def _manifold(site: Site, run: Run, cluster: int, view: View) -> Page:
@@ -161,6 +167,8 @@ class TilesPart:
     """How many of how many."""
     wall: dict[str, Any]
     """What the wall shows; see ``wall_data``."""
+    found: list[Node] = field(default_factory=list)
+    """Features that the search finds."""
 
 
 def tiles_at(site: Site, path: str, chosen: dict[str, str], fires: Mapping[str, int] | None = None) -> TilesPart:
@@ -178,7 +186,8 @@ def tiles_at(site: Site, path: str, chosen: dict[str, str], fires: Mapping[str, 
     run, view = _atlas_run(site, path), read_fields(chosen)
     tiles = choose_tiles(run.manifest.clusters, view, site.texts.of(run))
     wall = wall_data(tiles, fires)
-    return TilesPart(tile_count(len(tiles), len(run.manifest.clusters), len(wall["fires"])), wall)
+    told = tile_count(len(tiles), len(run.manifest.clusters), len(wall["fires"]))
+    return TilesPart(told, wall, _found(site, run, view))
 
 
 @dataclass(frozen=True)
