@@ -25,7 +25,7 @@ from explorer.steering.subject import open_engine
 from explorer.steering.together import by_itself
 from explorer.steering.turns import finish
 from explorer.steering.writing import write
-from tests.lm.tiny import TINY, tiny_model
+from tests.lm.tiny import TINY, tiny_place
 from tests.steering.conftest import behaviour_request, steer_request
 from tests.steering.reference import on, slow_logits, slow_text
 
@@ -154,7 +154,7 @@ def test_rows_are_what_a_whole_forward_says(engine: Engine) -> None:
 @pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize("hook", ["resid_pre", "resid_post", "attn_out", "mlp_out"])
 def test_other_architectures_agree_with_a_whole_forward(name: str, hook: str, device: str) -> None:
-    place = open_place(tiny_model(name, device), 1, hook)  # type: ignore[arg-type]
+    place = tiny_place(name, hook, device)  # type: ignore[arg-type]
     ids = [3, 9, 4, 17]
     moves = np.random.default_rng(2).normal(0, 1, (3, 16))
     prefix = read_prefix(place, torch.tensor([ids], device=device))
