@@ -15,11 +15,13 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 
 from explorer.bench.steer import HEADER, Comparison, comparison_rows, ratio_of
 from explorer.config import Settings
+from explorer.lm.decoder import Decoder, step_together
 from explorer.lm.opening import open_place
-from explorer.lm.rows import Decoder, Place, next_rows, read_prefix
+from explorer.lm.rows import Place, next_rows, read_prefix
 from explorer.records import Progress, silent
 
 _ARMS = 4
+_TEXTS = 4
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _MOST_ROWS = 1 << 14
 _DOUBLED = 2.0
@@ -127,6 +129,7 @@ Work = tuple[str, str, Callable[[], object], Callable[[], object], float]
 
 def _works(place: Place, ids: Tensor, settings: LargeSettings) -> list[Work]:
     prefix, strip = read_prefix(place, ids), settings.waypoints * _ARMS
+    prefixes = [read_prefix(place, ids[:, cut:]) for cut in range(_TEXTS)]
     moves, waypoints = _moves(place, _ARMS), _moves(place, strip)
     moved = torch.cat([torch.zeros_like(moves[:1]), moves])
     config = GenerationConfig(max_new_tokens=settings.tokens, do_sample=False, pad_token_id=0)  # type: ignore[no-untyped-call]
@@ -136,6 +139,14 @@ def _works(place: Place, ids: Tensor, settings: LargeSettings) -> list[Work]:
         decoder = Decoder(place, read, rows, every_token=every_token, tokens=settings.tokens)
         for _ in range(settings.tokens):
             decoder.feed(decoder.step().argmax(dim=1))
+
+    def write_many(turns: int) -> None:
+        texts = [Decoder(place, one, moved, every_token=True, tokens=settings.tokens) for one in prefixes]
+        for _ in range(settings.tokens):
+            for part in (texts[turn::turns] for turn in range(turns)):
+                for one, logits in zip(part, step_together(part), strict=True):
+                    assert isinstance(logits, Tensor)
+                    one.feed(logits.argmax(dim=1))
 
     def generate() -> None:
         with torch.inference_mode():
@@ -150,6 +161,8 @@ def _works(place: Place, ids: Tensor, settings: LargeSettings) -> list[Work]:
          lambda: write(moved, every_token=True, anew=True), generate, 1.6),
         (f"every token of {_ARMS} rows is moved", "their first tokens alone",
          lambda: write(moves, every_token=True, anew=False), lambda: write(moves, every_token=False, anew=False), 1.05),
+        (f"{_TEXTS} texts of {_ARMS + 1} rows write {settings.tokens} tokens, put together",
+         "the same texts taking turns", lambda: write_many(1), lambda: write_many(_TEXTS), 0.75),
         (f"the next token at {settings.waypoints} waypoints of {_ARMS} arms", "one forward of the prompt, last logits",
          lambda: next_rows(place, prefix, waypoints), forward, 3.0),
     ]  # fmt: skip

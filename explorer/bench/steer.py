@@ -22,17 +22,19 @@ from explorer.lm.rows import read_prefix
 from explorer.maths.steering import Way, waypoints
 from explorer.records import CURVES, Progress, silent
 from explorer.steering.answers import Answers
-from explorer.steering.engine import Engine, fitting_threads
+from explorer.steering.engine import Engine, choose_together, fitting_threads
 from explorer.steering.moves import moves, own_place
 from explorer.steering.natural import Prepared
 from explorer.steering.protocol import Arm, BehaviourReply, BehaviourRequest, Row
 from explorer.steering.subject import open_engine
-from explorer.steering.writing import write
+from explorer.steering.together import by_itself
+from explorer.steering.writing import Chosen, Step, write
 
 ARMS: tuple[Arm, ...] = ("manifold", "linear", "chord", "random")
 """The four arms that are timed together."""
 HEADER = ["steered work", "beside", "times as long", "10 % to 90 % of rounds", "wanted"]
 
+_TEXTS = 4
 Job = Callable[[], object]
 
 
@@ -156,6 +158,8 @@ def _works(bench: _Bench) -> Iterator[tuple[str, str, Job, Job, float]]:
     yield text, "generate() writes one text", _writing(bench, moved), _generating(bench), 1.6
     hooked = f"every token of {len(rows)} rows is moved"
     yield hooked, "their first tokens alone", _stepping(bench, rows, True), _stepping(bench, rows, False), 1.05
+    many = f"{_TEXTS} texts of {len(moved)} rows write {tokens} tokens, put together"
+    yield many, "the same texts taking turns", _together(bench, moved, 1), _together(bench, moved, _TEXTS), 0.75
     strips = f"behaviour at {waypoints} waypoints of {len(ARMS)} arms, a drag on one prompt"
     yield strips, "one forward of the prompt, last logits", _behaving(bench), _forward(bench), 3.0
     last = "one forward of the last token on the kept cache"
@@ -192,7 +196,7 @@ def _writing(bench: _Bench, rows: Float[np.ndarray, "row d_model"]) -> Job:
             temperature=0.0,
             rng=np.random.default_rng(0),
         )
-        for _ in written:
+        for _ in by_itself(written, choose_together):
             pass
 
     return work
@@ -226,6 +230,23 @@ def _stepping(bench: _Bench, rows: Float[np.ndarray, "row d_model"], every_token
         for _ in range(bench.settings.tokens):
             steps.choose(0.0, 0.0)
             steps.feed(np.full(len(rows), bench.ids[-1]))
+
+    return work
+
+
+def _together(bench: _Bench, rows: Float[np.ndarray, "row d_model"], turns: int) -> Job:
+    """Several texts after prompts of several lengths, all in one forward pass a token, or in so many turns."""
+    engine = bench.engine
+    prefixes = [engine.read_ids(bench.ids[: max(1, len(bench.ids) - cut)]) for cut in range(_TEXTS)]
+
+    def work() -> None:
+        texts = [engine.steps(one, rows, every_token=True, tokens=bench.settings.tokens) for one in prefixes]
+        for _ in range(bench.settings.tokens):
+            for part in (texts[turn::turns] for turn in range(turns)):
+                came = choose_together([Step(one, 0.0, 0.0) for one in part])
+                for one, chosen in zip(part, came, strict=True):
+                    assert isinstance(chosen, Chosen)
+                    one.feed(chosen.token_ids)
 
     return work
 

@@ -5,8 +5,10 @@ StaticCache of transformers shows attention the whole of it, masked, which compu
 """
 
 import sys
+from collections.abc import Sequence
 from typing import cast
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
@@ -35,6 +37,21 @@ def go_on_from(read: DynamicCache, tokens: int) -> Cache:
     """A cache for any number of rows that each add as many tokens to what was read; what was read stays as it is."""
     layers = cast("list[DynamicLayer]", read.layers)  # `read_into` gives no other
     return Cache(layers=[RowsLayer(layer, tokens) for layer in layers])
+
+
+def side_by_side(caches: Sequence[Cache], rows: Sequence[int]) -> Cache:
+    """The caches of some texts as one: the rows of all go in, so many of each, and each text keeps and sees its own.
+    Of one text it is its own cache."""
+    if len(caches) == 1:
+        return caches[0]
+    layers = zip(*(cast("list[RowsLayer]", cache.layers) for cache in caches), strict=True)
+    return Cache(layers=[TextsLayer(of_texts, rows) for of_texts in layers])
+
+
+def forget_after(cache: Cache, tokens: int) -> None:
+    """Take back what was added to a cache of ``go_on_from`` after so many tokens."""
+    for layer in cast("list[RowsLayer]", cache.layers):
+        layer.go_back(tokens)
 
 
 class RowsLayer(DynamicLayer):  # type: ignore[no-untyped-call]
@@ -76,6 +93,27 @@ class RowsLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     def get_seq_length(self) -> int:
         """Tokens so far."""
         return self._dropped + self._held
+
+    def go_back(self, tokens: int) -> None:
+        """Forget what was added after so many tokens."""
+        self._held = tokens - self._dropped
+
+
+class TextsLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+    """One layer of several texts, for one pass that gives each of them one token."""
+
+    def __init__(self, layers: Sequence[RowsLayer], rows: Sequence[int]):
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.is_sliding = layers[0].is_sliding
+        self._layers, self._rows = layers, list(rows)
+
+    def update(  # type: ignore[override] # attention takes the list apart, see `text_by_text`
+        self, key_states: KeysOrValues, value_states: KeysOrValues, *_: object, **__: object
+    ) -> tuple[list[KeysOrValues], list[KeysOrValues]]:
+        """Add every text's newest token; returned is what each may attend to."""
+        newest = zip(self._layers, *(torch.split(new, self._rows) for new in (key_states, value_states)), strict=True)
+        shown = [layer.update(keys, values) for layer, keys, values in newest]
+        return [keys for keys, _ in shown], [values for _, values in shown]
 
 
 def _room(read: KeysOrValues | None, newest: KeysOrValues, tokens: int) -> KeysOrValues:

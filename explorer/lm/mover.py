@@ -20,9 +20,18 @@ class Mover:
         self._applied: list[Bool[Tensor, "row position"]] = []
 
     @property
+    def rows(self) -> int:
+        """Rows that are moved apart."""
+        return len(self._displacement)
+
+    @property
     def calls(self) -> int:
         """How often the edit was applied."""
         return len(self._applied)
+
+    def go_back(self, calls: int) -> None:
+        """Forget what was applied after so many calls."""
+        del self._applied[calls:]
 
     def aim(self, at: Bool[Tensor, "row position"]) -> None:
         """Say which tokens of the next call are moved."""

@@ -8,8 +8,7 @@ the model allows it.
 """
 
 import functools
-import inspect
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -19,10 +18,13 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from transformers import Cache, DynamicCache, PreTrainedModel
 
+from explorer.lm.batch import AS_IT_IS, Batch
 from explorer.lm.cache import go_on_from, read_into
+from explorer.lm.experts import filled_experts
+from explorer.lm.forward import last_logits
 from explorer.lm.hooks import capture, edit, module_at
 from explorer.lm.load import blocks
-from explorer.lm.mover import Mover, all_but, distinct, vocabulary_size
+from explorer.lm.mover import Mover, distinct, vocabulary_size
 from explorer.records import Hook
 
 _MOST_TOKENS = 8192
@@ -55,6 +57,10 @@ class Place:
     """Where in that block."""
     shared: tuple[Shared, ...] = ()
     """What is computed below and may be handed to all rows: tried when it is opened, not assumed."""
+    batch: Batch = AS_IT_IS
+    """The sizes of batches in which a row says the same to the bit, likewise."""
+    together: bool = False
+    """Whether the rows of several texts may go through the model in one pass, likewise."""
 
     def below(self, hook: Hook) -> list[nn.Module]:
         """The modules that are not run where the activation at a hook is known."""
@@ -102,7 +108,7 @@ def read_prefix(place: Place, token_ids: Int64[Tensor, "1 position"], moved: Seq
     mask[at - first] = True
     cache = read_into(place.model)
     if first:
-        _forward(place.model, token_ids[:, :first], cache)
+        last_logits(place.model, token_ids[:, :first], cache)
     return _read_tail(place, token_ids, cache, mask)
 
 
@@ -114,7 +120,7 @@ def _read_tail(
     with ExitStack() as reading:
         below = [reading.enter_context(capture(place.model, place.layer, one.hook)) for one in place.shared]
         with capture(place.model, place.layer, place.hook, stop_early=True) as here:
-            _forward(place.model, token_ids[:, -len(moved) :], spare)
+            last_logits(place.model, token_ids[:, -len(moved) :], spare)
     residual = here.activation[0, int(moved.nonzero()[-1])].to("cpu", torch.float32).numpy()
     return Prefix(token_ids, cache, moved, tuple(one.activation for one in below), residual)
 
@@ -129,7 +135,7 @@ def next_rows(place: Place, prefix: Prefix, displacement: Float[Tensor, "row d_m
         HookNotFired: the edit did not happen.
     """
     first, row_of = distinct(displacement)
-    parts = torch.split(displacement[first], max(1, _MOST_TOKENS // len(prefix.moved)))
+    parts = torch.split(displacement[first], max(place.batch.least, _MOST_TOKENS // len(prefix.moved)))
     logits = torch.cat([_tail_logits(place, prefix, part, 1)[:, 0] for part in parts])
     return logits[row_of]
 
@@ -163,7 +169,7 @@ def text_logprobs(
         read = _read_tail(place, whole, prefix.cache, torch.cat([prefix.moved, moved[:-1]]))
     first, row_of = distinct(displacement)
     fitting = min(_MOST_TOKENS // len(read.moved), _MOST_LOGITS // (count * vocabulary_size(place.model)))
-    parts = torch.split(displacement[first], max(1, fitting))
+    parts = torch.split(displacement[first], max(place.batch.least, fitting))
     told = [_logprobs(_tail_logits(place, read, part, count), token_ids) for part in parts]
     return torch.cat(told)[row_of]
 
@@ -179,14 +185,23 @@ def _logprobs(
 def _tail_logits(
     place: Place, prefix: Prefix, displacement: Float[Tensor, "row d_model"], last: int
 ) -> Float[Tensor, "row last vocab"]:
-    """Logits at the last positions of the tail."""
-    mover, rows = Mover(displacement), len(displacement)
+    """Logits at the last positions of the tail; a batch of few rows is filled up and cut again."""
+    mover = Mover(place.batch.fill(displacement))
+    rows = mover.rows
     mover.aim(prefix.moved.expand(rows, -1))
     cache, tail = go_on_from(prefix.cache, len(prefix.moved)), prefix.tail.expand(rows, -1)
     with _told_below(place, prefix, rows), edit(place.model, place.layer, place.hook, mover):
-        logits = _forward(place.model, tail, cache, last)
+        logits = run_rows(place, tail, cache, last)
     mover.check(1)
-    return logits
+    return logits[: len(displacement)]
+
+
+def run_rows(
+    place: Place, token_ids: Int64[Tensor, "row token"], cache: Cache, last: int = 1, **told: Tensor
+) -> Float[Tensor, "row last vocab"]:
+    """Logits of a batch of rows at its last positions, see ``last_logits``, whose bits are each row's own."""
+    with filled_experts(place.model, place.batch):
+        return last_logits(place.model, token_ids, cache, last, **told)
 
 
 @torch.inference_mode()
@@ -195,7 +210,7 @@ def read_last(
 ) -> tuple[Float[Tensor, "batch d_model"], Float[Tensor, "batch vocab"]]:
     """Activation at [layer, hook] and next-token logits at the last token of each text, unsteered, float32."""
     with capture(place.model, place.layer, place.hook) as here:
-        logits = _forward(place.model, token_ids, None)[:, -1]
+        logits = last_logits(place.model, token_ids, None)[:, -1]
     return here.activation[:, -1].to(torch.float32), logits
 
 
@@ -205,78 +220,6 @@ def read_every(place: Place, token_ids: Int64[Tensor, "batch position"]) -> Floa
     with capture(place.model, place.layer, place.hook, stop_early=True) as here:
         place.model(input_ids=token_ids, use_cache=False)
     return here.activation.to(torch.float32)
-
-
-class Decoder:
-    """Writes on from a prompt, every row in one batch, one token a step.
-
-    The prompt's moved tokens are moved; with ``every_token`` so is each token fed back but for those in ``keep``.
-    Memory for ``tokens`` steps is set aside.
-    """
-
-    def __init__(
-        self,
-        place: Place,
-        prefix: Prefix,
-        displacement: Float[Tensor, "row d_model"],
-        *,
-        every_token: bool,
-        tokens: int,
-        keep: Collection[int] = (),
-    ):
-        self._place = place
-        self._first, self._row_of = distinct(displacement)
-        rows = len(self._first)
-        self._mover = Mover(displacement[self._first])
-        self._mover.aim(prefix.moved.expand(rows, -1))
-        self._cache = go_on_from(prefix.cache, len(prefix.moved) + tokens - 1)
-        self._next = prefix.tail.expand(rows, -1)
-        self._moved_if_fed = all_but(keep, place.model, displacement.device) if every_token else None
-        self._steps = 0
-
-    @property
-    def fired(self) -> Int64[Tensor, "row"]:
-        """Tokens of each row at which the edit was applied."""
-        return self._mover.moved_tokens()[self._row_of]
-
-    @torch.inference_mode()
-    def step(self) -> Float[Tensor, "row vocab"]:
-        """Logits after the newest token, float32.
-
-        Raises:
-            HookNotFired: an edit was due and did not happen.
-        """
-        place = self._place
-        if self._steps == 0 or self._moved_if_fed is not None:
-            with edit(place.model, place.layer, place.hook, self._mover):
-                logits = _forward(place.model, self._next, self._cache)
-            self._mover.check(self._steps + 1)
-        else:
-            logits = _forward(place.model, self._next, self._cache)
-        self._steps += 1
-        return logits[:, -1][self._row_of]
-
-    def feed(self, token_ids: Int64[Tensor, "row"]) -> None:
-        """Give each row the token that it continues with; rows that are moved alike must be given the same."""
-        self._next = token_ids[self._first][:, None]
-        if self._moved_if_fed is not None:
-            self._mover.aim(self._moved_if_fed[self._next])
-
-
-@functools.cache
-def keeps_logits(forward: Callable[..., object]) -> bool:
-    """Whether a model's ``forward`` can be asked for the logits of its last positions alone."""
-    return "logits_to_keep" in inspect.signature(forward).parameters
-
-
-def _forward(
-    model: PreTrainedModel, token_ids: Tensor, cache: Cache | None, last: int = 1
-) -> Float[Tensor, "row last vocab"]:
-    """Logits at the last positions, float32."""
-    keep = {"logits_to_keep": last} if keeps_logits(type(model).forward) else {}
-    output = model(input_ids=token_ids, past_key_values=cache, use_cache=cache is not None, **keep)
-    logits: Tensor = output.logits[:, -last:]
-    return logits.to(torch.float32)
 
 
 @contextmanager

@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from explorer.lm.forward import keeps_logits
 from explorer.lm.hooks import capture
-from explorer.lm.rows import Place, keeps_logits
+from explorer.lm.rows import Place
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Answers a host's requests: checks them against the subject, plans the moves, runs them, measures."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from importlib.metadata import version
 from typing import TypeAlias
 
@@ -21,7 +21,7 @@ from explorer.steering.checks_protocol import (
 )
 from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
 from explorer.steering.encoding import Encoder
-from explorer.steering.engine import Engine
+from explorer.steering.engine import Engine, choose_together
 from explorer.steering.feature_protocol import FeatureReply, FeatureRequest, TokenLogit
 from explorer.steering.measure import arm_behaviours, effect_of, meter_of
 from explorer.steering.moves import controls, off_curve
@@ -31,23 +31,22 @@ from explorer.steering.protocol import (
     PROTOCOL_VERSION,
     BehaviourReply,
     BehaviourRequest,
-    DoneEvent,
     Effect,
-    ErrorEvent,
     PathRequest,
     Row,
-    RowDoneEvent,
     ServedRun,
     StartEvent,
     SteerRequest,
     SubjectReply,
-    TokenEvent,
 )
 from explorer.steering.read_back import read_back
+from explorer.steering.stream import Event
+from explorer.steering.together import Wanted, by_itself
 from explorer.steering.turns import Turns, finish
-from explorer.steering.writing import write
+from explorer.steering.writing import Chosen, Step, write
 
-Event: TypeAlias = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
+Told: TypeAlias = Generator[Event | Wanted[Step] | None, Chosen, None]
+"""A text as it is written: asks for its steps, and tells; None where others may have their turn."""
 
 CONTROLS = 8
 """Random directions that the manifold arm is held against."""
@@ -168,7 +167,15 @@ class Answers:
         )
 
     def generate(self, request: SteerRequest) -> Iterator[Event]:
-        """Text of every arm beside the unsteered model's, one token a row at a time. Closing the iterator stops it.
+        """All of ``writing`` with every step alone. Closing the iterator stops it."""
+        return by_itself(self.writing(request), self.choose)
+
+    def choose(self, asked: Sequence[Step]) -> Sequence[Chosen | Exception]:
+        """The next step of several texts at once; what fails for one is in its place and touches no other."""
+        return choose_together(asked)
+
+    def writing(self, request: SteerRequest) -> Told:
+        """Text of every arm beside the unsteered model's, one token a row at a time. Closing the generator stops it.
 
         Raises:
             RequestError, Refusal, HookNotFired: as in behaviour; before the first event, or in the middle.
@@ -192,10 +199,9 @@ class Answers:
             off_manifold=dict(zip(names, off.tolist(), strict=True)),
             prompt_tokens=planned.prompt.tokens,
         )
-        said: dict[Row, list[TokenEvent]] = {name: [] for name in names}
         tokens = min(request.max_tokens, engine.subject.loaded.max_context - len(planned.prompt.token_ids))
         every = request.where == "generated"
-        for event in write(
+        text = yield from write(
             engine.steps(prefix, rows, every_token=every, tokens=tokens, skip_special=request.skip_special),
             names,
             engine.decode,
@@ -204,14 +210,10 @@ class Answers:
             max_tokens=tokens,
             temperature=request.temperature,
             rng=np.random.default_rng(request.seed),
-        ):
-            if isinstance(event, TokenEvent):
-                said[event.row].append(event)
-            yield (
-                event
-                if not isinstance(event, DoneEvent)
-                else event.model_copy(update={"written": read_back(engine, self._encoder, request, planned, said)})
-            )
+        )
+        yield None
+        written = read_back(engine, self._encoder, request, planned, text.said)
+        yield text.done.model_copy(update={"written": written})
 
     def _reply(
         self,

@@ -1,6 +1,6 @@
 """Holds one subject and runs it: reads texts, runs displaced rows, writes on. The part of steering that touches torch.
 
-One request at a time; a hook is on the model only inside one call. What outlives a call is what is known of clusters,
+One call at a time; a hook is on the model only inside one call. What outlives a call is what is known of clusters,
 and the last prompts as the unsteered model read them: a drag asks about the same prompt again and again.
 """
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,10 +21,11 @@ from transformers import PreTrainedModel
 from explorer.config import SteeringLimits
 from explorer.errors import RequestError
 from explorer.lm.activations import added_token_ids
+from explorer.lm.decoder import Decoder, step_together
 from explorer.lm.lens import direction_logits
 from explorer.lm.load import LoadedModel
 from explorer.lm.next_tokens import NextTokens, read_next
-from explorer.lm.rows import Decoder, Place, Prefix, next_rows, read_every, read_last, read_prefix, text_logprobs
+from explorer.lm.rows import Place, Prefix, next_rows, read_every, read_last, read_prefix, text_logprobs
 from explorer.lm.sae import Sae
 from explorer.lm.sampling import choose_tokens
 from explorer.lm.score import read_scored
@@ -35,6 +37,7 @@ from explorer.steering.protocol import ChatMessage, Kind, PathRequest, PromptTok
 from explorer.steering.refusal import Refusal, overflow
 from explorer.steering.text import token_texts
 from explorer.steering.turns import MadeInTurns, Turns, finish
+from explorer.steering.writing import Chosen, Step
 
 _READ_BATCH = 64
 _KEPT_CLUSTERS = 64
@@ -413,28 +416,51 @@ class EngineSteps:
     """A decoder that speaks numpy."""
 
     def __init__(self, decoder: Decoder, device: torch.device) -> None:
-        self._decoder = decoder
+        self.decoder = decoder
         self._device = device
 
     @property
     def fired(self) -> Int64[np.ndarray, "row"]:
         """Tokens of each row at which the edit was applied."""
-        return np.asarray(self._decoder.fired.cpu().numpy())
+        return np.asarray(self.decoder.fired.cpu().numpy())
 
-    def choose(self, temperature: float, draw: float) -> tuple[Int64[np.ndarray, "row"], Float[np.ndarray, "row"]]:
-        """The token that each row goes on with, see ``choose_tokens``, and its log-probability.
+    def choose(self, temperature: float, draw: float) -> Chosen:
+        """One step by itself.
 
         Raises:
             Refusal: the logits are not finite.
             HookNotFired: an edit was due and did not happen.
         """
-        logprobs = torch.log_softmax(_finite(self._decoder.step()), dim=-1)
-        chosen = choose_tokens(logprobs, temperature, draw)
-        return chosen.cpu().numpy(), logprobs.gather(1, chosen[:, None])[:, 0].cpu().numpy()
+        (came,) = choose_together([Step(self, temperature, draw)])
+        if isinstance(came, Exception):
+            raise came
+        return came
 
     def feed(self, token_ids: Int64[np.ndarray, "row"]) -> None:
         """Give each row the token that it continues with."""
-        self._decoder.feed(torch.tensor(token_ids, device=self._device))
+        self.decoder.feed(torch.tensor(token_ids, device=self._device))
+
+
+def choose_together(asked: Sequence[Step]) -> list[Chosen | Exception]:
+    """The next token of each row of several texts, see ``choose_tokens``, from one forward pass where that is allowed.
+
+    A text whose logits are not finite gets a Refusal in its place, one whose edit did not happen HookNotFired, and so
+    on: nobody else is touched.
+    """
+    steps = [cast("EngineSteps", one.steps) for one in asked]  # an engine gives no other
+    said = step_together([one.decoder for one in steps])
+    return [_choose(one, logits) for one, logits in zip(asked, said, strict=True)]
+
+
+def _choose(asked: Step, logits: Tensor | Exception) -> Chosen | Exception:
+    try:
+        if isinstance(logits, Exception):
+            return logits
+        logprobs = torch.log_softmax(_finite(logits), dim=-1)
+        chosen = choose_tokens(logprobs, asked.temperature, asked.draw)
+        return Chosen(chosen.cpu().numpy(), logprobs.gather(1, chosen[:, None])[:, 0].cpu().numpy())
+    except Exception as error:  # noqa: BLE001 - told to whom it concerns
+        return error
 
 
 def is_poisoned(error: Exception) -> bool:

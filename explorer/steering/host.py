@@ -11,7 +11,7 @@ import uvicorn
 from explorer.config import SteeringLimits
 from explorer.errors import ExplorerError
 from explorer.steering.answers import Answers
-from explorer.steering.engine import Engine, fitting_threads, is_poisoned
+from explorer.steering.engine import Engine, choose_together, fitting_threads, is_poisoned
 from explorer.steering.headless import steer_headless
 from explorer.steering.server import create_app
 from explorer.steering.subject import open_engine
@@ -73,7 +73,8 @@ def serve(
 
 def worker_for(engine: Engine) -> Worker:
     """The model's thread, which ends the process where the device is lost."""
-    return Worker(running=engine.limits.running, queued=engine.limits.queued, on_fault=end_if_poisoned)
+    limits = engine.limits
+    return Worker(running=limits.running, queued=limits.queued, do=choose_together, on_fault=end_if_poisoned)
 
 
 def end_if_poisoned(error: Exception) -> None:

@@ -1,14 +1,15 @@
 """What a host counts, and `GET /metrics`: Prometheus' text format 0.0.4 in a few lines."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import aclosing
 
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from explorer.steering.protocol import DoneEvent, ErrorBody, ErrorEvent, RowDoneEvent, StartEvent, TokenEvent
+from explorer.steering.protocol import ErrorBody, TokenEvent
+from explorer.steering.stream import Event
 
-Event = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
 Labels = tuple[tuple[str, str], ...]
 """Names and values of a sample's labels."""
 
@@ -20,7 +21,7 @@ _PREFIX = "explorer_host_"
 
 
 class Metrics:
-    """Counters of one host. Each is raised by one thread: `tokens` by the model's, the others by the event loop's."""
+    """Counters of one host, raised by the event loop's thread alone."""
 
     def __init__(self, replica: str = "", replicas: int = 1) -> None:
         """Where several replicas answer at one address, each scrape is one replica's, and every sample names it."""
@@ -31,18 +32,14 @@ class Metrics:
         self.refused: Counter[str] = Counter()
         """Refusals by the protocol's code."""
         self.tokens = 0
-        """Tokens written, all columns together."""
+        """Tokens sent, all columns together."""
 
-    def written(self, events: Iterator[Event]) -> Iterator[Event]:
-        """The events of a generation, its tokens counted; closing this closes them."""
-        try:
-            for event in events:
+    async def written(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+        """The events of a text as they are sent, its tokens counted; closing this closes them."""
+        async with aclosing(events):
+            async for event in events:
                 self.tokens += isinstance(event, TokenEvent)
                 yield event
-        finally:
-            close = getattr(events, "close", None)
-            if close is not None:
-                close()
 
     def text(self, *, running: int, queued: int, model_seconds: float) -> str:
         """Everything in Prometheus' text format.

@@ -35,11 +35,11 @@ ASKED_ERRORS = {
 """Further errors of what is asked of the model."""
 _STREAM = "Server-sent events, the data of each one event: `start`, `token` and `row_done`, last `done` or `error`."
 _ABOUT = (
-    f"Protocol {PROTOCOL_VERSION}. The model is asked from one thread, which takes turns between a few requests; some "
-    "more may wait, and a further one is told 429 at once. Closing the connection ends a request. An answer that takes "
-    f"longer than {HEARTBEAT_SECONDS:g} s begins before it is there, with blank lines before its JSON or with comments "
-    "before its events; what fails after that is told under status 200, as `ErrorBody` in place of the JSON or as the "
-    "event `error`."
+    f"Protocol {PROTOCOL_VERSION}. The model is asked from one thread, which takes turns between a few requests and "
+    "reads those that write together; some more may wait, and a further one is told 429 at once. Closing the "
+    f"connection ends a request. An answer that takes longer than {HEARTBEAT_SECONDS:g} s begins before it is there, "
+    "with blank lines before its JSON or with comments before its events; what fails after that is told under status "
+    "200, as `ErrorBody` in place of the JSON or as the event `error`."
 )
 _VIEWER = {
     "name": VIEWER_HEADER, "in": "header", "required": False, "schema": {"type": "string", "maxLength": 64},

@@ -184,8 +184,9 @@ class SubjectReply(Wire):
     kind: Kind = "base"
     """Whether it takes messages."""
     batch_difference: Annotated[float, Field(ge=0.0)] | None = None
-    """Largest difference of a row's logits in a batch and of the same row alone, as measured on this device and in this
-    number format when the subject was opened; 0 is equal to the bit."""
+    """Largest difference of a row's logits in a batch and of the same row alone, and of a text's rows together with
+    those of other texts and by themselves, as measured on this device and in this number format when the subject was
+    opened; 0 is equal to the bit."""
     arms: tuple[Arm, ...]
     """Arms on offer."""
     limits: SteeringLimits

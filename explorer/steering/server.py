@@ -1,11 +1,11 @@
 """The routes of a steering host: one model, one worker, a token for everything but `/healthz`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -31,24 +31,18 @@ from explorer.steering.protocol import (
     VIEWER_HEADER,
     BehaviourReply,
     BehaviourRequest,
-    DoneEvent,
     ErrorCode,
-    ErrorEvent,
     PathRequest,
-    RowDoneEvent,
-    StartEvent,
     SteerRequest,
     SubjectReply,
-    TokenEvent,
     Wire,
 )
 from explorer.steering.refusal import explained
-from explorer.steering.stream import EVENTS, REPLY, ClientGone, Coming, Pieces, or_gone
+from explorer.steering.stream import EVENTS, REPLY, ClientGone, Coming, Event, Pieces, or_gone
 from explorer.steering.token_file import SHORTEST_TOKEN
 from explorer.steering.turns import Turns
-from explorer.steering.worker import Item, Job, Worker
+from explorer.steering.worker import Item, Job, Work, Worker
 
-Event = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
 Path = TypeVar("Path", bound=PathRequest)
 Reply = TypeVar("Reply", bound=BaseModel)
 
@@ -86,8 +80,11 @@ class Answering(Protocol):
     def feature(self, request: FeatureRequest) -> FeatureReply:
         """Which next tokens a feature's direction speaks for."""
 
-    def generate(self, request: SteerRequest) -> Iterator[Event]:
-        """Text, token by token."""
+    def writing(self, request: SteerRequest) -> Work[Event]:
+        """Text, token by token; wants its steps."""
+
+    def choose(self, asked: Sequence[Any]) -> Sequence[object]:
+        """The steps that several texts want, at once."""
 
 
 class Health(Wire):
@@ -122,7 +119,7 @@ def create_app(
     if len(token) < SHORTEST_TOKEN or not token.isascii():
         raise RequestError("token", f"{len(token)} characters", f"at least {SHORTEST_TOKEN} ASCII characters")
     limits = answers.subject().limits
-    thread = worker or Worker(running=limits.running, queued=limits.queued)
+    thread = worker or Worker(running=limits.running, queued=limits.queued, do=answers.choose)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -187,8 +184,8 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
     @app.post("/v1/steer", response_class=Response)
     async def steer(request: SteerRequest, http: Request) -> Response:
         """Text of every arm as server-sent events: start, token, row_done, and done or error."""
-        job: Job[Event] = worker.submit(lambda: _written(answers, metrics, request), _client(http))
-        return Pieces(EVENTS, await _begun(job, http))
+        job: Job[Event] = worker.submit(lambda: _written(answers, request), _client(http))
+        return Pieces(EVENTS, await _begun(metrics.written(job.items()), http))
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def gauges() -> Response:
@@ -207,19 +204,19 @@ def _at_once(answers: Answering, request: FeatureRequest) -> Turns[FeatureReply]
     return answers.feature(request)
 
 
-def _written(answers: Answering, metrics: Metrics, request: SteerRequest) -> Iterator[Event | None]:
+def _written(answers: Answering, request: SteerRequest) -> Work[Event]:
     yield from answers.preparing(request)
-    yield from metrics.written(answers.generate(request))
+    yield from answers.writing(request)
 
 
-def _told(turns: Turns[Reply]) -> Iterator[Reply | None]:
+def _told(turns: Turns[Reply]) -> Work[Reply]:
     yield (yield from turns)
 
 
 async def _once(worker: Worker, turns: Turns[Reply], http: Request) -> Response:
     """One reply from the model's thread, as JSON."""
     job: Job[BaseModel] = worker.submit(lambda: _told(turns), _client(http))
-    return Pieces(REPLY, await _begun(job, http))
+    return Pieces(REPLY, await _begun(job.items(), http))
 
 
 def _client(http: Request) -> str:
@@ -228,9 +225,9 @@ def _client(http: Request) -> str:
     return f"{address} {http.headers.get(VIEWER_HEADER, '')[:_LONGEST_VIEWER]}"
 
 
-async def _begun(job: Job[Item], http: Request) -> Coming[Item]:
+async def _begun(items: AsyncGenerator[Item, None], http: Request) -> Coming[Item]:
     """A job whose first item is here, or long in coming; it is let go where it fails or the client leaves."""
-    coming = Coming(job.items())
+    coming = Coming(items)
     try:
         await or_gone(coming.here(), http.receive)
     except (ExplorerError, ClientGone, asyncio.CancelledError):

@@ -1,10 +1,12 @@
 """Runs requests on the one thread that holds the model, a few at a time and in turn.
 
-A job is an iterator. The thread takes one item of each running job in turn, so long texts and short questions share
-the model fairly, and nothing runs beside the model; None is a turn that has nothing to tell yet. At most ``running``
-jobs run and ``queued`` wait; a further one is refused at once. Whoever waits longest for a turn and runs least goes
-first, whatever the others have asked for; where every place is taken, a client that holds fewer of them gets the newest
-waiting one of the client that holds most. A job whose reader is slow waits for it; one whose reader has gone is closed.
+A job is a generator; what it yields is told to its reader. Running jobs take turns, so long texts and short questions
+share the model fairly, and nothing runs beside the model. A turn ends with None, or where the job waits for something
+that is done for several at once (``Wanted``): before the next round that is done for all who wait for it, and each goes
+on with what came of it. At most ``running`` jobs run and ``queued`` wait; a further one is refused at once. Whoever
+waits longest for a turn and runs least goes first, whatever the others have asked for; where every place is taken, a
+client that holds fewer of them gets the newest waiting one of the client that holds most. A job whose reader is slow
+waits for it; one whose reader has gone is closed.
 """
 
 import asyncio
@@ -14,13 +16,16 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Callable, Iterator
-from typing import Generic, TypeVar
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from explorer.steering.refusal import Refusal
+from explorer.steering.together import DoTogether, Wanted
 
 LOG = logging.getLogger("explorer.host")
 Item = TypeVar("Item")
+Work: TypeAlias = Generator[Item | Wanted[Any] | None, Any, None]
+"""Yields what is told, None at the end of a turn, or what it waits for."""
 
 _BUFFERED = 32
 _RETRY_AT_LEAST = 1.0
@@ -28,20 +33,46 @@ _RETRY_SPREAD = 3.0
 _MOST_CLIENTS = 4096
 
 
+def _nothing(_: Sequence[object]) -> Sequence[object]:
+    raise NotImplementedError("this worker does nothing for several at once")
+
+
 class Job(Generic[Item]):
     """One request on the worker, seen from the event loop."""
 
     def __init__(
-        self, worker: "Worker", make: Callable[[], Iterator[Item | None]], client: str, loop: asyncio.AbstractEventLoop
+        self, worker: "Worker", make: Callable[[], Work[Item]], client: str, loop: asyncio.AbstractEventLoop
     ) -> None:
         self._worker = worker
         self.client = client
         self._loop = loop
         self._arrived: asyncio.Queue[Item | BaseException | None] = asyncio.Queue()
-        self.make = make
-        self.iterator: Iterator[Item | None] | None = None
+        self._make = make
+        self._work: Work[Item] | None = None
+        self._came: object = None
+        self.wanted: Wanted[Any] | None = None
+        """What it waits for, where that is done for several at once."""
         self.unread = 0
         self.cancelled = False
+
+    def go_on(self) -> Item | Wanted[Any] | None:
+        """What the work yields next, with what came of what it waited for. Called by the worker's thread."""
+        came, self._came = self._came, None
+        if self._work is None:
+            self._work = self._make()
+        return self._work.throw(came) if isinstance(came, Exception) else self._work.send(came)
+
+    def get(self, came: object) -> None:
+        """Give it what came of what it waits for."""
+        self._came, self.wanted = came, None
+
+    def let_go(self) -> None:
+        """Close the work, wherever it stands."""
+        try:
+            if self._work is not None:
+                self._work.close()
+        except Exception:
+            LOG.exception("A request failed while it was stopped")
 
     async def items(self) -> AsyncGenerator[Item, None]:
         """The job's items as they come; leaving early cancels the job.
@@ -77,6 +108,7 @@ class Worker:
         *,
         running: int,
         queued: int,
+        do: DoTogether[Any, object] = _nothing,
         buffered: int = _BUFFERED,
         on_fault: Callable[[Exception], None] = lambda _: None,
     ) -> None:
@@ -85,9 +117,11 @@ class Worker:
         Args:
             running: jobs that take turns.
             queued: jobs that may wait.
+            do: does what running jobs want, for all of them at once.
             buffered: items that a reader may leave unread before its job waits.
             on_fault: told on the thread of whatever a job raised, after its reader.
         """
+        self._do = do
         self._on_fault = on_fault
         self._last_turn: dict[str, int] = {}
         self._most_running = running
@@ -116,11 +150,11 @@ class Worker:
         with self.changed:
             return len(self.queue)
 
-    def submit(self, make: Callable[[], Iterator[Item | None]], client: str = "") -> Job[Item]:
-        """Take a job; ``make`` and its iterator run on the model's thread.
+    def submit(self, make: Callable[[], Work[Item]], client: str = "") -> Job[Item]:
+        """Take a job; ``make`` and its generator run on the model's thread.
 
         Args:
-            make: makes the job's items, None for a turn without one.
+            make: makes the job's work.
             client: who asks; the places and turns are shared fairly between clients.
 
         Raises:
@@ -192,16 +226,18 @@ class Worker:
                     self.active.append(self._next())
                     self.changed.notify_all()
                 turn = [job for job in self.active if self._can_go(job)]
+            begun = time.perf_counter()
+            self._do_together([job for job in turn if job.wanted and not job.cancelled])
             for job in turn:
-                begun = time.perf_counter()
                 goes_on = self._advance(job)
-                self.busy_seconds += time.perf_counter() - begun
+                now = time.perf_counter()
+                self.busy_seconds, begun = self.busy_seconds + now - begun, now
                 if not goes_on:
                     with self.changed:
                         self.active.remove(job)
                         self.changed.notify_all()
         for job in (*self.active, *self.queue):
-            _close(job)
+            job.let_go()
             job.deliver(Refusal(503, "stopped", "the host is stopping"))
 
     def _ready(self) -> bool:
@@ -211,14 +247,30 @@ class Worker:
     def _can_go(self, job: Job[object]) -> bool:
         return job.cancelled or job.unread < self._buffered
 
-    def _advance(self, job: Job[object]) -> bool:
-        """Take one item of a job; False where it is over."""
-        if job.cancelled:
-            _close(job)
-            return False
+    def _do_together(self, jobs: Sequence[Job[object]]) -> None:
+        """Do what jobs wait for, at once."""
+        if not jobs:
+            return
         try:
-            job.iterator = job.iterator or iter(job.make())
-            item = next(job.iterator)
+            came = self._do([job.wanted.asked for job in jobs if job.wanted])
+        except Exception as error:  # noqa: BLE001 - told to each of them
+            came = [error] * len(jobs)
+        for job, what in zip(jobs, came, strict=True):
+            job.get(what)
+
+    def _advance(self, job: Job[object]) -> bool:
+        """Go on with a job to the end of its turn; False where it is over."""
+        try:
+            while not job.cancelled and job.unread < self._buffered:
+                told = job.go_on()
+                if told is None:
+                    return True
+                if isinstance(told, Wanted):
+                    job.wanted = told
+                    return True
+                with self.changed:
+                    job.unread += 1
+                job.deliver(told)
         except StopIteration:
             job.deliver(None)
             return False
@@ -226,19 +278,6 @@ class Worker:
             job.deliver(error)
             self._on_fault(error)
             return False
-        if item is None:
-            return True
-        with self.changed:
-            job.unread += 1
-        job.deliver(item)
-        return True
-
-
-def _close(job: Job[object]) -> None:
-    close = getattr(job.iterator, "close", None)
-    if close is None:
-        return
-    try:
-        close()
-    except Exception:
-        LOG.exception("A request failed while it was stopped")
+        if job.cancelled:
+            job.let_go()
+        return not job.cancelled

@@ -1,22 +1,20 @@
 """Writes text, every row in one batch, and tells each token as it comes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int64
 
 from explorer.steering.protocol import DoneEvent, Finish, Row, RowDoneEvent, TokenEvent
 from explorer.steering.text import Decode, TextStream
+from explorer.steering.together import Wanted
 
 
 @runtime_checkable
 class Steps(Protocol):
     """A model that writes, one token of every row a step."""
-
-    def choose(self, temperature: float, draw: float) -> tuple[Int64[np.ndarray, "row"], Float[np.ndarray, "row"]]:
-        """The token that each row goes on with, see ``choose_tokens``, and its log-probability."""
 
     def feed(self, token_ids: Int64[np.ndarray, "row"]) -> None:
         """Give each row the token that it continues with."""
@@ -24,6 +22,42 @@ class Steps(Protocol):
     @property
     def fired(self) -> Int64[np.ndarray, "row"]:
         """Tokens of each row at which the edit was applied."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a text waits for: the next token of each of its rows."""
+
+    steps: Steps
+    """Its rows."""
+    temperature: float
+    """0 takes the likeliest token."""
+    draw: float
+    """In [0, 1), see ``choose_tokens``."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What comes of it."""
+
+    token_ids: Int64[np.ndarray, "row"]
+    """The token that each row goes on with."""
+    logprob: Float[np.ndarray, "row"]
+    """Its log-probability."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """What was written."""
+
+    done: DoneEvent
+    """How it ended."""
+    said: Mapping[Row, Sequence[TokenEvent]]
+    """The tokens of each row."""
+
+
+Writing: TypeAlias = Generator[TokenEvent | RowDoneEvent | Wanted[Step], Chosen, Text]
+"""Asks for one step after another, tells what comes of it, and returns the whole."""
 
 
 @dataclass
@@ -34,7 +68,7 @@ class _Column:
     number: int
     stream: TextStream
     text: str = ""
-    tokens: int = 0
+    tokens: list[TokenEvent] = field(default_factory=list)
     finish: Finish | None = None
     hook_fired: int = field(default=0)
 
@@ -49,13 +83,13 @@ def write(
     max_tokens: int,
     temperature: float,
     rng: np.random.Generator,
-) -> Iterator[TokenEvent | RowDoneEvent | DoneEvent]:
-    """Write every row until it ends or has max_tokens; closing the iterator stops.
+) -> Writing:
+    """Write every row until it ends or has max_tokens; closing the generator stops.
 
     Every step draws one number that all rows share, so rows that say the same go on saying the same.
 
     Args:
-        steps: the model.
+        steps: the rows in the model.
         rows: name of each row; "baseline" is never steered.
         decode: token ids to text.
         prompt_ids: what stands before the text.
@@ -66,33 +100,34 @@ def write(
     """
     columns = [_Column(row, number, TextStream(decode, prompt_ids)) for number, row in enumerate(rows)]
     for index in range(max_tokens):
-        chosen, logprob = steps.choose(temperature, float(rng.random()))
+        chosen = yield Wanted(Step(steps, temperature, float(rng.random())))
         for column in columns:
             if column.finish is None:
-                token, told = int(chosen[column.number]), float(logprob[column.number])
-                yield from _tell(column, index, token, told, ends, steps)
+                token, told = int(chosen.token_ids[column.number]), float(chosen.logprob[column.number])
+                yield _tell(column, index, token, told, ends, steps)
             if column.finish is None and index == max_tokens - 1:
                 yield _close(column, "length", steps)
         if all(column.finish for column in columns):
             break
-        steps.feed(chosen)
-    yield DoneEvent(
+        steps.feed(chosen.token_ids)
+    done = DoneEvent(
         hook_fired={column.row: column.hook_fired for column in columns},
         finish={column.row: column.finish or "length" for column in columns},
-        tokens=sum(column.tokens for column in columns),
+        tokens=sum(len(column.tokens) for column in columns),
     )
+    return Text(done, {column.row: column.tokens for column in columns})
 
 
 def _tell(
     column: _Column, index: int, token_id: int, logprob: float, ends: frozenset[int], steps: Steps
-) -> Iterator[TokenEvent | RowDoneEvent]:
+) -> TokenEvent | RowDoneEvent:
     if token_id in ends:
-        yield _close(column, "end", steps)
-        return
+        return _close(column, "end", steps)
     text = column.stream.push(token_id)
     column.text += text
-    column.tokens += 1
-    yield TokenEvent(row=column.row, index=index, text=text, token_id=token_id, logprob=min(logprob, 0.0))
+    told = TokenEvent(row=column.row, index=index, text=text, token_id=token_id, logprob=min(logprob, 0.0))
+    column.tokens.append(told)
+    return told
 
 
 def _close(column: _Column, finish: Finish, steps: Steps) -> RowDoneEvent:

@@ -5,7 +5,7 @@ python -m tests.app.host_process RUN PORT TOKEN FINGERPRINT
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import uvicorn
 
@@ -15,6 +15,7 @@ from explorer.steering.refusal import Refusal
 from explorer.steering.server import create_app
 from explorer.steering.stream import Event
 from explorer.steering.turns import Turns
+from explorer.steering.worker import Work
 from tests.app.fake_host import FakeHost
 
 PAUSE = 0.25
@@ -42,10 +43,14 @@ class Blocking:
     def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         return self._loop.run_until_complete(self._fake.behaviour(request))
 
-    def generate(self, request: SteerRequest) -> Iterator[Event]:
+    def writing(self, request: SteerRequest) -> Work[Event]:
         events = self._fake.steer(request)
         while (event := self._loop.run_until_complete(anext(events, None))) is not None:
             yield event  # type: ignore[misc]
+            yield None
+
+    def choose(self, asked: Sequence[object]) -> Sequence[object]:
+        raise NotImplementedError("no text of this host wants a step")
 
 
 def main(run: str, port: str, token: str, fingerprint: str) -> None:

@@ -1,6 +1,8 @@
 """The steering bench times real work in turn, and tells ratios only."""
 
 import itertools
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ import torch
 from explorer.bench import steer as bench
 from explorer.bench.steer import ARMS, SteerBenchSettings, report_rows, report_values, time_steering
 from explorer.errors import RequestError
+from explorer.lm.decoder import Decoder, Said, step_together
 from explorer.places import shipped_folder
+from explorer.steering import engine as engine_module
 from explorer.steering.engine import EngineSteps
 
 ALMANAC = shipped_folder("cached_runs") / "almanac"
@@ -18,7 +22,7 @@ SHORT = SteerBenchSettings(rounds=3, tokens=3, waypoints=4)
 
 def test_works_are_timed_beside_plain_ones() -> None:
     found = time_steering(ALMANAC, SHORT)
-    assert [one.wanted for one in found] == [1.6, 1.05, 3.0, 3.0]
+    assert [one.wanted for one in found] == [1.6, 1.05, 0.75, 3.0, 3.0]
     assert all(0 < one.low <= one.ratio <= one.high for one in found)
     _, header, rows = report_rows(found)
     assert {len(row) for row in rows} == {len(header)}
@@ -28,18 +32,26 @@ def test_works_are_timed_beside_plain_ones() -> None:
 def test_every_row_writes_every_token_and_every_token_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[int] = []
     fired: list[int] = []
-    choose = EngineSteps.choose
+    texts: list[int] = []
+    feed = EngineSteps.feed
 
-    def counted(self: EngineSteps, temperature: float, draw: float) -> tuple[np.ndarray, np.ndarray]:
-        found = choose(self, temperature, draw)
-        rows.append(len(found[0]))
+    def counted(self: EngineSteps, token_ids: np.ndarray) -> None:
+        rows.append(len(token_ids))
         fired.append(int(self.fired.max()))
-        return found
+        feed(self, token_ids)
 
-    monkeypatch.setattr(EngineSteps, "choose", counted)
+    def noted(decoders: Sequence[Decoder]) -> list[Said]:
+        texts.append(len(decoders))
+        return step_together(decoders)
+
+    monkeypatch.setattr(EngineSteps, "feed", counted)
+    monkeypatch.setattr(engine_module, "step_together", noted)
     time_steering(ALMANAC, SHORT)
+    written = (SHORT.rounds + 1) * SHORT.tokens
     assert set(rows) == {len(ARMS), len(ARMS) + 1}
-    assert rows.count(len(ARMS) + 1) == (SHORT.rounds + 1) * SHORT.tokens
+    assert rows.count(len(ARMS)) == 2 * written
+    assert rows.count(len(ARMS) + 1) == (SHORT.rounds + 1) * (SHORT.tokens - 1) + 2 * 4 * written
+    assert Counter(texts) == {1: written + 2 * written + 4 * written, 4: written}
     assert max(fired) == SHORT.tokens
 
 

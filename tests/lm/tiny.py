@@ -1,6 +1,7 @@
 """Tiny random language models, made from a seed in a moment."""
 
 from copy import deepcopy
+from functools import cache
 
 import torch
 from transformers import (
@@ -17,6 +18,10 @@ from transformers import (
     Qwen2Config,
     Qwen3MoeConfig,
 )
+
+from explorer.lm.opening import open_place
+from explorer.lm.rows import Place
+from explorer.records import Hook
 
 _LLAMA = {
     "vocab_size": 32, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 3, "num_attention_heads": 2,
@@ -51,6 +56,12 @@ REFUSED = {
 def tiny_model(name: str, device: str = "cpu") -> PreTrainedModel:
     """A random three-block model of d_model 16, the same at every call."""
     return model_of(deepcopy((TINY | REFUSED)[name]), device)
+
+
+@cache
+def tiny_place(name: str, hook: Hook, device: str = "cpu") -> Place:
+    """A hook of such a model's middle block, opened once."""
+    return open_place(tiny_model(name, device), 1, hook)
 
 
 def model_of(config: PretrainedConfig, device: str = "cpu") -> PreTrainedModel:

@@ -43,6 +43,10 @@ NO_MLP = frozenset({"Llama4TextConfig", "MptConfig"})
 """Families whose ``mlp_out`` is refused."""
 
 
+TAKE_TURNS = frozenset({"DeepseekV3Config", "FalconConfig", "GPTNeoConfig", "Llama4TextConfig", "MptConfig"})
+"""Families whose texts are not put together: attention that nobody can stand in for, or that looks at chunks."""
+
+
 def tiny_config(name: str) -> PretrainedConfig:
     """A family's tiny configuration."""
     return getattr(transformers, name)(**FAMILIES[name])

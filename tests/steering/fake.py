@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -44,6 +44,7 @@ from explorer.steering.protocol import (
 from explorer.steering.refusal import overflow
 from explorer.steering.stream import Event
 from explorer.steering.turns import Turns
+from explorer.steering.worker import Work
 
 TOKEN = "an-example-token-of-32-characters"
 FINGERPRINT = "sha256:" + "0" * 64
@@ -140,7 +141,7 @@ class FakeAnswers:
             fingerprint=FINGERPRINT, run=request.run, feature=request.feature, promoted=(said,), suppressed=(said,)
         )
 
-    def generate(self, request: SteerRequest) -> Iterator[Event]:
+    def writing(self, request: SteerRequest) -> Work[Event]:
         self.touched += 1
         finished = False
         try:
@@ -150,12 +151,16 @@ class FakeAnswers:
                              off_manifold={"baseline": 0.0}, prompt_tokens=())  # fmt: skip
             for index in range(request.max_tokens):
                 yield TokenEvent(row="baseline", index=index, text="a", token_id=1, logprob=-1.0)
+                yield None
                 self._fail(request.prompt)
             yield RowDoneEvent(row="baseline", finish="length", text="a" * request.max_tokens, hook_fired=0)
             yield DoneEvent(hook_fired={"baseline": 0}, finish={"baseline": "length"}, tokens=request.max_tokens)
             finished = True
         finally:
             self.stopped += not finished
+
+    def choose(self, asked: Sequence[object]) -> Sequence[object]:
+        raise NotImplementedError("no text of this host wants a step")
 
     def _fail(self, prompt: str) -> None:
         words = prompt.split()

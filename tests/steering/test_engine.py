@@ -9,20 +9,23 @@ import pytest
 import torch
 
 from explorer.errors import HookNotFired, RequestError
+from explorer.lm import decoder as decoder_module
 from explorer.lm import rows as rows_module
+from explorer.lm.decoder import Decoder
 from explorer.lm.hooks import Edit
 from explorer.lm.load import blocks, load_model
 from explorer.lm.opening import open_place
-from explorer.lm.rows import Decoder, Place, Prefix, Shared, next_rows, read_last, read_prefix
+from explorer.lm.rows import Place, Prefix, Shared, next_rows, read_last, read_prefix
 from explorer.steering import engine as engine_module
 from explorer.steering.answers import Answers
-from explorer.steering.engine import Engine, EngineSteps
+from explorer.steering.engine import Engine, EngineSteps, choose_together
 from explorer.steering.protocol import ARMS, DoneEvent, RowDoneEvent, StartEvent, TokenEvent
 from explorer.steering.refusal import Refusal
 from explorer.steering.subject import open_engine
+from explorer.steering.together import by_itself
 from explorer.steering.turns import finish
 from explorer.steering.writing import write
-from tests.lm.tiny import TINY, tiny_model
+from tests.lm.tiny import TINY, tiny_place
 from tests.steering.conftest import behaviour_request, steer_request
 from tests.steering.reference import on, slow_logits, slow_text
 
@@ -129,12 +132,13 @@ def test_a_cluster_is_made_ready_a_batch_a_turn_and_once_for_all_who_wait(
 
 
 def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:
-    """Largest difference of the logits, on CPU in float32: kernels may add in another order."""
+    """To the bit where the host's own probe says so, as it does on a processor in float32."""
     place = engine.subject.place
     prefix = engine.read_ids(engine.tokenize("the parcel was sent on Monday"))
     moves = on(place, np.random.default_rng(0).normal(0, 2, (40, len(prefix.residual))))
     together = next_rows(place, prefix, moves)
     alone = torch.stack([next_rows(place, prefix, move[None])[0] for move in moves])
+    assert torch.equal(together, alone) or engine.subject.batch_difference > 0.0
     assert (together - alone).abs().max() < 1e-4
     assert torch.equal(together.argmax(dim=1), alone.argmax(dim=1))
 
@@ -150,7 +154,7 @@ def test_rows_are_what_a_whole_forward_says(engine: Engine) -> None:
 @pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize("hook", ["resid_pre", "resid_post", "attn_out", "mlp_out"])
 def test_other_architectures_agree_with_a_whole_forward(name: str, hook: str, device: str) -> None:
-    place = open_place(tiny_model(name, device), 1, hook)  # type: ignore[arg-type]
+    place = tiny_place(name, hook, device)  # type: ignore[arg-type]
     ids = [3, 9, 4, 17]
     moves = np.random.default_rng(2).normal(0, 1, (3, 16))
     prefix = read_prefix(place, torch.tensor([ids], device=device))
@@ -236,7 +240,8 @@ def test_without_a_hook_there_is_no_answer(answers: Answers, engine: Engine, mon
     def deaf(*_: object) -> Iterator[Edit]:
         yield Edit()
 
-    monkeypatch.setattr(rows_module, "edit", deaf)
+    for module in (rows_module, decoder_module):
+        monkeypatch.setattr(module, "edit", deaf)
     with pytest.raises(HookNotFired):
         answers.behaviour(behaviour_request(engine))
     with pytest.raises(HookNotFired):
@@ -327,7 +332,7 @@ def test_the_unsteered_text_of_a_model_that_others_made_is_its_authors(shared_da
 
     events = write(steps, ("baseline", "manifold"), decode, ids, frozenset(), max_tokens=80, temperature=0.0,
                    rng=np.random.default_rng(0))  # fmt: skip
-    done = {event.row: event.text for event in events if isinstance(event, RowDoneEvent)}
+    done = {event.row: event.text for event in by_itself(events, choose_together) if isinstance(event, RowDoneEvent)}
     assert f"Once upon a time{done['baseline']}".startswith(LILY)
     assert done["manifold"] == done["baseline"]
 

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from explorer.errors import SubjectError
+from explorer.lm.decoder import Decoder, step_together
 from explorer.lm.opening import BELOW, open_place
-from explorer.lm.rows import Decoder, next_rows, read_prefix, text_logprobs
+from explorer.lm.rows import next_rows, read_prefix, text_logprobs
 from tests.lm.tiny import model_of
-from tests.lm.tiny_families import FAMILIES, NO_MLP, tiny_config
+from tests.lm.tiny_families import FAMILIES, NO_MLP, TAKE_TURNS, tiny_config
 from tests.steering.reference import on, slow_logits, slow_text, slow_text_logprob
 
 pytestmark = pytest.mark.slow
@@ -38,9 +39,16 @@ def test_a_family_is_steered_as_whole_forwards_steer_it_and_shares_what_lies_bel
         [slow_text_logprob(place, PROMPT, move, PHRASE, [3, 4, 6]) for move in moves], abs=1e-3
     )
     decoder = Decoder(place, prefix, on(place, moves), every_token=True, tokens=WRITTEN)
+    other = read_prefix(place, torch.tensor([PHRASE[:2]], device=device))
+    company = Decoder(place, other, on(place, moves[1:3]), every_token=False, tokens=WRITTEN)
+    assert place.together == (name not in TAKE_TURNS) or device != "cpu"
     steps = []
     for _ in range(WRITTEN):
-        steps.append(decoder.step().argmax(dim=1))
+        said, beside = step_together([decoder, company])
+        assert isinstance(said, torch.Tensor)
+        assert isinstance(beside, torch.Tensor)
+        steps.append(said.argmax(dim=1))
         decoder.feed(steps[-1])
+        company.feed(beside.argmax(dim=1))
     for move, text in zip(moves, torch.stack(steps, dim=1).tolist(), strict=True):
         assert text == slow_text(place, PROMPT, move, WRITTEN, every_token=True, ends=frozenset())

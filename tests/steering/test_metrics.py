@@ -1,7 +1,8 @@
 """What a host counts: every answer once, gauges that return to zero, and a text that Prometheus can read."""
 
+import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from explorer.steering.metrics import Metrics, family
 from explorer.steering.protocol import SteerRequest
 from explorer.steering.server import create_app
+from explorer.steering.stream import Event
+from explorer.steering.together import by_itself
 from explorer.steering.worker import Worker
 from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
 
@@ -128,10 +131,18 @@ def test_running_and_queued_return_to_zero_and_the_refused_are_counted(host: Hos
 
 def test_a_generation_that_is_left_is_closed_and_its_tokens_are_counted() -> None:
     fake, metrics = FakeAnswers(), Metrics()
-    events = metrics.written(fake.generate(_steer(max_tokens=100)))
-    for _ in range(4):
-        next(events)
-    events.close()  # type: ignore[attr-defined]
+
+    async def sent() -> AsyncGenerator[Event, None]:
+        for event in by_itself(fake.writing(_steer(max_tokens=100)), fake.choose):
+            yield event
+
+    async def leave() -> None:
+        events = metrics.written(sent())
+        for _ in range(4):
+            await anext(events)
+        await events.aclose()
+
+    asyncio.run(leave())
     assert metrics.tokens == 3
     assert fake.stopped == 1
 

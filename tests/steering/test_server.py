@@ -18,9 +18,10 @@ from fastapi.routing import APIRoute
 from explorer.errors import RequestError
 from explorer.steering import stream as stream_module
 from explorer.steering.guard import MAX_BODY, MAX_FAILURES, OPEN_PATHS
-from explorer.steering.protocol import VIEWER_HEADER, ErrorBody, event_from_json
+from explorer.steering.protocol import VIEWER_HEADER, ErrorBody, SteerRequest, event_from_json
 from explorer.steering.server import create_app
-from explorer.steering.worker import Worker
+from explorer.steering.stream import Event
+from explorer.steering.worker import Work, Worker
 from tests import host_api
 from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
 
@@ -297,7 +298,7 @@ def test_an_answer_that_is_long_in_coming_begins_before_it_is_there(
             assert response.status_code == 200
             lines = response.iter_lines()
             assert [line for line in itertools.islice(lines, 6) if line] == [silence] * 3 * bool(silence)
-            assert host.worker.running == 1
+            host.until(1, 0)
             host.fake.gate.set()
             assert told in "".join(lines)
         host.until(0, 0)
@@ -372,8 +373,8 @@ def test_the_model_is_asked_from_one_thread_only() -> None:
     seen: set[int] = set()
 
     class Noting(FakeAnswers):
-        def generate(self, request: object) -> Iterator[object]:  # type: ignore[override]
-            for event in super().generate(request):  # type: ignore[arg-type]
+        def writing(self, request: SteerRequest) -> Work[Event]:
+            for event in super().writing(request):
                 seen.add(threading.get_ident())
                 yield event
 

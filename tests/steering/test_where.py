@@ -9,9 +9,10 @@ from torch import nn
 
 from explorer.config import SteeringLimits
 from explorer.errors import RequestError
+from explorer.lm.decoder import Decoder
 from explorer.lm.load import LoadedModel, blocks, load_model
 from explorer.lm.opening import BELOW, batch_difference, open_place
-from explorer.lm.rows import Decoder, next_rows, read_prefix, text_logprobs
+from explorer.lm.rows import next_rows, read_prefix, text_logprobs
 from explorer.lm.sae import load_sae
 from explorer.records import SubjectInfo
 from explorer.steering.answers import Answers
@@ -26,7 +27,7 @@ from explorer.steering.protocol import (
     TokenEvent,
 )
 from explorer.steering.subject import open_engine
-from tests.lm.tiny import TINY, tiny_model
+from tests.lm.tiny import TINY, tiny_model, tiny_place
 from tests.lm.tiny_tokenizers import word_tokenizer
 from tests.planted import MODEL, SAE
 from tests.steering.conftest import behaviour_request, steer_request
@@ -50,7 +51,7 @@ def chat_answers(chat_run: Path, device: str) -> Answers:
 def test_several_tokens_are_moved_as_a_whole_forward_moves_them(
     name: str, hook: str, moved: tuple[int, ...], device: str
 ) -> None:
-    place = open_place(tiny_model(name, device), 1, hook)  # type: ignore[arg-type]
+    place = tiny_place(name, hook, device)  # type: ignore[arg-type]
     ids = [3, 9, 4, 17, 5]
     moves = np.random.default_rng(2).normal(0, 1, (3, 16))
     prefix = read_prefix(place, torch.tensor([ids], device=device), moved)
@@ -66,7 +67,7 @@ def test_text_moves_what_is_asked_and_counts_it(
     name: str, moved: tuple[int, ...], every_token: bool, device: str
 ) -> None:
     """Against a reference that recomputes the whole text without a cache; some tokens that come are left alone."""
-    place, ids, count = open_place(tiny_model(name, device), 1, "resid_post"), [3, 9, 4, 17], 8
+    place, ids, count = tiny_place(name, "resid_post", device), [3, 9, 4, 17], 8
     keep = frozenset(range(0, 32, 3))
     moves = np.vstack([np.zeros((1, 16)), np.random.default_rng(3).normal(0, 3, (3, 16))])
     prefix = read_prefix(place, torch.tensor([ids], device=device), moved)
@@ -91,7 +92,7 @@ def test_a_known_text_is_as_likely_as_where_it_is_written(
     name: str, hook: str, moved: tuple[int, ...], further: tuple[int, ...], device: str
 ) -> None:
     """One forward pass over all tokens of the text, some of them moved too, beside one for each token."""
-    place, ids, text = open_place(tiny_model(name, device), 1, hook), [3, 9, 4, 17], [5, 5, 20, 7]  # type: ignore[arg-type]
+    place, ids, text = tiny_place(name, hook, device), [3, 9, 4, 17], [5, 5, 20, 7]  # type: ignore[arg-type]
     moves = np.vstack([np.zeros((1, 16)), np.random.default_rng(3).normal(0, 2, (3, 16)), np.zeros((1, 16))])
     prefix = read_prefix(place, torch.tensor([ids], device=device), moved)
     at = torch.tensor([index in further for index in range(len(text))], device=device)
@@ -268,7 +269,7 @@ def test_a_real_model_is_steered_in_a_conversation_as_a_slow_reference_steers_it
     steps = engine.steps(read.prefix, np.stack([np.zeros_like(move), move]), every_token=every, tokens=12)
     written = []
     for _ in range(12):
-        chosen, _ = steps.choose(0.0, 0.0)
+        chosen = steps.choose(0.0, 0.0).token_ids
         written.append(chosen)
         steps.feed(chosen)
     for row, displacement in enumerate((np.zeros_like(move), move)):
