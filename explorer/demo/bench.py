@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from pydantic import JsonValue
 
 from explorer.demo.concept_table import ConceptRow, concept_rows
-from explorer.demo.corpus.scales import COLOUR, COMPASS, HOUR, MONTH, WEEKDAY
+from explorer.demo.corpus.scales import AGE, COLOUR, COMPASS, HOUR, MONTH, WEEKDAY, YEAR
 from explorer.demo.evaluate import as_json, evaluate, in_all
 from explorer.demo.labelled import labelled_activations, labelled_course
 from explorer.demo.subject import MODEL_FOLDER
@@ -22,8 +22,10 @@ from explorer.steering.pairs import PairSettings, all_pairs
 from explorer.steering.subject import open_engine
 from explorer.steering.tables import pairs_table
 
-STEERED = (WEEKDAY, MONTH, HOUR, COLOUR, COMPASS)
-"""Concepts whose steering is measured: those that lie on a ring."""
+STEERED = (WEEKDAY, MONTH, HOUR, COLOUR, COMPASS, YEAR, AGE)
+"""Concepts whose steering is measured: those that are read just before the word comes, where the model can be moved."""
+CONTEXTS, MANY_VALUES = 8, 40
+"""Each value is steered from so many contexts, and from one where there are so many values: sixty have 3,422 pairs."""
 ARMS = ("manifold", "linear", "chord")
 LABELLED = "labelled PCA"
 """What the table calls the curve that labels give, in a subspace of as many axes as the cluster's."""
@@ -90,7 +92,7 @@ def steering(path: Path) -> Bench:
     rows: list[list[str]] = []
     values: list[dict[str, JsonValue]] = []
     for row in steered:
-        result = steer_headless(path, row.cluster, arms=ARMS)
+        result = steer_headless(path, row.cluster, arms=ARMS, prompts_per_value=_contexts(row))
         beside = labelled[row.concept]
         values.append({"concept": row.concept, **result, "labelled": beside})
         name = [row.concept, f"{row.cluster}: {row.label}", str(len(run.cluster(row.cluster).basis))]
@@ -115,7 +117,8 @@ def _along_labels(path: Path, run: Run, steered: list[ConceptRow]) -> dict[str, 
             names, n_axes = run.summary(row.cluster).order, len(run.cluster(row.cluster).basis)
             labelled, prepared = activations[row.concept], engine.prepared(run.id, row.cluster)
             course = labelled_course(labelled, scale, names, n_axes)
-            trials = all_pairs(engine, run.id, row.cluster, PairSettings(arms=("manifold",)), course=course)
+            settings = PairSettings(arms=("manifold",), prompts_per_value=_contexts(row))
+            trials = all_pairs(engine, run.id, row.cluster, settings, course=course)
             place_of = {name.strip(): place for place, name in enumerate(names)}
             own = np.array([place_of.get(name, -1) for name in scale.values])[labelled.value]
             found[row.concept] = pairs_table(trials, names) | {
@@ -124,6 +127,10 @@ def _along_labels(path: Path, run: Run, steered: list[ConceptRow]) -> dict[str, 
                 "p_at_contexts": _own_share(prepared.contexts.behaviour, prepared.contexts.value),
             }
     return found
+
+
+def _contexts(row: ConceptRow) -> int:
+    return CONTEXTS if row.n_values < MANY_VALUES else 1
 
 
 def _own_share(behaviour: Float[np.ndarray, "token behaviour"], value: Int64[np.ndarray, "token"]) -> float:

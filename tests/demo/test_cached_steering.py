@@ -26,6 +26,21 @@ def test_the_curve_arrives_by_the_values_between_at_a_quarter_of_the_lines_energ
     assert table["moves_model"] is True
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("concept", "share", "visited"), [("year", 0.25, 0.9), ("age", 0.4, 0.8)])
+def test_open_curves_pass_the_values_between_where_the_line_does_not(
+    concept: str, share: float, visited: float
+) -> None:
+    (row,) = [row for row in steered_clusters(open_run(ALMANAC)) if row.concept == concept]
+    table = steer_headless(ALMANAC, row.cluster, arms=("manifold", "linear"), prompts_per_value=1)
+    energy, reach = table["e_bc"], table["reach"]
+    assert isinstance(energy, dict)
+    assert isinstance(reach, dict)
+    assert energy["manifold"]["mean"] < share * energy["linear"]["mean"]
+    assert reach["manifold"]["p_target"] >= 0.8 * reach["linear"]["p_target"]
+    assert reach["manifold"]["visited"] >= visited > 2 * reach["linear"]["visited"]
+
+
 def test_the_second_run_is_steered_with_the_first_one_s_model() -> None:
     run = open_run(SHIPPED / RUNS[1].folder)
     ring = next(row for row in concept_rows(run, value_offset=1) if row.concept == "direction")
