@@ -1,10 +1,13 @@
-"""Which of a cluster's features fire more in some places than in others, beyond chance."""
+"""What a cluster's features can tell: which fire more in some places than in others, and whether silence means much."""
 
 from typing import Final
 
 import numpy as np
 from jaxtyping import Float, Float64
-from scipy.stats import chi2, rankdata
+from scipy.special import chdtrc
+
+from explorer.maths.coordinate import ranks
+from explorer.maths.regime import POWER
 
 HARMONICS: Final = 2
 """Waves along a closed curve, a cosine and a sine each; an open one has as many terms, cosines of half turns."""
@@ -35,16 +38,21 @@ def place_p_values(
     centred = codes - codes.mean(axis=0) if len(codes) else codes
     spread = (centred**2).sum(axis=0)
     told = ((waves.T @ centred) ** 2).sum(axis=0) / np.where(spread > 0, spread, 1.0)
-    p_values: Float64[np.ndarray, "atom"] = chi2.sf((len(codes) - 1) * told, waves.shape[1])
+    p_values: Float64[np.ndarray, "atom"] = chdtrc(waves.shape[1], (len(codes) - 1) * told)
     asked = (spread > 0) & ((codes > 0).sum(axis=0) >= FEWEST_FIRES)
     return np.where(asked, np.minimum(p_values * codes.shape[1], 1.0), 1.0)
+
+
+def silence_tells(expected: float) -> bool:
+    """Whether features that never meet avoid each other, where chance would have them meet so often."""
+    return expected >= POWER
 
 
 def _waves(coordinate: Float[np.ndarray, "sample"], closed: bool) -> Float64[np.ndarray, "sample wave"]:
     """Orthonormal waves along the ranks of the places, each of mean 0; none where all samples lie in one place."""
     if len(coordinate) <= 2 * HARMONICS + 1 or np.ptp(coordinate) == 0:
         return np.zeros((len(coordinate), 2 * HARMONICS))
-    rank = (rankdata(coordinate) - 0.5) / len(coordinate)
+    rank = (ranks(coordinate) - 0.5) / len(coordinate)
     turns = np.arange(1, HARMONICS + 1) if closed else np.arange(1, 2 * HARMONICS + 1) / 2
     angle = 2 * np.pi * rank[:, None] * turns
     waves = np.concatenate([np.cos(angle), np.sin(angle)], axis=1) if closed else np.cos(angle)

@@ -9,6 +9,7 @@ from explorer.app.pages.parts import table
 from explorer.app.words import counted, number, percent
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary
 from explorer.runs.score_curves import gather_curves
+from explorer.runs.telling import silence_tells
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,6 @@ DIMENSION = Score("intrinsic dimension", "TwoNN estimate: how many numbers say a
 """It is no score: every cluster has it."""
 INTERVAL = "In brackets: 95 % interval over the text's documents (random groups), the shape held as it was found."
 """What an interval means."""
-POWER = 7.07
-"""Meetings by chance from which never meeting shows avoidance (docs/discovery.md, *Scores*)."""
 Interval = tuple[float, float]
 
 CURVE_SCORES = {
@@ -166,7 +165,7 @@ def regime_line(summary: ClusterSummary) -> str:
     if "expected_cofires" not in scores:
         return f"{line}."
     expected = scores["expected_cofires"]
-    power = "enough to see avoidance" if expected >= POWER else "too few to see avoidance"
+    power = "enough to see avoidance" if silence_tells(expected) else "too few to see avoidance"
     return f"{line}; by chance a usual pair of the core would meet {number(expected)} times, {power}."
 
 
