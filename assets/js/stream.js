@@ -4,6 +4,8 @@
   const mx = (window.mx = window.mx || {});
   let source = null;
   let result = null;
+  // The latest request, until its first text: earlier text stays on the screen that long.
+  let waiting = null;
 
   const column = (row) => document.querySelector(`#streams .stream[data-row="${row}"]`);
   const part = (row, name) => column(row)?.querySelector(`.${name}`);
@@ -35,7 +37,15 @@
 
   const ENDS = { length: "as long as asked", end: "the model ended here", stopped: "stopped", interrupted: "interrupted" };
 
+  /* The first text of a request replaces what stood there. */
+  function begin() {
+    clear(waiting.prompt);
+    waiting = null;
+    props("stream-store", { data: null });
+  }
+
   function take(event) {
+    if (waiting && (event.type === "token" || event.type === "row_done")) begin();
     if (event.type === "start") result.start = event;
     if (event.type === "token") part(event.row, "said")?.append(event.text);
     if (event.type === "row_done") {
@@ -49,7 +59,7 @@
       readBack(event, result.start.coordinate);
       finish("");
     }
-    if (event.type === "error") finish(event.message, true);
+    if (event.type === "error") fail(event.message, LOST.has(event.code));
   }
 
   /* What the unsteered model makes of each text, beside what was asked for. */
@@ -62,45 +72,54 @@
     for (const end of document.querySelectorAll("#streams .stream .end")) if (!end.textContent) end.textContent = ENDS[how];
   }
 
-  function finish(words, failed) {
+  function finish(words, ended) {
     if (source) source.close();
     source = null;
-    if (failed) { leave("interrupted"); mx.host.again(); }
+    if (ended && !waiting) leave(ended);
     running(false);
     say(words);
-    document.getElementById("steer-status")?.classList.toggle("bad", Boolean(failed));
-    props("stream-store", { data: failed || !result || !result.start ? null : result });
+    document.getElementById("steer-status")?.classList.toggle("bad", ended === "interrupted");
+    // Without any text of its own, a request leaves the text and the result before it as they are.
+    if (!waiting) props("stream-store", { data: ended || !result.start ? null : result });
+    waiting = null;
+  }
+
+  const LOST = new Set(["unreachable", "interrupted"]);
+  const INTERRUPTED = "Interrupted: ";
+
+  function fail(words, lost) {
+    const earlier = waiting && document.getElementById("streams")?.hidden === false;
+    const opening = earlier && lost && !words.startsWith(INTERRUPTED) ? INTERRUPTED : "";
+    finish(earlier ? `${opening}${words} The text below is from the request before.` : words, "interrupted");
+    mx.host.again();
   }
 
   async function start(api, request) {
     stop("");
-    clear(request.prompt);
+    waiting = request;
     running(true);
     say("asking the host…");
-    props("stream-store", { data: null });
     result = { steer_request: request, start: null, texts: [], done: null };
     let ticket;
     try {
       const reply = await fetch(`${api}/steer`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request) });
       ticket = await reply.json();
-      if (!reply.ok) return finish(ticket.message || `The app answered ${reply.status}.`, true);
+      if (!reply.ok) return fail(ticket.message || `The app answered ${reply.status}.`, false);
     } catch {
-      return finish("The app does not answer. Is it still running?", true);
+      return fail("The app does not answer. Is it still running?", true);
     }
     say("");
     source = new EventSource(`${api}/steer/${ticket.id}`);
     source.onmessage = (message) => take(JSON.parse(message.data));
-    source.onerror = () => { if (source) finish("The connection broke. What stands here is what was said until then; press Generate again.", true); };
+    source.onerror = () => { if (source) fail("Interrupted: the connection to the app broke before the text was complete; generate again.", true); };
   }
 
   function stop(words) {
-    if (!source) return;
-    leave("stopped");
-    result = null;
-    finish(words ?? "Stopped.");
+    if (source) finish(words ?? "Stopped.", "stopped");
   }
 
   function replay(prompt, texts, done, requested) {
+    waiting = null;
     clear(prompt);
     for (const one of document.querySelectorAll("#streams .stream")) one.hidden = !texts.some((text) => text.row === one.dataset.row);
     result = { start: null, texts: [] };
