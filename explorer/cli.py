@@ -60,7 +60,7 @@ def demo(
             report = make_demo(folder, progress=progress)
         print_json(report) if as_json else say(f"made {folder}")
         return
-    from explorer.app.serve import serve_with_local_hosts
+    from explorer.app.server.serve import serve_with_local_hosts
 
     serve_with_local_hosts(shipped_folder("cached_runs"), first="almanac", port=port, as_json=as_json)
 
@@ -84,7 +84,7 @@ def open_runs(
     as_json: AsJson = False,
 ) -> None:
     """Serve the browser app on a run or a folder of runs."""
-    from explorer.app.serve import HostAddress, Keeping, Place, serve, serve_view_only
+    from explorer.app.server.serve import HostAddress, Keeping, Place, serve, serve_view_only
 
     host = HostAddress.read(host_url, host_token_file)
     place = Place(port, bind, prefix, tuple(allow_host or ()), tuple(allow_frame or ()))
@@ -114,9 +114,9 @@ def train_sae(
     """Train a small TopK SAE for a model that has none."""
     from explorer.config import HarvestSettings
     from explorer.errors import SubjectError
-    from explorer.lm.train_sae import TrainSaeSettings
-    from explorer.pipeline.train import train_sae_on_text
-    from explorer.runs.atomic import check_replaceable
+    from explorer.lm.sae.training import TrainSaeSettings
+    from explorer.pipeline.harvest.train_sae import train_sae_on_text
+    from explorer.runs.io.atomic import check_replaceable
     from explorer.terminal import print_json, progress_bars, say
 
     check_replaceable(out, SAE_FILES.__contains__, SubjectError)
@@ -144,8 +144,8 @@ def harvest(
 ) -> None:
     """Stream text through a model and its SAE into a feature bundle."""
     from explorer.config import HarvestSettings
-    from explorer.pipeline.harvest import harvest_text
-    from explorer.runs.bundle import open_bundle
+    from explorer.pipeline.harvest.harvest import harvest_text
+    from explorer.runs.bundle.reader import open_bundle
     from explorer.terminal import print_json, progress_bars, say
 
     with _named_by_option():
@@ -173,9 +173,9 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Cluster a bundle's features, find their shapes, write a run. Resumes; skips what is unchanged."""
-    from explorer.pipeline.build import build as build_run
-    from explorer.pipeline.settings import read_build_settings
-    from explorer.runs.show import run_table
+    from explorer.pipeline.build.build import build as build_run
+    from explorer.pipeline.build.settings import read_build_settings
+    from explorer.runs.report.show import run_table
     from explorer.terminal import print_json, progress_bars, say
 
     chosen = read_build_settings(settings, similarity=similarity, seed=seed)
@@ -191,8 +191,16 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show what the browser shows, as a table or JSON."""
-    from explorer.runs.run import open_run
-    from explorer.runs.show import SPARE, cluster_facts, cluster_rows, cluster_table, label_rows, run_rows, run_table
+    from explorer.runs.report.show import (
+        SPARE,
+        cluster_facts,
+        cluster_rows,
+        cluster_table,
+        label_rows,
+        run_rows,
+        run_table,
+    )
+    from explorer.runs.run.reader import open_run
     from explorer.terminal import print_json, print_table
 
     opened = open_run(run)
@@ -219,9 +227,9 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Match the clusters of two runs, or say what changed from one cluster to another."""
-    from explorer.runs.compare import compare_clusters, compare_runs, counterpart, read_for_matching
-    from explorer.runs.compare_tables import pair_rows, pair_table, runs_rows, runs_table
-    from explorer.runs.run import open_run
+    from explorer.runs.compare.compare import compare_clusters, compare_runs, counterpart, read_for_matching
+    from explorer.runs.compare.tables import pair_rows, pair_table, runs_rows, runs_table
+    from explorer.runs.run.reader import open_run
     from explorer.terminal import print_json, print_table
 
     if cluster is None and other is not None:
@@ -239,8 +247,8 @@ def compare(
 @app.command()
 def check(path: Annotated[Path, typer.Argument(help="Bundle, run or tour.")], as_json: AsJson = False) -> None:
     """Verify every file of a bundle, a run or a tour, and say what is wrong where."""
-    from explorer.app.tours.check import check_tour, is_tour
-    from explorer.runs.check import check as check_folder
+    from explorer.app.tour.check import check_tour, is_tour
+    from explorer.runs.report.check import check as check_folder
     from explorer.terminal import print_json, print_line
 
     report = check_tour(path) if is_tour(path) else check_folder(path)
@@ -274,8 +282,8 @@ def export(
         return
     if out is None:
         raise InputError("explorer export", "neither --out nor --html", "a folder, or an HTML file")
-    from explorer.runs.export import USUAL, export_run
-    from explorer.runs.run import open_run
+    from explorer.runs.report.export import USUAL, export_run
+    from explorer.runs.run.reader import open_run
     from explorer.terminal import print_json, say
 
     files = export_run(open_run(run), out, tuple(formats or USUAL))
@@ -291,9 +299,9 @@ def record(
     as_json: AsJson = False,
 ) -> None:
     """Record the steering results that a tour shows, so that it plays without a host."""
-    from explorer.app.serve import HostAddress, one_host
-    from explorer.app.tours.record import record_tour
-    from explorer.app.tours.tour_file import open_tour
+    from explorer.app.server.serve import HostAddress, one_host
+    from explorer.app.tour.record import record_tour
+    from explorer.app.tour.tour_file import open_tour
     from explorer.terminal import print_json, say
 
     folder = open_tour(tour)
@@ -325,8 +333,8 @@ def host(
     if ray:
         _serve_on_ray(run, token_file, bind, port, replicas, device, dtype, model, sae, limit or [], as_json)
         return
-    from explorer.steering.host import serve as serve_host
-    from explorer.steering.limits import read_limits
+    from explorer.steering.host.limits import read_limits
+    from explorer.steering.host.serve import serve as serve_host
 
     serve_host(
         run,
@@ -347,8 +355,8 @@ def _serve_on_ray(
     sae: str | None, limit: list[str], as_json: bool,
 ) -> None:  # fmt: skip
     try:
-        from explorer.steering.cluster import serve_replicas, settings_of
-        from explorer.steering.limits import read_limits
+        from explorer.steering.host.limits import read_limits
+        from explorer.steering.host.ray_serve import serve_replicas, settings_of
     except ModuleNotFoundError as missing:
         if missing.name != "ray":
             raise
@@ -387,9 +395,9 @@ def steer(
     as_json: AsJson = False,
 ) -> None:
     """Steer once, every arm, without a browser; without --to, average over all pairs that are not adjacent."""
-    from explorer.app.readout_text import read_readout
-    from explorer.steering.headless import steer_headless
-    from explorer.steering.report import steering_tables
+    from explorer.app.steering.readout_text import read_readout
+    from explorer.steering.headless.headless import steer_headless
+    from explorer.steering.headless.report import steering_tables
     from explorer.terminal import print_json, print_table
 
     result = steer_headless(
@@ -503,9 +511,9 @@ def bench(
 
 def _export_html(path: Path, out: Path, cluster: int | None, as_json: bool) -> None:
     from explorer.app.still.page_file import manifold_file, tour_file
-    from explorer.app.tours.check import is_tour
-    from explorer.app.tours.tour_file import open_tour
-    from explorer.runs.run import open_run
+    from explorer.app.tour.check import is_tour
+    from explorer.app.tour.tour_file import open_tour
+    from explorer.runs.run.reader import open_run
     from explorer.terminal import print_json, say
 
     if is_tour(path):

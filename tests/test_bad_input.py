@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.lm.autoencoder import Sae
-from explorer.lm.sae import save_sae
-from explorer.runs.safetensors_io import SafetensorsFile
-from explorer.runs.safetensors_write import write_safetensors
-from explorer.runs.strict_json import encode_json
+from explorer.lm.sae.autoencoder import Sae
+from explorer.lm.sae.saelens import save_sae
+from explorer.runs.io.safetensors_io import SafetensorsFile
+from explorer.runs.io.safetensors_write import write_safetensors
+from explorer.runs.io.strict_json import encode_json
+from tests.lm.model.tiny_tokenizers import TEXT, word_tokenizer
 from tests.lm.tiny import tiny_model
-from tests.lm.tiny_tokenizers import TEXT, word_tokenizer
 from tests.pipeline.command import run_command
 from tests.planted import write_planted_run
 from tests.runs.tiny_bundle import write_tiny_bundle

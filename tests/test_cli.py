@@ -14,18 +14,19 @@ import pytest
 from typer.testing import CliRunner
 
 from explorer import terminal
-from explorer.bench import commands, halo
+from explorer.bench import commands
 from explorer.bench.commands import SETTLED, Shown
-from explorer.bench.halo import Manifold
-from explorer.bench.planted_regime import PlantedFields
+from explorer.bench.recovery import halo
+from explorer.bench.recovery.halo import Manifold
+from explorer.bench.recovery.planted_regime import PlantedFields
 from explorer.bench.settings import HaloBenchSettings
 from explorer.cli import app
 from explorer.demo.bench import BENCHES, Bench
 from explorer.errors import ExplorerError, HostUnreachable
-from explorer.lm.sae import load_sae
+from explorer.lm.sae.saelens import load_sae
 from explorer.records import Progress
+from tests.lm.model.tiny_tokenizers import TEXT, word_tokenizer
 from tests.lm.tiny import tiny_model
-from tests.lm.tiny_tokenizers import TEXT, word_tokenizer
 from tests.pipeline.command import run_command, spawn_command
 from tests.runs.tiny_bundle import write_tiny_bundle
 
@@ -230,6 +231,6 @@ def test_what_goes_wrong_is_told_in_one_line(
     def fail(_: Path) -> None:
         raise fault
 
-    monkeypatch.setattr("explorer.runs.run.open_run", fail)
+    monkeypatch.setattr("explorer.runs.run.reader.open_run", fail)
     ran = run_command("show", planted_run, "--json")
     assert (ran.code, ran.out, ran.err) == (code, "", told)

@@ -7,9 +7,12 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from explorer.bench import app, cofire, gateway, halo, large, recover, scale, steer
-from explorer.bench.gateway import GatewaySettings
-from explorer.bench.large import LargeSettings
+from explorer.bench.app import app
+from explorer.bench.host import gateway, large, steer
+from explorer.bench.host.gateway import GatewaySettings
+from explorer.bench.host.large import LargeSettings
+from explorer.bench.recovery import halo, recover
+from explorer.bench.scale import cofire, scale
 from explorer.bench.settings import AppBenchSettings, CofireSettings, HaloBenchSettings, RecoverSettings, ScaleSettings
 from explorer.config import Settings
 from explorer.errors import InputError

@@ -13,14 +13,14 @@ from explorer.demo.corpus.scales import AGE, COLOUR, COMPASS, HOUR, MONTH, WEEKD
 from explorer.demo.evaluate import as_json, evaluate, in_all
 from explorer.demo.labelled import labelled_activations, labelled_course
 from explorer.demo.subject import MODEL_FOLDER
-from explorer.lm.load import load_model
-from explorer.runs.manifest import SUBJECT
-from explorer.runs.run import Run, open_run
-from explorer.steering.engine import fitting_threads
-from explorer.steering.headless import steer_headless
-from explorer.steering.pairs import PairSettings, all_pairs
-from explorer.steering.subject import open_engine
-from explorer.steering.tables import pairs_table
+from explorer.lm.model.load import load_model
+from explorer.runs.run.manifest import SUBJECT
+from explorer.runs.run.reader import Run, open_run
+from explorer.steering.answers.pairs import PairSettings, all_pairs
+from explorer.steering.engine.engine import fitting_threads
+from explorer.steering.engine.subject import open_engine
+from explorer.steering.headless.headless import steer_headless
+from explorer.steering.headless.tables import pairs_table
 
 STEERED = (WEEKDAY, MONTH, HOUR, COLOUR, COMPASS, YEAR, AGE)
 """Concepts whose steering is measured: those that are read just before the word comes, where the model can be moved."""

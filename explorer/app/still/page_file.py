@@ -11,18 +11,18 @@ from typing import Any
 
 from plotly.io.json import to_json_plotly
 
-from explorer.app.pages.page import Page
-from explorer.app.pages.tour import tour_page
 from explorer.app.security.headers import script_hash
 from explorer.app.still.manifold import manifold_still
 from explorer.app.still.markup import Markup
-from explorer.app.tours.slides import make_slides
-from explorer.app.tours.tour_file import TourFolder
+from explorer.app.tour.page import tour_page
+from explorer.app.tour.slides import make_slides
+from explorer.app.tour.tour_file import TourFolder
+from explorer.app.ui.page import Page
 from explorer.places import shipped_folder
 from explorer.records import ClusterSummary
-from explorer.runs.atomic import write_bytes
-from explorer.runs.catalog import scan
-from explorer.runs.run import Run
+from explorer.runs.io.atomic import write_bytes
+from explorer.runs.run.catalog import scan
+from explorer.runs.run.reader import Run
 
 STYLES = ("tokens", "base", "controls", "shell", "manifold", "belief", "steer", "tour", "still")
 """Style sheets of assets/css that a page from disk needs, in order."""
