@@ -72,8 +72,8 @@ def test_a_host_serves_its_run_and_answers_as_the_engine_does(
 LOST = """
 import sys
 import torch
-from explorer.steering import host
-from explorer.steering.answers import Answers
+from explorer.steering.host import serve as host
+from explorer.steering.answers.handlers import Answers
 
 run, token_file, device = sys.argv[1:]
 

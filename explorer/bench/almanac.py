@@ -1,13 +1,13 @@
 """The demo's claims as tables: relations answered, concepts found without labels, steering along them."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int64
 from pydantic import JsonValue
 
+from explorer.bench.report import BenchReport
 from explorer.demo.concept_table import ConceptRow, concept_rows
 from explorer.demo.corpus.scales import AGE, COLOUR, COMPASS, HOUR, MONTH, WEEKDAY, YEAR
 from explorer.demo.evaluate import as_json, evaluate, in_all
@@ -31,21 +31,7 @@ LABELLED = "labelled PCA"
 """What the table calls the curve that labels give, in a subspace of as many axes as the cluster's."""
 
 
-@dataclass(frozen=True)
-class Bench:
-    """One table."""
-
-    title: str
-    """What it shows."""
-    header: list[str]
-    """Names of its columns."""
-    rows: list[list[str]]
-    """For people."""
-    values: list[dict[str, JsonValue]]
-    """For programs, unrounded."""
-
-
-def relations(path: Path) -> Bench:
+def relations(path: Path) -> BenchReport:
     """Share of held-out relation prompts that the model answers right, per concept."""
     loaded = load_model(str(path / SUBJECT / MODEL_FOLDER))
     asked = evaluate(loaded.model, loaded.tokenizer)
@@ -54,15 +40,12 @@ def relations(path: Path) -> Bench:
         [score.group, score.kind, str(score.n), f"{score.share:.3f}", f"{score.low:.3f} to {score.high:.3f}"]
         for score in found
     ]
-    return Bench(
-        "Held-out relation prompts answered right",
-        ["concept", "held out", "prompts", "right", "95 % interval"],
-        rows,
-        [dict(score) for score in as_json(found)],
-    )
+    header = ["concept", "held out", "prompts", "right", "95 % interval"]
+    table = ("Held-out relation prompts answered right", header, rows)
+    return BenchReport([dict(score) for score in as_json(found)], (table,))
 
 
-def concepts(path: Path) -> Bench:
+def concepts(path: Path) -> BenchReport:
     """For each concept the cluster, found without labels, that shows it best."""
     found = concept_rows(open_run(path))
     rows = [
@@ -77,10 +60,10 @@ def concepts(path: Path) -> Bench:
         for row in found
     ]
     header = ["concept", "cluster", "shape", "values", "order r", "p"]
-    return Bench("Concepts found without labels", header, rows, [asdict(row) for row in found])
+    return BenchReport([asdict(row) for row in found], (("Concepts found without labels", header, rows),))
 
 
-def steering(path: Path) -> Bench:
+def reach(path: Path) -> BenchReport:
     """Energy and reach along the curve, the line and the chord, over all pairs of values that are not neighbours.
 
     Beside them, from the same contexts, along the curve that labels give: principal axes of labelled activations, as
@@ -100,7 +83,7 @@ def steering(path: Path) -> Bench:
         rows.append([*name, LABELLED, *_numbers(beside, "manifold"), f"{beside['p_at_labels']:.3f}"])
     header = ["concept", "cluster", "axes", "arm", "E_BC", "± se", "p(target)", "visited", "isometry r",
               "p(own) there"]  # fmt: skip
-    return Bench("Steering over all pairs that are not neighbours", header, rows, values)
+    return BenchReport([*values], (("Steering over all pairs that are not neighbours", header, rows),))
 
 
 def _along_labels(path: Path, run: Run, steered: list[ConceptRow]) -> dict[str, dict[str, JsonValue]]:
@@ -153,11 +136,3 @@ def _numbers(result: dict[str, JsonValue], arm: str) -> list[str]:
     merged = {key: value for part in parts if isinstance(part, dict) for key, value in part.items()}
     keys = ("mean", "se", "p_target", "visited", "isometry")
     return ["–" if merged[key] is None else f"{merged[key]:.3f}" for key in keys]
-
-
-BENCHES: dict[str, Callable[[Path], Bench]] = {
-    "relations": relations,
-    "concepts": concepts,
-    "steering": steering,
-}
-"""By the name that the command line knows them by."""
