@@ -4,7 +4,6 @@ Every stage is a pure function of the bundle and its settings; its result is kep
 interrupted build goes on where it stopped and a changed setting redoes only what depends on it.
 """
 
-from explorer.runs.io.files import RUN_MANIFEST
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -16,16 +15,16 @@ import numpy as np
 
 from explorer.config import BuildSettings, Settings
 from explorer.errors import RequestError
-from explorer.maths.clustering.hdbscan import ClusterTree, cluster_tree
 from explorer.maths.clustering.grouping import graph_of_codes
+from explorer.maths.clustering.hdbscan import ClusterTree, cluster_tree
 from explorer.maths.clustering.umap import project_graph
 from explorer.pipeline.build.code_digest import code_digest
 from explorer.pipeline.build.code_stream import CodeStream, FiringStream, counted_on
 from explorer.pipeline.build.evidence import Measured, Redrawing
 from explorer.pipeline.build.firing import Firing, by_feature, feature_table
 from explorer.pipeline.build.manifold import ClusterBuilder, Manifold
-from explorer.pipeline.subject import subject_of
 from explorer.pipeline.build.workers import build_clusters
+from explorer.pipeline.subject import subject_of
 from explorer.records import (
     LEFT_OUT,
     Clustering,
@@ -35,8 +34,9 @@ from explorer.records import (
     Progress,
     silent,
 )
-from explorer.runs.bundle.reader import Bundle, open_bundle
 from explorer.runs.bundle.check import bundle_problems
+from explorer.runs.bundle.reader import Bundle, open_bundle
+from explorer.runs.io.files import RUN_MANIFEST
 from explorer.runs.run.check import run_problems
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.manifest import MAX_TITLE, SUBJECT

@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from explorer.config import BuildSettings
-from explorer.maths.clustering.hdbscan import ClusterTree
-from explorer.maths.cofiring.counts import FiringShard
 from explorer.maths.clustering.grouping import cluster_codes
+from explorer.maths.clustering.hdbscan import ClusterTree
 from explorer.maths.clustering.resample import DrawnCodes, resampled_documents, shuffled_within_documents
 from explorer.maths.clustering.stability import chance_p_values, groups_of, jaccard_of_best_match, stability_of
+from explorer.maths.cofiring.counts import FiringShard
 from explorer.pipeline.build.code_stream import FiringStream, counted_on
 from explorer.pipeline.build.shard_files import kept
 from explorer.records import Evidence, Progress

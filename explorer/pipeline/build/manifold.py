@@ -8,15 +8,15 @@ from jaxtyping import Bool, Float32, Int32, Int64
 from pydantic import TypeAdapter
 
 from explorer.config import BuildSettings
+from explorer.maths.features.explained import COUNTS, covariance, greedy_variance, principal_variance, random_variance
+from explorer.maths.features.halo import Subspace
+from explorer.maths.features.regime import feature_order, judge_regime, tuning_curves
+from explorer.maths.group_sums import sums_by_group
+from explorer.maths.portrait.portrait import draw_portrait, portrait_svg
+from explorer.maths.position.values import Values, label_of, shape_in_words
 from explorer.maths.shape.coordinate import Orientation, before, curve_at, orient
 from explorer.maths.shape.curve import fit_path
-from explorer.maths.features.explained import COUNTS, covariance, greedy_variance, principal_variance, random_variance
-from explorer.maths.group_sums import sums_by_group
 from explorer.maths.shape.intervals import shape_intervals
-from explorer.maths.features.halo import Subspace
-from explorer.maths.portrait.portrait import draw_portrait, portrait_svg
-from explorer.maths.features.regime import feature_order, judge_regime, tuning_curves
-from explorer.maths.position.values import Values, label_of, shape_in_words
 from explorer.pipeline.build.contexts import contexts_of
 from explorer.pipeline.build.firing import Firing, codes_on, core_cofires
 from explorer.pipeline.build.reading import Cloud, ClusterReader, Reading, lag_of

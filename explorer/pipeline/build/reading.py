@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
 from explorer.config import BuildSettings
-from explorer.maths.shape.fit import CLAIM, fit_shape, shape_along
 from explorer.maths.features.halo import Subspace, cluster_subspace, grow_halo
 from explorer.maths.position.ordering import Lag
 from explorer.maths.position.readout import Position, read_position
-from explorer.maths.shape.search import explained_by_lag
 from explorer.maths.position.values import Values, breaks_off, name_values
+from explorer.maths.shape.fit import CLAIM, fit_shape, shape_along
+from explorer.maths.shape.search import explained_by_lag
 from explorer.pipeline.build.contexts import contexts_of
 from explorer.pipeline.build.firing import Firing, core_tokens, halo_candidates
 from explorer.records import CONTEXT_BEFORE, CURVES, Decoder, Membership, Residuals, Shape, ShapeKind, Tokens

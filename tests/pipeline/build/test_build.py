@@ -14,9 +14,9 @@ from pydantic import JsonValue
 
 from explorer.config import BuildSettings
 from explorer.errors import BundleError, RunError, SubjectError
+from explorer.maths.clustering.grouping import cluster_codes
 from explorer.maths.clustering.hdbscan import ClusterTree, cluster_tree
 from explorer.maths.cofiring.counts import firing_shard
-from explorer.maths.clustering.grouping import cluster_codes
 from explorer.pipeline.build import build as build_module
 from explorer.pipeline.build import code_stream
 from explorer.pipeline.build.build import build
@@ -28,12 +28,12 @@ from explorer.records import Clustering, Codes, Evidence, FeatureLabel, Neighbou
 from explorer.runs.bundle.reader import Bundle, open_bundle
 from explorer.runs.bundle.sidecars import encode_labels
 from explorer.runs.bundle.writer import BundleWriter
-from explorer.runs.run.catalog import scan
-from explorer.runs.report.check import check
-from explorer.runs.run.reader import open_run
 from explorer.runs.io.safetensors_io import SafetensorsFile
 from explorer.runs.io.safetensors_write import write_safetensors
 from explorer.runs.io.strict_json import encode_json
+from explorer.runs.report.check import check
+from explorer.runs.run.catalog import scan
+from explorer.runs.run.reader import open_run
 from tests.pipeline.command import spawn_command
 from tests.planted import CURVE, DATASET, MODEL, RING, SAE, planted_world, sparse
 
