@@ -41,6 +41,10 @@ COUNTED = """(() => {
 BESIDE = ("/thumbnail/", "/feature/", "plotly.min.js", "favicon")
 """Requests that do not come of moving or colouring the map: pictures, a tooltip, what is loaded while nobody waits,
 and the page's icon, for which Chromium asks whenever the address changes."""
+RECOLOR = """async () => {
+  const main = document.querySelector("script[type=module]").src;
+  (await import(main.replace("main.js", "atlas/map.js"))).colorMap("stability");
+}"""
 FRAME = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -153,7 +157,7 @@ def map_cost(browser: "Browser", app: ServedApp, run: str, features: int) -> Map
             page.mouse.wheel(0, -120)
             page.evaluate(FRAME)
         moved = page.evaluate("window.sentToCard")
-        page.evaluate("mx.map.color('stability')")
+        page.evaluate(RECOLOR)
         page.evaluate(FRAME)
         painted = page.evaluate("window.sentToCard")
     return MapCost(
