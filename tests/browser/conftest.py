@@ -182,7 +182,7 @@ def module(path: str) -> str:
 
 
 def exposed(*paths: str) -> str:
-    """Script that gives a page's modules by path in ``window.modules``: conditions that are waited for are synchronous."""
+    """Script that puts a page's modules into ``window.modules``, by path: conditions to wait for cannot import them."""
     imports = ", ".join(f"'{path}': await {module(path)}" for path in paths)
     return f"addEventListener('DOMContentLoaded', async () => {{ window.modules = {{ {imports} }}; }})"
 

@@ -5,6 +5,7 @@ import { copyText, saveFile } from "./export.js";
 import { drawPicture } from "./picture.js";
 import { writeTables } from "./tables.js";
 import { notify } from "./toast.js";
+import { plainCell } from "./tsv.js";
 
 /** @type {{ card: HTMLElement, behind: HTMLElement[], button: Element | null } | null} */
 let enlarged = null;
@@ -74,18 +75,7 @@ export function shownData(card) {
 
 /** @param {HTMLElement[]} cells */
 const line = (cells) =>
-  cells.map((cell) => plain(cell.dataset.value ?? cell.textContent ?? "")).join("\t");
-
-/**
- * One line that no spreadsheet takes for a formula (OWASP, "CSV Injection"); numbers stay as they are.
- *
- * @param {string} text
- */
-export function plain(text) {
-  const one = text.replace(/\s+/g, " ").trim();
-  const isFormula = /^[=+\-@＝＋－＠']/.test(one) && !/^[-+]?[\d.,]+(e[-+]?\d+)?( %)?$/i.test(one);
-  return isFormula ? `'${one}` : one;
-}
+  cells.map((cell) => plainCell(cell.dataset.value ?? cell.textContent ?? "")).join("\t");
 
 /** @param {HTMLElement} card */
 async function data(card) {
