@@ -1,4 +1,4 @@
-"""What the wall of tiles is told: which clusters it shows, in which order; assets/js/wall.js draws those in sight."""
+"""The wall of tiles: which clusters it shows, in which order; assets/js/atlas/wall.js draws those in sight."""
 
 from collections.abc import Mapping
 from typing import Any
