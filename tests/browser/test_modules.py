@@ -1,4 +1,4 @@
-"""The page's modules and Dash's own scripts load in any order, and a slow one holds the page back without breaking it."""
+"""The page's modules and Dash's own scripts may load in any order; a slow one delays the page and breaks nothing."""
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -7,6 +7,7 @@ from explorer.app.scripts import assets_digest, modules
 from tests.browser.conftest import TWO_FRAMES, App, Watch
 
 pytestmark = pytest.mark.browser
+FETCHED = "() => performance.getEntriesByName(document.querySelector('script[type=module]').src).length"
 
 
 @pytest.mark.parametrize("late", ["main.js", "callbacks.js", "ui/dom.js", "steering/bands.js"])
@@ -29,9 +30,7 @@ def test_dash_comes_late(page: Page, app: App, watch: Watch) -> None:
     held: list[Route] = []
     page.route("**/dash_renderer*.js", held.append)
     page.goto(f"{app.url}/run/planted", wait_until="commit")
-    page.wait_for_function(
-        "() => performance.getEntriesByName(document.querySelector('script[type=module]').src).length"
-    )
+    page.wait_for_function(FETCHED)
     page.evaluate(TWO_FRAMES)
     for route in held:
         route.continue_()
