@@ -19,9 +19,7 @@ let closed = false;
  * @param {string} name of the feature
  */
 function stripRow(strip, name) {
-  const peak = strip.varies
-    ? `fires most at ${strip.peak}`
-    : "has no place that is told from chance";
+  const peak = strip.varies ? `fires most at ${strip.peak}` : "does not vary beyond chance";
   const strongest = strip.strongest.toPrecision(3);
   const attributes = {
     type: "button",

@@ -250,7 +250,7 @@ export function renderBands(path, position = null) {
 /** Remove a result that no longer belongs to the fields. */
 export function clearBands() {
   clearPath();
-  const text = "There is no result yet for what stands above; Steer asks again.";
+  const text = "No result for these fields yet; press Steer.";
   find("bands")?.replaceChildren(html("div", { class: "bands-empty" }, html("p", {}, text)));
 }
 

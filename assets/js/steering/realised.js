@@ -170,7 +170,7 @@ export function readBackNode(written, requested) {
     repeated === null ? "" : `${percent(repeated)} repeated`,
   ];
   const title =
-    "Perplexity of the text under the model left alone; share of its runs of three words that stood in it before.";
+    "Perplexity of the text under the unsteered model; share of its three-token sequences that occurred before.";
   const line = html("p", { class: "small muted", title }, facts.filter(Boolean).join(" · "));
   return html("div", {}, [line, firingNode(written, requested)]);
 }
@@ -190,7 +190,7 @@ function firingNode(written, requested) {
   );
   return html("details", { class: "small" }, [
     html("summary", {}, `fires on ${tokens.length} of ${count} words`),
-    html("p", { class: "muted" }, `${target}Read back by the model left alone:`),
+    html("p", { class: "muted" }, `${target}Read back by the unsteered model:`),
     textPath(tokens, count, requested),
     html("ul", { class: "text-places" }, items),
   ]);

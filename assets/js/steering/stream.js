@@ -11,8 +11,7 @@ const ENDS = {
   stopped: "stopped",
   interrupted: "interrupted",
 };
-const BROKEN =
-  "The connection broke. What stands here is what was said until then; press Generate again.";
+const BROKEN = "The connection broke. The text so far is kept; press Generate again.";
 
 /** @type {EventSource | null} */
 let source = null;

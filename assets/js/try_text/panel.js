@@ -85,7 +85,7 @@ function showChosen() {
  */
 function chipNode(token, index) {
   if (token.special) {
-    const title = "The tokenizer adds this; no cluster is told of it";
+    const title = "Added by the tokenizer; clusters do not see it";
     return html("span", { class: "chip special", title, dir: "auto" }, token.text);
   }
   const own = ownFiring(token);

@@ -41,7 +41,7 @@ const storage = {
       else window.localStorage.removeItem(key);
       return true;
     } catch {
-      notify("This browser keeps nothing for this page: its storage is full or switched off.");
+      notify("Not saved: this browser's storage is full or switched off.");
       return false;
     }
   },
@@ -94,7 +94,7 @@ async function copyLinkWith(path, content) {
 async function load(file) {
   const collection = await collectionFromFile(file);
   if (collection) store(newKey(), collection);
-  else notify("That file is no collection that this version reads.");
+  else notify("This version cannot read that file as a collection.");
 }
 
 /**
