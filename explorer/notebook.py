@@ -6,10 +6,10 @@ from importlib import import_module
 from pathlib import Path
 from urllib.parse import urljoin
 
-from explorer.app.links import Links
-from explorer.app.serve import Place, serve_in_background
-from explorer.app.state import View, read_fields
-from explorer.runs.run import open_run
+from explorer.app.server.serve import Place, serve_in_background
+from explorer.app.view.links import Links
+from explorer.app.view.state import View, read_fields
+from explorer.runs.run.reader import open_run
 
 LOCAL_FRAMES = ("http://localhost:*", "http://127.0.0.1:*", "https://localhost:*")
 """Who may show it in a frame if nobody says otherwise: notebooks on this machine."""

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from explorer.steering.server import create_app
+from explorer.steering.host.server import create_app
 from tests.steering.fake import TOKEN, FakeAnswers
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "host-api.md"

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from explorer.app.relay import HostState, SteerTicket
-from explorer.steering.checks_protocol import (
+from explorer.app.server.relay import HostState, SteerTicket
+from explorer.steering.protocol.checks import (
     CheckReply,
     CheckRequest,
     PhrasesReply,
@@ -16,9 +16,9 @@ from explorer.steering.checks_protocol import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
-from explorer.steering.feature_protocol import FeatureReply, FeatureRequest
-from explorer.steering.protocol import (
+from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
+from explorer.steering.protocol.feature import FeatureReply, FeatureRequest
+from explorer.steering.protocol.protocol import (
     BehaviourReply,
     BehaviourRequest,
     DoneEvent,

@@ -2,8 +2,8 @@
 
 import { colorMap, openMap, selectClusters, showNoise } from "./atlas/map.js";
 import { showWall } from "./atlas/wall.js";
-import { releaseScenes } from "./cloud/space.js";
 import { chooseComparison, renderComparison } from "./compare/compare.js";
+import { releaseScenes } from "./figures/space.js";
 import { colorCloud, showCloud, showPath } from "./manifold/cloud.js";
 import { markFeature, renderFeatures } from "./manifold/features.js";
 import { pick, showPicks } from "./manifold/pick.js";

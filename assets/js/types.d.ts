@@ -121,7 +121,7 @@ interface PlotElement extends HTMLElement {
   _fullLayout?: { scene?: { _scene?: PrivateScene } };
 }
 
-/** What plotly keeps to itself; cloud/plotly_scene.js is the only one that uses it. */
+/** What plotly keeps to itself; figures/plotly_scene.js is the only one that uses it. */
 interface PrivateScene {
   glplot: { onrender?: (() => void) | null } | null;
   getCamera: () => Camera;

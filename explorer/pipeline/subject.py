@@ -7,8 +7,8 @@ from pathlib import Path
 
 from explorer.errors import SubjectError
 from explorer.records import SubjectInfo
-from explorer.runs.bundle import Bundle
-from explorer.runs.manifest import SUBJECT
+from explorer.runs.bundle.reader import Bundle
+from explorer.runs.run.manifest import SUBJECT
 
 
 def subject_of(bundle: Bundle, run: Path) -> SubjectInfo | None:

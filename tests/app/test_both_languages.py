@@ -11,11 +11,10 @@ import pytest
 
 from explorer.app.figures.cloud import curve_point
 from explorer.app.figures.strips import nearest_value
-from explorer.app.picks import read_picks, write_picks
-from explorer.app.selection import read_selection
-from explorer.app.state import KEYS, VERSION, View, decode
-from explorer.app.words import counted, percent
-from explorer.runs.csv_text import harmless
+from explorer.app.ui.format import counted, percent
+from explorer.app.view.selection import read_picks, read_selection, write_picks
+from explorer.app.view.state import KEYS, VERSION, View, decode
+from explorer.runs.report.csv_text import harmless
 
 BOTH = Path(__file__).resolve().parents[1] / "data" / "both"
 

@@ -13,15 +13,15 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, sync_playwright
 
-from explorer.app.factory import create_app
-from explorer.app.relay import OneHost, SteeringHosts
 from explorer.app.security.filter import EdgeSettings
 from explorer.app.security.origins import frame_ancestors, host_list
-from explorer.runs.catalog import scan
-from explorer.runs.run import open_run
+from explorer.app.server.factory import create_app
+from explorer.app.site.hosts import OneHost, SteeringHosts
+from explorer.runs.run.catalog import scan
+from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
 from tests.app.fake_host import FakeHost
-from tests.app.tour_data import write_tour
+from tests.app.tour.tour_data import write_tour
 from tests.planted import write_planted_run
 
 FLAGS = [

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from explorer.app.selection import read_selection
-from explorer.bench.app_browser import COUNTED
+from explorer.app.view.selection import read_selection
+from explorer.bench.app.browser import COUNTED
 from explorer.records import NOISE
 from tests.browser.conftest import NO_WEBGL, App, Watch, exposed, keep
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from explorer.app.scripts import assets_digest, modules
+from explorer.app.ui.scripts import assets_digest, modules
 from tests.browser.conftest import TWO_FRAMES, App, Watch
 
 pytestmark = pytest.mark.browser

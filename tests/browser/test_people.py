@@ -7,8 +7,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from explorer.maths.values import in_its_own_direction
-from explorer.runs.run import open_run
+from explorer.maths.position.values import in_its_own_direction
+from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
 from tests.app.fake_host import FakeHost
 from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, App, Watch, keep, serve_in_thread, until

@@ -8,10 +8,10 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from explorer.app import ids
+from explorer.app.view import ids
 from explorer.errors import HostRefused
-from explorer.runs.run import open_run
-from explorer.steering.checks_protocol import (
+from explorer.runs.run.reader import open_run
+from explorer.steering.protocol.checks import (
     CheckReply,
     CheckRequest,
     PhrasesReply,
@@ -19,9 +19,9 @@ from explorer.steering.checks_protocol import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.encode_protocol import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
-from explorer.steering.feature_protocol import FeatureReply, FeatureRequest, TokenLogit
-from explorer.steering.protocol import (
+from explorer.steering.protocol.encode import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
+from explorer.steering.protocol.feature import FeatureReply, FeatureRequest, TokenLogit
+from explorer.steering.protocol.protocol import (
     BehaviourReply,
     BehaviourRequest,
     DoneEvent,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { curvePoint, nearest } from "../../assets/js/cloud/curve.js";
+import { curvePoint, nearest } from "../../assets/js/figures/curve.js";
 import { counted, percent } from "../../assets/js/ui/format.js";
 import { plainCell } from "../../assets/js/ui/tsv.js";
 import { changedQuery, KEYS, VERSION } from "../../assets/js/view/link.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cloudColors } from "../../assets/js/cloud/colors.js";
+import { cloudColors } from "../../assets/js/figures/colors.js";
 import { alongRamp, rgb } from "../../assets/js/ui/color.js";
 
 const SCALE = [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { coordinateAt, coordinateGap, rolled, unroll } from "../../assets/js/cloud/curve.js";
+import { coordinateAt, coordinateGap, rolled, unroll } from "../../assets/js/figures/curve.js";
 
 const close = (a, b) => assert.ok(Math.abs(a - b) < 1e-9, `${a} is not ${b}`);
 

@@ -14,14 +14,14 @@ const ALLOWED = {
   ui: [],
   view: ["ui"],
   site: ["ui", "view"],
-  cloud: ["ui", "view"],
+  figures: ["ui", "view"],
   atlas: ["ui", "view", "site"],
-  manifold: ["ui", "view", "site", "cloud"],
-  steering: ["ui", "view", "site", "cloud"],
+  manifold: ["ui", "view", "site", "figures"],
+  steering: ["ui", "view", "site", "figures"],
   try_text: ["ui", "view", "site"],
-  compare: ["ui", "view", "site", "cloud"],
+  compare: ["ui", "view", "site", "figures"],
   share: ["ui", "view", "site"],
-  tour: ["ui", "view", "site", "cloud", "manifold", "steering"],
+  tour: ["ui", "view", "site", "figures", "manifold", "steering"],
   still: ["ui", "view", "manifold", "tour"],
 };
 
@@ -53,7 +53,7 @@ test("plotly's private parts are used in one module", () => {
   const users = files.filter((path) =>
     /_fullLayout|\bglplot\b/.test(readFileSync(`${ROOT}/${path}`, "utf8")),
   );
-  assert.deepEqual(users, ["cloud/plotly_scene.js"]);
+  assert.deepEqual(users, ["figures/plotly_scene.js"]);
 });
 
 test("the bridge alone gives Dash its callbacks", () => {

@@ -11,7 +11,7 @@ import {
 
 const UNDRAWN = 0xffffff;
 
-/** The bytes that explorer/app/figures/atlas_map.py writes; group 0 is noise. */
+/** The bytes that explorer/app/atlas/map.py writes; group 0 is noise. */
 function encode(features) {
   const buffer = new ArrayBuffer(8 + 8 * features.length);
   new Float32Array(buffer, 0, 2).set([3, 500]);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { projection } from "../../assets/js/cloud/projection.js";
+import { projection } from "../../assets/js/figures/projection.js";
 
 const AXIS = { range: [0, 2] };
 const SCENE = { xaxis: AXIS, yaxis: AXIS, zaxis: AXIS, aspectratio: { x: 1, y: 1, z: 1 } };

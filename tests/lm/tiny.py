@@ -19,8 +19,8 @@ from transformers import (
     Qwen3MoeConfig,
 )
 
-from explorer.lm.opening import open_place
-from explorer.lm.rows import Place
+from explorer.lm.generation.batched_edits import Place
+from explorer.lm.generation.capabilities import open_place
 from explorer.records import Hook
 
 _LLAMA = {

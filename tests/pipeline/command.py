@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from explorer.cli import main
+from explorer.cli.main import main
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from explorer.lm.sae import load_sae
+from explorer.lm.sae.saelens import load_sae
 from explorer.records import FeatureLabel
-from explorer.runs.bundle import open_bundle
-from explorer.runs.check import check
+from explorer.runs.bundle.reader import open_bundle
+from explorer.runs.report.check import check
+from tests.lm.model.tiny_tokenizers import word_tokenizer
 from tests.lm.tiny import tiny_model
-from tests.lm.tiny_tokenizers import word_tokenizer
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "bring-your-own-sae.md"
 

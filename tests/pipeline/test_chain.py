@@ -8,12 +8,12 @@ from typing import Any, get_args
 import numpy as np
 
 from explorer.config import BuildSettings
-from explorer.lm.fingerprint import subject_fingerprint
-from explorer.lm.load import load_model
-from explorer.lm.sae import load_sae
+from explorer.lm.model.fingerprint import subject_fingerprint
+from explorer.lm.model.load import load_model
+from explorer.lm.sae.saelens import load_sae
 from explorer.records import Regime, ShapeKind
-from explorer.runs.bundle import Bundle, open_bundle
-from explorer.runs.run import Run, open_run
+from explorer.runs.bundle.reader import Bundle, open_bundle
+from explorer.runs.run.reader import Run, open_run
 from tests.pipeline.command import run_command
 
 LAYER = 2

@@ -1,4 +1,4 @@
-/** The features of the map as explorer/app/figures/atlas_map.py sends them, with an index of which lies where. */
+/** The features of the map as explorer/app/atlas/map.py sends them, with an index of which lies where. */
 
 import { isInside } from "../ui/polygon.js";
 

@@ -1,7 +1,7 @@
 /** Two clouds with one camera: turning one turns the other. Strips and labels of each side. */
 
-import { labelsOver } from "../cloud/labels.js";
-import { setCamera, showSpace } from "../cloud/space.js";
+import { labelsOver } from "../figures/labels.js";
+import { setCamera, showSpace } from "../figures/space.js";
 import { byId, closest, html, svg } from "../ui/dom.js";
 import { axis } from "../ui/ticks.js";
 import { cameraText, setLink } from "../view/link.js";

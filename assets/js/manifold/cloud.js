@@ -1,9 +1,9 @@
 /** A page's cloud: the steered path and its handle on the fitted curve, picked samples, tokens of a tried text. */
 
-import { cloudColors } from "../cloud/colors.js";
-import { coordinateAt, curvePoint } from "../cloud/curve.js";
-import { labelsOver } from "../cloud/labels.js";
-import { showSpace } from "../cloud/space.js";
+import { cloudColors } from "../figures/colors.js";
+import { coordinateAt, curvePoint } from "../figures/curve.js";
+import { labelsOver } from "../figures/labels.js";
+import { showSpace } from "../figures/space.js";
 import { setProps } from "../ui/dash.js";
 import { find } from "../ui/dom.js";
 import { onThemeChange, themeColor } from "../ui/theme.js";

@@ -1,6 +1,6 @@
 /** The cloud on pairs of its axes, as SVG: the same points and colours as in space. A lasso picks points. */
 
-import { drawLabels, labelSpots } from "../cloud/labels.js";
+import { drawLabels, labelSpots } from "../figures/labels.js";
 import { closest, find, html, queryAll, svg } from "../ui/dom.js";
 import { placeAll } from "../ui/label_layout.js";
 import { isInside } from "../ui/polygon.js";

@@ -1,7 +1,7 @@
 /** Receptive strips: each feature's tuning curve over the same coordinate. A click colours the cloud by a feature, pointing
  *  shows the place on the curve, picked tokens are ticks under the strips. */
 
-import { coordinateAt, nearest, rolled } from "../cloud/curve.js";
+import { coordinateAt, nearest, rolled } from "../figures/curve.js";
 import { setProps } from "../ui/dash.js";
 import { find, html, query, queryAll, svg } from "../ui/dom.js";
 import { axis } from "../ui/ticks.js";

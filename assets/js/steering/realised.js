@@ -1,6 +1,6 @@
 /** The requested and the realised state: along the path for each arm, and token by token in generated texts. */
 
-import { nearest } from "../cloud/curve.js";
+import { nearest } from "../figures/curve.js";
 import { byId, find, html, svg } from "../ui/dom.js";
 import { percent } from "../ui/format.js";
 import { currentPath } from "../view/path.js";

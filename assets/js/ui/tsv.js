@@ -1,4 +1,4 @@
-/** Cells of tables for a spreadsheet (tests/data/both/tsv.json has what explorer/runs/csv_text.py does as well). */
+/** Cells of tables for a spreadsheet (tests/data/both/tsv.json has what explorer/runs/report/csv_text.py does as well). */
 
 /**
  * One line that no spreadsheet takes for a formula (OWASP, "CSV Injection"); numbers stay as they are.

@@ -1,4 +1,4 @@
-/** The view in the address bar: same keys and version as explorer/app/state.py. Defaults are left out. */
+/** The view in the address bar: same keys and version as explorer/app/view/state.py. Defaults are left out. */
 
 import { short } from "../ui/format.js";
 

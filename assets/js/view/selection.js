@@ -1,4 +1,4 @@
-/** Sets of numbers in a link, in the forms that explorer/app/selection.py and picks.py read: ranges such as "3,7-12",
+/** Sets of numbers in a link, in the forms that explorer/app/view/selection.py reads: ranges such as "3,7-12",
  *  or "~" and one bit a number where those would be long. */
 
 const LONGEST_RANGES = 120;

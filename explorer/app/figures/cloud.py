@@ -13,7 +13,7 @@ from jaxtyping import Float32
 
 from explorer.app.figures.cloud_colors import CloudColors, cloud_colors
 from explorer.app.figures.colors import GREY, position_colors
-from explorer.app.state import View
+from explorer.app.view.state import View
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
 
 Trace: TypeAlias = dict[str, Any]

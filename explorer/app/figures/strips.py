@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
 
 from explorer.app.figures.colors import GREY, position_colors
-from explorer.app.words import cut, feature_name, number
+from explorer.app.ui.format import cut, feature_name, number
+from explorer.maths.features.tuning_test import CLAIM, place_p_values
 from explorer.records import ClusterGeometry, ClusterSummary
-from explorer.runs.label_file import LabelTable
-from explorer.runs.telling import CLAIM, place_p_values
+from explorer.runs.run.label_file import LabelTable
 
 WIDTH = 1000
 """Width of a strip in its own units."""

@@ -11,19 +11,19 @@ from typing import Any
 
 from plotly.io.json import to_json_plotly
 
-from explorer.app.pages.page import Page
-from explorer.app.pages.tour import tour_page
-from explorer.app.scripts import one_script
 from explorer.app.security.headers import script_hash
 from explorer.app.still.manifold import manifold_still
 from explorer.app.still.markup import Markup
-from explorer.app.tours.slides import make_slides
-from explorer.app.tours.tour_file import TourFolder
+from explorer.app.tour.page import tour_page
+from explorer.app.tour.slides import make_slides
+from explorer.app.tour.tour_file import TourFolder
+from explorer.app.ui.page import Page
+from explorer.app.ui.scripts import one_script
 from explorer.places import shipped_folder
 from explorer.records import ClusterSummary
-from explorer.runs.atomic import write_bytes
-from explorer.runs.catalog import scan
-from explorer.runs.run import Run
+from explorer.runs.io.atomic import write_bytes
+from explorer.runs.run.catalog import scan
+from explorer.runs.run.reader import Run
 
 STYLES = (
     "ui/tokens", "ui/base", "ui/controls", "ui/shell", "manifold/manifold", "manifold/belief", "steering/steering",

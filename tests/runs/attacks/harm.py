@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from explorer.errors import InputError
-from explorer.runs.bundle import open_bundle
-from explorer.runs.check import check
-from explorer.runs.run import open_run
-from explorer.runs.safetensors_write import write_safetensors
+from explorer.runs.bundle.reader import open_bundle
+from explorer.runs.io.safetensors_write import write_safetensors
+from explorer.runs.report.check import check
+from explorer.runs.run.reader import open_run
 
 CODES = {
     "indptr": np.array([0, 1, 1, 3, 3, 4]),

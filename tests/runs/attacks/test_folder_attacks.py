@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from explorer.errors import BundleError, InputError, RunError
-from explorer.runs.bundle import open_bundle
-from explorer.runs.check import check
-from explorer.runs.run import open_run
+from explorer.runs.bundle.reader import open_bundle
+from explorer.runs.report.check import check
+from explorer.runs.run.reader import open_run
 from tests.runs.attacks.harm import CODES, refused, rewrite
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from explorer.runs.check import check
-from explorer.runs.run import open_run
+from explorer.runs.report.check import check
+from explorer.runs.run.reader import open_run
 from tests.runs.attacks.harm import refused, rewrite
 
 

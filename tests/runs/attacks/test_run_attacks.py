@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from explorer.errors import RunError
-from explorer.runs.run import open_run
-from explorer.runs.safetensors_io import SafetensorsFile
+from explorer.runs.io.safetensors_io import SafetensorsFile
+from explorer.runs.run.reader import open_run
 from tests.runs.attacks.harm import edit, refused, rewrite
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from explorer.errors import RunError
-from explorer.runs.files import read_small
-from explorer.runs.safetensors_io import MAX_HEADER, SafetensorsFile, read_header
-from explorer.runs.safetensors_write import write_safetensors
+from explorer.runs.io.files import read_small
+from explorer.runs.io.safetensors_io import MAX_HEADER, SafetensorsFile, read_header
+from explorer.runs.io.safetensors_write import write_safetensors
 
 
 def raw(header: object, data: bytes = b"") -> bytes:

@@ -1,0 +1,265 @@
+"""The halo bench: what core and halo explain of a planted manifold, and whether its regime is told rightly."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import product
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32, Int64
+from pydantic import JsonValue
+
+from explorer.bench.planted.zoo import sample_zoo
+from explorer.bench.recovery.datasets import zoo_work
+from explorer.bench.recovery.methods import ours
+from explorer.bench.recovery.planted_regime import PlantedFields, planted_fields
+from explorer.bench.recovery.scores import RECOVERED_F1, SMALLEST_GROUP
+from explorer.bench.recovery.zoo_sae import ZooSae, encode, train_on_zoo
+from explorer.bench.settings import HaloBenchSettings
+from explorer.config import BuildSettings
+from explorer.maths.features.explained import best_atoms, restricted_r2
+from explorer.maths.features.halo import cluster_subspace, grow_halo
+from explorer.maths.features.regime import Judgement, judge_regime
+from explorer.pipeline.build.firing import Firing, by_feature, codes_on, core_cofires, core_tokens, halo_candidates
+from explorer.records import Progress, Regime, silent
+
+EXPLAINED = 0.9
+"""Manifolds of which the SAE explains less are counted apart: no choice of atoms can do better."""
+REGIMES: tuple[Regime, ...] = ("tiling", "compact capture", "dilution")
+"""Those that are told."""
+
+
+@dataclass(frozen=True)
+class Grown:
+    """One halo of one cluster."""
+
+    r2: float
+    """Restricted R2 of core and halo on the planted contribution."""
+    halo: int
+    """Features in the halo."""
+    own: int
+    """Those of them that the manifold owns."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The cluster that is a manifold's."""
+
+    f1: float
+    """How well it matches the features that the manifold owns."""
+    core: int
+    """Its features."""
+    core_r2: float
+    """Restricted R2 of the core alone."""
+    grown: Grown
+    """Core and halo as a build grows it."""
+    lifted: Grown
+    """The same from features that fire on the core's samples more often than elsewhere."""
+    labelled_r2: float
+    """That of the best choice of as many atoms as core and halo, by the planted contribution."""
+    regime: Regime
+    """What it is judged to be,"""
+    numbers: dict[str, float]
+    """and by which numbers."""
+
+
+@dataclass(frozen=True)
+class Manifold:
+    """One planted manifold that owns enough features."""
+
+    k: int
+    """Features that fire on a sample."""
+    seed: int
+    """What zoo and SAE came from."""
+    number: int
+    """Its number in the zoo."""
+    kind: str
+    """Its kind."""
+    owned: int
+    """Features that it owns."""
+    sae_r2: float
+    """Restricted R2 of all the SAE's features."""
+    fields: PlantedFields
+    """What its true positions say."""
+    found: Found | None
+    """Its cluster, where there is one."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Bench:
+    """An SAE with all that is measured on."""
+
+    trained: ZooSae
+    """It."""
+    firing: Firing
+    """Where its features fire."""
+    label: Int64[np.ndarray, "feature"]
+    """Clusters, found as a build finds them."""
+    codes: Float32[np.ndarray, "held_out feature"]
+    """Its codes on further samples."""
+    active: Bool[np.ndarray, "held_out manifold"]
+    """Which manifolds are in these."""
+    contribution: tuple[Float32[np.ndarray, "present axis"], ...]
+    """What they add to them."""
+    settings: HaloBenchSettings
+    """Sizes."""
+
+
+def measure_halos(settings: HaloBenchSettings, *, progress: Progress = silent) -> tuple[Manifold, ...]:
+    """Train SAEs on the zoo, cluster their codes, and measure every manifold that owns SMALLEST_GROUP features.
+
+    Args:
+        settings: sizes and seeds.
+        progress: told after every SAE.
+    """
+    planned = list(product(settings.k, range(settings.seed, settings.seed + settings.seeds)))
+    measured: list[Manifold] = []
+    for done, (k, seed) in enumerate(planned, start=1):
+        bench = _open(k, seed, settings)
+        for number in range(len(bench.trained.zoo.kind)):
+            owned = np.flatnonzero(bench.trained.owner == number).astype(np.int32)
+            if len(owned) >= SMALLEST_GROUP:
+                measured.append(_measure(bench, k, seed, number, owned))
+        progress("halo", done, len(planned))
+    return tuple(measured)
+
+
+def _open(k: int, seed: int, settings: HaloBenchSettings) -> _Bench:
+    trained = train_on_zoo(k, settings.zoo, seed=seed)
+    further = sample_zoo(trained.zoo, settings.held_out, rng=np.random.default_rng([seed, k, 1]))
+    label = np.asarray(ours(BuildSettings().cofiring.similarity)(zoo_work(trained)), dtype=np.int64)
+    codes = encode(trained.sae, further.points)
+    return _Bench(
+        trained,
+        by_feature([trained.codes], trained.codes.n_features),
+        label,
+        codes,
+        further.active,
+        further.contribution,
+        settings,
+    )
+
+
+def _measure(bench: _Bench, k: int, seed: int, number: int, owned: Int32[np.ndarray, "owned"]) -> Manifold:
+    rng = np.random.default_rng([seed, k, 2, number])
+    where = np.flatnonzero(bench.active[:, number])
+    codes, target = bench.codes[where], bench.contribution[number]
+    fitted = rng.permutation(len(where)) < len(where) // 2
+    fields = planted_fields(codes[:, owned], target, fitted, rng=rng)
+
+    def r2(features: Int32[np.ndarray, "atom"]) -> float:
+        return restricted_r2(codes[:, features], target, fitted)
+
+    def labelled(most: int) -> float:
+        return r2(best_atoms(codes[fitted], target[fitted], most).astype(np.int32))
+
+    alive = np.flatnonzero((codes > 0).any(0)).astype(np.int32)
+    best, f1 = _best_cluster(bench.label, owned)
+    found = _found(bench, best, f1, owned, r2, labelled, rng) if f1 > RECOVERED_F1 else None
+    kind = bench.trained.zoo.kind[number]
+    return Manifold(k, seed, number, kind, len(owned), r2(alive), fields, found)
+
+
+def _best_cluster(label: Int64[np.ndarray, "feature"], owned: Int32[np.ndarray, "owned"]) -> tuple[int, float]:
+    """The cluster whose F1 with some features is largest, and that F1."""
+    inside = label[owned]
+    scores = {
+        int(one): 2.0 * float((inside == one).sum()) / (len(owned) + float((label == one).sum()))
+        for one in np.unique(inside[inside >= 0])
+    }
+    best = max(scores, key=lambda one: scores[one], default=-1)
+    return best, scores.get(best, 0.0)
+
+
+def _found(
+    bench: _Bench,
+    cluster: int,
+    f1: float,
+    owned: Int32[np.ndarray, "owned"],
+    r2: Callable[[Int32[np.ndarray, "atom"]], float],
+    labelled: Callable[[int], float],
+    rng: np.random.Generator,
+) -> Found:
+    core = np.flatnonzero(bench.label == cluster).astype(np.int32)
+    grown, lifted = (_grow(bench, core, lift, rng) for lift in (0.0, bench.settings.least_lift))
+    judged = _judge(bench, core, rng)
+
+    def told(atoms: Int32[np.ndarray, "atom"]) -> Grown:
+        return Grown(r2(atoms), len(atoms) - len(core), int(np.isin(atoms[len(core) :], owned).sum()))
+
+    return Found(
+        f1, len(core), r2(core), told(grown), told(lifted), labelled(len(grown)), judged.regime, judged.numbers
+    )
+
+
+def _grow(
+    bench: _Bench, core: Int32[np.ndarray, "core"], least_lift: float, rng: np.random.Generator
+) -> Int32[np.ndarray, "atom"]:
+    """Core and halo by what a build knows: where the core fires, and what the SAE reads there."""
+    settings = BuildSettings().halo
+    tokens = core_tokens(bench.firing, core, settings.core_share).usual
+    candidates = halo_candidates(bench.firing, core, tokens, least_lift)
+    codes = bench.firing.of_on(candidates, tokens)
+    W_dec, read = bench.trained.sae.W_dec.numpy(), bench.trained.samples.points[tokens]
+    return grow_halo(core, candidates, codes, read, W_dec, settings, rng=rng).atoms
+
+
+def _judge(bench: _Bench, core: Int32[np.ndarray, "core"], rng: np.random.Generator) -> Judgement:
+    """Judge a core on the samples where most of it fires, by what it writes there.
+
+    Without text no position is read: the coordinate is the first principal axis, as on surfaces and blobs.
+    """
+    tokens = core_tokens(bench.firing, core, BuildSettings().halo.core_share).usual
+    codes, directions = codes_on(bench.firing, core, tokens), bench.trained.sae.W_dec.numpy()[core]
+    written = codes @ directions
+    points = cluster_subspace(written, directions).coordinates(written)
+    along = points[:, 0] - points[:, 0].min()
+    coordinate = (along / max(float(along.max()), 1e-12)).astype(np.float32)
+    cofires = core_cofires(bench.firing, core)
+    return judge_regime(codes, points, coordinate, closed=False, rng=rng, cofires=cofires)
+
+
+def report_values(measured: tuple[Manifold, ...]) -> dict[str, JsonValue]:
+    """Give every manifold unrounded, for programs."""
+    return {"manifolds": [asdict(one) for one in measured]}
+
+
+def halo_rows(measured: tuple[Manifold, ...]) -> tuple[str, list[str], list[list[str]]]:
+    """Give the table of restricted R2: means over the found manifolds that the SAE explains, and the rest."""
+    header = ["k", "SAE R2", "n", "found", "core", "core + halo", "lifted", "labelled", "all", "halo", "lifted halo"]
+    rows = []
+    for k, well in product(sorted({one.k for one in measured}), (True, False)):
+        group = [one for one in measured if one.k == k and (one.sae_r2 >= EXPLAINED) == well]
+        if group:
+            rows.append([str(k), f"{'>=' if well else '<'} {EXPLAINED:.1f}", *_means(group)])
+    return "Restricted R2 of planted manifolds, means over those with a cluster (halos: features, own)", header, rows
+
+
+def _means(group: list[Manifold]) -> list[str]:
+    found = [(one, one.found) for one in group if one.found is not None]
+    counts = [str(len(group)), str(len(found))]
+    if not found:
+        return [*counts, *["–"] * 7]
+    r2 = [(own.core_r2, own.grown.r2, own.lifted.r2, own.labelled_r2, one.sae_r2) for one, own in found]
+    halos = [
+        "{:.1f}, {:.1f}".format(*np.mean([(halo.halo, halo.own) for halo in kind], axis=0))
+        for kind in ([own.grown for _, own in found], [own.lifted for _, own in found])
+    ]
+    return [*counts, *(f"{mean:.3f}" for mean in np.mean(r2, axis=0)), *halos]
+
+
+def regime_rows(measured: tuple[Manifold, ...]) -> tuple[str, list[str], list[list[str]]]:
+    """Give the table of regimes: what is planted, and how often the found clusters are judged to be so."""
+    header = ["k", "planted", "clusters", *REGIMES, "undetermined", "right of those told"]
+    rows = list(_regimes(measured))
+    told = [one for one in measured if one.found is not None and one.found.regime != "undetermined"]
+    right = sum(one.found is not None and one.found.regime == one.fields.regime for one in told)
+    return f"Regimes of found clusters ({right} of {len(told)} told ones are right)", header, rows
+
+
+def _regimes(measured: tuple[Manifold, ...]) -> Iterator[list[str]]:
+    for k, planted in product(sorted({one.k for one in measured}), REGIMES):
+        judged = [one.found.regime for one in measured if one.k == k and one.found and one.fields.regime == planted]
+        if judged:
+            told = len(judged) - judged.count("undetermined")
+            counts = [judged.count(regime) for regime in (*REGIMES, "undetermined")]
+            yield [str(k), planted, str(len(judged)), *map(str, counts), f"{judged.count(planted)} of {told}"]

@@ -1,0 +1,147 @@
+"""Opens a Hugging Face causal language model, and finds its decoder blocks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from explorer.errors import SubjectError
+from explorer.lm.model.device import open_device
+from explorer.lm.model.fingerprint import weights_digest
+
+DType = Literal["float32", "float16", "bfloat16"]
+"""Number format that a model computes in."""
+
+_TORCH_DTYPE = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+_REASON_LENGTH = 300
+_BLOCKS: WeakKeyDictionary[PreTrainedModel, nn.ModuleList] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A causal language model with its tokenizer, ready to run and never trained."""
+
+    model: PreTrainedModel
+    """The model, in evaluation mode, without gradients."""
+    tokenizer: PreTrainedTokenizerBase
+    """Its tokenizer."""
+    id: str
+    """Hugging Face id, or the folder as the user gave it."""
+    revision: str
+    """Hugging Face revision, or "" for a folder."""
+    d_model: int
+    """Width of the residual stream."""
+    n_layers: int
+    """Number of decoder blocks."""
+    max_context: int
+    """Most positions that the model can read at once."""
+    device: torch.device
+    """Where the model lies."""
+    dtype: torch.dtype
+    """Number format that it computes in."""
+    weights: str
+    """SHA-256 of the weights before they were turned to that format, see `weights_digest`."""
+
+
+def load_model(model: str, *, device: str = "cpu", dtype: DType = "float32") -> LoadedModel:
+    """Open a causal language model from a folder in Hugging Face layout, or by its Hugging Face id.
+
+    A folder is read without any network access. Weights come from safetensors only, and code that lies beside the
+    weights is never run.
+
+    Args:
+        model: folder or id.
+        device: torch device, such as "cpu" or "cuda".
+        dtype: number format to compute in.
+
+    Raises:
+        SubjectError: the model or its tokenizer cannot be read, or the device is not there.
+    """
+    folder = Path(model).is_dir()
+    if not folder and (model.startswith((".", "/", "~")) or model.count("/") > 1):
+        raise SubjectError(model, "no such folder", "a Hugging Face model folder or id")
+    if folder and not (Path(model) / "config.json").is_file():
+        raise SubjectError(model, "no config.json", "a Hugging Face model folder or id")
+    place = open_device(device)
+    with _quiet(), _told_as_subject_error(model):
+        tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=folder, trust_remote_code=False)
+        network = _network(model, "float32", local=folder)
+        weights = weights_digest(network)
+        if dtype != "float32":
+            network = _network(model, dtype, local=folder)
+        nn.Module.to(network, place).requires_grad_(False)
+    config = network.config.get_text_config(decoder=True)
+    return LoadedModel(
+        model=network,
+        tokenizer=tokenizer,
+        id=model,
+        revision="" if folder else str(getattr(network.config, "_commit_hash", None) or ""),
+        d_model=int(config.hidden_size),
+        n_layers=len(blocks(network)),
+        max_context=int(getattr(config, "max_position_embeddings", 0) or tokenizer.model_max_length),
+        device=next(network.parameters()).device,
+        dtype=_TORCH_DTYPE[dtype],
+        weights=weights,
+    )
+
+
+def _network(model: str, dtype: DType, *, local: bool) -> PreTrainedModel:
+    return AutoModelForCausalLM.from_pretrained(
+        model, dtype=_TORCH_DTYPE[dtype], local_files_only=local, trust_remote_code=False, use_safetensors=True
+    )
+
+
+def blocks(model: PreTrainedModel) -> nn.ModuleList:
+    """The model's decoder blocks in their order, whatever the architecture calls them; looked for once.
+
+    Raises:
+        SubjectError: no module list fits.
+    """
+    if model not in _BLOCKS:
+        _BLOCKS[model] = _find_blocks(model)
+    return _BLOCKS[model]
+
+
+def _find_blocks(model: PreTrainedModel) -> nn.ModuleList:
+    """Look for the decoder blocks.
+
+    They are the module list whose members are alike and as many as the configuration counts hidden layers; where
+    several lists fit, the one with the most parameters.
+    """
+    wanted = int(model.config.get_text_config(decoder=True).num_hidden_layers)
+    lists = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module) == wanted]
+    alike = [candidate for candidate in lists if len({type(member) for member in candidate}) == 1]
+    found = alike or lists
+    if not found:
+        name = type(model).__name__
+        raise SubjectError(name, "no list of decoder blocks", f"a module list of {wanted} alike blocks")
+    return max(found, key=lambda candidate: sum(parameter.numel() for parameter in candidate.parameters()))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' own loading bar off standard error, and leave its setting as it was."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _told_as_subject_error(model: str) -> Iterator[None]:
+    """Tell in one line what a library raised on a bad folder, id or device: its own texts run over many lines."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())[:_REASON_LENGTH] or type(error).__name__
+        raise SubjectError(model, reason, "a causal language model in Hugging Face layout with safetensors") from error

@@ -1,0 +1,91 @@
+"""Says of a bundle or a run everything that is wrong with it, and where."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from explorer.errors import InputError
+from explorer.runs.bundle.check import bundle_problems
+from explorer.runs.bundle.reader import load_bundle
+from explorer.runs.io.files import BUNDLE_MANIFEST, RUN_MANIFEST, file_name
+from explorer.runs.run.check import run_problems
+from explorer.runs.run.reader import load_run
+
+Kind = Literal["bundle", "run", "tour"]
+"""What can be checked."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong."""
+
+    file: str
+    """Where."""
+    found: str
+    """What is there."""
+    wanted: str
+    """What should be there."""
+
+    def __str__(self) -> str:
+        return f"{self.file}: found {self.found}, wanted {self.wanted}"
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a check found."""
+
+    path: str
+    """What was checked."""
+    kind: Kind
+    """What it is."""
+    n_files: int
+    """How many files its manifest lists, itself included; 0 where the manifest cannot be read."""
+    problems: tuple[Problem, ...]
+    """Everything that is wrong, each once; empty where all is well."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def check(path: Path | str) -> CheckReport:
+    """Check every file of a bundle or a run: manifest, listing, hashes, headers, contents, and how they fit.
+
+    Args:
+        path: its folder.
+
+    Raises:
+        InputError: `path` is neither a bundle nor a run.
+    """
+    root = Path(path)
+    if os.path.lexists(root / BUNDLE_MANIFEST):
+        return _check_bundle(root)
+    if os.path.lexists(root / RUN_MANIFEST):
+        return _check_run(root)
+    found = "neither bundle.json nor run.json" if os.path.lexists(root) else "nothing there"
+    raise InputError(file_name(root), found, "a feature bundle or a run")
+
+
+def _check_bundle(root: Path) -> CheckReport:
+    try:
+        bundle = load_bundle(root)
+    except InputError as fault:
+        return problem_report(root, "bundle", 0, [fault])
+    return problem_report(root, "bundle", len(bundle.sha256) + 1, bundle_problems(bundle))
+
+
+def _check_run(root: Path) -> CheckReport:
+    try:
+        run = load_run(root)
+    except InputError as fault:
+        return problem_report(root, "run", 0, [fault])
+    return problem_report(root, "run", len(run.manifest.sha256) + 1, run_problems(run))
+
+
+def problem_report(root: Path, kind: Kind, n_files: int, faults: Iterable[InputError]) -> CheckReport:
+    """Gather faults into a report, each once."""
+    problems = dict.fromkeys(Problem(fault.where, fault.found, fault.wanted) for fault in faults)
+    return CheckReport(str(root), kind, n_files, tuple(problems))

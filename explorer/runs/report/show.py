@@ -1,0 +1,195 @@
+"""What `explorer show` tells of a run or one cluster: plain JSON values, whose keys are a stable contract, or rows."""
+
+from dataclasses import asdict
+
+import numpy as np
+from pydantic import JsonValue
+
+from explorer.records import CONTEXT_BEFORE, ClusterSummary, FeatureLabel
+from explorer.runs.report.score_curves import gather_curves
+from explorer.runs.run.reader import Run
+
+TELLING = ("intrinsic_dim", "variance_explained", "p_value", "stability", "dissolved", "chance_p")
+"""Numbers of a cluster that come first: its shape with its null, and how far to believe it."""
+SPARE = ("order", "dim", "halo", "core", "tokens", "regime")
+"""Columns of the table of clusters that a narrow terminal does without, first to last: the label names some values."""
+SHOWN_VALUES = 12
+"""Values that one row of the table of clusters shows; the cluster's own table shows all."""
+
+
+def run_table(run: Run) -> dict[str, JsonValue]:
+    """A run without its arrays.
+
+    Returns:
+        `format_version`, `run` (its id), `title`, `model`, `sae`, `subject`, `dataset`, `bundle`, `settings`,
+        `seeds`, `versions`, `dropped`, `n_features`, `n_clustered`, `n_noise`, `n_left_out`, `evidence` (how often the
+        clustering was done again, or null), `chance_clusters` (how many clusters chance makes on average, or null),
+        and `clusters`: a list of `summary_table`.
+    """
+    told = run.manifest.model_dump(mode="json", exclude={"format", "sha256", "clusters", "n_tokens"})
+    told["chance_clusters"] = chance_clusters(run)
+    return {"run": run.id, **told, "clusters": [summary_table(summary) for summary in run.manifest.clusters]}
+
+
+def summary_table(summary: ClusterSummary) -> dict[str, JsonValue]:
+    """One cluster without its arrays: the fields of ClusterSummary; `features` is the core."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(summary).items()}
+
+
+def cluster_table(run: Run, number: int) -> dict[str, JsonValue]:
+    """A run with everything of one of its clusters.
+
+    Args:
+        run: an open run.
+        number: the cluster.
+
+    Returns:
+        `run_table`, the cluster's own `summary_table` beside it, and `points` [sample, 3], `coordinate` [sample],
+        `token_text` [sample], `value` [sample], `curve` [knot, 3], `value_coordinate` [value], `value_count` [value]
+        `labels` (of its features, core first) and `variance_explained` (null where the build gives none).
+
+    Raises:
+        RunError: there is no such cluster, or its file is broken.
+    """
+    summary, geometry, vocabulary = run.summary(number), run.cluster(number), run.vocabulary()
+    drawn = geometry.context_ids[:, CONTEXT_BEFORE].tolist()
+    return {
+        **run_table(run),
+        **summary_table(summary),
+        "points": _plain(geometry.points),
+        "coordinate": _plain(geometry.coordinate),
+        "token_text": [vocabulary.text(token_id) if token_id >= 0 else "" for token_id in drawn],
+        "value": _plain(geometry.value),
+        "curve": _plain(geometry.curve),
+        "value_coordinate": _plain(geometry.value_coordinate),
+        "value_count": _plain(geometry.value_count),
+        "labels": [{"feature": one.feature, "label": one.label, "source": one.source} for one in _labels(run, summary)],
+        "variance_explained": summary.scores.get("variance_explained"),
+    }
+
+
+def run_rows(run: Run) -> tuple[str, list[str], list[list[str]]]:
+    """A run as a table for people: title, header, one row a cluster."""
+    manifest = run.manifest
+    title = (
+        f"{printable(manifest.title)}: {manifest.n_features} features, {manifest.n_clustered} in "
+        f"{len(manifest.clusters)} clusters, {manifest.n_noise} noise, {manifest.n_left_out} left out{_chance(run)}"
+    )
+    header = ["id", "label", "shape", "dim", "regime", "core", "halo", "tokens", "stable", "chance p", "order"]
+    return title, header, [_row(summary) for summary in manifest.clusters]
+
+
+def _row(summary: ClusterSummary) -> list[str]:
+    return [
+        str(summary.id),
+        printable(summary.label),
+        summary.shape,
+        f"{summary.intrinsic_dim:.1f}",
+        summary.regime,
+        str(len(summary.features)),
+        str(len(summary.halo)),
+        str(summary.n_tokens),
+        *(_score(summary, name) for name in ("stability", "chance_p")),
+        _first_values(summary.order),
+    ]
+
+
+def _score(summary: ClusterSummary, name: str) -> str:
+    """A score with two decimals; a dash where it was not measured."""
+    return f"{summary.scores[name]:.2f}" if name in summary.scores else "-"
+
+
+def _chance(run: Run) -> str:
+    mean = chance_clusters(run)
+    return "" if mean is None else f"; codes shuffled within documents give {mean:.3g} clusters"
+
+
+def chance_clusters(run: Run) -> float | None:
+    """Clusters that chance makes, on average over the draws; None where that was not measured."""
+    made = run.manifest.evidence.chance_clusters if run.manifest.evidence else ()
+    return sum(made) / len(made) if made else None
+
+
+def _first_values(order: tuple[str, ...]) -> str:
+    shown = " ".join(order[:SHOWN_VALUES])
+    return printable(shown if len(order) <= SHOWN_VALUES else f"{shown} … {len(order)} in all")
+
+
+def cluster_facts(run: Run, number: int) -> tuple[str, list[str], list[list[str]]]:
+    """What a cluster is, as a table for people: title, header, one row a fact or number, the telling ones first.
+
+    Raises:
+        RunError: there is no such cluster.
+    """
+    summary = run.summary(number)
+    single, curves = gather_curves(summary.scores)
+    numbers = {"intrinsic_dim": summary.intrinsic_dim, **single}
+    first = [name for name in TELLING if name in numbers]
+    rest = sorted(numbers.keys() - TELLING)
+    rows = [
+        ["shape, regime", f"{summary.shape}, {summary.regime}"],
+        ["tokens", f"{summary.n_tokens}, {summary.n_sampled} of them sampled"],
+        ["core", _features(summary.features)],
+        ["halo", _features(summary.halo)],
+        *([name, f"{numbers[name]:.3g}{_interval(summary, name)}"] for name in (*first, *rest)),
+        *([name, _curve(curve)] for name, curve in curves.items()),
+    ]
+    title = f"Cluster {number}: {printable(summary.label)}\n{printable(summary.words)}\n"
+    return title, ["what", "value"], [[printable(name), printable(value)] for name, value in rows]
+
+
+def cluster_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]]:
+    """A cluster's values as a table for people: title, header, one row a value along the coordinate.
+
+    Raises:
+        RunError: there is no such cluster, or its file is broken.
+    """
+    summary, geometry = run.summary(number), run.cluster(number)
+    rows = [
+        [printable(value), f"{coordinate:.3f}", str(count)]
+        for value, coordinate, count in zip(
+            summary.order, geometry.value_coordinate.tolist(), geometry.value_count.tolist(), strict=True
+        )
+    ]
+    return f"\n{len(rows)} values, in their order along the shape", ["value", "coordinate", "tokens"], rows
+
+
+def label_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]]:
+    """What a cluster's features are called, as a table for people: title, header, one row a label, core first.
+
+    Raises:
+        RunError: there is no such cluster, or the labels are broken.
+    """
+    labels = _labels(run, run.summary(number))
+    rows = [[str(one.feature), printable(one.label), printable(one.source)] for one in labels]
+    title = f"\n{len(rows)} {'label' if len(rows) == 1 else 'labels'} of its features"
+    return title, ["feature", "label", "source"], rows
+
+
+def _labels(run: Run, summary: ClusterSummary) -> list[FeatureLabel]:
+    labels = run.labels()
+    return [one for feature in (*summary.features, *summary.halo) for one in labels.of(feature)]
+
+
+def _features(numbers: tuple[int, ...]) -> str:
+    return f"{len(numbers)}: {', '.join(map(str, numbers))}" if numbers else "none"
+
+
+def _interval(summary: ClusterSummary, name: str) -> str:
+    """The ends of a number's interval; nothing where none was measured."""
+    low, high = summary.intervals.get(name, (None, None))
+    return "" if low is None else f" ({low:.3g} to {high:.3g})"
+
+
+def _curve(curve: dict[int, float]) -> str:
+    return ", ".join(f"{value:.3g} by {atoms}" for atoms, value in curve.items())
+
+
+def printable(text: str) -> str:
+    """Text from a file as a terminal may show it: control characters become marks."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+def _plain(array: np.ndarray) -> list[JsonValue]:
+    plain: list[JsonValue] = array.tolist()
+    return plain

@@ -1,0 +1,201 @@
+"""Reads runs: what a build made of a bundle, checked before it is believed. cached_runs/FORMAT.md specifies them."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TypeVar, cast
+
+from explorer.errors import RunError
+from explorer.records import (
+    ClusterGeometry,
+    ClusterSummary,
+    CondensedTree,
+    FeatureTable,
+    NeighbourGraph,
+    Vocabulary,
+)
+from explorer.runs.io.contents import check_vocabulary
+from explorer.runs.io.files import BUNDLE_MANIFEST, RUN_MANIFEST, quoted, read_small, refuse_other, require_folder
+from explorer.runs.io.folder import ClosedFolder
+from explorer.runs.io.layout import VOCABULARY, bind_axes, read_arrays
+from explorer.runs.io.safetensors_io import SafetensorsFile
+from explorer.runs.io.strict_json import MAX_COUNT
+from explorer.runs.run.geometry_file import check_features, check_geometry, check_graph, geometry_record
+from explorer.runs.run.label_file import LabelTable, check_labels
+from explorer.runs.run.layout import CLUSTER, FEATURES, GRAPH, LABELS, TREE
+from explorer.runs.run.manifest import LABELS as LABELS_FILE
+from explorer.runs.run.manifest import (
+    MAX_MANIFEST,
+    RUN_ID,
+    SUBJECT,
+    RunManifest,
+    cluster_file,
+    parse_run_manifest,
+    thumbnail_file,
+)
+from explorer.runs.run.manifest import TREE as TREE_FILE
+from explorer.runs.run.thumbnail import MAX_THUMBNAIL, check_thumbnail
+from explorer.runs.run.tree_file import check_tree
+
+Table = TypeVar("Table", FeatureTable, CondensedTree, LabelTable, Vocabulary)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A table and the file that it was read from."""
+
+    identity: tuple[int, int, int, int]
+    table: FeatureTable | CondensedTree | LabelTable | Vocabulary
+
+
+def _frozen(table: Table) -> Table:
+    """The table, shared from now on: nobody writes into its arrays."""
+    for field in fields(table):
+        getattr(table, field.name).setflags(write=False)
+    return table
+
+
+class Run:
+    """An open run; `open_run` has checked its manifest, its list of files and the headers of its tables.
+
+    Every read checks the file's hash (once, and again when it has changed), its header, and what the format says of
+    its numbers. The tables of the whole run are kept, to be read alone, until their file changes; clusters are not.
+    Every fault is a RunError that names the file.
+    """
+
+    def __init__(self, path: Path, manifest: RunManifest, digest: str) -> None:
+        self.path = path
+        self.id = run_id(path)
+        """The folder's name."""
+        self.manifest = manifest
+        self.digest = digest
+        """SHA-256 of run.json, which holds the hash of every file: one name for the whole contents."""
+        self.folder = ClosedFolder(path, manifest.sha256, RunError)
+        self._n_vocabulary: int | None = None
+        self._kept: dict[str, _Kept] = {}
+
+    def check_headers(self) -> None:
+        """Hold the headers of the run's tables against the manifest; raises RunError before anything is allocated."""
+        with self.folder.tensors("features.safetensors", verify=False) as opened:
+            bind_axes(opened, FEATURES, feature=self.manifest.n_features)
+        with self.folder.tensors("graph.safetensors", verify=False) as opened:
+            bind_axes(opened, GRAPH, feature=self.manifest.n_features)
+        for name, layout in ((TREE_FILE, TREE), (LABELS_FILE, LABELS)):
+            if name in self.folder:
+                with self.folder.tensors(name, verify=False) as opened:
+                    bind_axes(opened, layout)
+        self._vocabulary_size()
+
+    def _vocabulary_size(self) -> int:
+        if self._n_vocabulary is None:
+            with self.folder.tensors("vocabulary.safetensors", verify=False) as opened:
+                self._n_vocabulary = bind_axes(opened, VOCABULARY)["vocab"]
+        return self._n_vocabulary
+
+    def _table(self, name: str, read: Callable[[SafetensorsFile], Table]) -> Table:
+        """What a file holds: as it was read before, while it is the same file, or read and checked now."""
+        with self.folder.tensors(name) as opened:
+            kept, identity = self._kept.get(name), opened.file.identity
+            if kept is None or kept.identity != identity:
+                kept = self._kept[name] = _Kept(identity, _frozen(read(opened)))
+        return cast("Table", kept.table)
+
+    def features(self) -> FeatureTable:
+        """What the map shows of every feature."""
+
+        def read(opened: SafetensorsFile) -> FeatureTable:
+            table = FeatureTable(**read_arrays(opened, FEATURES, feature=self.manifest.n_features))
+            check_features(opened.fail, table, self.manifest, self._vocabulary_size())
+            return table
+
+        return self._table("features.safetensors", read)
+
+    def graph(self) -> NeighbourGraph:
+        """The first neighbours of every feature."""
+        with self.folder.tensors("graph.safetensors") as opened:
+            graph = NeighbourGraph(**read_arrays(opened, GRAPH, feature=self.manifest.n_features))
+            check_graph(opened.fail, graph, self.manifest)
+        return graph
+
+    def tree(self) -> CondensedTree | None:
+        """The condensed tree that the clusters were cut from; None where the run has none."""
+
+        def read(opened: SafetensorsFile) -> CondensedTree:
+            tree = CondensedTree(**read_arrays(opened, TREE))
+            check_tree(opened.fail, tree, self.manifest)
+            return tree
+
+        return self._table(TREE_FILE, read) if TREE_FILE in self.folder else None
+
+    def labels(self) -> LabelTable:
+        """What the features are called; empty where the run has no labels."""
+
+        def read(opened: SafetensorsFile) -> LabelTable:
+            labels = LabelTable(**read_arrays(opened, LABELS))
+            check_labels(opened.fail, labels, self.manifest.n_features)
+            return labels
+
+        return self._table(LABELS_FILE, read) if LABELS_FILE in self.folder else LabelTable.pack(())
+
+    def vocabulary(self) -> Vocabulary:
+        """Text of every token id."""
+
+        def read(opened: SafetensorsFile) -> Vocabulary:
+            vocabulary = Vocabulary(**read_arrays(opened, VOCABULARY, vocab=self._vocabulary_size()))
+            check_vocabulary(opened.fail, vocabulary, MAX_COUNT)
+            return vocabulary
+
+        return self._table("vocabulary.safetensors", read)
+
+    def summary(self, number: int) -> ClusterSummary:
+        """What the manifest says of one cluster; raises RunError where there is no such cluster."""
+        if not 0 <= number < len(self.manifest.clusters):
+            raise RunError(self.path, f"no cluster {number}", f"0 to {len(self.manifest.clusters) - 1}")
+        return self.manifest.clusters[number]
+
+    def cluster(self, number: int) -> ClusterGeometry:
+        """Everything that one manifold's page needs; raises RunError where there is no such cluster."""
+        summary = self.summary(number)
+        with self.folder.tensors(cluster_file(number)) as opened:
+            arrays = read_arrays(opened, CLUSTER, d_model=self.manifest.model.d_model)
+            geometry = geometry_record(arrays)
+            check_geometry(opened.fail, geometry, summary, self.manifest, self._vocabulary_size())
+        return geometry
+
+    def thumbnail(self, number: int) -> str:
+        """A cluster's portrait as SVG text, plain shapes only; raises RunError where there is no such cluster."""
+        name = thumbnail_file(self.summary(number).id)
+        return check_thumbnail(self.folder.read_bytes(name, MAX_THUMBNAIL), self.path / name)
+
+
+def run_id(path: Path) -> str:
+    """A run's id: the name of its folder; raises RunError where that name cannot stand in a link."""
+    name = path.resolve().name
+    if not RUN_ID.fullmatch(name):
+        raise RunError(path.parent, f"the folder name {quoted(name)}", "letters, digits, '.', '_' and '-'")
+    return name
+
+
+def load_run(path: Path | str) -> Run:
+    """Open a run and check its manifest alone; raises RunError."""
+    root = Path(path)
+    require_folder(root, "a run, which is a folder", RunError)
+    refuse_other(root, RUN_MANIFEST, (BUNDLE_MANIFEST, "a feature bundle"), "a run", RunError)
+    data = read_small(root, RUN_MANIFEST, MAX_MANIFEST, RunError)
+    return Run(root, parse_run_manifest(data, root / RUN_MANIFEST), hashlib.sha256(data).hexdigest())
+
+
+def open_run(path: Path | str) -> Run:
+    """Open a run.
+
+    Args:
+        path: its folder.
+
+    Raises:
+        RunError: the manifest, the list of files or a header breaks the format.
+    """
+    run = load_run(path)
+    run.folder.check_listing(RUN_MANIFEST, ignore=SUBJECT)
+    run.check_headers()
+    return run

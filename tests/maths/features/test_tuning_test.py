@@ -1,0 +1,42 @@
+"""Features that tell positions apart: planted tiles are found, chance is not."""
+
+import numpy as np
+import pytest
+
+from explorer.maths.features.tuning_test import CLAIM, place_p_values
+
+SAMPLES = 600
+
+
+def _tile(place: np.ndarray, at: float, width: float) -> np.ndarray:
+    apart = np.abs((place - at + 0.5) % 1 - 0.5)
+    return np.exp(-0.5 * (apart / width) ** 2) * (apart < 2 * width)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_tiles_are_told_and_hubs_are_not(closed: bool) -> None:
+    rng = np.random.default_rng(0)
+    place = rng.uniform(size=SAMPLES)
+    tiles = np.stack([_tile(place, at, 0.08) for at in np.linspace(0.1, 0.9, 8)], axis=1)
+    hubs = rng.exponential(size=(SAMPLES, 8)) * (rng.uniform(size=(SAMPLES, 8)) < 0.9)
+    p_values = place_p_values(np.concatenate([tiles, hubs], axis=1), place, closed=closed)
+    assert (p_values[:8] <= CLAIM).all()
+    assert (p_values[8:] > CLAIM).all()
+
+
+@pytest.mark.parametrize("share", [0.005, 0.02, 0.1, 0.5])
+def test_chance_colours_a_feature_in_one_cluster_of_twenty(share: float) -> None:
+    """Rare features too, on crowded places with a few samples far out; three standard deviations of chance are left."""
+    rng, clusters, false = np.random.default_rng(1), 400, 0
+    for _ in range(clusters):
+        codes = rng.exponential(size=(SAMPLES, 32)) * (rng.uniform(size=(SAMPLES, 32)) < share)
+        place = np.clip(rng.standard_t(2, SAMPLES) * 0.03 + 0.5, 0, 1)
+        false += bool((place_p_values(codes, place, closed=False) <= CLAIM).any())
+    assert false <= clusters * CLAIM + 3 * np.sqrt(clusters * CLAIM * (1 - CLAIM))
+
+
+@pytest.mark.parametrize("place", [np.zeros(50), np.linspace(0, 1, 3), np.zeros(0)])
+def test_where_nothing_can_be_told_nothing_is(place: np.ndarray) -> None:
+    codes = np.random.default_rng(0).uniform(size=(len(place), 4))
+    assert (place_p_values(codes, place, closed=False) == 1).all()
+    assert (place_p_values(np.ones((50, 4)), np.linspace(0, 1, 50), closed=True) == 1).all()
