@@ -13,7 +13,7 @@ FETCHED = "() => performance.getEntriesByName(document.querySelector('script[typ
 @pytest.mark.parametrize("late", ["main.js", "callbacks.js", "ui/dom.js", "steering/bands.js"])
 def test_the_page_starts_once_its_modules_are_there(page: Page, app: App, watch: Watch, late: str) -> None:
     held: list[Route] = []
-    page.route(f"**/js/{late}", held.append)
+    page.route(f"**/js/{late}", lambda route: held.append(route))
     page.goto(f"{app.url}/run/planted/cluster/0", wait_until="commit")
     page.wait_for_function("() => window.DashRenderer && document.querySelector('#_dash-renderer')")
     for _ in range(5):
@@ -28,7 +28,7 @@ def test_the_page_starts_once_its_modules_are_there(page: Page, app: App, watch:
 
 def test_dash_comes_late(page: Page, app: App, watch: Watch) -> None:
     held: list[Route] = []
-    page.route("**/dash_renderer*.js", held.append)
+    page.route("**/dash_renderer*.js", lambda route: held.append(route))
     page.goto(f"{app.url}/run/planted", wait_until="commit")
     page.wait_for_function(FETCHED)
     page.evaluate(TWO_FRAMES)

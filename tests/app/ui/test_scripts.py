@@ -1,5 +1,6 @@
 """The page's ES modules: found by their imports, addressed by a digest, inlined as one script."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,12 @@ def test_the_digest_changes_with_any_asset(own: Path) -> None:
     (own / "main.js").write_text("1;\n")
     (own / "main.js").rename(own / "other.js")
     assert assets_digest() != before
+
+
+def test_every_browser_callback_has_its_function_and_each_function_its_callback() -> None:
+    root = Path(__file__).resolve().parents[3]
+    sources = [path.read_text(encoding="utf-8") for path in (root / "explorer" / "app").rglob("*.py")]
+    called = {name for text in sources for name in re.findall(r'in_browser\(\s*app,\s*"(\w+)"', text)}
+    in_a_loop = {"check", "sweep", "phrases"}
+    bridge = (root / "assets" / "js" / "callbacks.js").read_text(encoding="utf-8")
+    assert called | in_a_loop == set(re.findall(r"^  (?:async )?(\w+)(?:\(|: \()", bridge, re.MULTILINE))
