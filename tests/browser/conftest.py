@@ -176,6 +176,17 @@ TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAni
 """What a page does on an event is done and drawn after it."""
 
 
+def module(path: str) -> str:
+    """JavaScript expression: a promise of a module of assets/js, as the page has loaded it."""
+    return f"import(document.querySelector('script[type=module]').src.replace('main.js', '{path}'))"
+
+
+def exposed(*paths: str) -> str:
+    """Script that puts a page's modules into ``window.modules``, by path: conditions to wait for cannot import them."""
+    imports = ", ".join(f"'{path}': await {module(path)}" for path in paths)
+    return f"addEventListener('DOMContentLoaded', async () => {{ window.modules = {{ {imports} }}; }})"
+
+
 def until(page: Page, told: Callable[[], bool]) -> None:
     """Let the page go on, frame by frame, until the test has been told something."""
     end = monotonic() + PATIENCE_MS / 1000

@@ -17,7 +17,7 @@ _BITS = re.compile(r"~[A-Za-z0-9_-]+", re.ASCII)
 
 
 def read_selection(text: str) -> frozenset[int]:
-    """Read a set of cluster numbers; assets/js/selection.js writes it. "" is the empty one.
+    """Read a set of cluster numbers; assets/js/view/selection.js writes it. "" is the empty one.
 
     Args:
         text: "3-7,12"; or "~" and, base64url without padding, one bit a cluster, the first in the lowest bit of the

@@ -41,6 +41,10 @@ COUNTED = """(() => {
 UNRELATED = ("/thumbnail/", "/feature/", "plotly.min.js", "favicon")
 """Requests that moving or colouring the map does not cause: thumbnails, a tooltip, the background load of plotly, and
 the icon, which Chromium requests whenever the address changes."""
+RECOLOR = """async () => {
+  const main = document.querySelector("script[type=module]").src;
+  (await import(main.replace("main.js", "atlas/map.js"))).colorMap("stability");
+}"""
 FRAME = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -152,7 +156,7 @@ def map_cost(browser: "Browser", app: ServedApp, run: str, features: int) -> Map
             page.mouse.wheel(0, -120)
             page.evaluate(FRAME)
         moved = page.evaluate("window.sentToCard")
-        page.evaluate("mx.map.color('stability')")
+        page.evaluate(RECOLOR)
         page.evaluate(FRAME)
         painted = page.evaluate("window.sentToCard")
     return MapCost(
