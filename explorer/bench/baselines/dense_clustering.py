@@ -14,16 +14,16 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from explorer.config import ClusteringSettings
-from explorer.maths.clustering.condensed_tree import LARGEST, graph_distances
+from explorer.maths.clustering.condensed_tree import MAX_DISTANCE, graph_distances
 from explorer.records import NeighbourGraph
 
 
 def dense_distances(graph: NeighbourGraph, included: Bool[np.ndarray, "feature"]) -> Float64[np.ndarray, "kept kept"]:
-    """Write the distances of the included features as a matrix, LARGEST where the graph names no score."""
+    """Write the distances of the included features as a matrix, MAX_DISTANCE where the graph names no score."""
     kept = np.flatnonzero(included)
     place = np.where(included, np.cumsum(included) - 1, -1)
     near = graph_distances(graph)
-    dense = np.full((len(kept), len(kept)), LARGEST)
+    dense = np.full((len(kept), len(kept)), MAX_DISTANCE)
     for row, feature in enumerate(kept):
         partner = graph.neighbour[feature]
         named = (partner >= 0) & included[partner]
@@ -54,7 +54,7 @@ def untied_labels(dense: Float64[np.ndarray, "kept kept"], settings: ClusteringS
     """
     reach = mutual_reachability(dense.copy(), settings.min_samples)
     n_features = len(reach)
-    low, high = np.divmod(np.flatnonzero(np.triu(reach < LARGEST, 1)), n_features)
+    low, high = np.divmod(np.flatnonzero(np.triu(reach < MAX_DISTANCE, 1)), n_features)
     order = np.lexsort((high, low, dense[low, high], reach[low, high]))
     low, high = np.concatenate([np.stack([low, high])[:, order], _bridges(low, high, n_features)], axis=1)
     rank = np.full_like(reach, np.inf)

@@ -16,9 +16,9 @@ from explorer.bench.recovery.scores import RECOVERED_F1, SMALLEST_GROUP
 from explorer.bench.recovery.zoo_sae import ZooSae, encode, train_on_zoo
 from explorer.bench.settings import HaloBenchSettings
 from explorer.config import BuildSettings
-from explorer.maths.features.explained import best_atoms, restricted_r2
+from explorer.maths.features.explained import matching_pursuit, restricted_r2
 from explorer.maths.features.halo import cluster_subspace, grow_halo
-from explorer.maths.features.regime import Judgement, judge_regime
+from explorer.maths.features.regime import RegimeEstimate, classify_regime
 from explorer.pipeline.build.firing import Firing, by_feature, codes_on, core_cofires, core_tokens, halo_candidates
 from explorer.records import Progress, Regime, silent
 
@@ -150,7 +150,7 @@ def _measure(bench: _Bench, k: int, seed: int, number: int, owned: Int32[np.ndar
         return restricted_r2(codes[:, features], target, fitted)
 
     def labelled(most: int) -> float:
-        return r2(best_atoms(codes[fitted], target[fitted], most).astype(np.int32))
+        return r2(matching_pursuit(codes[fitted], target[fitted], most).astype(np.int32))
 
     alive = np.flatnonzero((codes > 0).any(0)).astype(np.int32)
     best, f1 = _best_cluster(bench.label, owned)
@@ -187,7 +187,7 @@ def _found(
         return Grown(r2(atoms), len(atoms) - len(core), int(np.isin(atoms[len(core) :], owned).sum()))
 
     return Found(
-        f1, len(core), r2(core), told(grown), told(lifted), labelled(len(grown)), judged.regime, judged.numbers
+        f1, len(core), r2(core), told(grown), told(lifted), labelled(len(grown)), judged.regime, judged.statistics
     )
 
 
@@ -203,7 +203,7 @@ def _grow(
     return grow_halo(core, candidates, codes, read, W_dec, settings, rng=rng).atoms
 
 
-def _judge(bench: _Bench, core: Int32[np.ndarray, "core"], rng: np.random.Generator) -> Judgement:
+def _judge(bench: _Bench, core: Int32[np.ndarray, "core"], rng: np.random.Generator) -> RegimeEstimate:
     """Judge a core on the samples where most of it fires, by what it writes there.
 
     Without text no position is read: the coordinate is the first principal axis, as on surfaces and blobs.
@@ -215,7 +215,7 @@ def _judge(bench: _Bench, core: Int32[np.ndarray, "core"], rng: np.random.Genera
     along = points[:, 0] - points[:, 0].min()
     coordinate = (along / max(float(along.max()), 1e-12)).astype(np.float32)
     cofires = core_cofires(bench.firing, core)
-    return judge_regime(codes, points, coordinate, closed=False, rng=rng, cofires=cofires)
+    return classify_regime(codes, points, coordinate, closed=False, rng=rng, cofires=cofires)
 
 
 def report_values(measured: tuple[Manifold, ...]) -> dict[str, JsonValue]:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from explorer.maths.features.explained import best_atoms, restricted_r2
+from explorer.maths.features.explained import matching_pursuit, restricted_r2
 from explorer.records import Regime
 
 SUPPORT: Final = 0.1
@@ -93,7 +93,7 @@ def _needed(
     positions: Float32[np.ndarray, "sample axis"],
     fitted: Bool[np.ndarray, "sample"],
 ) -> tuple[float, int]:
-    order = best_atoms(codes[fitted], positions[fitted], codes.shape[1])
+    order = matching_pursuit(codes[fitted], positions[fitted], codes.shape[1])
     reached = [restricted_r2(codes[:, order[: n + 1]], positions, fitted) for n in range(len(order))]
     if not reached:
         return 0.0, 0

@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 from explorer.bench.planted.codes import planted_cofiring
 from explorer.config import ClusteringSettings
 from explorer.maths.clustering.condensed_tree import (
-    LARGEST,
+    MAX_DISTANCE,
     SpanningTree,
     condense,
     excess_of_mass,
@@ -43,7 +43,7 @@ def planted(request: pytest.FixtureRequest) -> Planted:
 
 def dense_distances(graph: NeighbourGraph) -> np.ndarray:
     n_features = len(graph.neighbour)
-    dense = np.full((n_features, n_features), LARGEST)
+    dense = np.full((n_features, n_features), MAX_DISTANCE)
     for feature, distance in enumerate(graph_distances(graph)):
         named = graph.neighbour[feature] >= 0
         dense[feature, graph.neighbour[feature, named]] = distance[named]
@@ -89,7 +89,7 @@ def test_labels_are_those_of_the_dense_matrix_once_ties_are_broken_alike(
     graph = in_parts(planted.graph, step)
     plain = dense_distances(graph)
     reach = mutual_reachability(plain.copy(), 2)
-    alone = reach.min(axis=0, where=~np.eye(len(reach), dtype=bool), initial=2.0) >= LARGEST
+    alone = reach.min(axis=0, where=~np.eye(len(reach), dtype=bool), initial=2.0) >= MAX_DISTANCE
     broken = reach + 1e-9 * plain + 1e-6 * (alone[:, None] | alone)
     tree = mst_linkage_core(broken)
     condensed = condense_tree(single_linkage(tree[np.argsort(tree[:, 2])]), 3)

@@ -8,8 +8,14 @@ from explorer.bench.planted.tiles import TileSettings, planted_tiles
 from explorer.config import ClusteringSettings, CofiringSettings
 from explorer.maths.clustering.grouping import cluster_codes, graph_of_codes
 from explorer.maths.clustering.hdbscan import ClusterTree, cluster_graph
-from explorer.maths.clustering.resample import DrawnCodes, resampled_documents, shuffled_within_documents
-from explorer.maths.clustering.stability import Groups, chance_p_values, groups_of, jaccard_of_best_match, stability_of
+from explorer.maths.clustering.resample import ResampledCodes, resampled_documents, shuffled_within_documents
+from explorer.maths.clustering.stability import (
+    ClusterStatistics,
+    best_match_jaccard,
+    cluster_statistics,
+    null_p_values,
+    summarise_stability,
+)
 from explorer.maths.cofiring.counts import fire_counts, firing_shard
 
 COFIRING, CLUSTERING = CofiringSettings(), ClusteringSettings()
@@ -24,19 +30,19 @@ class Case:
         self.shard, self.n_features = firing_shard(planted.codes), planted.codes.n_features
         n_tokens = planted.codes.n_tokens
         self.offsets = document_offsets(n_tokens)
-        self.found = self.cluster(DrawnCodes(iter([self.shard]), self.offsets))
-        self.truth = jaccard_of_best_match(self.found.clustering.label, planted.label)
+        self.found = self.cluster(ResampledCodes(iter([self.shard]), self.offsets))
+        self.truth = best_match_jaccard(self.found.clustering.label, planted.label)
         rng = np.random.default_rng(3)
         again = [self.cluster(resampled_documents([self.shard], self.offsets, rng)) for _ in range(DRAWS)]
         label = self.found.clustering.label
-        self.stability = stability_of(
-            np.array([jaccard_of_best_match(label, one.clustering.label) for one in again]).reshape(DRAWS, -1)
+        self.stability = summarise_stability(
+            np.array([best_match_jaccard(label, one.clustering.label) for one in again]).reshape(DRAWS, -1)
         )
         shuffled = [self.cluster(shuffled_within_documents([self.shard], self.offsets, rng)) for _ in range(DRAWS)]
-        self.chance = [groups_of(one) for one in shuffled]
-        self.p_values = chance_p_values(groups_of(self.found), self.chance)
+        self.chance = [cluster_statistics(one) for one in shuffled]
+        self.p_values = null_p_values(cluster_statistics(self.found), self.chance)
 
-    def cluster(self, codes: DrawnCodes) -> ClusterTree:
+    def cluster(self, codes: ResampledCodes) -> ClusterTree:
         return cluster_codes(list(codes.shards), codes.doc_offsets, self.n_features, self.cofiring, CLUSTERING)
 
 
@@ -76,14 +82,14 @@ def test_clusters_of_shuffled_codes_are_seldom_called_better_than_chance(planted
     called = 0
     for draw in planted.chance:
         others = [other for other in planted.chance if other is not draw]
-        called += int((chance_p_values(draw, others) == 1 / DRAWS).sum())
+        called += int((null_p_values(draw, others) == 1 / DRAWS).sum())
     assert called / DRAWS < 1, "clusters a draw, each at a p of .2"
     assert (planted.p_values == 1 / (1 + DRAWS)).sum() > 10
 
 
 def test_persistence_is_compared_in_density_and_not_as_a_share_of_each_trees_own(planted: Case) -> None:
     densest = planted.found.tree.density.max()
-    real = groups_of(planted.found)
+    real = cluster_statistics(planted.found)
     np.testing.assert_allclose(real.excess, planted.found.clustering.persistence * densest)
     assert real.excess.max() > 3 * max(draw.excess.max(initial=0) for draw in planted.chance)
 
@@ -91,23 +97,23 @@ def test_persistence_is_compared_in_density_and_not_as_a_share_of_each_trees_own
 def test_jaccard_of_the_best_match() -> None:
     label = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2, -1, -2], dtype=np.int32)
     other = np.array([5, 5, 5, 1, 1, 1, 1, -1, -2, -1, 5, 0], dtype=np.int32)
-    np.testing.assert_allclose(jaccard_of_best_match(label, other), [3 / 5, 3 / 4, 0])
-    np.testing.assert_allclose(jaccard_of_best_match(label, label), 1)
+    np.testing.assert_allclose(best_match_jaccard(label, other), [3 / 5, 3 / 4, 0])
+    np.testing.assert_allclose(best_match_jaccard(label, label), 1)
     nothing = np.full(12, -1, dtype=np.int32)
-    assert jaccard_of_best_match(nothing, label).shape == (0,)
-    assert jaccard_of_best_match(label, nothing).tolist() == [0, 0, 0]
+    assert best_match_jaccard(nothing, label).shape == (0,)
+    assert best_match_jaccard(label, nothing).tolist() == [0, 0, 0]
 
 
 def test_half_is_dissolved() -> None:
-    found = stability_of(np.array([[1.0, 0.5], [0.8, 0.51]]))
+    found = summarise_stability(np.array([[1.0, 0.5], [0.8, 0.51]]))
     np.testing.assert_allclose(found.jaccard, [0.9, 0.505])
     assert found.dissolved.tolist() == [0.0, 0.5]
 
 
 def test_a_rival_must_be_as_large_and_as_persistent_at_once() -> None:
-    real = Groups(np.array([5, 5, 5]), np.array([1.0, 1.0, 9.0]))
-    small, loose = Groups(np.array([4]), np.array([8.0])), Groups(np.array([50]), np.array([0.5]))
-    both = Groups(np.array([5, 3]), np.array([1.0, 2.0]))
-    nothing = Groups(np.zeros(0, np.int64), np.zeros(0))
-    np.testing.assert_allclose(chance_p_values(real, [small, loose, nothing]), 1 / 4)
-    np.testing.assert_allclose(chance_p_values(real, [small, both, nothing]), [2 / 4, 2 / 4, 1 / 4])
+    real = ClusterStatistics(np.array([5, 5, 5]), np.array([1.0, 1.0, 9.0]))
+    small, loose = ClusterStatistics(np.array([4]), np.array([8.0])), ClusterStatistics(np.array([50]), np.array([0.5]))
+    both = ClusterStatistics(np.array([5, 3]), np.array([1.0, 2.0]))
+    nothing = ClusterStatistics(np.zeros(0, np.int64), np.zeros(0))
+    np.testing.assert_allclose(null_p_values(real, [small, loose, nothing]), 1 / 4)
+    np.testing.assert_allclose(null_p_values(real, [small, both, nothing]), [2 / 4, 2 / 4, 1 / 4])

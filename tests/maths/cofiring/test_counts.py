@@ -12,7 +12,7 @@ from explorer.maths.cofiring.counts import (
     fire_counts,
     firing_shard,
 )
-from explorer.maths.cofiring.similarity import SIMILARITIES, score_pairs, scored_pairs
+from explorer.maths.cofiring.similarity import SIMILARITIES, scorable_pairs, score_pairs
 from explorer.records import Codes, NeighbourGraph, PairScore
 
 
@@ -27,7 +27,7 @@ def all_scores(fires: np.ndarray, similarity: PairScore, min_count: int, min_fir
     together = fires.astype(np.int64).T @ fires.astype(np.int64)
     count = np.diag(together)
     c_i, c_j = np.broadcast_arrays(count[:, None], count[None, :])
-    scored = scored_pairs(similarity, together, c_i, c_j, len(fires), min_count)
+    scored = scorable_pairs(similarity, together, c_i, c_j, len(fires), min_count)
     scored &= (np.minimum(c_i, c_j) >= max(min_fires, 1)) & ~np.eye(len(count), dtype=bool)
     return np.where(scored, score_pairs(similarity, together, c_i, c_j, len(fires)), np.nan).astype(np.float32)
 

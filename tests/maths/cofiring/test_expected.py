@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explorer.maths.cofiring.counts import FiringShard
-from explorer.maths.cofiring.expected import document_fires, expected_matrix, expected_of_pairs
+from explorer.maths.cofiring.expected import document_fires, expected_cofire_matrix, expected_pair_cofires
 from tests.maths.cofiring.test_counts import firing, to_shard
 
 
@@ -41,16 +41,16 @@ def test_expected_cofires_are_summed_over_documents(planted: tuple[np.ndarray, n
     found = document_fires(cut(fires, places), doc_offsets, fires.shape[1])
     assert (found.counts == fires.sum(axis=0)).all()
     wanted = chance(fires, doc_offsets)
-    np.testing.assert_allclose(expected_matrix(found, threads=2), np.triu(wanted), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(expected_cofire_matrix(found, threads=2), np.triu(wanted), rtol=1e-4, atol=1e-5)
     partner = np.tile(np.arange(-1, fires.shape[1] - 1, dtype=np.int32), (fires.shape[1], 1))
     pairs = np.where(partner >= 0, wanted[np.arange(fires.shape[1])[:, None], partner], 0.0)
-    np.testing.assert_allclose(expected_of_pairs(found, partner), pairs, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(expected_pair_cofires(found, partner), pairs, rtol=1e-4, atol=1e-5)
 
 
 def test_some_features_of_the_same_documents() -> None:
     fires = np.random.default_rng(0).uniform(size=(90, 12)) < 0.3
     doc_offsets = np.array([0, 30, 90])
-    some = document_fires([to_shard(fires)], doc_offsets, 12).of_features(np.array([7, 2]))
+    some = document_fires([to_shard(fires)], doc_offsets, 12).select(np.array([7, 2]))
     wanted = chance(fires[:, [7, 2]], doc_offsets)
-    np.testing.assert_allclose(expected_matrix(some), np.triu(wanted), rtol=1e-5)
+    np.testing.assert_allclose(expected_cofire_matrix(some), np.triu(wanted), rtol=1e-5)
     assert (some.counts == fires[:, [7, 2]].sum(axis=0)).all()

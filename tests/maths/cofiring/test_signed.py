@@ -14,13 +14,13 @@ from explorer.maths.clustering.grouping import graph_of_codes
 from explorer.maths.clustering.hdbscan import cluster_graph
 from explorer.maths.cofiring.counts import cofiring_graph, fire_counts, firing_shard
 from explorer.maths.cofiring.signed import (
-    BEYOND,
-    FALSE_LINKS,
-    background,
+    FALSE_PAIRS_PER_FEATURE,
+    OUTLIER_SPREADS,
+    cofires_from_npmi,
+    empirical_null,
     lower_bound,
-    npmi_count,
+    outlier_scores,
     signed_graph,
-    standing_out,
     upper_bound,
 )
 from explorer.maths.cofiring.similarity import score_pairs
@@ -54,9 +54,9 @@ def slow_graph(fires: np.ndarray, doc_offsets: np.ndarray, min_count: int) -> np
     together = fires.T.astype(np.int64) @ fires.astype(np.int64)
     expected = chance(fires, doc_offsets)
     count = np.diag(together)
-    z = float(norm.isf(FALSE_LINKS / (count > 0).sum()))
-    null = background(together.astype(np.uint32), expected.astype(np.float32))
-    low, high = (null.centre * math.exp(sign * BEYOND * null.spread) for sign in (-1, 1))
+    z = float(norm.isf(FALSE_PAIRS_PER_FEATURE / (count > 0).sum()))
+    null = empirical_null(together.astype(np.uint32), expected.astype(np.float32))
+    low, high = (null.centre * math.exp(sign * OUTLIER_SPREADS * null.spread) for sign in (-1, 1))
     links = np.array(
         [
             [linked(c, e, low, high, z) if i != j else 0.0 for j, (c, e) in enumerate(zip(*row, strict=True))]
@@ -167,9 +167,9 @@ def test_a_pair_that_stands_out_alone_has_no_score() -> None:
     expected = np.full((30, 30), 40.0, dtype=np.float32)
     together = np.random.default_rng(7).poisson(40.0, (30, 30)).astype(np.uint32)
     together[0, 1] = 0
-    assert not standing_out(together, expected, Z).nnz
+    assert not outlier_scores(together, expected, Z).nnz
     together[0, 2] = together[1, 2] = 200
-    links = standing_out(together, expected, Z).toarray()
+    links = outlier_scores(together, expected, Z).toarray()
     assert set(zip(*(axis.tolist() for axis in np.nonzero(links)), strict=True)) == {
         (0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)
     }  # fmt: skip
@@ -178,7 +178,7 @@ def test_a_pair_that_stands_out_alone_has_no_score() -> None:
 
 def plainly_standing_out(together: np.ndarray, expected: np.ndarray, z: float) -> np.ndarray:
     """The same with whole matrices: every pair scored, and products over all features."""
-    null = background(together, expected)
+    null = empirical_null(together, expected)
     counts = together.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         more = 1.0 - expected * null.high / lower_bound(counts, z)
@@ -198,7 +198,7 @@ def test_few_and_many_links_are_scored_as_whole_matrices_score_them(spread: floa
     expected = rng.uniform(5.0, 400.0, (120, 120)).astype(np.float32)
     together = rng.poisson(expected * np.exp(spread * rng.standard_normal(expected.shape))).astype(np.uint32)
     together[:12, :12] *= 4
-    links = standing_out(together, expected, Z)
+    links = outlier_scores(together, expected, Z)
     assert links.nnz > 100
     np.testing.assert_allclose(links.toarray(), plainly_standing_out(together, expected, Z), rtol=1e-4, atol=1e-5)
 
@@ -209,11 +209,11 @@ def test_background_is_what_is_usual() -> None:
     usual = 0.7 * np.exp(0.2 * rng.standard_normal((80, 80)))
     together = rng.poisson(expected * usual).astype(np.uint32)
     together[:16, :16] = 0
-    null = background(together, expected)
+    null = empirical_null(together, expected)
     assert null.centre == pytest.approx(0.7, rel=0.05)
     assert null.spread == pytest.approx(0.2, rel=0.2)
     assert null.low < null.centre < null.high
-    poor = background(together[:9, :9], expected[:9, :9])
+    poor = empirical_null(together[:9, :9], expected[:9, :9])
     assert (poor.centre, poor.spread) == (1.0, 0.0)
 
 
@@ -232,7 +232,7 @@ def test_counts_come_back_from_their_npmi() -> None:
     c_i, c_j = rng.integers(50, 20_000, size=(2, 500))
     c = rng.integers(3, np.minimum(c_i, c_j))
     score = score_pairs("npmi", c, c_i, c_j, 1_000_000).astype(np.float32)
-    np.testing.assert_array_equal(npmi_count(score, c_i, c_j, 1_000_000), c)
+    np.testing.assert_array_equal(cofires_from_npmi(score, c_i, c_j, 1_000_000), c)
 
 
 def test_other_similarities_are_still_there() -> None:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from explorer.maths.cofiring.similarity import (
     KIND,
     SIMILARITIES,
-    is_scored,
+    is_scorable,
     pair_score,
     poisson_upper_bound,
+    scorable_pairs,
     score_pairs,
-    scored_pairs,
 )
 from explorer.records import PairScore
 
@@ -39,8 +39,8 @@ def one(similarity: PairScore, c: int, c_i: int, c_j: int, n: int) -> float:
 def test_compiled_scores_equal_array_scores(similarity: PairScore, pair: Counts, min_count: int) -> None:
     c, c_i, c_j, n = pair
     assert pair_score(KIND[similarity], c, c_i, c_j, n) == pytest.approx(one(similarity, *pair), rel=1e-9, abs=1e-9)
-    scored = scored_pairs(similarity, np.array([c]), np.array([c_i]), np.array([c_j]), n, min_count)
-    assert is_scored(KIND[similarity], c, c_i, c_j, n, min_count) == bool(scored[0])
+    scored = scorable_pairs(similarity, np.array([c]), np.array([c_i]), np.array([c_j]), n, min_count)
+    assert is_scorable(KIND[similarity], c, c_i, c_j, n, min_count) == bool(scored[0])
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)

@@ -24,7 +24,7 @@ def assert_same(one: NeighbourGraph, other: NeighbourGraph) -> None:
 @pytest.fixture
 def few_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     """So few adds at a time that even small codes take several rounds."""
-    monkeypatch.setattr(cofiring_torch, "PAIRS", 500)
+    monkeypatch.setattr(cofiring_torch, "MAX_PAIRS_PER_ROUND", 500)
 
 
 @pytest.mark.usefixtures("few_pairs")

@@ -5,13 +5,13 @@ import pytest
 
 from explorer.maths.features.explained import (
     COUNTS,
-    best_atoms,
-    covariance,
     greedy_variance,
+    matching_pursuit,
     principal_variance,
-    r2_curve,
     random_variance,
     restricted_r2,
+    restricted_r2_curve,
+    scatter_matrix,
 )
 
 
@@ -36,7 +36,7 @@ def test_atoms_that_say_the_same_are_not_counted_twice() -> None:
     rng = np.random.default_rng(1)
     one, other = rng.standard_normal((2, 500))
     codes = np.stack([one, one, 0.1 * other, np.zeros(500)], axis=1)
-    order = best_atoms(codes, np.stack([2 * one, other], axis=1), 4)
+    order = matching_pursuit(codes, np.stack([2 * one, other], axis=1), 4)
     assert sorted(order.tolist()) in ([0, 2], [1, 2])
     assert order[0] in (0, 1)
 
@@ -47,7 +47,7 @@ def test_the_curve_rises_and_ends_at_all_atoms() -> None:
     angle = 2 * np.pi * turns[:, None]
     ring = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
     codes = np.maximum(0, np.cos(angle - 2 * np.pi * np.arange(6) / 6))
-    curve = r2_curve(codes, ring, _half(3000))
+    curve = restricted_r2_curve(codes, ring, _half(3000))
     assert len(curve) == len(COUNTS)
     assert curve[0] < 0.5 < 0.8 < curve[1] < curve[2]
     assert curve[-1] == curve[-2] > 0.99
@@ -57,7 +57,7 @@ def test_no_basis_holds_more_than_the_principal_axes_and_the_planted_directions_
     rng = np.random.default_rng(3)
     directions = rng.standard_normal((4, 32))
     activations = rng.exponential(size=(2000, 4)) @ directions
-    spread = covariance(activations)
+    spread = scatter_matrix(activations)
     atoms = greedy_variance(spread, np.concatenate([directions, directions[:1]]))
     principal, chance = principal_variance(spread), random_variance(spread, rng=rng)
     for own, best, drawn in zip(atoms, principal, chance, strict=True):
@@ -67,6 +67,6 @@ def test_no_basis_holds_more_than_the_principal_axes_and_the_planted_directions_
 
 
 def test_fewer_axes_than_are_counted_hold_everything() -> None:
-    spread = covariance(np.random.default_rng(4).standard_normal((100, 3)))
+    spread = scatter_matrix(np.random.default_rng(4).standard_normal((100, 3)))
     assert principal_variance(spread)[-1] == pytest.approx(1.0)
     assert random_variance(spread, rng=np.random.default_rng(0))[-1] == pytest.approx(1.0)

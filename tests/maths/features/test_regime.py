@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from explorer.maths.features.regime import (
-    POWER,
-    Cofires,
+    MIN_EXPECTED_COFIRES,
+    CorePairs,
+    classify_regime,
     embedding_dim,
-    feature_order,
-    judge_regime,
+    is_tuned,
+    order_by_peak,
     tuning_curves,
-    varies,
 )
 
 
@@ -23,7 +23,7 @@ def _tiles(turns: np.ndarray, count: int, width: float) -> np.ndarray:
 
 
 def _judge(codes: np.ndarray, points: np.ndarray, turns: np.ndarray) -> str:
-    return judge_regime(codes, points, turns, closed=True, rng=np.random.default_rng(0)).regime
+    return classify_regime(codes, points, turns, closed=True, rng=np.random.default_rng(0)).regime
 
 
 def test_the_planted_receptive_fields_give_the_regime() -> None:
@@ -50,24 +50,24 @@ def test_tiling_is_told_only_where_a_pair_had_the_chance_to_meet() -> None:
     def judged(n_tokens: int) -> tuple[str, dict[str, float]]:
         together = ((tiles > 0).T.astype(np.int64)) @ (tiles > 0).astype(np.int64)
         rng = np.random.default_rng(0)
-        one = judge_regime(tiles, points, turns, closed=True, rng=rng, cofires=Cofires.of(together, n_tokens))
-        return one.regime, one.numbers
+        one = classify_regime(tiles, points, turns, closed=True, rng=rng, cofires=CorePairs.of(together, n_tokens))
+        return one.regime, one.statistics
 
     regime, numbers = judged(4000)
     assert regime == "tiling"
-    assert numbers["expected_cofires"] >= POWER
+    assert numbers["expected_cofires"] >= MIN_EXPECTED_COFIRES
     assert numbers["positive_pairs"] < 0.5
     regime, numbers = judged(1_000_000)
     assert regime == "undetermined"
-    assert numbers["expected_cofires"] < POWER
+    assert numbers["expected_cofires"] < MIN_EXPECTED_COFIRES
 
 
 def test_cofires_are_counted_over_pairs_and_held_against_chance() -> None:
     together = np.array([[100, 60, 0], [60, 100, 10], [0, 10, 100]])
-    cofires = Cofires.of(together, 1000)
+    cofires = CorePairs.of(together, 1000)
     assert cofires.expected == 10.0
     assert cofires.positive == pytest.approx(1 / 3)
-    assert Cofires.of(together[:1, :1], 1000) == Cofires(0.0, 0.0)
+    assert CorePairs.of(together[:1, :1], 1000) == CorePairs(0.0, 0.0)
 
 
 def test_the_embedding_has_as_many_dimensions_as_hold_its_variance() -> None:
@@ -77,8 +77,8 @@ def test_the_embedding_has_as_many_dimensions_as_hold_its_variance() -> None:
 
 def test_the_judge_tells_how_position_is_explained_by_few_atoms() -> None:
     turns, points = _ring(2000, np.random.default_rng(7))
-    judged = judge_regime(_tiles(turns, 9, 0.2), points, turns, closed=True, rng=np.random.default_rng(0))
-    curve = [judged.numbers[f"r2_at_{n}"] for n in (1, 2, 4, 8, 16)]
+    judged = classify_regime(_tiles(turns, 9, 0.2), points, turns, closed=True, rng=np.random.default_rng(0))
+    curve = [judged.statistics[f"r2_at_{n}"] for n in (1, 2, 4, 8, 16)]
     assert curve[0] < curve[1] < curve[2] < curve[3]
     assert curve[-1] > 0.95
 
@@ -98,7 +98,7 @@ def test_tuning_curves_peak_where_the_atom_fires(closed: bool) -> None:
     codes = np.exp(-(((at[:, None] - middles) / 0.05) ** 2)).astype(np.float32)
     tuning = tuning_curves(codes, at, closed=closed, bins=48)
     assert np.abs((tuning.argmax(1) + 0.5) / 48 - middles).max() < 0.02
-    assert varies(tuning).all()
+    assert is_tuned(tuning).all()
 
 
 def test_a_closed_tuning_curve_joins_at_the_seam_and_an_open_one_does_not() -> None:
@@ -113,7 +113,7 @@ def test_features_are_ordered_by_their_peak_and_flat_ones_come_last() -> None:
     turns, _ = _ring(3000, np.random.default_rng(3))
     tiles = _tiles(turns, 6, 0.15)[:, [4, 1, 5, 0, 3, 2]]
     flat = np.ones((3000, 1), np.float32)
-    order = feature_order(tuning_curves(np.concatenate([flat, tiles], axis=1), turns, closed=True, bins=48))
+    order = order_by_peak(tuning_curves(np.concatenate([flat, tiles], axis=1), turns, closed=True, bins=48))
     assert order[-1] == 0
     peaks = np.array([4, 1, 5, 0, 3, 2])[order[:-1] - 1]
     assert sorted(peaks.tolist()) == list(range(6))

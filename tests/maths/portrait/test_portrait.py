@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from explorer.maths.portrait.pixels import SCALE, portrait_pixels
-from explorer.maths.portrait.portrait import DOT, GREY, HEIGHT, WIDTH, Portrait, draw_portrait, portrait_svg
+from explorer.maths.portrait.portrait import DOT_RADIUS, GREY, HEIGHT, WIDTH, Portrait, draw_portrait, portrait_svg
 from explorer.records import ShapeKind
 
 ALLOWED = {"svg", "g", "path", "circle", "polyline", "rect"}
@@ -66,7 +66,7 @@ def test_pixels_show_what_the_drawing_shows(kind: ShapeKind) -> None:
     assert np.mean(own) > 0.5, "a point's middle has its colour, unless another lies over it"
     assert pixels[row, column, 3].min() >= 0.9 * 254
     apart = np.linalg.norm(portrait.dots[:, None] - [[0, 0], [WIDTH, HEIGHT]], axis=2).min()
-    assert apart > DOT
+    assert apart > DOT_RADIUS
     assert pixels[0, 0, 3] == pixels[-1, -1, 3] == 0, "the ground is transparent"
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from explorer.maths.position.confusion import confusions, populations, value_order
+from explorer.maths.position.confusion import confusion_lift, populations, value_order
 from explorer.maths.shape.coordinate import circular_rank_correlation, linear_rank_correlation
 
 
@@ -21,7 +21,7 @@ def test_a_ring_comes_back_in_order(n_values: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     posterior = posterior_at(n_values * rng.random(2000), np.arange(n_values), 1.0, n_values)
     shuffled = rng.permutation(n_values)
-    found = value_order(posterior[:, shuffled], claim=0.05)
+    found = value_order(posterior[:, shuffled], alpha=0.05)
     assert found is not None
     assert found.closed
     assert found.p_value <= 0.05
@@ -34,7 +34,7 @@ def test_a_line_comes_back_in_order(n_values: int) -> None:
     rng = np.random.default_rng(0)
     posterior = posterior_at((n_values - 1) * rng.random(6000), np.arange(n_values), 1.2, None)
     shuffled = rng.permutation(n_values)
-    found = value_order(posterior[:, shuffled], claim=0.05)
+    found = value_order(posterior[:, shuffled], alpha=0.05)
     assert found is not None
     assert not found.closed
     assert linear_rank_correlation(np.arange(n_values), shuffled[found.values].astype(float)) > 0.99
@@ -47,7 +47,7 @@ def test_a_line_whose_ends_are_now_and_then_mistaken_for_each_other_is_no_ring(s
     torn = rng.random(6000) < 0.002
     posterior[torn] = 0.5 * np.eye(60)[0] + 0.5 * np.eye(60)[57]
     shuffled = rng.permutation(60)
-    found = value_order(posterior[:, shuffled], claim=0.05)
+    found = value_order(posterior[:, shuffled], alpha=0.05)
     assert found is not None
     assert not found.closed
     assert linear_rank_correlation(np.arange(len(found.values)), shuffled[found.values].astype(float)) > 0.99
@@ -64,16 +64,16 @@ def scattered(rng: np.random.Generator, n_values: int, dimensions: int) -> np.nd
 def test_values_in_random_directions_are_in_no_order() -> None:
     rng = np.random.default_rng(3)
     works = [(n_values, dimensions) for n_values in (6, 8, 12, 16) for dimensions in (3, 4, 6) for _ in range(5)]
-    claimed = [value_order(scattered(rng, *work), claim=0.05) is not None for work in works]
+    claimed = [value_order(scattered(rng, *work), alpha=0.05) is not None for work in works]
     assert sum(claimed) <= 0.05 * len(claimed) + 3
 
 
 def test_few_values_and_rare_ones_have_no_place() -> None:
     rng = np.random.default_rng(0)
-    assert value_order(posterior_at(4 * rng.random(500), np.arange(4), 0.7, 4), claim=0.05) is None
+    assert value_order(posterior_at(4 * rng.random(500), np.arange(4), 0.7, 4), alpha=0.05) is None
     ring = posterior_at(8 * rng.random(2000), np.arange(8), 1.0, 8)
     stray = np.hstack([0.999 * ring, np.full((2000, 1), 0.001)])
-    found = value_order(stray, claim=0.05)
+    found = value_order(stray, alpha=0.05)
     assert found is not None
     assert set(found.values.tolist()) == set(range(8))
 
@@ -81,14 +81,14 @@ def test_few_values_and_rare_ones_have_no_place() -> None:
 def test_few_samples_tell_no_order() -> None:
     rng = np.random.default_rng(0)
     ring = posterior_at(7 * rng.random(2000), np.arange(7), 1.0, 7)
-    assert value_order(ring[:140], claim=0.05) is not None
-    assert value_order(ring[:139], claim=0.05) is None
+    assert value_order(ring[:140], alpha=0.05) is not None
+    assert value_order(ring[:139], alpha=0.05) is None
 
 
 def test_a_stray_that_is_mistaken_for_all_does_not_close_a_line() -> None:
     rng = np.random.default_rng(0)
     line = posterior_at(39 * rng.random(6000), np.arange(40), 1.2, None)
-    found = value_order(np.hstack([0.98 * line, np.full((6000, 1), 0.02)]), claim=0.05)
+    found = value_order(np.hstack([0.98 * line, np.full((6000, 1), 0.02)]), alpha=0.05)
     assert found is not None
     assert not found.closed
     assert 40 not in found.values
@@ -117,12 +117,12 @@ def test_a_rare_token_does_not_join_two_populations() -> None:
 
 def test_independent_values_are_mistaken_as_often_as_chance_has_it() -> None:
     posterior = np.full((10, 4), 0.25)
-    np.testing.assert_allclose(confusions(posterior), 1.0)
+    np.testing.assert_allclose(confusion_lift(posterior), 1.0)
 
 
 def test_the_same_seed_gives_the_same_order() -> None:
     posterior = posterior_at(9 * np.random.default_rng(0).random(500), np.arange(9), 1.0, 9)
-    one, other = (value_order(posterior, claim=0.05) for _ in range(2))
+    one, other = (value_order(posterior, alpha=0.05) for _ in range(2))
     assert one is not None
     assert other is not None
     assert one.p_value == other.p_value

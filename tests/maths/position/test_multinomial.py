@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from explorer.maths.position.multinomial import fit_multinomial, log_normalised
+from explorer.maths.position.multinomial import fit_multinomial, log_softmax
 
 
 def test_planted_log_odds_are_recovered() -> None:
     rng = np.random.default_rng(0)
     weights, points = rng.normal(size=(4, 5)), rng.normal(size=(20_000, 4))
-    posterior = np.exp(log_normalised(points @ weights))
+    posterior = np.exp(log_softmax(points @ weights))
     own = (posterior.cumsum(1) > rng.random((len(points), 1))).argmax(1)
     fitted = np.exp(fit_multinomial(points, own, 5, 1e-5).log_posterior(points))
     assert np.abs(fitted - posterior).mean() < 0.01
@@ -21,7 +21,7 @@ def test_the_readout_maximises_what_it_says() -> None:
     found = fit_multinomial(points, own, 4, ridge)
 
     def worth(weights: np.ndarray, bias: np.ndarray) -> float:
-        told = log_normalised((points - found.centre) / found.scale @ weights + bias)
+        told = log_softmax((points - found.centre) / found.scale @ weights + bias)
         return float(told[np.arange(300), own].mean() - 0.5 * ridge * (weights**2).sum())
 
     best = worth(found.weights, found.bias)

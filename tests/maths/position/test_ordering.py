@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from explorer.maths.position.ordering import Lag, best_layout, order_p_value, partners_of, parts
+from explorer.maths.position.ordering import LagFit, best_layout, connected_subsets, order_p_value, partner_count
 from explorer.maths.shape.coordinate import circular_rank_correlation, linear_rank_correlation
 from explorer.maths.shape.search import explained_by_rank
 
@@ -47,7 +47,7 @@ def test_a_ring_comes_back_in_order(n_values: int) -> None:
     found = best_layout(apart(np.stack([np.cos(angle), np.sin(angle)], axis=1)[shuffled]))
     assert found.closed
     assert circular_rank_correlation(np.arange(n_values) / n_values, shuffled[found.order].astype(float)) > 0.999
-    assert order_p_value(found, claim=0.05) <= 0.05
+    assert order_p_value(found, alpha=0.05) <= 0.05
 
 
 def test_along_a_line_resistances_grow_with_the_way() -> None:
@@ -64,31 +64,31 @@ def test_an_open_line_of_many_values_is_no_ring() -> None:
 
 def test_what_partners_leave_apart_is_told() -> None:
     places = np.concatenate([np.arange(10.0), 100 + np.arange(6.0)])[:, None]
-    every, largest = parts(apart(places), np.concatenate([np.full(10, 0.02), np.full(6, 0.1)]))
+    every, largest = connected_subsets(apart(places), np.concatenate([np.full(10, 0.02), np.full(6, 0.1)]))
     assert every.tolist() == list(range(16))
     assert largest.tolist() == list(range(10, 16))
-    [joined] = parts(apart(places[:10]), np.full(10, 0.1))
+    [joined] = connected_subsets(apart(places[:10]), np.full(10, 0.1))
     assert joined.tolist() == list(range(10))
 
 
 def test_more_values_have_more_partners() -> None:
-    assert [partners_of(n) for n in (2, 3, 24, 25, 60)] == [1, 2, 2, 3, 5]
+    assert [partner_count(n) for n in (2, 3, 24, 25, 60)] == [1, 2, 2, 3, 5]
 
 
 @pytest.mark.parametrize("n_values", [6, 12, 30])
 def test_places_in_a_plane_are_claimed_no_more_often_than_said(n_values: int) -> None:
     rng = np.random.default_rng(7)
     claimed = [
-        order_p_value(best_layout(apart(rng.normal(size=(n_values, 2)))), claim=0.05) <= 0.05 for _ in range(200)
+        order_p_value(best_layout(apart(rng.normal(size=(n_values, 2)))), alpha=0.05) <= 0.05 for _ in range(200)
     ]
     assert sum(claimed) <= 0.05 * 200 + 3 * np.sqrt(0.05 * 0.95 * 200)
 
 
 def test_what_is_beyond_chance_falls_with_values_and_directions() -> None:
-    assert Lag(0.6, 38, 6).beyond_chance
-    assert not Lag(0.6, 8, 6).beyond_chance
-    assert not Lag(0.6, 38, 2).beyond_chance
-    assert not Lag(0.3, 38, 6).beyond_chance
+    assert LagFit(0.6, 38, 6).beyond_chance
+    assert not LagFit(0.6, 8, 6).beyond_chance
+    assert not LagFit(0.6, 38, 2).beyond_chance
+    assert not LagFit(0.3, 38, 6).beyond_chance
 
 
 def test_random_places_are_not_beyond_chance() -> None:
@@ -104,7 +104,7 @@ def test_random_places_are_not_beyond_chance() -> None:
         explained = (
             1 - ((distances - mean[lag - 1])[off] ** 2).sum() / ((distances[off] - distances[off].mean()) ** 2).sum()
         )
-        assert not Lag(float(explained), 20, 4).beyond_chance
+        assert not LagFit(float(explained), 20, 4).beyond_chance
 
 
 def test_a_lag_is_corrected_for_chance() -> None:
@@ -118,7 +118,7 @@ def test_a_lag_is_corrected_for_chance() -> None:
             rank = np.empty(n_values, dtype=np.int64)
             rank[found.order] = np.arange(n_values)
             explained = float(explained_by_rank(rank, length, found.closed))
-            corrected.append(Lag(explained, n_values, dimensions).above_chance)
+            corrected.append(LagFit(explained, n_values, dimensions).above_chance)
         assert abs(np.mean(corrected)) < 0.15
-    assert Lag(1.0, 12, 2).above_chance == 1.0
-    assert Lag(0.76, 5, 2).above_chance < 0.5 < Lag(0.76, 40, 6).above_chance
+    assert LagFit(1.0, 12, 2).above_chance == 1.0
+    assert LagFit(0.76, 5, 2).above_chance < 0.5 < LagFit(0.76, 40, 6).above_chance

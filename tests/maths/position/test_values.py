@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from explorer.maths.position.values import Values, breaks_off, label_of, name_values, shape_in_words
+from explorer.maths.position.values import NamedValues, cluster_label, describe_shape, has_gap, name_values
 from explorer.maths.shape.coordinate import orient
 from explorer.records import Vocabulary
 
@@ -43,7 +43,7 @@ def test_a_ring_breaks_off_where_values_are_missing(missing: int) -> None:
     turns = ((value / 24 + rng.normal(0, 0.005, len(value))) % 1.0).astype(np.float32)
     values = name_values(value.astype(np.int32), 1, turns, Vocabulary.pack(names), closed=True)
     assert len(values.names) == 24 - missing
-    assert breaks_off(values) == (missing > 0)
+    assert has_gap(values) == (missing > 0)
 
 
 def test_tokens_all_over_the_curve_are_no_values() -> None:
@@ -81,25 +81,25 @@ def test_samples_without_a_named_place_have_no_values(ids: np.ndarray) -> None:
     assert (values.index == -1).all()
 
 
-def _values(offset: int, names: tuple[str, ...]) -> Values:
+def _values(offset: int, names: tuple[str, ...]) -> NamedValues:
     ids, turns = _ring(0, 0.0, False)
     found = name_values(ids, offset, turns, VOCABULARY, closed=True)
-    return Values(offset, names, found.coordinate[: len(names)], found.index, found.orientation)
+    return NamedValues(offset, names, found.coordinate[: len(names)], found.index, found.orientation)
 
 
 def test_labels_and_words_say_what_was_found() -> None:
-    assert label_of(_values(1, tuple(DAYS)), []) == "before Monday, Tuesday … Sunday"
-    assert label_of(_values(0, ("north", "south")), []) == "north, south"
-    assert label_of(_values(0, ()), ["it", "today", "is", "was"]) == "it, today, is"
+    assert cluster_label(_values(1, tuple(DAYS)), []) == "before Monday, Tuesday … Sunday"
+    assert cluster_label(_values(0, ("north", "south")), []) == "north, south"
+    assert cluster_label(_values(0, ()), ["it", "today", "is", "was"]) == "it, today, is"
     days = _values(1, tuple(DAYS))
     before = "read just before the word comes."
     back = f"A closed loop through 7 values: Monday to Sunday and back to Monday, {before}"
-    assert shape_in_words("closed curve", days) == back
-    assert shape_in_words("open curve", days) == f"A curve with two ends through 7 values: Monday to Sunday, {before}"
-    assert shape_in_words("open curve", _values(0, ("1", "2"))).endswith("1 to 2, read where the word stands.")
-    assert shape_in_words("blob", days).endswith("chance. It is read just before one of 7 values comes.")
-    assert shape_in_words("blob", _values(0, ("1",))).endswith("chance. It is read where its one value stands.")
-    assert shape_in_words("surface", _values(0, ())).endswith("runs through them.")
-    assert shape_in_words("closed curve", _values(0, ())).endswith("no single word has a place of its own.")
-    assert label_of(_values(0, ("שני", "שלישי")), []) == "\u2068שני\u2069, \u2068שלישי\u2069"
-    assert "closed" not in shape_in_words("blob", _values(0, tuple(DAYS)))
+    assert describe_shape("closed curve", days) == back
+    assert describe_shape("open curve", days) == f"A curve with two ends through 7 values: Monday to Sunday, {before}"
+    assert describe_shape("open curve", _values(0, ("1", "2"))).endswith("1 to 2, read where the word stands.")
+    assert describe_shape("blob", days).endswith("chance. It is read just before one of 7 values comes.")
+    assert describe_shape("blob", _values(0, ("1",))).endswith("chance. It is read where its one value stands.")
+    assert describe_shape("surface", _values(0, ())).endswith("runs through them.")
+    assert describe_shape("closed curve", _values(0, ())).endswith("no single word has a place of its own.")
+    assert cluster_label(_values(0, ("שני", "שלישי")), []) == "\u2068שני\u2069, \u2068שלישי\u2069"
+    assert "closed" not in describe_shape("blob", _values(0, tuple(DAYS)))

@@ -7,7 +7,7 @@ from explorer.maths.shape.coordinate import (
     Orientation,
     circular_mean,
     circular_rank_correlation,
-    distance,
+    coordinate_distance,
     linear_rank_correlation,
     orient,
 )
@@ -52,8 +52,10 @@ def test_a_turned_coordinate_keeps_distances_and_puts_the_first_value_first(
     at = np.random.default_rng(seed).uniform(size=20)
     turn = Orientation(shift if closed else 0.0, flip)
     turned = orient(at, turn, closed=closed)
-    assert distance(turned[1:], turned[0], closed=closed) == pytest.approx(distance(at[1:], at[0], closed=closed))
+    assert coordinate_distance(turned[1:], turned[0], closed=closed) == pytest.approx(
+        coordinate_distance(at[1:], at[0], closed=closed)
+    )
     first = orient(np.array([shift if closed else float(flip)]), turn, closed=closed)
-    assert distance(first, np.zeros(1), closed=closed) == pytest.approx([0.0], abs=1e-9)
+    assert coordinate_distance(first, np.zeros(1), closed=closed) == pytest.approx([0.0], abs=1e-9)
     assert turned.min() >= 0
     assert turned.max() < 1 if closed else turned.max() <= 1

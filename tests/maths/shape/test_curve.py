@@ -4,13 +4,13 @@ import pytest
 from explorer.bench.planted.clusters import clumpy
 from explorer.maths.shape.coordinate import curve_at
 from explorer.maths.shape.curve import (
-    basis,
-    bending,
-    even_knots,
+    bending_energy,
     fit_path,
     principal_curve,
     project,
     project_to_curve,
+    resample_by_arc_length,
+    spline_basis,
     squared_distances,
 )
 
@@ -40,7 +40,7 @@ def test_coordinates_keep_their_range_at_the_seam_and_at_the_ends() -> None:
 @pytest.mark.parametrize("closed", [True, False])
 def test_even_knots_are_even(closed: bool) -> None:
     angle = np.linspace(0, 2 * np.pi, 300, endpoint=not closed) ** 1.5 / (2 * np.pi) ** 0.5
-    curve = even_knots(np.stack([np.cos(angle), 2 * np.sin(angle)], axis=1), 60, closed=closed)
+    curve = resample_by_arc_length(np.stack([np.cos(angle), 2 * np.sin(angle)], axis=1), 60, closed=closed)
     ring = np.concatenate([curve, curve[:1]]) if closed else curve
     steps = np.linalg.norm(np.diff(ring, axis=0), axis=1)
     assert steps.std() < 0.02 * steps.mean()
@@ -112,7 +112,7 @@ def _told_apart(seed: int, places: int = 192, points_a_place: int = 1) -> tuple[
 @pytest.mark.parametrize("seed", range(3))
 def test_a_path_is_the_smoother_that_cross_validation_chooses(seed: int, closed: bool) -> None:
     points, coordinate = _told_apart(seed)
-    terms, bends = basis(coordinate, 18, closed=closed), bending(18, closed=closed)
+    terms, bends = spline_basis(coordinate, 18, closed=closed), bending_energy(18, closed=closed)
     smoothers = [
         terms @ np.linalg.solve(terms.T @ terms + len(terms) * np.diag(stiffness * bends + 1e-10), terms.T)
         for stiffness in np.geomspace(1e-9, 1e-2, 22)

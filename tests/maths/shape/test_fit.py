@@ -8,11 +8,11 @@ from explorer.config import GeometrySettings
 from explorer.maths.shape.coordinate import (
     circular_mean,
     circular_rank_correlation,
+    coordinate_distance,
     curve_at,
-    distance,
     linear_rank_correlation,
 )
-from explorer.maths.shape.fit import CLAIM, fit_shape, shape_along
+from explorer.maths.shape.fit import ALPHA, fit_shape, shape_along
 from explorer.records import Shape
 
 SETTINGS = GeometrySettings(null_draws=39)
@@ -149,7 +149,7 @@ def test_the_coordinate_is_the_angle_of_a_ring_and_the_curve_lies_on_it() -> Non
     assert shape.curve.shape == (SETTINGS.knots, 2)
     assert 0 <= shape.coordinate.min() <= shape.coordinate.max() < 1
     assert shape.variance_explained > 0.98
-    assert shape.p_value <= CLAIM
+    assert shape.p_value <= ALPHA
 
 
 def test_scale_place_and_axes_of_a_cloud_do_not_matter() -> None:
@@ -226,7 +226,7 @@ def test_gaussians_do_not_become_rings() -> None:
 
 @pytest.mark.slow
 def test_a_thousand_gaussians_do_not_become_rings() -> None:
-    assert _false_curves(1000) <= CLAIM * 1000
+    assert _false_curves(1000) <= ALPHA * 1000
 
 
 def test_a_ring_is_missed_where_noise_drowns_it() -> None:
@@ -234,4 +234,4 @@ def test_a_ring_is_missed_where_noise_drowns_it() -> None:
     cloud = planted.circle(600, np.random.default_rng(0), noise=1.0)
     shape = _fit(cloud.points)
     assert shape.kind != "closed curve"
-    assert distance(shape.coordinate, shape.coordinate, closed=False).max() == 0
+    assert coordinate_distance(shape.coordinate, shape.coordinate, closed=False).max() == 0

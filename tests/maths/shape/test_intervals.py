@@ -5,7 +5,7 @@ import pytest
 
 from explorer.maths.shape.coordinate import curve_at
 from explorer.maths.shape.dimension import twonn_dimension
-from explorer.maths.shape.intervals import GROUPS, document_groups, shape_intervals
+from explorer.maths.shape.intervals import MAX_GROUPS, document_groups, shape_intervals
 from explorer.records import Shape
 
 DOCUMENTS, EACH = 100, 6
@@ -57,9 +57,9 @@ def test_the_same_cloud_has_the_same_intervals() -> None:
 def test_documents_are_grouped_whole_and_evenly() -> None:
     doc = np.repeat(np.arange(45), np.arange(1, 46) % 40 + 1)
     group = document_groups(doc)
-    assert set(group.tolist()) == set(range(GROUPS))
+    assert set(group.tolist()) == set(range(MAX_GROUPS))
     assert all(len(np.unique(group[doc == one])) == 1 for one in range(45))
-    documents = [len(np.unique(doc[group == one])) for one in range(GROUPS)]
+    documents = [len(np.unique(doc[group == one])) for one in range(MAX_GROUPS)]
     assert max(documents) - min(documents) <= 1
 
 

@@ -3,16 +3,25 @@
 import numpy as np
 import pytest
 
-from explorer.maths.steering.arms import Manifold, Way, coordinates, displacements, nearest_on_curve, waypoints
+from explorer.maths.steering.arms import (
+    SteeringManifold,
+    Trajectory,
+    coordinates,
+    displacements,
+    nearest_on_curve,
+    path_between,
+)
 from explorer.maths.steering.behaviour import (
-    energy,
+    bhattacharyya_energy,
     fit_behaviour_manifold,
     hellinger_length,
     isometries,
     nearest_behaviour,
     path_isometries,
-    stops_of,
+    perplexity,
+    repetition_rate,
     target_shift,
+    value_waypoints,
     values_between,
     visited_share,
 )
@@ -20,7 +29,7 @@ from explorer.maths.steering.behaviour import (
 RADIUS, D_MODEL, K, TEMPERATURE = 3.0, 64, 50, 0.5
 
 
-def ring(classes: int) -> Manifold:
+def ring(classes: int) -> SteeringManifold:
     """The test double of methods.md section 3: classes equally spaced on a ring in 64 dimensions."""
 
     def circle(u: np.ndarray) -> np.ndarray:
@@ -28,10 +37,10 @@ def ring(classes: int) -> Manifold:
 
     at = np.arange(classes) / classes
     basis = np.linalg.qr(np.random.default_rng(0).standard_normal((D_MODEL, 2)))[0].T
-    return Manifold(basis, np.zeros(D_MODEL), circle(np.arange(512) / 512), True, at, circle(at) @ basis)
+    return SteeringManifold(basis, np.zeros(D_MODEL), circle(np.arange(512) / 512), True, at, circle(at) @ basis)
 
 
-def softmax_of_distance(manifold: Manifold, residual: np.ndarray) -> np.ndarray:
+def softmax_of_distance(manifold: SteeringManifold, residual: np.ndarray) -> np.ndarray:
     """F(h) = softmax(-|h - c_b| / .5)."""
     score = -np.linalg.norm(residual[:, None] - manifold.value_residual[None], axis=2) / TEMPERATURE
     weight = np.exp(score - score.max(axis=1, keepdims=True))
@@ -47,14 +56,14 @@ def test_the_paper_double_gives_its_energies(classes: int, along_curve: float, a
     found: dict[str, list[float]] = {"manifold": [], "linear": []}
     for first in range(classes):
         for last in set(range(classes)) - {first}:
-            path = waypoints(
+            path = path_between(
                 manifold.value_coordinate[first], manifold.value_coordinate[last], np.linspace(0, 1, K),
                 closed=True, anchored=False,
             )  # fmt: skip
             for kind, energies in found.items():
                 state = manifold.value_residual[first]
-                moved = state + displacements(Way.of(manifold, state, path), kind, np.random.default_rng(0))
-                energies.append(energy(natural, softmax_of_distance(manifold, moved)))
+                moved = state + displacements(Trajectory.of(manifold, state, path), kind, np.random.default_rng(0))
+                energies.append(bhattacharyya_energy(natural, softmax_of_distance(manifold, moved)))
     assert np.mean(found["manifold"]) == pytest.approx(along_curve, rel=0.02)
     assert np.mean(found["linear"]) == pytest.approx(along_line, rel=0.02)
 
@@ -106,12 +115,12 @@ def test_the_refined_minimum_is_the_minimum_of_a_dense_search() -> None:
 def test_values_between_follow_the_shorter_way(
     start: float, end: float, first: int, last: int, expected: list[int]
 ) -> None:
-    path = waypoints(start, end, np.linspace(0, 1, 5), closed=True, anchored=True)
+    path = path_between(start, end, np.linspace(0, 1, 5), closed=True, anchored=True)
     assert np.flatnonzero(values_between(path, np.arange(7) / 7, first, last)).tolist() == expected
 
 
 def test_values_between_on_an_open_curve() -> None:
-    path = waypoints(1.0, 0.25, np.linspace(0, 1, 5), closed=False, anchored=True)
+    path = path_between(1.0, 0.25, np.linspace(0, 1, 5), closed=False, anchored=True)
     assert np.flatnonzero(values_between(path, np.linspace(0, 1, 5), 4, 1)).tolist() == [2, 3]
 
 
@@ -162,12 +171,12 @@ def test_a_place_is_found_where_answers_hardly_differ() -> None:
 
 def test_stops_are_the_values_that_a_path_passes() -> None:
     places = np.append(np.arange(7) / 7, np.nan)
-    path = waypoints(5 / 7, 1 / 7, np.linspace(0, 1, 31), closed=True, anchored=True)
-    assert stops_of(path, places).tolist() == [0, 10, 20, 30]
-    back = waypoints(0.75, 0.25, np.linspace(0, 1, 11), closed=False, anchored=True)
-    assert stops_of(back, np.array([0.0, 0.5, 1.0])).tolist() == [0, 5, 10]
-    still = waypoints(0.5, 0.5, np.linspace(0, 1, 11), closed=False, anchored=True)
-    assert stops_of(still, np.array([0.0, 0.5, 1.0])).tolist() == [0, 10]
+    path = path_between(5 / 7, 1 / 7, np.linspace(0, 1, 31), closed=True, anchored=True)
+    assert value_waypoints(path, places).tolist() == [0, 10, 20, 30]
+    back = path_between(0.75, 0.25, np.linspace(0, 1, 11), closed=False, anchored=True)
+    assert value_waypoints(back, np.array([0.0, 0.5, 1.0])).tolist() == [0, 5, 10]
+    still = path_between(0.5, 0.5, np.linspace(0, 1, 11), closed=False, anchored=True)
+    assert value_waypoints(still, np.array([0.0, 0.5, 1.0])).tolist() == [0, 10]
 
 
 def test_a_path_is_isometric_where_answers_turn_as_the_state_moves() -> None:
@@ -196,10 +205,10 @@ def test_the_ring_of_the_double_is_isometric_along_the_curve_and_not_along_the_l
     manifold = ring(12)
     lengths: dict[str, list[tuple[float, float]]] = {"manifold": [], "linear": []}
     for last in range(1, 7):
-        path = waypoints(0.0, last / 12, np.linspace(0, 1, K), closed=True, anchored=False)
+        path = path_between(0.0, last / 12, np.linspace(0, 1, K), closed=True, anchored=False)
         for kind, pairs in lengths.items():
             state = manifold.value_residual[0]
-            moved = state + displacements(Way.of(manifold, state, path), kind, np.random.default_rng(0))
+            moved = state + displacements(Trajectory.of(manifold, state, path), kind, np.random.default_rng(0))
             passed = np.linalg.norm(np.diff(moved, axis=0), axis=1).sum()
             pairs.append((passed, hellinger_length(softmax_of_distance(manifold, moved))))
     along, line = isometries(*np.array([lengths["manifold"], lengths["linear"]]).transpose(2, 0, 1))
@@ -214,3 +223,18 @@ def test_planted_states_lie_on_the_ring() -> None:
     assert nearest_on_curve(manifold, coordinates(manifold, manifold.value_residual)).distance == pytest.approx(
         np.zeros(7), abs=1e-3
     )
+
+
+def test_perplexity_is_one_over_the_geometric_mean_probability() -> None:
+    assert perplexity(np.log(np.full(5, 0.25))) == pytest.approx(4)
+    assert perplexity(np.log(np.array([1.0, 0.25]))) == pytest.approx(2)
+    assert perplexity(np.zeros(0)) is None
+    assert np.isfinite(perplexity(np.full(3, -np.inf)) or 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [([1, 2, 3, 4, 5], 0.0), ([7] * 6, 0.75), ([1, 2, 3, 1, 2, 3], 0.25), ([1, 2, 3], 0.0), ([1, 2], None)],
+)
+def test_a_run_that_stood_before_is_a_repetition(text: list[int], share: float | None) -> None:
+    assert repetition_rate(text) == share

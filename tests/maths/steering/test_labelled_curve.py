@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from explorer.maths.steering.arms import Way, coordinates, displacements, nearest_on_curve, on_curve, waypoints
+from explorer.maths.steering.arms import (
+    Trajectory,
+    coordinates,
+    displacements,
+    nearest_on_curve,
+    on_curve,
+    path_between,
+)
 from explorer.maths.steering.labelled_curve import labelled_manifold
 
 D_MODEL, N_VALUES, EACH = 12, 8, 30
@@ -46,8 +53,8 @@ def test_steering_along_it_arrives_at_the_value_and_leaves_the_rest() -> None:
     residual, value, place, _ = planted(True)
     found = labelled_manifold(residual, value, place, 2, closed=True)
     start, end = residual[0], int(np.flatnonzero(np.abs(place - place[0]) == 0.5)[0])
-    path = waypoints(float(place[0]), float(place[end]), np.linspace(0, 1, 5), closed=True, anchored=True)
-    moved = displacements(Way.of(found, start, path), "manifold", np.random.default_rng(0))
+    path = path_between(float(place[0]), float(place[end]), np.linspace(0, 1, 5), closed=True, anchored=True)
+    moved = displacements(Trajectory.of(found, start, path), "manifold", np.random.default_rng(0))
     assert not moved[0].any()
     arrived = start + moved[-1]
     np.testing.assert_allclose(coordinates(found, arrived[None])[0], on_curve(found, place[[end]])[0], atol=1e-9)
