@@ -33,7 +33,7 @@ def test_codes_come_from_their_generator_and_keep_the_format() -> None:
 
 def test_each_feature_has_one_place_and_a_third_are_noise() -> None:
     dictionary = plant_dictionary(1000, rng=np.random.default_rng(3))
-    assert sorted(dictionary.name) == list(range(1000))
+    assert sorted(dictionary.feature_of_slot) == list(range(1000))
     assert dictionary.size.sum() == 1000
     assert 0.3 < (dictionary.label == NOISE).mean() < 0.45
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from explorer.bench.recovery import methods as bench_methods
-from explorer.bench.recovery.datasets import plan_works
+from explorer.bench.recovery.datasets import plan_datasets
 from explorer.bench.recovery.recover import recover, report_lines, report_rows, report_values
 from explorer.bench.settings import RecoverSettings, ZooSettings
 
@@ -27,7 +27,7 @@ def test_every_method_is_measured_on_every_work_that_it_applies_to() -> None:
 
 
 def test_works_come_from_their_seed() -> None:
-    one, other = (list(plan_works(TINY)) for _ in range(2))
+    one, other = (list(plan_datasets(TINY)) for _ in range(2))
     for plan, again in zip(one, other, strict=True):
         first, second, third = plan.plant(1), again.plant(1), plan.plant(2)
         assert (first.codes.features == second.codes.features).all()

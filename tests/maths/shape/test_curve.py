@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from explorer.bench.planted.clusters import clumpy
+from explorer.bench.planted.point_clouds import clumpy
 from explorer.maths.shape.coordinate import curve_at
 from explorer.maths.shape.curve import (
     bending_energy,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from explorer.bench.planted.clusters import circle
+from explorer.bench.planted.point_clouds import circle
 from explorer.maths.shape.dimension import (
     effective_rank,
     irreducibility,

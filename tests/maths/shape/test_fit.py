@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from explorer.bench.planted import clusters as planted
+from explorer.bench.planted import point_clouds as planted
 from explorer.config import GeometrySettings
 from explorer.maths.shape.coordinate import (
     circular_mean,
