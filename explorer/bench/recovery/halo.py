@@ -258,7 +258,7 @@ def regime_rows(measured: tuple[ManifoldResult, ...]) -> tuple[str, list[str], l
     rows = list(_regimes(measured))
     classified = [one for one in measured if one.found is not None and one.found.regime != "undetermined"]
     right = sum(one.found is not None and one.found.regime == one.fields.regime for one in classified)
-    return f"Regime classification of found clusters ({right} of {len(classified)} correct)", header, rows
+    return f"Regimes of found clusters ({right} of {len(classified)} correct)", header, rows
 
 
 def _regimes(measured: tuple[ManifoldResult, ...]) -> Iterator[list[str]]:

@@ -96,7 +96,7 @@ def minimum_spanning_tree(graph: NeighbourGraph, min_samples: int) -> SpanningTr
     )
 
 
-def _batches(reachability: Float64[np.ndarray, "edge"], n_features: int) -> Iterator[Int64[np.ndarray, "some"]]:
+def _batches(reachability: Float64[np.ndarray, "edge"], n_features: int) -> Iterator[Int64[np.ndarray, "batch"]]:
     """Edges in batches, shorter ones first; equal edges are in the same batch."""
     below = -np.inf
     for share in BATCH_EDGES_PER_FEATURE:
@@ -109,7 +109,7 @@ def _batches(reachability: Float64[np.ndarray, "edge"], n_features: int) -> Iter
 
 def _join(
     part: Int64[np.ndarray, "feature"],
-    edges: Int64[np.ndarray, "some"],
+    edges: Int64[np.ndarray, "batch"],
     low: Int64[np.ndarray, "edge"],
     high: Int64[np.ndarray, "edge"],
     plain: Float64[np.ndarray, "edge"],

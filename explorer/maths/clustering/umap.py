@@ -70,8 +70,8 @@ def project_graph(
 
 
 def _fuzzy_graph(
-    index: Int32[np.ndarray, "included near"],
-    distance: Float32[np.ndarray, "included near"],
+    index: Int32[np.ndarray, "included neighbour"],
+    distance: Float32[np.ndarray, "included neighbour"],
     random: np.random.RandomState,
 ) -> scipy.sparse.coo_matrix:
     """umap's fuzzy union of every feature's neighbourhood."""
@@ -84,7 +84,7 @@ def _fuzzy_graph(
 
 def _neighbour_table(
     graph: NeighbourGraph, included: Bool[np.ndarray, "feature"], neighbours: int
-) -> tuple[Int32[np.ndarray, "included near"], Float32[np.ndarray, "included near"]]:
+) -> tuple[Int32[np.ndarray, "included neighbour"], Float32[np.ndarray, "included neighbour"]]:
     """Each included feature itself, then its near partners, padded with -1 at MAX_DISTANCE."""
     place = np.where(included, np.cumsum(included) - 1, -1).astype(np.int32)
     partner = graph.neighbour[included]
@@ -150,7 +150,7 @@ def _starting_positions(
     return start + JITTER * random.standard_normal(start.shape)
 
 
-def _mutual_components(index: Int32[np.ndarray, "included near"]) -> Int32[np.ndarray, "included"]:
+def _mutual_components(index: Int32[np.ndarray, "included neighbour"]) -> Int32[np.ndarray, "included"]:
     """Component of each feature in the graph of mutual neighbours."""
     row, place = np.nonzero(index >= 0)
     names = scipy.sparse.csr_matrix((np.ones(len(row)), (row, index[row, place])), shape=(len(index), len(index)))

@@ -213,7 +213,7 @@ class _Half(NamedTuple):
     train_points: Float64[np.ndarray, "train axis"]
     label: Int64[np.ndarray, "train"]
     held_out: Float64[np.ndarray, "test axis"]
-    targets: Int64[np.ndarray, "ask test"]
+    targets: Int64[np.ndarray, "target test"]
     """The held-out tokens, then their shuffles."""
     prior: Float64[np.ndarray, "token_class"]
     """Log frequencies of the tokens in the half."""
@@ -235,7 +235,7 @@ class _Half(NamedTuple):
             self.train_points, self.label, len(self.prior), ridge, start, min_relative_gain=HALF_FIT_GAIN
         )
 
-    def gains(self, readout: Multinomial) -> Float64[np.ndarray, "ask"]:
+    def gains(self, readout: Multinomial) -> Float64[np.ndarray, "target"]:
         """Held-out log-likelihood relative to the token frequencies, in bits per token, for each row of targets."""
         gain = (readout.log_posterior(self.held_out) - self.prior) / np.log(2)
         return np.asarray(gain[np.arange(len(gain)), self.targets].mean(axis=1))

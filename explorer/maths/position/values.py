@@ -155,11 +155,11 @@ def _places(
     return selected, places
 
 
-def _blurred(count: Int64[np.ndarray, "interval"], closed: bool) -> Float64[np.ndarray, "interval"]:
+def _blurred(count: Int64[np.ndarray, "bin"], closed: bool) -> Float64[np.ndarray, "bin"]:
     return np.asarray(gaussian_filter1d(count.astype(np.float64), KERNEL_WIDTH, mode="wrap" if closed else "constant"))
 
 
-def _spread(lift: Float64[np.ndarray, "interval"], best: int, closed: bool) -> float:
+def _spread(lift: Float64[np.ndarray, "bin"], best: int, closed: bool) -> float:
     """Mean distance of the excess over the base rate from the peak bin."""
     surplus = np.maximum(lift - 1.0, 0.0)
     distance = np.abs(np.arange(BINS) - best) / BINS

@@ -249,9 +249,9 @@ def fit_path(
 
 
 def _ridge(
-    terms: Float[np.ndarray, "place term"],
-    values: Float[np.ndarray, "place axis"],
-    weight: Float[np.ndarray, "place"],
+    terms: Float[np.ndarray, "bin term"],
+    values: Float[np.ndarray, "bin axis"],
+    weight: Float[np.ndarray, "bin"],
     penalty: Float[np.ndarray, "term"],
 ) -> Float[np.ndarray, "term axis"]:
     weighted = terms * weight[:, None]
@@ -259,9 +259,9 @@ def _ridge(
 
 
 def _generalised_cross_validation(
-    terms: Float[np.ndarray, "place term"],
-    values: Float[np.ndarray, "place axis"],
-    weight: Float[np.ndarray, "place"],
+    terms: Float[np.ndarray, "bin term"],
+    values: Float[np.ndarray, "bin axis"],
+    weight: Float[np.ndarray, "bin"],
     bends: Float[np.ndarray, "term"],
 ) -> float:
     """Stiffness that minimises n RSS / (n - trace)^2 over a fixed ladder.
@@ -289,7 +289,7 @@ def _generalised_cross_validation(
 
 def _binned_means(
     points: Points, coordinate: Float[np.ndarray, "sample"], places: int, closed: bool
-) -> tuple[Float[np.ndarray, "place"], Float[np.ndarray, "place axis"], Float[np.ndarray, "place"]]:
+) -> tuple[Float[np.ndarray, "bin"], Float[np.ndarray, "bin axis"], Float[np.ndarray, "bin"]]:
     """Mean coordinate, robust mean and count of the points in each non-empty bin."""
     interval = np.minimum((coordinate * places).astype(np.int64), places - 1)
     order = np.argsort(interval, kind="stable")

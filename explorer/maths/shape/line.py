@@ -1,7 +1,7 @@
 """Tests that a curve is one line: it does not double back, and every gap in it is explained by its points.
 
-A fitted curve always explains something; these tests tell a line from a tangle, and from a curve that was closed over
-nothing. Ours.
+A fitted curve always explains something; these tests distinguish a line from a tangle and from a curve that was closed
+over nothing. Ours.
 """
 
 import numpy as np
@@ -84,7 +84,7 @@ def _steps(positions: Float[np.ndarray, "stop"], closed: bool) -> Float[np.ndarr
     return np.diff(positions, append=positions[0] + 1.0) if closed else np.diff(positions)
 
 
-def _drop_lone_points(positions: Float[np.ndarray, "stop"], closed: bool) -> Float[np.ndarray, "near"]:
+def _drop_lone_points(positions: Float[np.ndarray, "stop"], closed: bool) -> Float[np.ndarray, "selected"]:
     """Leave out points that are isolated on the curve: they do not fill a gap."""
     step = _steps(positions, closed)
     before, after = (np.roll(step, 1), step) if closed else (np.append(0.0, step), np.append(step, 0.0))

@@ -1,4 +1,4 @@
-"""The halo bench: every manifold is measured, and what is told of it hangs together."""
+"""The halo benchmark measures every manifold, with consistent results."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def measured() -> tuple[ManifoldResult, ...]:
     return measure_halos(TINY)
 
 
-def test_core_and_halo_explain_what_they_can(measured: tuple[ManifoldResult, ...]) -> None:
+def test_r2_of_core_and_halo_is_plausible(measured: tuple[ManifoldResult, ...]) -> None:
     assert len(measured) > 10
     found = [one.found for one in measured if one.found is not None]
     assert len(found) > 3

@@ -1,3 +1,5 @@
+"""Regime classification, tuning curves and feature order on planted receptive fields."""
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,7 @@ def test_the_planted_receptive_fields_give_the_regime() -> None:
     assert _judge((axes[:, :2] + 1.05).astype(np.float32), points, turns) == "compact capture"
 
 
-def test_half_spaces_of_both_signs_are_compact_and_more_of_them_are_dilution() -> None:
+def test_half_spaces_of_both_signs_are_compact_and_more_are_dilution() -> None:
     turns, points = _ring(2000, np.random.default_rng(4))
     middles = 2 * np.pi * np.arange(4) / 4
     angle = 2 * np.pi * turns[:, None]
@@ -43,7 +45,7 @@ def test_half_spaces_of_both_signs_are_compact_and_more_of_them_are_dilution() -
     assert _judge(np.maximum(0, np.cos(angle - many)).astype(np.float32), points, turns) == "dilution"
 
 
-def test_tiling_is_told_only_where_a_pair_had_the_chance_to_meet() -> None:
+def test_tiling_is_claimed_only_with_enough_expected_cofires() -> None:
     turns, points = _ring(2000, np.random.default_rng(5))
     tiles = _tiles(turns, 9, 0.07)
 
@@ -62,7 +64,7 @@ def test_tiling_is_told_only_where_a_pair_had_the_chance_to_meet() -> None:
     assert numbers["expected_cofires"] < MIN_EXPECTED_COFIRES
 
 
-def test_cofires_are_counted_over_pairs_and_held_against_chance() -> None:
+def test_core_pairs_are_compared_with_chance() -> None:
     together = np.array([[100, 60, 0], [60, 100, 10], [0, 10, 100]])
     cofires = CorePairs.of(together, 1000)
     assert cofires.expected == 10.0
@@ -70,12 +72,12 @@ def test_cofires_are_counted_over_pairs_and_held_against_chance() -> None:
     assert CorePairs.of(together[:1, :1], 1000) == CorePairs(0.0, 0.0)
 
 
-def test_the_embedding_has_as_many_dimensions_as_hold_its_variance() -> None:
+def test_embedding_dim_counts_the_axes_that_hold_the_variance() -> None:
     points = np.random.default_rng(6).standard_normal((3000, 4)) * np.array([1.0, 1.0, 0.5, 0.05])
     assert embedding_dim(points.astype(np.float32)) == 3
 
 
-def test_the_judge_tells_how_position_is_explained_by_few_atoms() -> None:
+def test_the_statistics_include_the_restricted_r2_curve() -> None:
     turns, points = _ring(2000, np.random.default_rng(7))
     judged = classify_regime(_tiles(turns, 9, 0.2), points, turns, closed=True, rng=np.random.default_rng(0))
     curve = [judged.statistics[f"r2_at_{n}"] for n in (1, 2, 4, 8, 16)]
@@ -83,7 +85,7 @@ def test_the_judge_tells_how_position_is_explained_by_few_atoms() -> None:
     assert curve[-1] > 0.95
 
 
-def test_too_few_tokens_or_atoms_leave_it_undetermined() -> None:
+def test_too_few_tokens_or_tuned_atoms_are_undetermined() -> None:
     turns, points = _ring(60, np.random.default_rng(1))
     assert _judge(_tiles(turns, 9, 0.07), points, turns) == "undetermined"
     turns, points = _ring(1000, np.random.default_rng(1))
@@ -101,7 +103,7 @@ def test_tuning_curves_peak_where_the_atom_fires(closed: bool) -> None:
     assert is_tuned(tuning).all()
 
 
-def test_a_closed_tuning_curve_joins_at_the_seam_and_an_open_one_does_not() -> None:
+def test_only_closed_tuning_curves_wrap_around() -> None:
     at = np.linspace(0, 0.999, 5000).astype(np.float32)
     codes = (at > 0.9).astype(np.float32)[:, None]
     closed, opened = (tuning_curves(codes, at, closed=kind, bins=20)[0] for kind in (True, False))
@@ -109,7 +111,7 @@ def test_a_closed_tuning_curve_joins_at_the_seam_and_an_open_one_does_not() -> N
     assert opened[0] < 0.01
 
 
-def test_features_are_ordered_by_their_peak_and_flat_ones_come_last() -> None:
+def test_features_are_ordered_by_peak_with_untuned_ones_last() -> None:
     turns, _ = _ring(3000, np.random.default_rng(3))
     tiles = _tiles(turns, 6, 0.15)[:, [4, 1, 5, 0, 3, 2]]
     flat = np.ones((3000, 1), np.float32)
