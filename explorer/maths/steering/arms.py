@@ -246,7 +246,7 @@ class Trajectory:
 
 
 def displacements(
-    way: Trajectory, kind: ArmKind, rng: np.random.Generator, strength: float = 1.0
+    trajectory: Trajectory, kind: ArmKind, rng: np.random.Generator, strength: float = 1.0
 ) -> Float[np.ndarray, "waypoint d_model"]:
     """Displacement that one arm adds to the residual h at each waypoint.
 
@@ -266,21 +266,23 @@ def displacements(
     Raises:
         ValueError: linear on a manifold without values.
     """
-    return np.asarray(strength * (way.start + _from_start(way, kind, rng)))
+    return np.asarray(strength * (trajectory.start + _from_start(trajectory, kind, rng)))
 
 
-def _from_start(way: Trajectory, kind: ArmKind, rng: np.random.Generator) -> Float[np.ndarray, "waypoint d_model"]:
-    manifold, path, t = way.manifold, way.path, way.path.t[:, None]
+def _from_start(
+    trajectory: Trajectory, kind: ArmKind, rng: np.random.Generator
+) -> Float[np.ndarray, "waypoint d_model"]:
+    manifold, path, t = trajectory.manifold, trajectory.path, trajectory.path.t[:, None]
     if kind == "linear":
-        return np.asarray(t * (residual_at(manifold, path.end) - (way.residual + way.start)))
+        return np.asarray(t * (residual_at(manifold, path.end) - (trajectory.residual + trajectory.start)))
     if kind == "chord":
-        to_end = on_curve(manifold, np.array([path.end]))[0] - way.state_coordinates - way.to_start
+        to_end = on_curve(manifold, np.array([path.end]))[0] - trajectory.state_coordinates - trajectory.to_start
         return np.asarray(t * (to_end @ manifold.basis))
     if kind == "random":
-        return np.asarray(row_lengths(way.along)[:, None] * random_direction(rng, len(way.residual)))
+        return np.asarray(row_lengths(trajectory.along)[:, None] * random_direction(rng, len(trajectory.residual)))
     if kind == "shuffled":
-        return np.asarray(way.along[np.concatenate([[0], 1 + rng.permutation(len(way.along) - 1)])])
-    return -way.along if kind == "flipped" else way.along
+        return np.asarray(trajectory.along[np.concatenate([[0], 1 + rng.permutation(len(trajectory.along) - 1)])])
+    return -trajectory.along if kind == "flipped" else trajectory.along
 
 
 def random_direction(rng: np.random.Generator, width: int) -> Float[np.ndarray, "d_model"]:
