@@ -9,8 +9,13 @@ from jaxtyping import Float64, Int64
 from explorer.config import BuildSettings
 from explorer.maths.clustering.grouping import cluster_codes
 from explorer.maths.clustering.hdbscan import ClusterTree
-from explorer.maths.clustering.resample import DrawnCodes, resampled_documents, shuffled_within_documents
-from explorer.maths.clustering.stability import chance_p_values, groups_of, jaccard_of_best_match, stability_of
+from explorer.maths.clustering.resample import ResampledCodes, resampled_documents, shuffled_within_documents
+from explorer.maths.clustering.stability import (
+    best_match_jaccard,
+    cluster_statistics,
+    null_p_values,
+    summarise_stability,
+)
 from explorer.maths.cofiring.counts import FiringShard
 from explorer.pipeline.build.code_stream import FiringStream, counted_on
 from explorer.pipeline.build.shard_files import kept
@@ -20,7 +25,7 @@ from explorer.runs.bundle.reader import Bundle
 RESAMPLES, SHUFFLES = 1, 2
 """Streams of chance: neither shares a number with the other, nor with what the clusters' geometry draws."""
 
-Redraw = Callable[[Iterable[FiringShard], Int64[np.ndarray, "doc_plus_1"], np.random.Generator], DrawnCodes]
+Redraw = Callable[[Iterable[FiringShard], Int64[np.ndarray, "doc_plus_1"], np.random.Generator], ResampledCodes]
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Measured:
         """The scores of one cluster; those for which nothing was drawn are not there."""
         scores: dict[str, float] = {}
         if len(self.jaccard):
-            stability = stability_of(self.jaccard[:, [number]])
+            stability = summarise_stability(self.jaccard[:, [number]])
             scores |= {"stability": float(stability.jaccard[0]), "dissolved": float(stability.dissolved[0])}
         return scores | ({"chance_p": float(self.chance_p[number])} if len(self.chance_clusters) else {})
 
@@ -66,15 +71,15 @@ class Redrawing:
         """The arrays of the stage that sees which clusters come back on documents drawn with replacement."""
         drawn = self._again("stability", resampled_documents, self.settings.evidence.resamples, RESAMPLES)
         label = found.clustering.label
-        jaccard = [jaccard_of_best_match(label, again.clustering.label) for again in drawn]
+        jaccard = [best_match_jaccard(label, again.clustering.label) for again in drawn]
         return {"jaccard": np.array(jaccard).reshape(len(jaccard), len(found.clustering.persistence))}
 
     def chance(self, found: ClusterTree) -> dict[str, np.ndarray]:
         """The arrays of the stage that sees which clusters chance makes of the same documents."""
         drawn = self._again("chance", shuffled_within_documents, self.settings.evidence.null_draws, SHUFFLES)
-        draws = [groups_of(again) for again in drawn]
+        draws = [cluster_statistics(again) for again in drawn]
         n_clusters = np.array([len(draw.size) for draw in draws], dtype=np.int64)
-        return {"chance_clusters": n_clusters, "chance_p": chance_p_values(groups_of(found), draws)}
+        return {"chance_clusters": n_clusters, "chance_p": null_p_values(cluster_statistics(found), draws)}
 
     def _again(self, stage: str, redraw: Redraw, draws: int, stream: int) -> Iterator[ClusterTree]:
         if not draws:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64
 from scipy.sparse import csc_array, csr_array
 
-from explorer.maths.features.regime import Cofires
+from explorer.maths.features.regime import CorePairs
 from explorer.records import Codes, FeatureTable
 
 ALIKE = 0.9
@@ -140,10 +140,10 @@ def _together(fires: list[Int64[np.ndarray, "fires"]]) -> Float32[np.ndarray, "c
     return both
 
 
-def core_cofires(firing: Firing, core: Int32[np.ndarray, "core"]) -> Cofires:
+def core_cofires(firing: Firing, core: Int32[np.ndarray, "core"]) -> CorePairs:
     """How often the pairs of a core fire together over all tokens."""
     together = _together([firing.of(int(feature))[0] for feature in core])
-    return Cofires.of(together.astype(np.int64), firing.n_tokens)
+    return CorePairs.of(together.astype(np.int64), firing.n_tokens)
 
 
 def halo_candidates(

@@ -8,13 +8,19 @@ from jaxtyping import Bool, Float32, Int32, Int64
 from pydantic import TypeAdapter
 
 from explorer.config import BuildSettings
-from explorer.maths.features.explained import COUNTS, covariance, greedy_variance, principal_variance, random_variance
+from explorer.maths.features.explained import (
+    COUNTS,
+    greedy_variance,
+    principal_variance,
+    random_variance,
+    scatter_matrix,
+)
 from explorer.maths.features.halo import Subspace
-from explorer.maths.features.regime import feature_order, judge_regime, tuning_curves
+from explorer.maths.features.regime import classify_regime, order_by_peak, tuning_curves
 from explorer.maths.group_sums import sums_by_group
 from explorer.maths.portrait.portrait import draw_portrait, portrait_svg
-from explorer.maths.position.values import Values, label_of, shape_in_words
-from explorer.maths.shape.coordinate import Orientation, before, curve_at, orient
+from explorer.maths.position.values import NamedValues, cluster_label, describe_shape
+from explorer.maths.shape.coordinate import Orientation, curve_at, orient, unorient
 from explorer.maths.shape.curve import fit_path
 from explorer.maths.shape.intervals import shape_intervals
 from explorer.pipeline.build.contexts import contexts_of
@@ -92,7 +98,7 @@ class _Fit:
     """Directions in which the curve runs, for steering."""
     path: Float32[np.ndarray, "knot axis"]
     """The curve in them."""
-    values: Values
+    values: NamedValues
     """Named from tokens."""
 
     @property
@@ -142,7 +148,7 @@ class ClusterBuilder:
         closed = reading.shape.kind == "closed curve"
         values = self.reader.values_on(reading, reading.shape)
         coordinate = orient(reading.shape.coordinate, values.orientation, closed=closed).astype(np.float32)
-        told = reading.position.told[known]
+        told = reading.position.information[known]
         surest = np.flatnonzero(_surest(told, coordinate))
         curve = fit_path(
             inside[known][surest],
@@ -223,12 +229,12 @@ class ClusterBuilder:
         shape = fit.reading.shape
         codes = codes_on(self.reader.firing, membership.atoms, cloud.tokens[fit.known])
         cofires = core_cofires(self.reader.firing, membership.atoms[: membership.n_core])
-        judged = judge_regime(codes, fit.points, fit.coordinate, closed=fit.closed, rng=rng, cofires=cofires)
+        judged = classify_regime(codes, fit.points, fit.coordinate, closed=fit.closed, rng=rng, cofires=cofires)
         tuning = tuning_curves(codes, fit.coordinate, closed=fit.closed, bins=self.settings.geometry.bins)
         return ClusterSummary(
             id=number,
-            label=label_of(fit.values, self._common(cloud.tokens)),
-            words=shape_in_words(shape.kind, fit.values),
+            label=cluster_label(fit.values, self._common(cloud.tokens)),
+            words=describe_shape(shape.kind, fit.values),
             features=tuple(int(atom) for atom in membership.atoms[: membership.n_core]),
             halo=tuple(int(atom) for atom in membership.atoms[membership.n_core :]),
             n_tokens=cloud.n_tokens,
@@ -238,9 +244,9 @@ class ClusterBuilder:
             regime=judged.regime,
             order=fit.values.names,
             value_offset=fit.values.offset,
-            feature_order=tuple(int(membership.atoms[row]) for row in feature_order(tuning)),
+            feature_order=tuple(int(membership.atoms[row]) for row in order_by_peak(tuning)),
             scores=self._scores(number, membership, cloud, fit)
-            | judged.numbers
+            | judged.statistics
             | self._variance(membership, cloud.activations[fit.known], rng),
             intervals=shape_intervals(fit.points, shape, self._doc(cloud.tokens[fit.known])),
         )
@@ -269,7 +275,7 @@ class ClusterBuilder:
         self, membership: Membership, activations: Float32[np.ndarray, "known d_model"], rng: np.random.Generator
     ) -> dict[str, float]:
         """Variance inside the span of a few of the atoms' directions, beside principal axes and random ones."""
-        spread = covariance(activations)
+        spread = scatter_matrix(activations)
         curves = {
             "atoms_hold": greedy_variance(spread, self.reader.decoder.W_dec[membership.atoms]),
             "pca_holds": principal_variance(spread),
@@ -296,7 +302,7 @@ def _turned(shape: Shape, orientation: Orientation) -> Float32[np.ndarray, "knot
     """A shape's curve along the coordinate in which its values stand in order."""
     closed, knots = shape.kind == "closed curve", len(shape.curve)
     at = np.linspace(0.0, 1.0, knots, endpoint=not closed)
-    return curve_at(shape.curve, before(at, orientation, closed=closed), closed=closed).astype(np.float32)
+    return curve_at(shape.curve, unorient(at, orientation, closed=closed), closed=closed).astype(np.float32)
 
 
 def _surest(

@@ -8,10 +8,10 @@ from jaxtyping import Bool, Float32, Int32, Int64
 
 from explorer.config import BuildSettings
 from explorer.maths.features.halo import Subspace, cluster_subspace, grow_halo
-from explorer.maths.position.ordering import Lag
-from explorer.maths.position.readout import Position, read_position
-from explorer.maths.position.values import Values, breaks_off, name_values
-from explorer.maths.shape.fit import CLAIM, fit_shape, shape_along
+from explorer.maths.position.ordering import LagFit
+from explorer.maths.position.readout import PositionReadout, read_position
+from explorer.maths.position.values import NamedValues, has_gap, name_values
+from explorer.maths.shape.fit import ALPHA, fit_shape, shape_along
 from explorer.maths.shape.search import explained_by_lag
 from explorer.pipeline.build.contexts import contexts_of
 from explorer.pipeline.build.firing import Firing, core_tokens, halo_candidates
@@ -55,7 +55,7 @@ class Told:
     """0 for the token here, 1 for the next."""
     ids: Int32[np.ndarray, "sample"]
     """That token of each sample; -1 where it has none that could name a place."""
-    position: Position
+    position: PositionReadout
     """Where the samples stand."""
     claim: float
     """Largest p at which a shape may be claimed; 0 where the tokens tell no more than shuffled ones."""
@@ -111,7 +111,7 @@ class ClusterReader:
         tokens are, and what a search finds there.
         """
         choices = core_tokens(self.firing, core, self.settings.halo.core_share).different
-        claim = CLAIM / (READINGS * len(choices))
+        claim = ALPHA / (READINGS * len(choices))
         tried, ordered = {}, []
         for name, cloud in self._clouds(choices, rng).items():
             membership = self._membership(core, cloud, rng)
@@ -225,8 +225,8 @@ class ClusterReader:
     ) -> Told:
         """Read the position of every sample of a cloud, given its coordinates in the span of the atoms."""
         ids = self._ids(cloud, offset)
-        position = read_position(inside, ids, rng=rng, claim=claim)
-        told = position.bits > 0 and position.p_value <= CLAIM
+        position = read_position(inside, ids, rng=rng, alpha=claim)
+        told = position.bits > 0 and position.p_value <= ALPHA
         return Told(offset, ids, position, claim if told else 0.0)
 
     def _ids(self, cloud: Cloud, offset: int) -> Int32[np.ndarray, "sample"]:
@@ -264,29 +264,29 @@ class ClusterReader:
         points = told.position.points[told.position.known]
 
         def fitted(curves: Sequence[ShapeKind]) -> Shape:
-            return fit_shape(points, rng=rng, settings=self.settings.geometry, claim=told.claim, curves=curves)
+            return fit_shape(points, rng=rng, settings=self.settings.geometry, alpha=told.claim, curves=curves)
 
         shape = fitted(CURVES)
-        if shape.kind == "closed curve" and breaks_off(self.values_on(told, shape)):
+        if shape.kind == "closed curve" and has_gap(self.values_on(told, shape)):
             opened = fitted(("open curve",))
             shape = opened if opened.kind == "open curve" else shape
         if shape.kind in CURVES and lag_of(points, self.values_on(told, shape), shape).above_chance < IN_ORDER:
             shape = fitted(())
         return Reading(**vars(told), shape=shape)
 
-    def values_on(self, told: Told, shape: Shape) -> Values:
+    def values_on(self, told: Told, shape: Shape) -> NamedValues:
         """The values of the known samples along a shape."""
         closed = shape.kind == "closed curve"
         named = told.ids[told.position.known]
         return name_values(named, told.offset, shape.coordinate, self.tokens.vocabulary, closed=closed)
 
 
-def lag_of(points: Float32[np.ndarray, "known direction"], values: Values, shape: Shape) -> Lag:
+def lag_of(points: Float32[np.ndarray, "known direction"], values: NamedValues, shape: Shape) -> LagFit:
     """How far a curve orders its values: those that follow each other on it are those that lie near."""
     if len(values.names) < FEWEST_VALUES:
-        return Lag(0.0, FEWEST_VALUES, points.shape[1])
+        return LagFit(0.0, FEWEST_VALUES, points.shape[1])
     centres = np.array([points[values.index == value].mean(axis=0) for value in range(len(values.names))])
-    return Lag(explained_by_lag(centres, shape.curve, closed=shape.kind == "closed curve"), *centres.shape)
+    return LagFit(explained_by_lag(centres, shape.curve, closed=shape.kind == "closed curve"), *centres.shape)
 
 
 def of_one_thing(readings: Sequence[Reading]) -> list[int]:
