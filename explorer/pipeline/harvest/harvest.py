@@ -12,12 +12,12 @@ from pydantic import JsonValue
 
 from explorer.config import HarvestSettings
 from explorer.errors import InputError, SubjectError
-from explorer.lm.hooks.activations import Place, Window, added_token_ids, stream_activations
-from explorer.lm.hooks.block_hooks import check_place
+from explorer.lm.hooks.activations import StreamSettings, Window, added_token_ids, stream_activations
+from explorer.lm.hooks.block_hooks import check_hook
 from explorer.lm.model.fingerprint import subject_fingerprint
 from explorer.lm.model.load import LoadedModel, load_model
 from explorer.lm.model.vocabulary import display_texts
-from explorer.lm.sae.autoencoder import Sae, check_trained_place, check_width
+from explorer.lm.sae.autoencoder import Sae, check_trained_hook, check_width
 from explorer.lm.sae.saelens import load_sae
 from explorer.pipeline.harvest.code_shards import CodeShards
 from explorer.pipeline.harvest.stream_sample import StreamSample
@@ -123,7 +123,7 @@ def harvest(
     """
     _check_subject(subject, settings)
     counted = _Counted(source.documents)
-    place = Place(settings.layer, settings.hook, settings.context, settings.batch_tokens)
+    place = StreamSettings(settings.layer, settings.hook, settings.context, settings.batch_tokens)
     with BundleWriter(out) as writer:
         harvester = _Harvester(subject, settings, writer)
         for window in stream_activations(subject.loaded, counted, place, max_tokens=settings.max_tokens):
@@ -219,9 +219,9 @@ def _check_subject(subject: Subject, settings: HarvestSettings) -> None:
     loaded, sae = subject.loaded, subject.sae
     with told_of(subject.sae_path):
         check_width(sae, loaded.d_model, f"the model {loaded.id}")
-        check_trained_place(sae, settings.layer, settings.hook)
+        check_trained_hook(sae, settings.layer, settings.hook)
     with told_of(loaded.id):
-        check_place(loaded.model, settings.layer, settings.hook)
+        check_hook(loaded.model, settings.layer, settings.hook)
     if sae.normalize_activations == "expected_average_only_in":
         raise SubjectError(
             subject.sae_path,

@@ -9,8 +9,8 @@ from jaxtyping import Float
 
 from explorer.config import HarvestSettings
 from explorer.errors import InputError
-from explorer.lm.hooks.activations import Place, stream_activations
-from explorer.lm.hooks.block_hooks import check_place
+from explorer.lm.hooks.activations import StreamSettings, stream_activations
+from explorer.lm.hooks.block_hooks import check_hook
 from explorer.lm.model.load import LoadedModel, load_model
 from explorer.lm.sae.saelens import save_sae
 from explorer.lm.sae.training import TrainSaeSettings, train_sae
@@ -55,7 +55,7 @@ def train_sae_on_text(
     documents = open_text(text)
     loaded = load_model(model, device=device)
     with told_of(model):
-        check_place(loaded.model, source.layer, source.hook)
+        check_hook(loaded.model, source.layer, source.hook)
     activations = _activations(loaded, documents.documents, source, progress)
     if not len(activations):
         raise InputError(documents.name, "no text", "at least one document")
@@ -68,7 +68,7 @@ def train_sae_on_text(
 def _activations(
     loaded: LoadedModel, documents: Iterable[str], source: HarvestSettings, progress: Progress
 ) -> Float[torch.Tensor, "token d_model"]:
-    place = Place(source.layer, source.hook, source.context, source.batch_tokens)
+    place = StreamSettings(source.layer, source.hook, source.context, source.batch_tokens)
     found = [torch.empty(0, loaded.d_model, device=loaded.device)]
     n_read = 0
     for window in stream_activations(loaded, documents, place, max_tokens=source.max_tokens):
