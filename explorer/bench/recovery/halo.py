@@ -19,7 +19,14 @@ from explorer.config import BuildSettings
 from explorer.maths.features.explained import best_atoms, restricted_r2
 from explorer.maths.features.halo import cluster_subspace, grow_halo
 from explorer.maths.features.regime import Judgement, judge_regime
-from explorer.pipeline.build.firing import Firing, by_feature, codes_on, core_cofires, core_tokens, halo_candidates
+from explorer.pipeline.build.firing import (
+    FiringMatrix,
+    codes_on,
+    core_cofires,
+    core_tokens,
+    firing_matrix,
+    halo_candidates,
+)
 from explorer.records import Progress, Regime, silent
 
 EXPLAINED = 0.9
@@ -90,7 +97,7 @@ class _Bench:
 
     trained: ZooSae
     """It."""
-    firing: Firing
+    firing: FiringMatrix
     """Where its features fire."""
     label: Int64[np.ndarray, "feature"]
     """Clusters, found as a build finds them."""
@@ -130,7 +137,7 @@ def _open(k: int, seed: int, settings: HaloBenchSettings) -> _Bench:
     codes = encode(trained.sae, further.points)
     return _Bench(
         trained,
-        by_feature([trained.codes], trained.codes.n_features),
+        firing_matrix([trained.codes], trained.codes.n_features),
         label,
         codes,
         further.active,

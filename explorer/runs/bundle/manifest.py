@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 from explorer.errors import BundleError
 from explorer.records import DatasetInfo, ModelInfo, SaeInfo
 from explorer.runs.io.files import file_name, quoted
+from explorer.runs.io.layout import VOCABULARY, ArrayLayout, Layout
 from explorer.runs.io.strict_json import MAX_COUNT, Strict, check_format, parse_record
 
 FORMAT = "feature-bundle"
@@ -92,3 +93,23 @@ def shard_names(manifest: BundleManifest, path: Path) -> list[str]:
     if names not in ([ONE_SHARD], whole) or not names:
         raise BundleError(where, f"the code files {quoted(names)}", f"{ONE_SHARD} or codes-00000-of-000NN.safetensors")
     return names
+
+
+CODES: Layout = {
+    "indptr": ArrayLayout(("I64",), ("token+1",)),
+    "features": ArrayLayout(("U32",), ("nnz",)),
+    "values": ArrayLayout(("F16", "F32"), ("nnz",)),
+}
+DECODER: Layout = {
+    "W_dec": ArrayLayout(("F32", "F16"), ("feature", "d_model")),
+    "b_dec": ArrayLayout(("F32", "F16"), ("d_model",)),
+}
+TOKENS: Layout = {
+    "token_ids": ArrayLayout(("I32",), ("token",)),
+    "doc_offsets": ArrayLayout(("I64",), ("doc+1",)),
+    **VOCABULARY,
+}
+ACTIVATIONS: Layout = {
+    "residual": ArrayLayout(("F16",), ("kept", "d_model")),
+    "token_index": ArrayLayout(("I64",), ("kept",)),
+}

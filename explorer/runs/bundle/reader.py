@@ -1,14 +1,15 @@
 """Reads feature bundles, checked before they are believed; cached_runs/FORMAT.md specifies them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64
 from pydantic import JsonValue
 
-from explorer.errors import BundleError
+from explorer.errors import BundleError, InputError
 from explorer.records import (
     Codes,
     Concept,
@@ -21,17 +22,20 @@ from explorer.records import (
     Tokens,
     Vocabulary,
 )
-from explorer.runs.bundle.layout import ACTIVATIONS, CODES, DECODER, TOKENS
 from explorer.runs.bundle.manifest import (
+    ACTIVATIONS,
+    CODES,
+    DECODER,
     LABELS,
     MAX_MANIFEST,
+    TOKENS,
     BundleCounts,
     BundleManifest,
     parse_bundle_manifest,
     shard_names,
 )
 from explorer.runs.bundle.sidecars import MAX_TEXT, parse_blocks, parse_concepts, parse_labels
-from explorer.runs.io.contents import check_ascending, check_codes, check_offsets, check_range, check_vocabulary
+from explorer.runs.io.array_checks import check_ascending, check_codes, check_offsets, check_range, check_vocabulary
 from explorer.runs.io.files import BUNDLE_MANIFEST, RUN_MANIFEST, file_name, read_small, refuse_other, require_folder
 from explorer.runs.io.folder import ClosedFolder
 from explorer.runs.io.layout import bind_axes, read_arrays
@@ -229,3 +233,33 @@ def open_bundle(path: Path | str) -> Bundle:
     bundle.folder.check_listing(BUNDLE_MANIFEST)
     bundle.check_headers()
     return bundle
+
+
+def bundle_problems(bundle: Bundle) -> Iterator[InputError]:
+    """Read every file of a bundle and yield what is wrong; the codes are streamed.
+
+    Args:
+        bundle: a bundle whose manifest has been checked.
+    """
+    parts: list[Callable[[], object]] = [
+        bundle.check_headers,
+        *(partial(bundle.folder.verify, name) for name in sorted(bundle.sha256)),
+        partial(_exhaust, bundle.code_shards),
+        bundle.decoder,
+        bundle.tokens,
+        bundle.residuals,
+        bundle.concepts,
+        bundle.labels,
+        bundle.blocks,
+    ]
+    yield from bundle.folder.listing_problems(BUNDLE_MANIFEST)
+    for part in parts:
+        try:
+            part()
+        except InputError as fault:
+            yield fault
+
+
+def _exhaust(stream: Callable[[], Iterator[object]]) -> None:
+    for _ in stream():
+        pass

@@ -16,8 +16,7 @@ from explorer.records import Codes, Concept, DatasetInfo, FeatureLabel, ModelInf
 from explorer.runs.bundle.manifest import FORMAT, FORMAT_VERSION, ONE_SHARD, OPTIONAL, REQUIRED, SHARD
 from explorer.runs.bundle.reader import open_bundle
 from explorer.runs.bundle.sidecars import encode_blocks, encode_concepts, encode_labels
-from explorer.runs.io.atomic import atomic_file, staged_folder, write_bytes
-from explorer.runs.io.contents import (
+from explorer.runs.io.array_checks import (
     Fail,
     check_ascending,
     check_at_least,
@@ -26,6 +25,7 @@ from explorer.runs.io.contents import (
     check_offsets,
     check_range,
 )
+from explorer.runs.io.atomic import atomic_file, staged_folder, write_bytes
 from explorer.runs.io.files import BUNDLE_MANIFEST, hash_file
 from explorer.runs.io.safetensors_write import write_safetensors
 from explorer.runs.io.strict_json import MAX_COUNT, encode_json

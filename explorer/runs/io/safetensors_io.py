@@ -16,7 +16,7 @@ from types import TracebackType
 import numpy as np
 
 from explorer.errors import InputError, RunError
-from explorer.runs.io.contents import check_finite
+from explorer.runs.io.array_checks import check_finite
 from explorer.runs.io.files import OpenedFile, file_name, open_beneath, quoted
 from explorer.runs.io.strict_json import parse_json
 

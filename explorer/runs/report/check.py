@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from explorer.errors import InputError
-from explorer.runs.bundle.check import bundle_problems
-from explorer.runs.bundle.reader import load_bundle
+from explorer.runs.bundle.reader import bundle_problems, load_bundle
 from explorer.runs.io.files import BUNDLE_MANIFEST, RUN_MANIFEST, file_name
-from explorer.runs.run.check import run_problems
-from explorer.runs.run.reader import load_run
+from explorer.runs.run.reader import load_run, run_problems
 
 Kind = Literal["bundle", "run", "tour"]
 """What can be checked."""

@@ -5,14 +5,12 @@ from importlib import import_module
 from pathlib import Path
 
 from explorer.errors import InputError, RequestError
-from explorer.maths.portrait.pixels import portrait_pixels
 from explorer.maths.portrait.portrait import draw_portrait
 from explorer.runs.io.atomic import staged_folder, write_bytes
 from explorer.runs.io.files import hash_file, list_files, quoted
 from explorer.runs.io.strict_json import encode_json
-from explorer.runs.report.csv_text import as_csv
-from explorer.runs.report.png import encode_png
-from explorer.runs.report.tables import Table, run_tables, table_rows
+from explorer.runs.report.png import portrait_png
+from explorer.runs.report.tables import Table, as_csv, run_tables, table_rows
 from explorer.runs.run.manifest import thumbnail_file
 from explorer.runs.run.reader import Run
 
@@ -60,7 +58,7 @@ def export_run(run: Run, out: Path, formats: Sequence[str] = USUAL) -> dict[str,
         if "svg" in formats:
             _write_portraits(run, staged)
         if "png" in formats:
-            _write_pixels(run, staged)
+            _write_png(run, staged)
         sha256 = {name: hash_file(staged, name, InputError) for name in list_files(staged, InputError)}
         told = {"format": "manifold-export", "format_version": 1, "run": run.id, "digest": run.digest, "sha256": sha256}
         write_bytes(staged / MANIFEST, encode_json(told), durable=False)
@@ -88,13 +86,13 @@ def _write_tables(run: Run, folder: Path, encoders: dict[str, Encode]) -> None:
             write_bytes(path, encode(table), durable=False)
 
 
-def _write_pixels(run: Run, folder: Path) -> None:
+def _write_png(run: Run, folder: Path) -> None:
     (folder / "thumbnails").mkdir(exist_ok=True)
     for summary in run.manifest.clusters:
         geometry = run.cluster(summary.id)
         portrait = draw_portrait(geometry.points, geometry.coordinate, geometry.curve, summary.shape)
         name = Path(thumbnail_file(summary.id)).with_suffix(".png")
-        write_bytes(folder / name, encode_png(portrait_pixels(portrait)), durable=False)
+        write_bytes(folder / name, portrait_png(portrait), durable=False)
 
 
 def _write_portraits(run: Run, folder: Path) -> None:

@@ -1,12 +1,12 @@
 """What `explorer show` tells of a run or one cluster: plain JSON values, whose keys are a stable contract, or rows."""
 
 from dataclasses import asdict
+from typing import Final
 
 import numpy as np
 from pydantic import JsonValue
 
 from explorer.records import CONTEXT_BEFORE, ClusterSummary, FeatureLabel
-from explorer.runs.report.score_curves import gather_curves
 from explorer.runs.run.reader import Run
 
 TELLING = ("intrinsic_dim", "variance_explained", "p_value", "stability", "dissolved", "chance_p")
@@ -193,3 +193,28 @@ def printable(text: str) -> str:
 def _plain(array: np.ndarray) -> list[JsonValue]:
     plain: list[JsonValue] = array.tolist()
     return plain
+
+
+CURVES_OF_ATOMS: Final = ("r2_at", "atoms_hold", "pca_holds", "random_holds")
+"""Names of the curves: of restricted R2 on position; of the activations' variance inside the span of so many of the
+cluster's directions, of their principal axes, and of random ones."""
+
+
+def gather_curves(scores: dict[str, float]) -> tuple[dict[str, float], dict[str, dict[int, float]]]:
+    """Part a cluster's scores.
+
+    Args:
+        scores: numbers by name.
+
+    Returns:
+        The single scores as they stand, and the curves by name: number of atoms to value, ascending.
+    """
+    single: dict[str, float] = {}
+    curves: dict[str, dict[int, float]] = {}
+    for name, value in scores.items():
+        curve, _, atoms = name.rpartition("_")
+        if curve in CURVES_OF_ATOMS and atoms.isdecimal():
+            curves.setdefault(curve, {})[int(atoms)] = value
+        else:
+            single[name] = value
+    return single, {name: dict(sorted(curve.items())) for name, curve in curves.items()}

@@ -1,12 +1,13 @@
 """Reads runs: what a build made of a bundle, checked before it is believed. cached_runs/FORMAT.md specifies them."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
-from explorer.errors import RunError
+from explorer.errors import InputError, RunError
 from explorer.records import (
     ClusterGeometry,
     ClusterSummary,
@@ -15,13 +16,13 @@ from explorer.records import (
     NeighbourGraph,
     Vocabulary,
 )
-from explorer.runs.io.contents import check_vocabulary
+from explorer.runs.io.array_checks import check_vocabulary
 from explorer.runs.io.files import BUNDLE_MANIFEST, RUN_MANIFEST, quoted, read_small, refuse_other, require_folder
 from explorer.runs.io.folder import ClosedFolder
 from explorer.runs.io.layout import VOCABULARY, bind_axes, read_arrays
 from explorer.runs.io.safetensors_io import SafetensorsFile
 from explorer.runs.io.strict_json import MAX_COUNT
-from explorer.runs.run.geometry_file import check_features, check_geometry, check_graph, geometry_record
+from explorer.runs.run.arrays import check_features, check_geometry, check_graph, check_tree, geometry_record
 from explorer.runs.run.label_file import LabelTable, check_labels
 from explorer.runs.run.layout import CLUSTER, FEATURES, GRAPH, LABELS, TREE
 from explorer.runs.run.manifest import LABELS as LABELS_FILE
@@ -36,7 +37,6 @@ from explorer.runs.run.manifest import (
 )
 from explorer.runs.run.manifest import TREE as TREE_FILE
 from explorer.runs.run.thumbnail import MAX_THUMBNAIL, check_thumbnail
-from explorer.runs.run.tree_file import check_tree
 
 Table = TypeVar("Table", FeatureTable, CondensedTree, LabelTable, Vocabulary)
 
@@ -199,3 +199,28 @@ def open_run(path: Path | str) -> Run:
     run.folder.check_listing(RUN_MANIFEST, ignore=SUBJECT)
     run.check_headers()
     return run
+
+
+def run_problems(run: Run) -> Iterator[InputError]:
+    """Read every file of a run and yield what is wrong, in the order of the files.
+
+    Args:
+        run: an open run.
+    """
+    numbers = range(len(run.manifest.clusters))
+    parts: list[Callable[[], object]] = [
+        run.features,
+        run.graph,
+        run.tree,
+        run.labels,
+        run.vocabulary,
+        *(partial(run.cluster, number) for number in numbers),
+        *(partial(run.thumbnail, number) for number in numbers),
+        *(partial(run.folder.verify, name) for name in run.folder.sha256 if name.startswith(SUBJECT)),
+    ]
+    yield from run.folder.listing_problems(RUN_MANIFEST)
+    for part in parts:
+        try:
+            part()
+        except InputError as fault:
+            yield fault

@@ -39,8 +39,7 @@ from explorer.runs.io.atomic import (
 from explorer.runs.io.files import RUN_MANIFEST, hash_file, list_files
 from explorer.runs.io.safetensors_write import write_safetensors
 from explorer.runs.io.strict_json import encode_json
-from explorer.runs.run.check import run_problems
-from explorer.runs.run.geometry_file import geometry_arrays, table_arrays
+from explorer.runs.run.arrays import geometry_arrays, table_arrays, tree_arrays
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.manifest import (
     FORMAT,
@@ -53,10 +52,9 @@ from explorer.runs.run.manifest import (
     cluster_file,
     thumbnail_file,
 )
-from explorer.runs.run.reader import load_run, run_id
+from explorer.runs.run.reader import load_run, run_id, run_problems
 from explorer.runs.run.stages import StageCache
 from explorer.runs.run.thumbnail import check_thumbnail
-from explorer.runs.run.tree_file import tree_arrays
 
 _OURS = frozenset((RUN_MANIFEST, *PARTS, TREE, LABELS, "clusters", "thumbnails", SUBJECT.strip("/")))
 

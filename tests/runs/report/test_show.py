@@ -6,7 +6,15 @@ from pathlib import Path
 
 from explorer.records import FeatureLabel
 from explorer.runs.report.check import Problem
-from explorer.runs.report.show import cluster_facts, cluster_rows, cluster_table, label_rows, run_rows, run_table
+from explorer.runs.report.show import (
+    cluster_facts,
+    cluster_rows,
+    cluster_table,
+    gather_curves,
+    label_rows,
+    run_rows,
+    run_table,
+)
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.reader import open_run
 from explorer.runs.run.writer import RunWriter
@@ -110,3 +118,11 @@ def test_a_terminal_is_not_written_to_by_the_labels_of_features(tmp_path: Path) 
     with RunWriter(tmp_path / "run") as writer:
         write_parts(writer, replace(planted_parts(), labels=hostile))
     assert label_rows(open_run(tmp_path / "run"), 0)[2] == [["0", "a\ufffd[2J\ufffdb", "\ufffdc"]]
+
+
+def test_curves_are_gathered_in_the_order_of_their_atoms_and_other_scores_stay() -> None:
+    scores = {"overlap": 2.0, "r2_at_16": 0.9, "r2_at_2": 0.4, "pca_holds_1": 0.5, "r2_at_most": 1.0, "layer_2": 3.0}
+    single, curves = gather_curves(scores)
+    assert single == {"overlap": 2.0, "r2_at_most": 1.0, "layer_2": 3.0}
+    assert list(curves["r2_at"].items()) == [(2, 0.4), (16, 0.9)]
+    assert curves["pca_holds"] == {1: 0.5}

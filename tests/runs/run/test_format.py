@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.runs.bundle.layout import CODES, DECODER, TOKENS
-from explorer.runs.bundle.manifest import parse_bundle_manifest
+from explorer.runs.bundle.manifest import CODES, DECODER, TOKENS, parse_bundle_manifest
 from explorer.runs.bundle.reader import open_bundle
 from explorer.runs.report.check import check
 from explorer.runs.run.layout import CLUSTER, FEATURES, LABELS, TREE
