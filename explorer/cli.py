@@ -284,11 +284,11 @@ def export(
         return
     if out is None:
         raise InputError("explorer export", "neither --out nor --html", "a folder, or an HTML file")
-    from explorer.runs.report.export import USUAL, export_run
+    from explorer.runs.report.export import DEFAULT_FORMATS, export_run
     from explorer.runs.run.reader import open_run
     from explorer.terminal import print_json, say
 
-    files = export_run(open_run(run), out, tuple(formats or USUAL))
+    files = export_run(open_run(run), out, tuple(formats or DEFAULT_FORMATS))
     print_json({"export": str(out), "files": sorted(files)}) if as_json else say(f"{out}: {len(files)} files")
 
 
