@@ -27,9 +27,7 @@ def test_no_line_is_wider_than_the_terminal(
         assert cell in shown, "numbers and short words stay whole"
 
 
-def test_all_columns_are_shown_where_they_fit(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_columns_are_shown_if_they_fit(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     shown = printed(capsys, monkeypatch, 100, "order", "shape")
     assert "Not shown" not in shown
     assert " ".join(shown.splitlines()[1].split()) == " ".join(HEADER)

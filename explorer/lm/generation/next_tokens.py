@@ -1,6 +1,6 @@
 """Next-token distributions: their statistics, sampling from them, and the logit lens of a direction.
 
-All of it runs where the logits lie, so that no row's whole vocabulary leaves the device.
+All of it runs on the device of the logits, so that no row's whole vocabulary leaves the device.
 """
 
 from collections.abc import Sequence

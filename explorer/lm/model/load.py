@@ -49,7 +49,7 @@ class LoadedModel:
 def load_model(model: str, *, device: str = "cpu", dtype: DType = "float32") -> LoadedModel:
     """Load a causal language model from a folder in Hugging Face layout, or by its Hugging Face id.
 
-    A folder is read without network access. Weights are read from safetensors only, and code beside the weights is
+    A folder is read without network access. Weights are read from safetensors only, and code next to the weights is
     never executed.
 
     Args:
@@ -110,8 +110,8 @@ def _find_blocks(model: PreTrainedModel) -> nn.ModuleList:
     layers; of several candidates, the one with the most parameters."""
     wanted = int(model.config.get_text_config(decoder=True).num_hidden_layers)
     lists = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module) == wanted]
-    alike = [candidate for candidate in lists if len({type(member) for member in candidate}) == 1]
-    found = alike or lists
+    uniform = [candidate for candidate in lists if len({type(member) for member in candidate}) == 1]
+    found = uniform or lists
     if not found:
         name = type(model).__name__
         raise SubjectError(name, "no list of decoder blocks", f"a module list of {wanted} blocks of one type")

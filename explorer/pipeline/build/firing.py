@@ -11,7 +11,7 @@ from scipy.sparse import csc_array, csr_array
 from explorer.maths.features.regime import Cofires
 from explorer.records import Codes, FeatureTable
 
-ALIKE = 0.9
+DUPLICATE_JACCARD = 0.9
 """Jaccard similarity above which two sets of tokens count as equal."""
 CANDIDATE_FIRES = 5
 """Minimum number of a cluster's sampled tokens on which a halo candidate fires,"""
@@ -66,14 +66,14 @@ def firing_matrix(shards: Iterable[Codes], n_features: int) -> FiringMatrix:
         shards: consecutive tokens in order; iterated once.
         n_features: number of features, including those that never fire.
     """
-    features, values, held = [], [], [np.zeros(1, dtype=np.int64)]
+    features, values, lengths = [], [], [np.zeros(1, dtype=np.int64)]
     for codes in shards:
         fires = codes.values > 0
         running = np.concatenate([[0], np.cumsum(fires, dtype=np.int64)])
         features.append(codes.features[fires].astype(np.int32))
         values.append(codes.values[fires].astype(np.float32))
-        held.append(np.diff(running[codes.indptr]))
-    offsets = np.cumsum(np.concatenate(held))
+        lengths.append(np.diff(running[codes.indptr]))
+    offsets = np.cumsum(np.concatenate(lengths))
     empty = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
     entries = np.concatenate([empty[1], *values]), np.concatenate([empty[0], *features]), offsets
     table = csr_array(entries, shape=(len(offsets) - 1, n_features))
@@ -95,7 +95,7 @@ class CoreTokens(NamedTuple):
         """The sets by name, in the order above, without near-duplicates of an earlier one."""
         distinct: dict[str, Int64[np.ndarray, "token_of_core"]] = {}
         for name, tokens in self._asdict().items():
-            if all(_jaccard(tokens, other) < ALIKE for other in distinct.values()):
+            if all(_jaccard(tokens, other) < DUPLICATE_JACCARD for other in distinct.values()):
                 distinct[name] = tokens
         return distinct
 

@@ -80,7 +80,7 @@ def runs_rows(left: MatchingInput, right: MatchingInput, found: RunComparison) -
     """All matches as a table; the title counts the clusters without a match."""
     title = (
         f"{printable(left.run.manifest.title)} and {printable(right.run.manifest.title)}: {len(found.matches)} matches "
-        f"by {found.by}, more alike than {found.beyond}; none for {len(found.only_left)} clusters of the first, "
+        f"by {found.by}, more similar than {found.beyond}; none for {len(found.only_left)} clusters of the first, "
         f"{len(found.only_right)} of the second"
     )
     header = ["first", "", "second", "", "similarity", "background", "features", "words", "span", "shapes"]

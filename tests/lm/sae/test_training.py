@@ -34,8 +34,8 @@ def trained() -> tuple[object, object, torch.Tensor, torch.Tensor]:
 
 def test_planted_directions_are_recovered(trained) -> None:
     sae, _, _, directions = trained
-    alike = (directions @ sae.W_dec.T).max(1).values
-    assert (alike > 0.98).float().mean() >= 0.95
+    cosine = (directions @ sae.W_dec.T).max(1).values
+    assert (cosine > 0.98).float().mean() >= 0.95
     torch.testing.assert_close(sae.W_dec.norm(dim=1), torch.ones(2 * DIRECTIONS))
 
 

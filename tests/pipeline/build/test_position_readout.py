@@ -27,11 +27,11 @@ def read_soft(directions: np.ndarray, rng: np.random.Generator, claim: float) ->
     odds = places @ (directions / np.linalg.norm(directions, axis=0))
     posterior = np.exp(odds - odds.max(1, keepdims=True))
     posterior /= posterior.sum(1, keepdims=True)
-    stands = (posterior.cumsum(1) > rng.random((len(places), 1))).argmax(1).astype(np.int32)
+    ids = (posterior.cumsum(1) > rng.random((len(places), 1))).argmax(1).astype(np.int32)
     words = Vocabulary.pack([f"word{number}" for number in range(directions.shape[1])])
-    text = Tokens(stands, np.array([0, len(stands)]), words)
+    text = Tokens(ids, np.array([0, len(ids)]), words)
     reader = PositionReader(None, None, text, None, BuildSettings())  # type: ignore[arg-type]
-    cloud = PointCloud(len(stands), np.arange(len(stands)), places.astype(np.float32))
+    cloud = PointCloud(len(ids), np.arange(len(ids)), places.astype(np.float32))
     found = reader.ordered(reader.read_out(cloud.activations, cloud, 0, claim, rng), rng)
     return "nothing" if found is None else found.shape.kind
 

@@ -29,19 +29,19 @@ def _other_parts() -> RunParts:
     parts = planted_parts()
     summaries = (replace(parts.summaries[1], id=0), replace(parts.summaries[0], id=1, order=DAYS[:-1]))
     ring = parts.geometries[0]
-    kept = ring.value < len(DAYS) - 1
+    mask = ring.value < len(DAYS) - 1
     bins = ((2 / 7 - (np.arange(BINS) + 0.5) / BINS) % 1.0 * BINS).astype(np.int64)
     turned = replace(
         ring,
-        points=(ring.points @ MIRROR)[kept],
+        points=(ring.points @ MIRROR)[mask],
         curve=(ring_point((2 / 7 - np.arange(KNOTS) / KNOTS) % 1.0) @ MIRROR).astype(np.float32),
         tuning=ring.tuning[:, bins],
-        coordinate=((2 / 7 - ring.coordinate) % 1.0).astype(np.float32)[kept],
+        coordinate=((2 / 7 - ring.coordinate) % 1.0).astype(np.float32)[mask],
         value_coordinate=((2 / 7 - ring.value_coordinate) % 1.0).astype(np.float32)[:-1],
-        value=ring.value[kept],
-        token_index=ring.token_index[kept],
-        codes=ring.codes[kept],
-        context_ids=ring.context_ids[kept],
+        value=ring.value[mask],
+        token_index=ring.token_index[mask],
+        codes=ring.codes[mask],
+        context_ids=ring.context_ids[mask],
         value_residual=ring.value_residual[:-1],
         value_count=ring.value_count[:-1],
     )
@@ -101,10 +101,10 @@ def test_clusters_of_different_saes_match_by_words_and_span(one: MatchingInput, 
     assert similarity.overall == pytest.approx(similarity.words * similarity.span)
 
 
-def _planted_run(beside: MatchingInput, bases: list[np.ndarray], words: np.ndarray) -> MatchingInput:
+def _planted_run(like: MatchingInput, bases: list[np.ndarray], words: np.ndarray) -> MatchingInput:
     counts = csr_matrix(words)
     names = tuple(f"word {number}" for number in range(words.shape[1]))
-    return replace(beside, words=names, counts=(counts, counts), bases=tuple(one.astype(np.float32) for one in bases))
+    return replace(like, words=names, counts=(counts, counts), bases=tuple(one.astype(np.float32) for one in bases))
 
 
 def _axes(rng: np.random.Generator, near: np.ndarray | None = None, away: float = 0.0) -> np.ndarray:
@@ -165,8 +165,8 @@ def test_a_run_matches_itself_completely_by_either_similarity() -> None:
     reading = read_matching_input(open_run(CACHED_RUNS / "almanac"))
     other = open_run(reading.run.path)
     other.manifest = other.manifest.model_copy(update={"bundle": "0" * 64, "subject": None})
-    for beside in (reading, replace(reading, run=other)):
-        found = compare_runs(reading, beside)
+    for like in (reading, replace(reading, run=other)):
+        found = compare_runs(reading, like)
         assert [(match.left, match.right) for match in sorted(found.matches, key=lambda match: match.left)] == [
             (number, number) for number in range(len(reading.bases))
         ]
