@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from explorer.lm.batch import Batch
+from explorer.lm.model.batch import Batch
 from hypothesis import settings
 
 from tests.planted import write_planted_bundle, write_planted_run

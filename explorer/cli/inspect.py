@@ -54,14 +54,16 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Match the clusters of two runs, or say what changed from one cluster to another."""
-    from explorer.runs.compare.compare import compare_clusters, compare_runs, counterpart, read_for_matching
+    from explorer.runs.compare.matching import compare_runs, counterpart
+    from explorer.runs.compare.pair import compare_clusters
+    from explorer.runs.compare.similarity import read_matching_input
     from explorer.runs.compare.tables import pair_rows, pair_table, runs_rows, runs_table
     from explorer.runs.run.reader import open_run
     from explorer.terminal import print_json, print_table
 
     if cluster is None and other is not None:
         raise InputError("--other", str(other), "--cluster too, the left run's cluster")
-    mine, theirs = (read_for_matching(open_run(path)) for path in (left, right))
+    mine, theirs = (read_matching_input(open_run(path)) for path in (left, right))
     if cluster is None:
         matched = compare_runs(mine, theirs)
         print_json(runs_table(mine, theirs, matched)) if as_json else print_table(*runs_rows(mine, theirs, matched))
@@ -109,11 +111,11 @@ def export(
         return
     if out is None:
         raise InputError("explorer export", "neither --out nor --html", "a folder, or an HTML file")
-    from explorer.runs.report.export import USUAL, export_run
+    from explorer.runs.report.export import DEFAULT_FORMATS, export_run
     from explorer.runs.run.reader import open_run
     from explorer.terminal import print_json, say
 
-    files = export_run(open_run(run), out, tuple(formats or USUAL))
+    files = export_run(open_run(run), out, tuple(formats or DEFAULT_FORMATS))
     print_json({"export": str(out), "files": sorted(files)}) if as_json else say(f"{out}: {len(files)} files")
 
 

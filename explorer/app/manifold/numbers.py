@@ -9,7 +9,7 @@ from explorer.app.ui.format import counted, number, percent
 from explorer.app.ui.parts import table
 from explorer.maths.features.tuning_test import exclusion_detectable
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary
-from explorer.runs.report.score_curves import gather_curves
+from explorer.runs.report.show import gather_curves
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from transformers import GenerationConfig
 from explorer.config import Settings
 from explorer.errors import RequestError
 from explorer.lm.generation.batched_edits import read_prefix
-from explorer.lm.generation.cache import read_into
+from explorer.lm.generation.cache import empty_cache
 from explorer.maths.steering.arms import Trajectory, path_between
 from explorer.records import CURVES, Progress, silent
 from explorer.steering.answers.displacements import moves, own_place
@@ -285,7 +285,7 @@ def _forward(bench: _Bench) -> Job:
 def _last_token(bench: _Bench) -> Job:
     """What transformers takes for the last token where all before it is in its own cache, which stays as it is."""
     model, device = bench.engine.subject.loaded.model, bench.engine.subject.loaded.device
-    ids, cache = torch.tensor([bench.ids], device=device), read_into(model)
+    ids, cache = torch.tensor([bench.ids], device=device), empty_cache(model)
     with torch.inference_mode():
         model(input_ids=ids[:, :-1], past_key_values=cache, logits_to_keep=1)
 

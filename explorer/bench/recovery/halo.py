@@ -19,7 +19,14 @@ from explorer.config import BuildSettings
 from explorer.maths.features.explained import matching_pursuit, restricted_r2
 from explorer.maths.features.halo import cluster_subspace, grow_halo
 from explorer.maths.features.regime import RegimeEstimate, classify_regime
-from explorer.pipeline.build.firing import Firing, by_feature, codes_on, core_cofires, core_tokens, halo_candidates
+from explorer.pipeline.build.firing import (
+    FiringMatrix,
+    codes_on,
+    core_cofires,
+    core_tokens,
+    firing_matrix,
+    halo_candidates,
+)
 from explorer.records import Progress, Regime, silent
 
 WELL_EXPLAINED = 0.9
@@ -88,7 +95,7 @@ class _ZooBench:
     """An SAE with the data it is evaluated on."""
 
     trained: ZooSae
-    firing: Firing
+    firing: FiringMatrix
     """Where its features fire."""
     label: Int64[np.ndarray, "feature"]
     """Clusters, as a build finds them."""
@@ -128,7 +135,7 @@ def _prepare(k: int, seed: int, settings: HaloBenchSettings) -> _ZooBench:
     codes = encode(trained.sae, further.points)
     return _ZooBench(
         trained,
-        by_feature([trained.codes], trained.codes.n_features),
+        firing_matrix([trained.codes], trained.codes.n_features),
         label,
         codes,
         further.active,

@@ -1,7 +1,7 @@
-"""Build: a feature bundle becomes a run.
+"""Builds a run from a feature bundle.
 
-Every stage is a pure function of the bundle and its settings; its result is kept under the hash of both, so that an
-interrupted build goes on where it stopped and a changed setting redoes only what depends on it.
+Every stage is a pure function of the bundle and the settings. Its result is cached under the hash of both, so that an
+interrupted build resumes, and a changed setting redoes only the stages that depend on it.
 """
 
 import hashlib
@@ -20,9 +20,9 @@ from explorer.maths.clustering.hdbscan import ClusterTree, cluster_tree
 from explorer.maths.clustering.umap import project_graph
 from explorer.pipeline.build.code_digest import code_digest
 from explorer.pipeline.build.code_stream import CodeStream, FiringStream, counted_on
-from explorer.pipeline.build.evidence import Measured, Redrawing
-from explorer.pipeline.build.firing import Firing, by_feature, feature_table
-from explorer.pipeline.build.manifold import ClusterBuilder, Manifold
+from explorer.pipeline.build.firing import FiringMatrix, feature_table, firing_matrix
+from explorer.pipeline.build.manifold import ClusterBuilder, RecoveredManifold
+from explorer.pipeline.build.robustness import Resampling, Robustness
 from explorer.pipeline.build.workers import build_clusters
 from explorer.pipeline.subject import subject_of
 from explorer.records import (
@@ -34,39 +34,35 @@ from explorer.records import (
     Progress,
     silent,
 )
-from explorer.runs.bundle.check import bundle_problems
-from explorer.runs.bundle.reader import Bundle, open_bundle
+from explorer.runs.bundle.reader import Bundle, bundle_problems, open_bundle
 from explorer.runs.io.files import RUN_MANIFEST
-from explorer.runs.run.check import run_problems
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.manifest import MAX_TITLE, SUBJECT
-from explorer.runs.run.reader import Run, load_run, open_run
+from explorer.runs.run.reader import Run, load_run, open_run, run_problems
 from explorer.runs.run.writer import RunWriter
 
 Arrays = dict[str, np.ndarray]
 
 DECISIVE = ("numpy", "scipy", "numba", "hdbscan", "umap-learn", "scikit-learn")
-"""Packages whose version may change a run."""
+"""Packages whose version may change the result."""
 CODE = "manifold-explorer code"
-"""Name under which a run's versions tell the code that made it."""
+"""Key of the code digest among a run's versions."""
 
 
 @dataclass(frozen=True)
 class _Sources:
-    """What every stage may read, and what its key is made of."""
+    """The inputs of every stage, and of its cache key."""
 
     bundle: Bundle
-    """The input."""
     settings: BuildSettings
-    """Every effective setting."""
     versions: Mapping[str, str]
-    """Versions of the decisive packages, and the digest of the code that decides."""
+    """Versions of the decisive packages, and the code digest."""
     device: str
-    """Where co-fires are counted. Counts are the same everywhere, so that no key depends on it."""
+    """Device that counts co-fires. Counts are equal on every device, so no key depends on it."""
 
     def key(self, *parts: object) -> str:
-        """Hash of the bundle without its labels, the versions and whatever else a stage depends on."""
-        text = json.dumps([self.bundle.deciding, dict(self.versions), *map(_plain, parts)], sort_keys=True)
+        """Cache key: hash of the bundle without its labels, the versions and all else that a stage depends on."""
+        text = json.dumps([self.bundle.deciding, dict(self.versions), *map(_as_json, parts)], sort_keys=True)
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
@@ -82,29 +78,28 @@ def build(
 ) -> Run:
     """Cluster a bundle's features, recover each cluster's geometry, and write a run.
 
-    Same bundle, same settings, same machine: the same bytes. Nothing is done where ``out`` already is that run, every
-    file of it sound. Every file of the bundle is read and checked before
-    anything is written.
+    The same bundle, settings and machine give the same bytes. If ``out`` already is that run and intact, nothing is
+    written. The whole bundle is checked before anything is written.
 
     Args:
         bundle_path: folder of a feature bundle v1.
-        out: folder of the run; a ``subject/`` in it is kept.
-        settings: every choice.
-        title: name for people; the model and layer where it is None.
-        workers: processes that recover geometries side by side; each holds a copy of the bundle's arrays.
-        device: where co-fires are counted, such as "cuda". It decides how long that takes and nothing in the run, so
-            that it is no setting and the run does not tell it.
-        progress: told after every stage and cluster.
+        out: folder of the run; a ``subject/`` in it is preserved.
+        settings: all settings.
+        title: display name; None uses model and layer.
+        workers: processes that recover geometries in parallel, each with a copy of the bundle's arrays.
+        device: counts co-fires, such as "cuda". It affects only the speed, so it is neither a setting nor stored in the
+            run.
+        progress: called after every stage and cluster.
 
     Raises:
         BundleError: the bundle breaks its format.
-        RunError: something else than a run stands at ``out``.
+        RunError: something other than a run exists at ``out``.
         RequestError: the title is too long.
-        SubjectError: the device is not there.
+        SubjectError: the device does not exist.
     """
     if title is not None and len(title) > MAX_TITLE:
         raise RequestError("title", f"{len(title)} characters", f"at most {MAX_TITLE}")
-    counted_on((), device)  # a device that is missing is told before anything is read
+    counted_on((), device)  # fails early where the device does not exist
     bundle = open_bundle(bundle_path)
     for problem in bundle_problems(bundle):
         raise problem
@@ -120,16 +115,16 @@ def build(
 
 
 def _current(out: Path, sources: _Sources, title: str) -> Run | None:
-    """The run at ``out`` where it is already what would be built; one with a damaged file is not, and is built again.
+    """The run at ``out`` if it equals what would be built and is intact, else None.
 
     Raises:
-        RunError: its manifest is broken or newer than this program, or files that no build made lie in it.
+        RunError: its manifest is broken or newer than this program, or the folder holds foreign files.
     """
     if not (out / RUN_MANIFEST).is_file():
         return None
     run = load_run(out)
     run.folder.check_listing(RUN_MANIFEST, ignore=SUBJECT)
-    made = run.manifest
+    manifest = run.manifest
     wanted = (
         sources.bundle.digest,
         sources.settings,
@@ -137,7 +132,7 @@ def _current(out: Path, sources: _Sources, title: str) -> Run | None:
         title,
         f"manifold-explorer {version('manifold-explorer')}",
     )
-    same = (made.bundle, made.settings, made.versions, made.title, made.created_by) == wanted
+    same = (manifest.bundle, manifest.settings, manifest.versions, manifest.title, manifest.created_by) == wanted
     return run if same and not any(run_problems(run)) else None
 
 
@@ -145,9 +140,9 @@ def _write(writer: RunWriter, sources: _Sources, title: str, workers: int, progr
     bundle, settings = sources.bundle, sources.settings
     graph = _graph(writer, sources, progress)
     progress("read codes", 0, None)
-    firing = by_feature(CodeStream(bundle), bundle.counts.n_features)
+    firing = firing_matrix(CodeStream(bundle), bundle.counts.n_features)
     found = _clustering(writer, sources, graph, firing, progress)
-    clustering, measured = found.clustering, _measured(writer, sources, found, progress)
+    clustering, robustness = found.clustering, _robustness(writer, sources, found, progress)
     xy = _map(writer, sources, graph, clustering, progress)
     tokens = bundle.tokens()
     writer.write_features(feature_table(firing, tokens.token_ids, xy, clustering.label, clustering.membership))
@@ -156,9 +151,9 @@ def _write(writer: RunWriter, sources: _Sources, title: str, workers: int, progr
         writer.write_tree(found.tree)
     writer.write_vocabulary(tokens.vocabulary)
     labels = bundle.labels()
-    told = [one for one in labels if one.label.strip()]
-    if told:
-        writer.write_labels(LabelTable.pack(told))
+    named = [one for one in labels if one.label.strip()]
+    if named:
+        writer.write_labels(LabelTable.pack(named))
     summaries = _manifolds(writer, sources, firing, clustering, workers, progress)
     writer.finish(
         title=title,
@@ -171,9 +166,9 @@ def _write(writer: RunWriter, sources: _Sources, title: str, workers: int, progr
         seeds={"build": settings.seed},
         versions=sources.versions,
         n_tokens=bundle.counts.n_tokens,
-        clusters=[replace(one, scores=one.scores | measured.scores(one.id)) for one in summaries],
-        dropped={"blank labels": blank} if (blank := len(labels) - len(told)) else {},
-        evidence=measured.evidence,
+        clusters=[replace(one, scores=one.scores | robustness.scores(one.id)) for one in summaries],
+        dropped={"blank labels": blank} if (blank := len(labels) - len(named)) else {},
+        evidence=robustness.evidence,
     )
 
 
@@ -190,14 +185,14 @@ def _graph(writer: RunWriter, sources: _Sources, progress: Progress) -> Neighbou
 
 
 def _clustering(
-    writer: RunWriter, sources: _Sources, graph: NeighbourGraph, firing: Firing, progress: Progress
+    writer: RunWriter, sources: _Sources, graph: NeighbourGraph, firing: FiringMatrix, progress: Progress
 ) -> ClusterTree:
     settings = sources.settings
 
     def work() -> Arrays:
         blocks = sources.bundle.blocks()
         if blocks is not None:
-            found = _given(blocks, firing, settings.cofiring.min_fires)
+            found = _blocks_as_clusters(blocks, firing, settings.cofiring.min_fires)
         else:
             found = cluster_tree(graph, firing.counts, settings.clustering, settings.cofiring.min_fires)
         return vars(found.clustering) | vars(found.tree)
@@ -208,24 +203,24 @@ def _clustering(
     return ClusterTree(Clustering(**arrays), CondensedTree(**tree))
 
 
-def _measured(writer: RunWriter, sources: _Sources, found: ClusterTree, progress: Progress) -> Measured:
-    """How far to believe the clusters; blocks are given and not found, so that nothing is measured of them."""
+def _robustness(writer: RunWriter, sources: _Sources, found: ClusterTree, progress: Progress) -> Robustness:
+    """Robustness of the clusters; not measured for blocks, which are given rather than found."""
     settings, n_clusters = sources.settings, len(found.clustering.persistence)
     if sources.bundle.blocks() is not None:
-        return Measured(np.zeros((0, n_clusters)), np.zeros(0, np.int64), np.ones(n_clusters))
-    redrawing = Redrawing(sources.bundle, settings, progress, sources.device)
+        return Robustness(np.zeros((0, n_clusters)), np.zeros(0, np.int64), np.ones(n_clusters))
+    resampling = Resampling(sources.bundle, settings, progress, sources.device)
 
     def stage(name: str, draws: int, work: Callable[[ClusterTree], Arrays]) -> Arrays:
         key = sources.key(settings.cofiring, settings.clustering, settings.seed, draws)
         return _stage(writer, name, key, lambda: work(found), progress)
 
-    stability = stage("stability", settings.evidence.resamples, redrawing.stability)
-    chance = stage("chance", settings.evidence.null_draws, redrawing.chance)
-    return Measured(**stability, **chance)
+    stability = stage("stability", settings.evidence.resamples, resampling.stability)
+    chance = stage("chance", settings.evidence.null_draws, resampling.chance)
+    return Robustness(**stability, **chance)
 
 
-def _given(blocks: tuple[tuple[int, ...], ...], firing: Firing, min_fires: int) -> ClusterTree:
-    """Blocks of a block-sparse featurizer are clusters already (arXiv 2606.25234); they come from no tree."""
+def _blocks_as_clusters(blocks: tuple[tuple[int, ...], ...], firing: FiringMatrix, min_fires: int) -> ClusterTree:
+    """Blocks of a block-sparse featurizer as clusters (arXiv 2606.25234), without a tree."""
     label = np.full(firing.n_features, -1, np.int32)
     for number, block in enumerate(blocks):
         label[list(block)] = number
@@ -249,7 +244,7 @@ def _map(
 
 
 def _manifolds(
-    writer: RunWriter, sources: _Sources, firing: Firing, clustering: Clustering, workers: int, progress: Progress
+    writer: RunWriter, sources: _Sources, firing: FiringMatrix, clustering: Clustering, workers: int, progress: Progress
 ) -> list[ClusterSummary]:
     settings = sources.settings
     n_clusters = int(clustering.label.max(initial=-1)) + 1
@@ -267,7 +262,7 @@ def _manifolds(
     summaries = []
     for number in range(n_clusters):
         saved = writer.stage(*stages[number])
-        manifold = next(built) if saved is None else Manifold.from_arrays(saved)
+        manifold = next(built) if saved is None else RecoveredManifold.from_arrays(saved)
         if saved is None:
             writer.save_stage(*stages[number], manifold.to_arrays())
         writer.write_cluster(number, manifold.geometry, manifold.portrait)
@@ -286,5 +281,5 @@ def _stage(writer: RunWriter, name: str, key: str, work: Callable[[], Arrays], p
     return arrays
 
 
-def _plain(part: object) -> object:
+def _as_json(part: object) -> object:
     return part.model_dump(mode="json") if isinstance(part, Settings) else part

@@ -1,4 +1,4 @@
-"""Identifies the code that decides what a build writes, so that a stage made by other code is redone."""
+"""Digest of the code that determines what a build writes, so that stages of older code are redone."""
 
 import ast
 import hashlib
@@ -7,20 +7,19 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2]
-"""The folder of the project's code."""
+"""Folder of the package."""
 ENTRY = "pipeline.build.build"
-"""The module whose imports, followed to the end, decide the contents of a run."""
+"""Module whose import closure determines the contents of a run."""
 DIGITS = 16
-"""Hexadecimal digits of the digest."""
 
 
 @cache
 def code_digest(package: Path = PACKAGE, entry: str = ENTRY) -> str:
-    """The first digits of a SHA-256 over the names and texts of the build's modules.
+    """First hexadecimal digits of a SHA-256 over the paths and contents of the build's modules.
 
     Args:
         package: folder of the package.
-        entry: dotted name of a module in it.
+        entry: dotted name of a module, without the package.
     """
     digest = hashlib.sha256()
     for path in import_closure(package, entry):
@@ -31,9 +30,9 @@ def code_digest(package: Path = PACKAGE, entry: str = ENTRY) -> str:
 
 
 def import_closure(package: Path, entry: str) -> list[Path]:
-    """The files of a module and of every module of the package that it imports, directly or not, sorted by path.
+    """Files of a module and of every module of the package that it imports, directly or indirectly, sorted by path.
 
-    Imports inside functions count: a kernel that is loaded on demand decides as much as one that is loaded at once.
+    Imports inside functions count: a kernel that is loaded on demand matters as much as one that is loaded at once.
     """
     found: set[Path] = set()
     waiting = [_module_file(package, entry)]
@@ -51,7 +50,7 @@ def _module_file(package: Path, name: str) -> Path | None:
 
 
 def _imports(path: Path, package: str) -> Iterator[str]:
-    """Dotted names, without the package, that a file may import; names of a module's members are among them."""
+    """Dotted names, without the package, of all modules that a file may import; members of modules are among them."""
     prefix = f"{package}."
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

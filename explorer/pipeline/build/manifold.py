@@ -1,4 +1,4 @@
-"""One cluster becomes a manifold: its tokens, its atoms, its shape, its values, its portrait."""
+"""Recovers one cluster's manifold: tokens, atoms, shape, values, steering path and portrait."""
 
 from dataclasses import dataclass, fields
 from itertools import islice
@@ -23,9 +23,8 @@ from explorer.maths.position.values import NamedValues, cluster_label, describe_
 from explorer.maths.shape.coordinate import Orientation, curve_at, orient, unorient
 from explorer.maths.shape.curve import fit_path
 from explorer.maths.shape.intervals import shape_intervals
-from explorer.pipeline.build.contexts import contexts_of
-from explorer.pipeline.build.firing import Firing, codes_on, core_cofires
-from explorer.pipeline.build.reading import Cloud, ClusterReader, Reading, lag_of
+from explorer.pipeline.build.firing import FiringMatrix, codes_on, core_cofires
+from explorer.pipeline.build.position_readout import PointCloud, PositionReader, ShapeReadout, contexts_of, lag_of
 from explorer.records import (
     CURVES,
     ClusterGeometry,
@@ -37,17 +36,17 @@ from explorer.records import (
 from explorer.runs.bundle.reader import Bundle
 
 CURVE_SHARE = 0.9999
-"""Share of the curve's own variance that the directions of steering hold."""
+"""Fraction of the curve's variance within the steering subspace."""
 PATH_HARMONICS = 3
-"""The steering path may bend as often as the claimed curve, or so often if that is more."""
+"""Minimum number of harmonics of the steering path; the claimed curve may have more."""
 PATH_STIFFNESS = 0.1
-"""Its stiffness, as a multiple of what cross-validation chooses: a stiffer one blurs what tells neighbours apart."""
+"""Its stiffness, as a multiple of the cross-validated one: a stiffer path blurs the difference between neighbours."""
 SUREST = 0.6
-"""Share of the known samples that the steering path runs through, in each of"""
+"""Fraction of the known samples that the steering path is fitted to, in each of"""
 STRETCHES = 48
-"""stretches along the curve,"""
+"""segments along the curve,"""
 FEWEST_SURE = 8
-"""but at least so many of each."""
+"""but at least this many per segment."""
 DRAWN_AXES = 3
 """Axes of the drawn cloud."""
 
@@ -55,25 +54,25 @@ _SUMMARY = TypeAdapter(ClusterSummary)
 
 
 @dataclass(frozen=True)
-class Manifold:
-    """What a build knows of one cluster."""
+class RecoveredManifold:
+    """Everything that a run stores about one cluster."""
 
     summary: ClusterSummary
-    """For the manifest."""
+    """Entry of the manifest."""
     geometry: ClusterGeometry
-    """For its own file."""
+    """Arrays of the cluster's file."""
     portrait: str
-    """SVG for its tile."""
+    """SVG of its tile."""
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """As arrays, to be kept between builds."""
+        """As arrays, for the stage cache."""
         arrays = {field.name: np.asarray(getattr(self.geometry, field.name)) for field in fields(ClusterGeometry)}
         texts = {"summary": _SUMMARY.dump_json(self.summary), "portrait": self.portrait.encode("utf-8")}
         return arrays | {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Manifold":
-        """Back from arrays."""
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "RecoveredManifold":
+        """The inverse of `to_arrays`."""
         stored = {field.name: arrays[field.name] for field in fields(ClusterGeometry) if field.name != "n_core"}
         geometry = ClusterGeometry(n_core=int(arrays["n_core"]), **stored)
         summary = _SUMMARY.validate_json(arrays["summary"].tobytes())
@@ -82,97 +81,97 @@ class Manifold:
 
 @dataclass(frozen=True)
 class _Fit:
-    """A cluster's shape with the coordinate turned so that its values stand in order. Samples: the known ones."""
+    """A cluster's shape, oriented so that its values are in order. Samples are those with a known position."""
 
-    reading: Reading
-    """Which tokens name the position."""
+    readout: ShapeReadout
     known: Int64[np.ndarray, "sample"]
-    """Rows of the cloud of which position can be told."""
+    """Rows of the cloud with a known position."""
     points: Float32[np.ndarray, "sample direction"]
-    """Where they stand."""
     coordinate: Float32[np.ndarray, "sample"]
-    """Intrinsic coordinate."""
     curve: Float32[np.ndarray, "knot direction"]
-    """The claimed curve among them, its knots equally spaced in the coordinate."""
+    """The claimed curve, its knots equally spaced in the coordinate."""
     subspace: Subspace
-    """Directions in which the curve runs, for steering."""
+    """Subspace of the curve, for steering."""
     path: Float32[np.ndarray, "knot axis"]
-    """The curve in them."""
+    """The curve in that subspace."""
     values: NamedValues
-    """Named from tokens."""
+    """NamedValues named after tokens."""
 
     @property
     def closed(self) -> bool:
         """Whether the coordinate is cyclic."""
-        return self.reading.shape.kind == "closed curve"
+        return self.readout.shape.kind == "closed curve"
 
 
 @dataclass(frozen=True)
 class ClusterBuilder:
-    """Builds manifolds from one bundle's clusters."""
+    """Recovers the manifolds of one bundle's clusters."""
 
-    reader: ClusterReader
-    """Reads where a cluster's tokens stand."""
+    reader: PositionReader
+    """Position readout of the clusters."""
     clustering: Clustering
-    """Which features belong together."""
+    """The clusters."""
 
     @classmethod
-    def of(cls, bundle: Bundle, firing: Firing, clustering: Clustering, settings: BuildSettings) -> "ClusterBuilder":
+    def of(
+        cls, bundle: Bundle, firing: FiringMatrix, clustering: Clustering, settings: BuildSettings
+    ) -> "ClusterBuilder":
         """Read from a bundle what the geometry needs."""
-        reader = ClusterReader(firing, bundle.decoder(), bundle.tokens(), bundle.residuals(), settings)
+        reader = PositionReader(firing, bundle.decoder(), bundle.tokens(), bundle.residuals(), settings)
         return cls(reader, clustering)
 
     @property
     def settings(self) -> BuildSettings:
-        """Every choice."""
+        """The build's settings."""
         return self.reader.settings
 
-    def build(self, number: int) -> Manifold:
-        """Recover the geometry of one cluster; its chance comes from the build's seed and its number."""
+    def build(self, number: int) -> RecoveredManifold:
+        """Recover the geometry of one cluster; its generator is seeded by the build's seed and its number."""
         rng = np.random.default_rng([self.settings.seed, number])
         core = np.flatnonzero(self.clustering.label == number).astype(np.int32)
-        cloud, membership, reading = self.reader.read(core, rng)
-        fit = self._fit(membership, reading, cloud)
+        cloud, membership, readout = self.reader.read(core, rng)
+        fit = self._fit(membership, readout, cloud)
         geometry = self._geometry(membership, cloud, fit, rng)
         summary = self._summary(number, membership, cloud, fit, rng)
-        return Manifold(
+        return RecoveredManifold(
             summary,
             geometry,
-            portrait_svg(draw_portrait(geometry.points, geometry.coordinate, geometry.curve, fit.reading.shape.kind)),
+            portrait_svg(draw_portrait(geometry.points, geometry.coordinate, geometry.curve, fit.readout.shape.kind)),
         )
 
-    def _fit(self, membership: Membership, reading: Reading, cloud: Cloud) -> _Fit:
-        span = self.reader.span(membership, cloud.part(reading.position.known))
+    def _fit(self, membership: Membership, readout: ShapeReadout, cloud: PointCloud) -> _Fit:
+        span = self.reader.span(membership, cloud.part(readout.position.known))
         inside = span.coordinates(cloud.activations)
-        known = np.flatnonzero(reading.position.known)
-        closed = reading.shape.kind == "closed curve"
-        values = self.reader.values_on(reading, reading.shape)
-        coordinate = orient(reading.shape.coordinate, values.orientation, closed=closed).astype(np.float32)
-        told = reading.position.information[known]
-        surest = np.flatnonzero(_surest(told, coordinate))
+        known = np.flatnonzero(readout.position.known)
+        closed = readout.shape.kind == "closed curve"
+        values = self.reader.values_on(readout, readout.shape)
+        coordinate = orient(readout.shape.coordinate, values.orientation, closed=closed).astype(np.float32)
+        certain = np.flatnonzero(_most_certain(readout.position.information[known], coordinate))
         curve = fit_path(
-            inside[known][surest],
-            coordinate[surest],
+            inside[known][certain],
+            coordinate[certain],
             closed=closed,
             knots=self.settings.geometry.knots,
-            most_harmonics=max(PATH_HARMONICS, reading.shape.harmonics),
+            most_harmonics=max(PATH_HARMONICS, readout.shape.harmonics),
             stiffness=PATH_STIFFNESS,
         )
         subspace = _directions_of(curve, span)
         path = (curve @ span.basis + span.center - subspace.center) @ subspace.basis.T
-        points = reading.position.points[known]
+        points = readout.position.points[known]
         return _Fit(
-            reading,
+            readout,
             known,
             points,
             coordinate,
-            _turned(reading.shape, values.orientation),
+            _oriented_curve(readout.shape, values.orientation),
             subspace,
             path.astype(np.float32),
             values,
         )
 
-    def _geometry(self, membership: Membership, cloud: Cloud, fit: _Fit, rng: np.random.Generator) -> ClusterGeometry:
+    def _geometry(
+        self, membership: Membership, cloud: PointCloud, fit: _Fit, rng: np.random.Generator
+    ) -> ClusterGeometry:
         settings = self.settings.geometry
         n = len(fit.known)
         drawn = (
@@ -181,7 +180,7 @@ class ClusterBuilder:
         tokens = cloud.tokens[fit.known]
         codes = codes_on(self.reader.firing, membership.atoms, tokens)
         placed = _padded(fit.points)
-        strength = _padded(fit.reading.position.strength[None])[0]
+        strength = _padded(fit.readout.position.strength[None])[0]
         ids, activation = self._examples(membership.atoms)
         residual, count = _means(cloud.activations[fit.known], fit.values.index, len(fit.values.names))
         return ClusterGeometry(
@@ -196,7 +195,7 @@ class ClusterBuilder:
             codes=codes[drawn].astype(np.float16),
             context_ids=contexts_of(self.reader.tokens, tokens[drawn]),
             curve=_padded(fit.curve),
-            axis_share=strength / max(float(fit.reading.position.strength.sum()), 1e-12),
+            axis_share=strength / max(float(fit.readout.position.strength.sum()), 1e-12),
             basis=fit.subspace.basis,
             center=fit.subspace.center,
             path=fit.path,
@@ -211,7 +210,7 @@ class ClusterBuilder:
     def _examples(
         self, atoms: Int32[np.ndarray, "atom"]
     ) -> tuple[Int32[np.ndarray, "atom example context"], Float32[np.ndarray, "atom example"]]:
-        """Contexts of each atom's strongest tokens."""
+        """Contexts and activations of each atom's strongest tokens."""
         most = self.settings.geometry.examples
         strength = np.zeros((len(atoms), most), np.float32)
         where = np.zeros((len(atoms), most), np.int64)
@@ -224,9 +223,9 @@ class ClusterBuilder:
         return np.where(strength[:, :, None] > 0, shown, np.int32(-1)).astype(np.int32), strength
 
     def _summary(
-        self, number: int, membership: Membership, cloud: Cloud, fit: _Fit, rng: np.random.Generator
+        self, number: int, membership: Membership, cloud: PointCloud, fit: _Fit, rng: np.random.Generator
     ) -> ClusterSummary:
-        shape = fit.reading.shape
+        shape = fit.readout.shape
         codes = codes_on(self.reader.firing, membership.atoms, cloud.tokens[fit.known])
         cofires = core_cofires(self.reader.firing, membership.atoms[: membership.n_core])
         judged = classify_regime(codes, fit.points, fit.coordinate, closed=fit.closed, rng=rng, cofires=cofires)
@@ -252,11 +251,11 @@ class ClusterBuilder:
         )
 
     def _doc(self, tokens: Int64[np.ndarray, "sample"]) -> Int64[np.ndarray, "sample"]:
-        """Document of each token."""
+        """Document number of each token, from 1."""
         return np.searchsorted(self.reader.tokens.doc_offsets, tokens, side="right")
 
-    def _scores(self, number: int, membership: Membership, cloud: Cloud, fit: _Fit) -> dict[str, float]:
-        shape, position = fit.reading.shape, fit.reading.position
+    def _scores(self, number: int, membership: Membership, cloud: PointCloud, fit: _Fit) -> dict[str, float]:
+        shape, position = fit.readout.shape, fit.readout.position
         in_order = max(lag_of(fit.points, fit.values, shape).above_chance, 0.0) if shape.kind in CURVES else 0.0
         return {
             "variance_explained": shape.variance_explained,
@@ -274,7 +273,7 @@ class ClusterBuilder:
     def _variance(
         self, membership: Membership, activations: Float32[np.ndarray, "known d_model"], rng: np.random.Generator
     ) -> dict[str, float]:
-        """Variance inside the span of a few of the atoms' directions, beside principal axes and random ones."""
+        """Variance within the span of a few atoms' directions, compared with principal axes and random directions."""
         spread = scatter_matrix(activations)
         curves = {
             "atoms_hold": greedy_variance(spread, self.reader.decoder.W_dec[membership.atoms]),
@@ -284,7 +283,7 @@ class ClusterBuilder:
         return {f"{name}_{n}": held for name, curve in curves.items() for n, held in zip(COUNTS, curve, strict=True)}
 
     def _common(self, tokens: Int64[np.ndarray, "sample"], most: int = 3) -> list[str]:
-        """Texts of the tokens that the cluster fires on most."""
+        """Texts of the cluster's most frequent tokens."""
         ids, counts = np.unique(self.reader.tokens.token_ids[tokens], return_counts=True)
         texts = (
             self.reader.tokens.vocabulary.text(int(ids[best])).strip() for best in np.argsort(-counts, kind="stable")
@@ -293,48 +292,49 @@ class ClusterBuilder:
 
 
 def _padded(points: Float32[np.ndarray, "sample axis"]) -> Float32[np.ndarray, "sample xyz"]:
-    """The first three columns, zeros where there are fewer."""
+    """The first three columns, padded with zeros."""
     drawn = points[:, :DRAWN_AXES]
     return np.pad(drawn, ((0, 0), (0, DRAWN_AXES - drawn.shape[1])))
 
 
-def _turned(shape: Shape, orientation: Orientation) -> Float32[np.ndarray, "knot direction"]:
-    """A shape's curve along the coordinate in which its values stand in order."""
+def _oriented_curve(shape: Shape, orientation: Orientation) -> Float32[np.ndarray, "knot direction"]:
+    """A shape's curve along the oriented coordinate."""
     closed, knots = shape.kind == "closed curve", len(shape.curve)
     at = np.linspace(0.0, 1.0, knots, endpoint=not closed)
     return curve_at(shape.curve, unorient(at, orientation, closed=closed), closed=closed).astype(np.float32)
 
 
-def _surest(
-    told: Float32[np.ndarray, "sample"], coordinate: Float32[np.ndarray, "sample"]
+def _most_certain(
+    certainty: Float32[np.ndarray, "sample"], coordinate: Float32[np.ndarray, "sample"]
 ) -> Bool[np.ndarray, "sample"]:
-    """The share of the samples of which most is told, stretch by stretch along the curve.
+    """Mask of the samples with the most certain readout, segment by segment along the curve.
 
-    Where an answer is soft, the mean state of all is softer than any; a path through it would steer to hesitation.
+    Where a model's answer is uncertain, the mean state over all samples is more uncertain than any; a path through it
+    would steer towards hesitation.
     """
     stretch = np.minimum((coordinate * STRETCHES).astype(np.int64), STRETCHES - 1)
-    kept = np.zeros(len(told), dtype=bool)
+    mask = np.zeros(len(certainty), dtype=bool)
     for part in np.unique(stretch):
         rows = np.flatnonzero(stretch == part)
-        best = rows[np.argsort(-told[rows], kind="stable")]
-        kept[best[: max(FEWEST_SURE, int(np.ceil(SUREST * len(rows))))]] = True
-    return kept
+        best = rows[np.argsort(-certainty[rows], kind="stable")]
+        mask[best[: max(FEWEST_SURE, int(np.ceil(SUREST * len(rows))))]] = True
+    return mask
 
 
 def _directions_of(curve: Float32[np.ndarray, "knot axis"], span: Subspace) -> Subspace:
-    """The directions of the cluster's span in which its curve runs: there steering moves, and nowhere else."""
+    """The directions of the cluster's span along which its curve runs: steering moves only within them."""
     middle = curve.mean(0)
     _, size, axes = np.linalg.svd(curve - middle, full_matrices=False)
     share = size**2 / max(float((size**2).sum()), 1e-300)
-    kept = max(1, int(np.searchsorted(np.cumsum(share), CURVE_SHARE)) + 1)
-    basis = (axes[:kept] @ span.basis).astype(np.float32)
-    return Subspace((span.center + middle @ span.basis).astype(np.float32), basis, share[:kept].astype(np.float32))
+    rank = max(1, int(np.searchsorted(np.cumsum(share), CURVE_SHARE)) + 1)
+    basis = (axes[:rank] @ span.basis).astype(np.float32)
+    return Subspace((span.center + middle @ span.basis).astype(np.float32), basis, share[:rank].astype(np.float32))
 
 
 def _means(
     rows: Float32[np.ndarray, "sample d_model"], index: Int32[np.ndarray, "sample"], n_values: int
 ) -> tuple[Float32[np.ndarray, "value d_model"], Int32[np.ndarray, "value"]]:
-    """Mean row of each value, and how many rows it is over."""
+    """Mean row of each value, and the number of rows that it averages."""
     count = np.bincount(index[index >= 0], minlength=n_values).astype(np.int32)
     total = sums_by_group(rows, index, n_values)
     return (total / np.maximum(count, 1)[:, None]).astype(np.float32), count

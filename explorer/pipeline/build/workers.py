@@ -1,6 +1,6 @@
-"""Clusters built side by side: a few processes, each with its own copy of what a cluster is built from.
+"""Builds clusters in parallel processes, each with its own copy of the inputs.
 
-Every cluster draws from its own generator and computes on one thread, so how many work on it changes no byte.
+Every cluster has its own random generator and computes on one thread, so the number of processes changes no byte.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,18 +9,18 @@ from multiprocessing import get_context
 
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from explorer.pipeline.build.manifold import ClusterBuilder, Manifold
+from explorer.pipeline.build.manifold import ClusterBuilder, RecoveredManifold
 
 _builder: ClusterBuilder | None = None
 
 
-def build_clusters(builder: ClusterBuilder, numbers: Sequence[int], workers: int) -> Iterator[Manifold]:
-    """Manifolds in the order of the numbers, each as soon as it and those before it are there.
+def build_clusters(builder: ClusterBuilder, numbers: Sequence[int], workers: int) -> Iterator[RecoveredManifold]:
+    """Build clusters, and yield their manifolds in the order of the numbers.
 
     Args:
-        builder: what every cluster is built from.
+        builder: the inputs of every cluster.
         numbers: clusters to build.
-        workers: processes; with 1 the work is done in this one.
+        workers: number of processes; with 1 the work is done in this one.
     """
     if workers < 2 or len(numbers) < 2:
         threads = ThreadpoolController()
@@ -30,20 +30,20 @@ def build_clusters(builder: ClusterBuilder, numbers: Sequence[int], workers: int
             yield manifold
         return
     pool = ProcessPoolExecutor(
-        min(workers, len(numbers)), mp_context=get_context("spawn"), initializer=_take, initargs=(builder,)
+        min(workers, len(numbers)), mp_context=get_context("spawn"), initializer=_set_builder, initargs=(builder,)
     )
     try:
-        yield from pool.map(_work, numbers)
+        yield from pool.map(_build_one, numbers)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _take(builder: ClusterBuilder) -> None:
+def _set_builder(builder: ClusterBuilder) -> None:
     global _builder
     _builder = builder
     threadpool_limits(1)
 
 
-def _work(number: int) -> Manifold:
+def _build_one(number: int) -> RecoveredManifold:
     assert _builder is not None
     return _builder.build(number)

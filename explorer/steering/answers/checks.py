@@ -96,7 +96,7 @@ def sweep(engine: Engine, request: SweepRequest) -> SweepReply:
         target=planned.readout.names[target],
         strengths=request.strengths,
         positions=request.positions,
-        baseline=float(planned.readout.behaviour(base.asked)[0, target]),
+        baseline=float(planned.readout.behaviour(base.requested)[0, target]),
         safe=safe_distance(planned.prepared, planned.own),
         arms=tuple(
             _sweep_arm(engine, request, planned, *found) for found in zip(planned.arms, moved, along, strict=True)
@@ -189,7 +189,7 @@ def _sweep_arm(
     top = top_tokens(engine, request.run, said)
     return SweepArm(
         arm=move.arm,
-        p_target=_grid(planned.readout.behaviour(said.asked)[:, target], width),
+        p_target=_grid(planned.readout.behaviour(said.requested)[:, target], width),
         off_manifold=_grid(off_curve(prepared.manifold, residual, moved) / prepared.spread, width),
         kl=_grid(said.kl, width),
         top=tuple(top[first : first + width] for first in range(0, len(top), width)),

@@ -224,7 +224,7 @@ class Answers:
         chance: NextTokens,
     ) -> BehaviourReply:
         prepared, readout, path, own = planned.prepared, planned.readout, planned.path, planned.own
-        behaviour = readout.behaviour(np.concatenate([said.asked for said in (baseline, *along, chance)]))
+        behaviour = readout.behaviour(np.concatenate([said.requested for said in (baseline, *along, chance)]))
         unsteered, by_arm, by_chance = behaviour[0], behaviour[1 : -len(chance.kl)], behaviour[-len(chance.kl) :]
         top = [top_tokens(self.engine, request.run, said) for said in along]
         measured = arm_behaviours(prepared, readout, planned.way, planned.aim, planned.arms, by_arm, along, top)

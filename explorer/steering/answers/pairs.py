@@ -156,7 +156,7 @@ def _batch(
         planned.append((end, path, arms))
         rows += [*(move.displacement for move in arms), chance]
     readout = prepared.readout
-    behaviours = (readout.behaviour(said.asked) for said in engine.next_tokens(prefix, rows, readout.tokens))
+    behaviours = (readout.behaviour(said.requested) for said in engine.next_tokens(prefix, rows, readout.tokens))
     baseline = next(behaviours)[0]
     trials = []
     for end, path, arms in planned:

@@ -20,21 +20,11 @@ from transformers import PreTrainedModel
 
 from explorer.config import SteeringLimits
 from explorer.errors import RequestError
-from explorer.lm.generation.batched_edits import (
-    Place,
-    Prefix,
-    next_rows,
-    read_every,
-    read_last,
-    read_prefix,
-    text_logprobs,
-)
-from explorer.lm.generation.batched_generation import Decoder, step_together
-from explorer.lm.generation.next_tokens import NextTokens, read_next
-from explorer.lm.generation.sampling import choose_tokens
-from explorer.lm.generation.score import read_scored
+from explorer.lm.generation.batched_edits import Prefix, next_token_logits, read_prefix, text_logprobs
+from explorer.lm.generation.batched_generation import BatchedGenerator, step_all
+from explorer.lm.generation.forward import EditSite, read_every, read_last, read_scored
+from explorer.lm.generation.next_tokens import NextTokens, direction_logits, read_next, sample_tokens
 from explorer.lm.hooks.activations import added_token_ids
-from explorer.lm.hooks.logit_lens import direction_logits
 from explorer.lm.model.load import LoadedModel
 from explorer.lm.sae.saelens import Sae
 from explorer.records import SubjectInfo, Vocabulary
@@ -62,7 +52,7 @@ class Subject:
     """Model and tokenizer."""
     sae: Sae
     """The sparse autoencoder."""
-    place: Place
+    place: EditSite
     """Layer and hook that are steered."""
     fingerprint: str
     """Over all of it."""
@@ -283,7 +273,7 @@ class Engine:
             HookNotFired: the edit did not happen.
         """
         rows = np.concatenate([np.zeros((1, len(prefix.residual))), *displacements])
-        logits = _finite(next_rows(self.subject.place, prefix, self._tensor(rows)))
+        logits = _finite(next_token_logits(self.subject.place, prefix, self._tensor(rows)))
         return read_next(logits, tokens).split([1, *map(len, displacements)])
 
     def log_probability(
@@ -335,7 +325,7 @@ class Engine:
         """Write at most ``tokens`` tokens on from a prompt, one displaced row each; ``every_token`` moves those too."""
         keep = self._special if skip_special else frozenset[int]()
         rows = self._tensor(displacement)
-        decoder = Decoder(self.subject.place, prefix, rows, every_token=every_token, tokens=tokens, keep=keep)
+        decoder = BatchedGenerator(self.subject.place, prefix, rows, every_token=every_token, tokens=tokens, keep=keep)
         return EngineSteps(decoder, self.subject.loaded.device)
 
     def phrase(self, asked: PathRequest, phrase: str) -> list[int]:
@@ -400,7 +390,7 @@ class Engine:
         self, texts: list[list[int]], tokens: Int64[np.ndarray, "token"]
     ) -> tuple[Float[np.ndarray, "text d_model"], Float[np.ndarray, "text token"]]:
         residual, logits = read_last(self.subject.place, torch.tensor(texts, device=self.subject.loaded.device))
-        return residual.cpu().numpy(), read_next(_finite(logits), tokens).asked
+        return residual.cpu().numpy(), read_next(_finite(logits), tokens).requested
 
     def _tensor(self, rows: Float[np.ndarray, "row d_model"]) -> Tensor:
         return torch.tensor(rows, dtype=torch.float32, device=self.subject.loaded.device)
@@ -423,7 +413,7 @@ def fitting_threads(model: PreTrainedModel) -> Iterator[None]:
 class EngineSteps:
     """A decoder that speaks numpy."""
 
-    def __init__(self, decoder: Decoder, device: torch.device) -> None:
+    def __init__(self, decoder: BatchedGenerator, device: torch.device) -> None:
         self.decoder = decoder
         self._device = device
 
@@ -450,13 +440,13 @@ class EngineSteps:
 
 
 def choose_together(asked: Sequence[Step]) -> list[Chosen | Exception]:
-    """The next token of each row of several texts, see ``choose_tokens``, from one forward pass where that is allowed.
+    """The next token of each row of several texts, see ``sample_tokens``, from one forward pass where that is allowed.
 
     A text whose logits are not finite gets a Refusal in its place, one whose edit did not happen HookNotFired, and so
     on: nobody else is touched.
     """
     steps = [cast("EngineSteps", one.steps) for one in asked]  # an engine gives no other
-    said = step_together([one.decoder for one in steps])
+    said = step_all([one.decoder for one in steps])
     return [_choose(one, logits) for one, logits in zip(asked, said, strict=True)]
 
 
@@ -465,7 +455,7 @@ def _choose(asked: Step, logits: Tensor | Exception) -> Chosen | Exception:
         if isinstance(logits, Exception):
             return logits
         logprobs = torch.log_softmax(_finite(logits), dim=-1)
-        chosen = choose_tokens(logprobs, asked.temperature, asked.draw)
+        chosen = sample_tokens(logprobs, asked.temperature, asked.draw)
         return Chosen(chosen.cpu().numpy(), logprobs.gather(1, chosen[:, None])[:, 0].cpu().numpy())
     except Exception as error:  # noqa: BLE001 - told to whom it concerns
         return error

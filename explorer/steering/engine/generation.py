@@ -33,7 +33,7 @@ class Step:
     temperature: float
     """0 takes the likeliest token."""
     draw: float
-    """In [0, 1), see ``choose_tokens``."""
+    """In [0, 1), see ``sample_tokens``."""
 
 
 @dataclass(frozen=True)

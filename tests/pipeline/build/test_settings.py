@@ -1,4 +1,4 @@
-"""The settings of a build: a file, then the command line."""
+"""Build settings come from a file, overridden by the command line."""
 
 import json
 from pathlib import Path
@@ -16,13 +16,13 @@ def written(folder: Path, settings: object) -> Path:
     return path
 
 
-def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
+def test_the_command_line_overrides_the_file(tmp_path: Path) -> None:
     path = written(tmp_path, {"cofiring": {"similarity": "phi", "min_fires": 7}, "seed": 3})
     found = read_build_settings(path, similarity="jaccard", seed=5)
     assert (found.cofiring.similarity, found.cofiring.min_fires, found.seed) == ("jaccard", 7, 5)
 
 
-def test_without_a_file_the_defaults_stand() -> None:
+def test_without_a_file_the_defaults_apply() -> None:
     assert read_build_settings(None) == BuildSettings()
 
 
@@ -37,7 +37,7 @@ def test_without_a_file_the_defaults_stand() -> None:
     ],
 )
 @pytest.mark.parametrize("similarity", [None, "npmi"])
-def test_what_is_wrong_is_named(tmp_path: Path, settings: object, named: str, similarity: str | None) -> None:
+def test_invalid_settings_are_named(tmp_path: Path, settings: object, named: str, similarity: str | None) -> None:
     with pytest.raises(InputError) as caught:
         read_build_settings(written(tmp_path, settings), similarity=similarity)
     assert named in str(caught.value)

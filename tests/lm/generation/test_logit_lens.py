@@ -1,10 +1,10 @@
-"""A direction's logits are what the model's own last norm and unembedding make of it."""
+"""The logit lens applies the model's own final norm and unembedding to a direction."""
 
 import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from explorer.lm.hooks.logit_lens import direction_logits
+from explorer.lm.generation.next_tokens import direction_logits
 
 WIDTH = 16
 
@@ -27,13 +27,13 @@ def gpt2() -> GPT2LMHeadModel:
 
 
 def trained(model: PreTrainedModel, norm: torch.nn.Module) -> PreTrainedModel:
-    """A norm that does more than nothing."""
+    """Give a norm random parameters, so that it is not the identity."""
     for parameter in norm.parameters():
         torch.nn.init.normal_(parameter)
     return model.eval().requires_grad_(False)
 
 
-def test_an_rms_norm_scales_and_the_unembedding_reads(direction: torch.Tensor) -> None:
+def test_an_rms_norm_and_the_unembedding_are_applied(direction: torch.Tensor) -> None:
     torch.manual_seed(0)
     model = llama()
     trained(model, model.model.norm)
@@ -43,7 +43,7 @@ def test_an_rms_norm_scales_and_the_unembedding_reads(direction: torch.Tensor) -
     torch.testing.assert_close(found, by_hand - by_hand.mean(), atol=1e-4, rtol=1e-4)
 
 
-def test_what_a_layer_norm_adds_by_itself_is_taken_off(direction: torch.Tensor) -> None:
+def test_the_bias_of_a_layer_norm_is_subtracted(direction: torch.Tensor) -> None:
     torch.manual_seed(0)
     model = gpt2()
     norm = model.transformer.ln_f
@@ -55,7 +55,7 @@ def test_what_a_layer_norm_adds_by_itself_is_taken_off(direction: torch.Tensor) 
     torch.testing.assert_close(found, by_hand - by_hand.mean(), atol=1e-3, rtol=1e-3)
 
 
-def test_the_length_of_a_direction_does_not_matter(direction: torch.Tensor) -> None:
+def test_the_logits_do_not_depend_on_the_length_of_the_direction(direction: torch.Tensor) -> None:
     torch.manual_seed(0)
     model = llama()
     trained(model, model.model.norm)

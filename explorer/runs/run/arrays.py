@@ -1,11 +1,19 @@
-"""A run's arrays as records: what each file must say beyond types and shapes, and how it fits the manifest."""
+"""The arrays of a run as records, and the constraints on their values: ranges, and agreement with the manifest."""
 
 from dataclasses import fields
 
 import numpy as np
 
-from explorer.records import LEFT_OUT, NOISE, ClusterGeometry, ClusterSummary, FeatureTable, NeighbourGraph
-from explorer.runs.io.contents import Fail, check_at_least, check_finite, check_range
+from explorer.records import (
+    LEFT_OUT,
+    NOISE,
+    ClusterGeometry,
+    ClusterSummary,
+    CondensedTree,
+    FeatureTable,
+    NeighbourGraph,
+)
+from explorer.runs.io.array_checks import Fail, check_at_least, check_finite, check_range
 from explorer.runs.run.manifest import GRAPH_NEIGHBOURS, RunManifest
 
 _ORTHONORMAL = 1e-3
@@ -19,7 +27,7 @@ def geometry_arrays(geometry: ClusterGeometry) -> dict[str, np.ndarray]:
 
 
 def geometry_record(arrays: dict[str, np.ndarray]) -> ClusterGeometry:
-    """The record of one cluster's arrays."""
+    """The inverse of `geometry_arrays`."""
     return ClusterGeometry(**{**arrays, "n_core": int(arrays["n_core"][0])})  # type: ignore[arg-type]
 
 
@@ -29,7 +37,7 @@ def table_arrays(table: FeatureTable) -> dict[str, np.ndarray]:
 
 
 def check_features(fail: Fail, table: FeatureTable, manifest: RunManifest, n_vocabulary: int) -> None:
-    """Raise unless the feature table keeps its ranges and tells the same clusters as the manifest."""
+    """Raise unless the feature table is in range and has the clusters of the manifest."""
     expected = np.full(manifest.n_features, NOISE, dtype=np.int32)
     expected[table.cluster == LEFT_OUT] = LEFT_OUT
     for summary in manifest.clusters:
@@ -50,7 +58,7 @@ def check_features(fail: Fail, table: FeatureTable, manifest: RunManifest, n_voc
 
 
 def check_graph(fail: Fail, graph: NeighbourGraph, manifest: RunManifest) -> None:
-    """Raise unless every neighbour is a feature or -1, and there are not too many."""
+    """Raise unless every neighbour is a feature or -1, and there are at most GRAPH_NEIGHBOURS."""
     if graph.neighbour.shape[1] > GRAPH_NEIGHBOURS:
         raise fail(f"{graph.neighbour.shape[1]} neighbours", f"at most {GRAPH_NEIGHBOURS}")
     check_range(fail, "neighbour", graph.neighbour, -1, manifest.n_features)
@@ -59,7 +67,7 @@ def check_graph(fail: Fail, graph: NeighbourGraph, manifest: RunManifest) -> Non
 def check_geometry(
     fail: Fail, geometry: ClusterGeometry, summary: ClusterSummary, manifest: RunManifest, n_vocabulary: int
 ) -> None:
-    """Raise unless one cluster's arrays keep their ranges and fit its summary."""
+    """Raise unless one cluster's arrays are in range and agree with its summary."""
     if geometry.atoms.tolist() != [*summary.features, *summary.halo]:
         raise fail("'atoms' of other features", "the core and the halo as in the manifest")
     if geometry.n_core != len(summary.features):
@@ -83,3 +91,46 @@ def _check_basis(fail: Fail, basis: np.ndarray) -> None:
     error = np.abs(basis @ basis.T - np.eye(len(basis))).max(initial=0.0)
     if not error <= _ORTHONORMAL:
         raise fail(f"a basis that is {error:.2g} away from orthonormal", f"at most {_ORTHONORMAL}")
+
+
+_TYPES = {"parent": np.int32, "child": np.int32, "density": np.float32, "size": np.int32}
+
+
+def tree_arrays(tree: CondensedTree) -> dict[str, np.ndarray]:
+    """The arrays of tree.safetensors, in its types."""
+    return {field.name: getattr(tree, field.name).astype(_TYPES[field.name]) for field in fields(CondensedTree)}
+
+
+def check_tree(fail: Fail, tree: CondensedTree, manifest: RunManifest) -> None:
+    """Raise unless the rows form one tree over the features that are not left out.
+
+    Groups are numbered from the number of features on, each above its parent group. As many features leave a group as
+    it holds, none at a density below that at which the group itself appears.
+    """
+    first, rows = manifest.n_features, len(tree.parent)
+    check_range(fail, "parent", tree.parent, first, first + rows)
+    check_range(fail, "child", tree.child, 0, first + rows)
+    check_at_least(fail, "density", tree.density, 0.0)
+    scored = manifest.n_features - manifest.n_left_out
+    leaves = int((tree.child < first).sum())
+    if leaves != (scored if scored > 1 else 0):
+        raise fail(f"{leaves} features in the tree", f"{scored}, all that are not left out")
+    if len(np.unique(tree.child)) != rows:
+        raise fail("a repeated child", "each once")
+    if bool((tree.child <= tree.parent)[tree.child >= first].any()):
+        raise fail("a group numbered below its parent", "numbers that ascend from the root")
+    _check_groups(fail, tree, first)
+
+
+def _check_groups(fail: Fail, tree: CondensedTree, first: int) -> None:
+    rows = len(tree.parent)
+    size, birth = np.zeros(rows, dtype=np.int64), np.zeros(rows)
+    size[:1] = (tree.child < first).sum()
+    inner = tree.child >= first
+    size[tree.child[inner] - first] = tree.size[inner]
+    birth[tree.child[inner] - first] = tree.density[inner]
+    left = np.bincount(tree.parent - first, weights=tree.size, minlength=rows)
+    if bool((left != size).any()) or bool((tree.size[~inner] != 1).any()):
+        raise fail("'size' that does not add up", "1 for a feature, the features below it for a group")
+    if bool((tree.density < birth[tree.parent - first]).any()):
+        raise fail("'density' of a child below that of its group", "densities that ascend from the root")

@@ -1,4 +1,4 @@
-"""How far to believe each cluster: the clustering done again on other documents, and on codes without co-firing."""
+"""Robustness of each cluster: the clustering repeated on resampled documents, and on codes without co-firing."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,36 +17,35 @@ from explorer.maths.clustering.stability import (
     summarise_stability,
 )
 from explorer.maths.cofiring.counts import FiringShard
-from explorer.pipeline.build.code_stream import FiringStream, counted_on
-from explorer.pipeline.build.shard_files import kept
+from explorer.pipeline.build.code_stream import FiringStream, buffered, counted_on
 from explorer.records import Evidence, Progress
 from explorer.runs.bundle.reader import Bundle
 
 RESAMPLES, SHUFFLES = 1, 2
-"""Streams of chance: neither shares a number with the other, nor with what the clusters' geometry draws."""
+"""Keys of independent random streams; the geometry of the clusters uses neither."""
 
-Redraw = Callable[[Iterable[FiringShard], Int64[np.ndarray, "doc_plus_1"], np.random.Generator], ResampledCodes]
+Resampler = Callable[[Iterable[FiringShard], Int64[np.ndarray, "doc_plus_1"], np.random.Generator], ResampledCodes]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a build knows of how far its clusters are to be believed."""
+class Robustness:
+    """Evidence for the clusters from resampling and from shuffled codes."""
 
     jaccard: Float64[np.ndarray, "draw cluster"]
-    """Similarity of each cluster to its best match in each resample; no rows where nothing was drawn."""
+    """Jaccard similarity of each cluster to its best match in each resample; no rows without resamples."""
     chance_clusters: Int64[np.ndarray, "draw"]
-    """Clusters in each shuffle."""
+    """Number of clusters in each shuffle."""
     chance_p: Float64[np.ndarray, "cluster"]
-    """Share of the shuffles that hold a cluster at least as large and as persistent."""
+    """Fraction of the shuffles with a cluster at least as large and as persistent."""
 
     @property
     def evidence(self) -> Evidence | None:
-        """For the manifest; None where nothing was drawn."""
+        """The manifest's record; None without resamples and shuffles."""
         resamples, chance = len(self.jaccard), tuple(self.chance_clusters.tolist())
         return Evidence(resamples, chance) if resamples or chance else None
 
     def scores(self, number: int) -> dict[str, float]:
-        """The scores of one cluster; those for which nothing was drawn are not there."""
+        """Scores of one cluster; a score without draws is absent."""
         scores: dict[str, float] = {}
         if len(self.jaccard):
             stability = summarise_stability(self.jaccard[:, [number]])
@@ -55,33 +54,32 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Redrawing:
-    """Clusters the features of a bundle again and again, as its build does."""
+class Resampling:
+    """Repeats a build's clustering on resampled and on shuffled codes."""
 
     bundle: Bundle
-    """Whose codes are drawn anew."""
     settings: BuildSettings
-    """Those of the build."""
+    """The build's settings."""
     progress: Progress
-    """Told after every draw but the last, after which the stage is done."""
+    """Called after every draw but the last, after which the stage itself reports."""
     device: str = "cpu"
-    """Where co-fires are counted; as in ``build``."""
+    """Device that counts co-fires, as in ``build``."""
 
     def stability(self, found: ClusterTree) -> dict[str, np.ndarray]:
-        """The arrays of the stage that sees which clusters come back on documents drawn with replacement."""
-        drawn = self._again("stability", resampled_documents, self.settings.evidence.resamples, RESAMPLES)
+        """Arrays of the stage `stability`: every cluster's best match on documents drawn with replacement."""
+        drawn = self._reclusterings("stability", resampled_documents, self.settings.evidence.resamples, RESAMPLES)
         label = found.clustering.label
         jaccard = [best_match_jaccard(label, again.clustering.label) for again in drawn]
         return {"jaccard": np.array(jaccard).reshape(len(jaccard), len(found.clustering.persistence))}
 
     def chance(self, found: ClusterTree) -> dict[str, np.ndarray]:
-        """The arrays of the stage that sees which clusters chance makes of the same documents."""
-        drawn = self._again("chance", shuffled_within_documents, self.settings.evidence.null_draws, SHUFFLES)
+        """Arrays of the stage `chance`: clusters of codes shuffled within documents."""
+        drawn = self._reclusterings("chance", shuffled_within_documents, self.settings.evidence.null_draws, SHUFFLES)
         draws = [cluster_statistics(again) for again in drawn]
         n_clusters = np.array([len(draw.size) for draw in draws], dtype=np.int64)
         return {"chance_clusters": n_clusters, "chance_p": null_p_values(cluster_statistics(found), draws)}
 
-    def _again(self, stage: str, redraw: Redraw, draws: int, stream: int) -> Iterator[ClusterTree]:
+    def _reclusterings(self, stage: str, resample: Resampler, draws: int, stream: int) -> Iterator[ClusterTree]:
         if not draws:
             return
         doc_offsets, n_features = self.bundle.tokens().doc_offsets, self.bundle.counts.n_features
@@ -89,10 +87,10 @@ class Redrawing:
         for done, seed in enumerate(seeds):
             if done:
                 self.progress(stage, done, draws)
-            anew = redraw(FiringStream(self.bundle), doc_offsets, np.random.default_rng(seed))
-            with kept(anew.shards) as shards:
+            drawn = resample(FiringStream(self.bundle), doc_offsets, np.random.default_rng(seed))
+            with buffered(drawn.shards) as shards:
                 counted = counted_on(shards, self.device)
                 found = cluster_codes(
-                    counted, anew.doc_offsets, n_features, self.settings.cofiring, self.settings.clustering
+                    counted, drawn.doc_offsets, n_features, self.settings.cofiring, self.settings.clustering
                 )
             yield found
