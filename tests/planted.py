@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from explorer.config import BuildSettings, ClusteringSettings
-from explorer.maths.clustering import cluster_tree
+from explorer.maths.clustering.hdbscan import cluster_tree
 from explorer.records import (
     CONTEXT_AFTER,
     CONTEXT_BEFORE,
@@ -33,9 +33,9 @@ from explorer.records import (
     SubjectInfo,
     Vocabulary,
 )
-from explorer.runs.bundle_writer import BundleWriter
-from explorer.runs.label_file import LabelTable
-from explorer.runs.run_writer import RunWriter
+from explorer.runs.bundle.writer import BundleWriter
+from explorer.runs.run.label_file import LabelTable
+from explorer.runs.run.writer import RunWriter
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 YEARS = tuple(str(year) for year in range(1900, 2000, 10))

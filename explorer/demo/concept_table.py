@@ -8,9 +8,9 @@ from jaxtyping import Float64
 
 from explorer.demo.corpus.almanac import SCALES
 from explorer.demo.corpus.scales import Scale
-from explorer.maths.coordinate import circular_rank_correlation, linear_rank_correlation
+from explorer.maths.shape.coordinate import circular_rank_correlation, linear_rank_correlation
 from explorer.records import CURVES, ClusterSummary
-from explorer.runs.run import Run
+from explorer.runs.run.reader import Run
 
 FEWEST_VALUES = 4
 """A cluster that names fewer values of a concept is not compared with it."""

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from explorer.demo.corpus.prompts import Kind, Prompt, held_out_prompts
 from explorer.errors import SubjectError
-from explorer.lm.load import load_model
+from explorer.lm.model.load import load_model
 
 BATCH = 256
 Z95 = 1.959964

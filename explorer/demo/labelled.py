@@ -12,11 +12,11 @@ from explorer.demo.corpus.scales import Scale
 from explorer.demo.subject import HARVEST_SEED
 from explorer.demo.tokenizer import BOS
 from explorer.errors import RequestError
-from explorer.lm.mover import vocabulary_size
-from explorer.maths.labelled import labelled_manifold
-from explorer.steering.engine import Engine
-from explorer.steering.pairs import Course
-from explorer.steering.turns import finish
+from explorer.lm.hooks.residual_edit import vocabulary_size
+from explorer.maths.steering.labelled_curve import labelled_manifold
+from explorer.steering.answers.pairs import Course
+from explorer.steering.engine.engine import Engine
+from explorer.steering.scheduler.cooperative import finish
 
 LABELLED_DOCS = 3_000
 """Documents of labelled text: some thousand known answers of each concept."""

@@ -10,10 +10,10 @@ from explorer.config import HarvestSettings
 from explorer.demo.corpus.documents import write_text
 from explorer.demo.retrain import retrain
 from explorer.demo.subject import HARVEST_RESIDUALS, HARVEST_SEED, HOOK, MODEL_FOLDER, RUNS, DemoRun, shared_subject
-from explorer.pipeline.build import build
-from explorer.pipeline.harvest import harvest_text
+from explorer.pipeline.build.build import build
+from explorer.pipeline.harvest.harvest import harvest_text
 from explorer.records import Progress, silent
-from explorer.runs.run import Run
+from explorer.runs.run.reader import Run
 
 WORKERS = 2
 """Processes that build a run."""

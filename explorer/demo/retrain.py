@@ -15,9 +15,9 @@ from explorer.demo.evaluate import Score, as_json, evaluate
 from explorer.demo.model import ModelSettings, TrainSettings, fit, new_model, packed_rows
 from explorer.demo.subject import HOOK, MODEL_FOLDER, RUNS, SCORES_FILE, TRAINING_SEED, DemoRun, shared_subject
 from explorer.demo.tokenizer import save_tokenizer
-from explorer.lm.hooks import capture
-from explorer.lm.sae import save_sae
-from explorer.lm.train_sae import TrainReport, TrainSaeSettings, train_sae
+from explorer.lm.hooks.block_hooks import capture
+from explorer.lm.sae.saelens import save_sae
+from explorer.lm.sae.training import TrainReport, TrainSaeSettings, train_sae
 from explorer.records import Progress, silent
 
 CHECKPOINT_FOLDER = Path.home() / ".cache" / "manifold-explorer" / "almanac"

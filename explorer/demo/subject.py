@@ -5,7 +5,7 @@ from pathlib import Path
 
 from explorer.config import BuildSettings, GeometrySettings
 from explorer.records import Hook
-from explorer.runs.manifest import SUBJECT
+from explorer.runs.run.manifest import SUBJECT
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
 from explorer.errors import HookNotFired, HostMismatch, HostRefused, HostUnreachable
-from explorer.steering.checks_protocol import (
+from explorer.steering.protocol.checks import (
     CheckReply,
     CheckRequest,
     PhrasesReply,
@@ -24,9 +24,9 @@ from explorer.steering.checks_protocol import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.encode_protocol import EncodeReply, EncodeRequest
-from explorer.steering.feature_protocol import FeatureReply, FeatureRequest
-from explorer.steering.protocol import (
+from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
+from explorer.steering.protocol.feature import FeatureReply, FeatureRequest
+from explorer.steering.protocol.protocol import (
     PROTOCOL_VERSION,
     VIEWER_HEADER,
     BehaviourReply,
@@ -34,15 +34,12 @@ from explorer.steering.protocol import (
     DoneEvent,
     ErrorBody,
     ErrorEvent,
-    RowDoneEvent,
-    StartEvent,
+    Event,
     SteerRequest,
     SubjectReply,
-    TokenEvent,
     event_from_json,
 )
 
-Event: TypeAlias = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
 Reply = TypeVar("Reply", bound=BaseModel)
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)

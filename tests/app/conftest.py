@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from explorer.runs.label_file import LabelTable
-from explorer.runs.run import Run, open_run
-from explorer.runs.run_writer import RunWriter
+from explorer.runs.run.label_file import LabelTable
+from explorer.runs.run.reader import Run, open_run
+from explorer.runs.run.writer import RunWriter
 from tests.planted import planted_parts, write_parts, write_planted_run
 
 FINGERPRINT = "sha256:" + "5e" * 32

@@ -7,8 +7,8 @@ import numpy as np
 
 from explorer.config import SteeringLimits
 from explorer.errors import HostMismatch, HostUnreachable
-from explorer.runs.run import Run
-from explorer.steering.checks_protocol import (
+from explorer.runs.run.reader import Run
+from explorer.steering.protocol.checks import (
     CONTROL_ARMS,
     AcrossPrompts,
     ArmSpread,
@@ -23,9 +23,9 @@ from explorer.steering.checks_protocol import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.encode_protocol import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
-from explorer.steering.feature_protocol import FeatureReply, FeatureRequest, TokenLogit
-from explorer.steering.protocol import (
+from explorer.steering.protocol.encode import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
+from explorer.steering.protocol.feature import FeatureReply, FeatureRequest, TokenLogit
+from explorer.steering.protocol.protocol import (
     PROTOCOL_VERSION,
     Arm,
     ArmBehaviour,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import uvicorn
 
-from explorer.runs.run import open_run
-from explorer.steering.server import create_app
+from explorer.runs.run.reader import open_run
+from explorer.steering.host.server import create_app
 from tests.app.fake_host import FakeHost
 from tests.app.host_process import Blocking
 

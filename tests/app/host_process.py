@@ -9,13 +9,19 @@ from collections.abc import Sequence
 
 import uvicorn
 
-from explorer.runs.run import open_run
-from explorer.steering.protocol import BehaviourReply, BehaviourRequest, PathRequest, SteerRequest, SubjectReply
-from explorer.steering.refusal import Refusal
-from explorer.steering.server import create_app
-from explorer.steering.stream import Event
-from explorer.steering.turns import Turns
-from explorer.steering.worker import Work
+from explorer.runs.run.reader import open_run
+from explorer.steering.host.server import create_app
+from explorer.steering.protocol.protocol import (
+    BehaviourReply,
+    BehaviourRequest,
+    Event,
+    PathRequest,
+    SteerRequest,
+    SubjectReply,
+)
+from explorer.steering.protocol.refusal import Refusal
+from explorer.steering.scheduler.cooperative import Turns
+from explorer.steering.scheduler.scheduler import Work
 from tests.app.fake_host import FakeHost
 
 PAUSE = 0.25

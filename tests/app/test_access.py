@@ -9,18 +9,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from explorer.app.factory import create_app
-from explorer.app.links import PAGE_PATHS
-from explorer.app.relay import OneHost
 from explorer.app.security.origins import frame_ancestors
 from explorer.app.security.prefix import UnderPrefix, read_prefix
-from explorer.app.serve import Place, serve_view_only
-from explorer.app.shares import SharedResult, ShareStore
+from explorer.app.server.factory import create_app
+from explorer.app.server.serve import Place, serve_view_only
+from explorer.app.site.hosts import OneHost
+from explorer.app.site.shares import SharedResult, ShareStore
+from explorer.app.view.links import PAGE_PATHS
 from explorer.errors import RequestError, RunError
-from explorer.runs.catalog import scan
+from explorer.runs.run.catalog import scan
 from tests.app.conftest import write_steerable_run
 from tests.app.edge_app import ask, filter_of, post, settings
-from tests.app.steering_data import reply, request, shared
+from tests.app.steering.steering_data import reply, request, shared
 from tests.app.test_whole_edge import api_routes, start
 
 SECRET = "/view/a-secret-that-nobody-can-guess/"

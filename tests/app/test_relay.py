@@ -13,28 +13,17 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
-from explorer.app.edge import unknown_api_router
-from explorer.app.event_stream import EventStream, StreamLimits
-from explorer.app.relay import (
-    CUT,
-    GONE,
-    NO_HOST,
-    Event,
-    OneHost,
-    RelayLimits,
-    SteeringHost,
-    Tickets,
-    host_state,
-    relay,
-    relay_router,
-    without_address,
-)
 from explorer.app.security.answers import install_answers
 from explorer.app.security.filter import EdgeFilter
+from explorer.app.server.edge import unknown_api_router
+from explorer.app.server.event_stream import EventStream, StreamLimits
+from explorer.app.server.relay import CUT, RelayLimits, Tickets, host_state, relay, relay_router
+from explorer.app.site.hosts import GONE, NO_HOST, Event, OneHost, SteeringHost, without_address
 from explorer.config import SteeringLimits
 from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, HostUnreachable
 from explorer.steering.client import TIMEOUT, AsyncSteeringClient
-from explorer.steering.protocol import (
+from explorer.steering.host.stream import HEARTBEAT_SECONDS
+from explorer.steering.protocol.protocol import (
     BehaviourReply,
     BehaviourRequest,
     DoneEvent,
@@ -46,9 +35,8 @@ from explorer.steering.protocol import (
     TokenEvent,
     event_to_sse,
 )
-from explorer.steering.stream import HEARTBEAT_SECONDS
 from tests.app.edge_app import Wire, ask, post, settings
-from tests.app.steering_data import FINGERPRINT, reply, start_event, steer_request
+from tests.app.steering.steering_data import FINGERPRINT, reply, start_event, steer_request
 
 ADDRESS = "http://10.1.2.3:9000"
 SECRET = "canary-token"

@@ -14,14 +14,14 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message
 
-from explorer.app.factory import create_app
-from explorer.app.relay import OneHost
 from explorer.app.security.callback_specs import CallbackSpec, Slot
 from explorer.app.security.headers import FIXED, inline_scripts, script_hash
-from explorer.runs.catalog import scan
+from explorer.app.server.factory import create_app
+from explorer.app.site.hosts import OneHost
+from explorer.runs.run.catalog import scan
 from tests.app.edge_app import Wire, ask, filter_of, post, settings
 from tests.app.fake_host import FakeHost
-from tests.app.steering_data import steer_request
+from tests.app.steering.steering_data import steer_request
 
 
 class Whole:

@@ -13,15 +13,15 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, sync_playwright
 
-from explorer.app.factory import create_app
-from explorer.app.relay import OneHost, SteeringHosts
 from explorer.app.security.filter import EdgeSettings
 from explorer.app.security.origins import frame_ancestors, host_list
-from explorer.runs.catalog import scan
-from explorer.runs.run import open_run
+from explorer.app.server.factory import create_app
+from explorer.app.site.hosts import OneHost, SteeringHosts
+from explorer.runs.run.catalog import scan
+from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
 from tests.app.fake_host import FakeHost
-from tests.app.tour_data import write_tour
+from tests.app.tour.tour_data import write_tour
 from tests.planted import write_planted_run
 
 FLAGS = [
@@ -174,6 +174,17 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
 """Script that takes WebGL from a page before it starts."""
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """What a page does on an event is done and drawn after it."""
+
+
+def module(path: str) -> str:
+    """JavaScript expression: a promise of a module of assets/js, as the page has loaded it."""
+    return f"import(document.querySelector('script[type=module]').src.replace('main.js', '{path}'))"
+
+
+def exposed(*paths: str) -> str:
+    """Script that puts a page's modules into ``window.modules``, by path: conditions to wait for cannot import them."""
+    imports = ", ".join(f"'{path}': await {module(path)}" for path in paths)
+    return f"addEventListener('DOMContentLoaded', async () => {{ window.modules = {{ {imports} }}; }})"
 
 
 def until(page: Page, told: Callable[[], bool]) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from explorer.config import BuildSettings
 from explorer.records import DatasetInfo, FeatureLabel, ModelInfo, SaeInfo, SubjectInfo, Vocabulary
-from explorer.runs.label_file import LabelTable
-from explorer.runs.run_writer import RunWriter
+from explorer.runs.run.label_file import LabelTable
+from explorer.runs.run.writer import RunWriter
 from tests.planted import DATASET, EVIDENCE, MODEL, SAE, RunParts, _portrait, planted_parts
 
 FINGERPRINT = "sha256:" + "0f" * 32

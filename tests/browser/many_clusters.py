@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from explorer.records import FeatureTable, NeighbourGraph
-from explorer.runs.geometry_file import table_arrays
-from explorer.runs.manifest import TREE, cluster_file, thumbnail_file
-from explorer.runs.safetensors_write import write_safetensors
+from explorer.runs.io.safetensors_write import write_safetensors
+from explorer.runs.run.arrays import table_arrays
+from explorer.runs.run.manifest import TREE, cluster_file, thumbnail_file
 from tests.app.conftest import write_steerable_run
 
 SHAPES = ("closed curve", "open curve", "surface", "blob")

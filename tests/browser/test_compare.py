@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from explorer.runs.run import open_run
+from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
 from tests.app.fake_host import FakeHost
 from tests.browser.conftest import App, Watch, keep, serve_in_thread

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from explorer.runs.run import open_run
+from explorer.runs.run.reader import open_run
 from explorer.steering.client import AsyncSteeringClient
 from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, serve_in_thread
 from tests.browser.test_story import steer, wait

@@ -11,14 +11,14 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from explorer.app import local_host
-from explorer.app.local_host import ASLEEP, DIED, LOADING, LocalHosts
-from explorer.runs.catalog import scan
-from explorer.runs.run import open_run
+from explorer.app.server import local_host
+from explorer.app.server.local_host import ASLEEP, DIED, LOADING, LocalHosts
+from explorer.runs.run.catalog import scan
+from explorer.runs.run.reader import open_run
 from explorer.steering.client import AsyncSteeringClient
 from tests.app.conftest import write_steerable_run
 from tests.app.fake_host import FakeHost
-from tests.app.test_local_host import end_the_host
+from tests.app.server.test_local_host import end_the_host
 from tests.browser.conftest import PATIENCE_MS, Watch, serve_in_thread, watched
 from tests.browser.test_story import steer
 

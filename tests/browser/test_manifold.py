@@ -9,12 +9,12 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import BrowserContext, Download, Page, expect
 
-from explorer.app.picks import read_picks
-from explorer.app.words import feature_name
+from explorer.app.ui.format import feature_name
+from explorer.app.view.selection import read_picks
 from explorer.records import FeatureLabel
-from explorer.runs.label_file import LabelTable
-from explorer.runs.run import Run
-from explorer.runs.run_writer import RunWriter
+from explorer.runs.run.label_file import LabelTable
+from explorer.runs.run.reader import Run
+from explorer.runs.run.writer import RunWriter
 from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, serve_in_thread, watched
 from tests.planted import planted_parts, write_parts
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from explorer.runs.run import open_run
+from explorer.runs.run.reader import open_run
 from tests.app.fake_host import FakeHost
 from tests.browser.conftest import App, Watch, keep, serve_in_thread
 from tests.browser.many_clusters import write_many_clusters

@@ -5,8 +5,8 @@ import pytest
 from explorer.demo.concept_table import ConceptRow, concept_rows
 from explorer.demo.subject import MODEL_FOLDER, RUNS, SAE_FOLDER, DemoRun, shared_subject
 from explorer.places import shipped_folder
-from explorer.runs.check import check
-from explorer.runs.run import open_run
+from explorer.runs.report.check import check
+from explorer.runs.run.reader import open_run
 
 SHIPPED = shipped_folder("cached_runs")
 ALMANAC = SHIPPED / RUNS[0].folder

@@ -2,12 +2,12 @@
 
 import pytest
 
-from explorer.demo.bench import steered_clusters
+from explorer.bench.almanac import steered_clusters
 from explorer.demo.concept_table import concept_rows
 from explorer.demo.subject import RUNS
 from explorer.places import shipped_folder
-from explorer.runs.run import open_run
-from explorer.steering.headless import steer_headless
+from explorer.runs.run.reader import open_run
+from explorer.steering.headless.headless import steer_headless
 
 SHIPPED = shipped_folder("cached_runs")
 ALMANAC = SHIPPED / RUNS[0].folder

@@ -9,7 +9,7 @@ import pytest
 from explorer.demo.corpus.documents import write_text
 from explorer.demo.subject import HOOK, MODEL_FOLDER, RUNS, SAE_FOLDER
 from explorer.places import shipped_folder
-from explorer.runs.run import open_run
+from explorer.runs.run.reader import open_run
 from tests.pipeline.command import run_command
 
 SETTINGS = {

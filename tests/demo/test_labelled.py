@@ -7,10 +7,10 @@ from explorer.demo import labelled
 from explorer.demo.corpus.scales import COMPASS, WEEKDAY
 from explorer.demo.labelled import Labelled, labelled_activations, labelled_course
 from explorer.errors import RequestError
-from explorer.maths.steering import coordinates, nearest_on_curve
+from explorer.maths.steering.arms import coordinates, nearest_on_curve
 from explorer.places import shipped_folder
-from explorer.steering.engine import Engine
-from explorer.steering.subject import open_engine
+from explorer.steering.engine.engine import Engine
+from explorer.steering.engine.subject import open_engine
 from tests.steering.conftest import behaviour_request
 
 DOCS = 150

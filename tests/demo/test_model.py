@@ -11,9 +11,9 @@ from explorer.demo.model import ModelSettings, TrainSettings, fit, new_model, pa
 from explorer.demo.retrain import RetrainSettings, retrain
 from explorer.demo.subject import HOOK, MODEL_FOLDER, RUNS, SCORES_FILE, DemoRun, shared_subject
 from explorer.demo.tokenizer import make_tokenizer
-from explorer.lm.load import LoadedModel, load_model
-from explorer.lm.sae import load_sae
-from explorer.lm.train_sae import TrainSaeSettings
+from explorer.lm.model.load import LoadedModel, load_model
+from explorer.lm.sae.saelens import load_sae
+from explorer.lm.sae.training import TrainSaeSettings
 from explorer.records import silent
 
 SHIPPED = Path(__file__).resolve().parents[2] / "cached_runs"

@@ -1,11 +1,11 @@
-"""The smallest bundle with every part: what tests break, one byte at a time."""
+"""The smallest bundle with every part, for tests that break it byte by byte."""
 
 from pathlib import Path
 
 import numpy as np
 
 from explorer.records import Concept, DatasetInfo, FeatureLabel, ModelInfo, SaeInfo
-from explorer.runs.bundle_writer import BundleWriter
+from explorer.runs.bundle.writer import BundleWriter
 
 
 def write_tiny_bundle(path: Path, level: int, writer: BundleWriter | None = None) -> Path:

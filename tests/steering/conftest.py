@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from explorer.steering.answers import Answers
-from explorer.steering.engine import Engine
-from explorer.steering.protocol import BehaviourRequest, SteerRequest
-from explorer.steering.subject import open_engine
+from explorer.steering.answers.handlers import Answers
+from explorer.steering.engine.engine import Engine
+from explorer.steering.engine.subject import open_engine
+from explorer.steering.protocol.protocol import BehaviourRequest, SteerRequest
 from tests.steering.tiny import write_steerable_run
 
 

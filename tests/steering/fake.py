@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from explorer.config import SteeringLimits
 from explorer.errors import HookNotFired
-from explorer.steering.checks_protocol import (
+from explorer.steering.protocol.checks import (
     CheckReply,
     CheckRequest,
     Phrase,
@@ -22,15 +22,16 @@ from explorer.steering.checks_protocol import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.encode_protocol import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
-from explorer.steering.feature_protocol import FeatureReply, FeatureRequest, TokenLogit
-from explorer.steering.protocol import (
+from explorer.steering.protocol.encode import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
+from explorer.steering.protocol.feature import FeatureReply, FeatureRequest, TokenLogit
+from explorer.steering.protocol.protocol import (
     ARMS,
     PROTOCOL_VERSION,
     ArmBehaviour,
     BehaviourReply,
     BehaviourRequest,
     DoneEvent,
+    Event,
     PathRequest,
     PromptToken,
     RowDoneEvent,
@@ -41,10 +42,9 @@ from explorer.steering.protocol import (
     TokenEvent,
     TopToken,
 )
-from explorer.steering.refusal import overflow
-from explorer.steering.stream import Event
-from explorer.steering.turns import Turns
-from explorer.steering.worker import Work
+from explorer.steering.protocol.refusal import overflow
+from explorer.steering.scheduler.cooperative import Turns
+from explorer.steering.scheduler.scheduler import Work
 
 TOKEN = "an-example-token-of-32-characters"
 FINGERPRINT = "sha256:" + "0" * 64

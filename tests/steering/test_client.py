@@ -9,13 +9,13 @@ from starlette.types import Send
 
 from explorer.config import SteeringLimits
 from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, HostUnreachable
-from explorer.steering import stream
-from explorer.steering.checks_protocol import CheckRequest, PhrasesRequest, SweepRequest
 from explorer.steering.client import AsyncSteeringClient, SteeringClient
-from explorer.steering.encode_protocol import EncodeRequest
-from explorer.steering.feature_protocol import FeatureRequest
-from explorer.steering.protocol import BehaviourRequest, DoneEvent, SteerRequest, TokenEvent, event_to_sse
-from explorer.steering.server import create_app
+from explorer.steering.host import stream
+from explorer.steering.host.server import create_app
+from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
+from explorer.steering.protocol.encode import EncodeRequest
+from explorer.steering.protocol.feature import FeatureRequest
+from explorer.steering.protocol.protocol import BehaviourRequest, DoneEvent, SteerRequest, TokenEvent, event_to_sse
 from tests.steering.fake import FINGERPRINT, TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
 
 TOKEN_EVENT = TokenEvent(row="baseline", index=0, text="ü", token_id=1, logprob=-0.5)

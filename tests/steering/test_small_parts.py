@@ -10,15 +10,21 @@ from pydantic import ValidationError
 
 from explorer.errors import RequestError
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
-from explorer.steering.engine import Engine
-from explorer.steering.guard import allowed_hosts, nesting
-from explorer.steering.kept import Kept
-from explorer.steering.natural import CONTEXTS_PER_VALUE, Reader, context_text, mean_place, prepare
-from explorer.steering.protocol import BehaviourRequest, ReadoutValue, TokenEvent, event_from_json, event_to_sse
-from explorer.steering.readout import Readout, custom_readout
-from explorer.steering.text import TextStream
-from explorer.steering.token_file import read_token
-from explorer.steering.turns import MadeInTurns, Turns, finish
+from explorer.steering.engine.detokenize import TextStream
+from explorer.steering.engine.engine import Engine
+from explorer.steering.engine.prepared import CONTEXTS_PER_VALUE, Reader, context_text, mean_place, prepare
+from explorer.steering.engine.readout import Readout, custom_readout
+from explorer.steering.host.auth import allowed_hosts, nesting
+from explorer.steering.protocol.protocol import (
+    BehaviourRequest,
+    ReadoutValue,
+    TokenEvent,
+    event_from_json,
+    event_to_sse,
+)
+from explorer.steering.protocol.token_file import read_token
+from explorer.steering.scheduler.cooperative import MadeInTurns, Turns, finish
+from explorer.steering.scheduler.lru import Kept
 from tests.steering.fake import asked
 
 WORDS = {"a": [1], " a": [2], "b": [3], " b": [3], "c d": [4, 5], " c d": [6, 5], "c e": [4, 7], " c e": [6, 7]}

@@ -9,13 +9,13 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from explorer.config import BuildSettings
-from explorer.lm.autoencoder import Sae
-from explorer.lm.fingerprint import subject_fingerprint
-from explorer.lm.load import load_model
-from explorer.lm.sae import load_sae, save_sae
+from explorer.lm.model.fingerprint import subject_fingerprint
+from explorer.lm.model.load import load_model
+from explorer.lm.sae.autoencoder import Sae
+from explorer.lm.sae.saelens import load_sae, save_sae
 from explorer.records import SubjectInfo
-from explorer.runs.run import open_run
-from explorer.runs.run_writer import RunWriter
+from explorer.runs.run.reader import open_run
+from explorer.runs.run.writer import RunWriter
 from tests.planted import DATASET, EVIDENCE, MODEL, N_FEATURES, SAE, planted_world, write_planted_run
 
 D_MODEL = MODEL.d_model

@@ -13,13 +13,13 @@ from jaxtyping import Float32
 
 from explorer.app.figures.cloud_colors import CloudColors, cloud_colors
 from explorer.app.figures.colors import GREY, position_colors
-from explorer.app.state import View
+from explorer.app.view.state import View
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
 
 Trace: TypeAlias = dict[str, Any]
 """A trace as plotly.js reads it."""
 POINTS, CURVE, CHORD, PATH, START, HANDLE, TEXTS, PICKED, HERE = range(9)
-"""Trace numbers; assets/js/cloud.js moves all but the first two."""
+"""Trace numbers; assets/js/manifold/cloud.js moves all but the first two."""
 CURVE_COLOR = "#8a939e"
 MAX_LABELS = 64
 """Values named in the drawing; more are thinned evenly."""

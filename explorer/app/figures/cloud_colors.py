@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from explorer.app.figures.colors import GREY, cyclic_scale, position_colors, sequential_scale
-from explorer.app.picks import write_picks
-from explorer.app.words import count, number, visible
+from explorer.app.ui.format import count, number, visible
+from explorer.app.view.selection import write_picks
 from explorer.records import CONTEXT_BEFORE, CURVES, ClusterGeometry, ClusterSummary, Vocabulary
 
 Scale: TypeAlias = list[list[float | str]]

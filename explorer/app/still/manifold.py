@@ -2,24 +2,24 @@
 
 from dataclasses import asdict
 
-from explorer.app import ids
-from explorer.app.contexts import read_context
-from explorer.app.elements import dcc, html
-from explorer.app.elements.element import Element
 from explorer.app.figures.cloud import cloud_figure
 from explorer.app.figures.cloud_colors import cloud_colors
 from explorer.app.figures.strips import strips_data
-from explorer.app.pages.belief import belief_panel
-from explorer.app.pages.cloud import cloud_space, color_options, curve_data
-from explorer.app.pages.labels import label_lines
-from explorer.app.pages.manifold import OpenCluster, open_cluster
-from explorer.app.pages.numbers import number_rows, numbers_block, regime_line
-from explorer.app.pages.page import Page
-from explorer.app.pages.parts import Node, attributes, details, table
-from explorer.app.pages.provenance import provenance
-from explorer.app.state import View
-from explorer.app.words import REGIMES, count, number, percent, sentence, visible
-from explorer.runs.run import Run
+from explorer.app.manifold.cloud_card import cloud_space, color_options, curve_data
+from explorer.app.manifold.numbers import number_rows, numbers_block, regime_line
+from explorer.app.manifold.provenance import provenance
+from explorer.app.manifold.robustness import belief_panel
+from explorer.app.site.opened import OpenCluster, open_cluster
+from explorer.app.ui import dcc, html
+from explorer.app.ui.contexts import read_context
+from explorer.app.ui.element import Element
+from explorer.app.ui.format import REGIMES, count, number, percent, sentence, visible
+from explorer.app.ui.labels import label_lines
+from explorer.app.ui.page import Page
+from explorer.app.ui.parts import Node, attributes, details, table
+from explorer.app.view import ids
+from explorer.app.view.state import View
+from explorer.runs.run.reader import Run
 
 EXAMPLES = 3
 """Contexts of each feature."""

@@ -1,0 +1,92 @@
+"""What the map draws: eight bytes a feature, which are sent once, and a column of each thing told of the clusters."""
+
+from typing import Any, get_args
+
+import numpy as np
+from jaxtyping import Float, Float32, Int64
+
+from explorer.app.figures.colors import CATEGORIES, GREY, cyclic_ramp, sequential_ramp
+from explorer.app.site.cluster_filters import likeness
+from explorer.records import LEFT_OUT, ClusterSummary, FeatureTable, Regime, ShapeKind
+
+SHAPES: tuple[str, ...] = get_args(ShapeKind)
+"""Shapes, as a cluster's row numbers them."""
+REGIMES: tuple[str, ...] = get_args(Regime)
+"""Regimes, as a cluster's row numbers them."""
+NOT_DRAWN = 0xFFFFFF
+"""Stands in place of a cluster where a feature was left out and has no place."""
+_STEPS = 65_535
+_LEVELS = 255
+
+
+def map_points(table: FeatureTable) -> bytes:
+    """Every feature's place, cluster and firing rate, little-endian, in the order of the features.
+
+    Two float32 come first, the smallest and the largest number of tokens on which a drawn feature fires; then x and y
+    of each feature as uint16, in 65,535ths of the map's longer side, and last a uint32 a feature: its cluster + 1 in
+    the lower three bytes (0 is noise, NOT_DRAWN left out), and in the highest how often it fires, on a log scale
+    between those two.
+    """
+    drawn = table.cluster != LEFT_OUT
+    low, high, level = _levels(table.fires, drawn)
+    cluster = np.where(drawn, table.cluster + 1, NOT_DRAWN).astype(np.uint32)
+    place = _places(np.where(drawn[:, None], table.xy, np.nan))
+    ends = np.array([low, high], dtype="<f4")
+    return (
+        ends.tobytes()
+        + place.astype("<u2").tobytes()
+        + (cluster | level.astype(np.uint32) << 24).astype("<u4").tobytes()
+    )
+
+
+def _places(xy: Float32[np.ndarray, "feature xy"]) -> Float[np.ndarray, "feature xy"]:
+    """Places on a square of _STEPS a side, centred; 0 where there is none."""
+    if not np.isfinite(xy).any():
+        return np.zeros(xy.shape)
+    low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)
+    side = float((high - low).max()) or 1.0
+    return np.asarray(np.nan_to_num(np.rint(_STEPS * ((xy - (low + high) / 2) / side + 0.5))))
+
+
+def _levels(
+    fires: Int64[np.ndarray, "feature"], drawn: np.ndarray
+) -> tuple[float, float, Float[np.ndarray, "feature"]]:
+    """The ends of the scale, and how far each feature is on it, 0 to _LEVELS."""
+    counts = np.maximum(fires, 1).astype(np.float64)
+    low, high = (float(counts[drawn].min()), float(counts[drawn].max())) if drawn.any() else (1.0, 1.0)
+    share = np.log(counts / low) / (np.log(high / low) or 1.0)
+    return low, high, np.rint(_LEVELS * np.clip(share, 0.0, 1.0))
+
+
+def cluster_columns(clusters: tuple[ClusterSummary, ...]) -> dict[str, list[Any]]:
+    """What tiles, table, names and colours need of every cluster, a column each.
+
+    ``rank`` is the place among all by likeness to a manifold; ``stability`` is None where it was not measured.
+    """
+    rank = np.argsort(sorted(range(len(clusters)), key=lambda at: -likeness(clusters[at])))
+    return {
+        "label": [one.label for one in clusters],
+        "shape": [SHAPES.index(one.shape) for one in clusters],
+        "regime": [REGIMES.index(one.regime) for one in clusters],
+        "values": [len(one.order) for one in clusters],
+        "features": [len(one.features) + len(one.halo) for one in clusters],
+        "tokens": [one.n_tokens for one in clusters],
+        "stability": [_rounded(one.scores.get("stability")) for one in clusters],
+        "rank": rank.tolist(),
+    }
+
+
+def map_palette() -> dict[str, Any]:
+    """The colours that the browser paints with: turns, shares, classes, and grey."""
+    return {
+        "cyclic": cyclic_ramp(),
+        "sequential": sequential_ramp(),
+        "categories": list(CATEGORIES),
+        "grey": GREY,
+        "shapes": list(SHAPES),
+        "regimes": list(REGIMES),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

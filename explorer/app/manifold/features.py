@@ -1,0 +1,303 @@
+"""What a manifold's page tells of each of its features: how often, how strongly and where along the curve it fires."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from explorer.app.figures.strips import (
+    NO_PLACE,
+    field_places,
+    nearest_values,
+    peak_places,
+    roles,
+    tells_apart,
+    tuning_curves,
+)
+from explorer.app.manifold.contexts_card import context_line
+from explorer.app.ui import html
+from explorer.app.ui.card import card
+from explorer.app.ui.contexts import read_context
+from explorer.app.ui.element import Element
+from explorer.app.ui.format import count, number, percent, visible
+from explorer.app.ui.labels import label_cell, label_lines
+from explorer.app.ui.parts import Node, attributes, details, table
+from explorer.app.view import ids
+from explorer.records import ClusterGeometry, ClusterSummary, FeatureTable, Vocabulary
+from explorer.runs.run.label_file import LabelTable
+from explorer.runs.run.reader import Run
+
+BINS = 16
+"""Bars of a histogram of activations."""
+QUANTILES = (1.0, 0.75, 0.5, 0.25, 0.0)
+"""Which of the drawn tokens a feature fires on are shown as examples, by how strongly."""
+
+
+@dataclass(frozen=True)
+class FeatureRow:
+    """One feature of a cluster."""
+
+    atom: int
+    """Which of the cluster's atoms."""
+    feature: int
+    """Feature number."""
+    role: str
+    """"core" or "halo"."""
+    fires: int
+    """Tokens of the whole text that it fires on."""
+    here: float
+    """Share of the drawn tokens that it fires on."""
+    gain: float
+    """Share of the residual's variance that it adds."""
+    null: float
+    """The same of the best feature on shuffled codes; 0 for the core, which is not chosen by gain."""
+    peak: str
+    """Value or coordinate at which it fires most."""
+    at: float
+    """Its coordinate."""
+    varies: bool
+    """Whether it tells positions apart, beyond chance."""
+    spread: float
+    """Share of the coordinate on which its mean activation is at least half of its peak."""
+    histogram: list[int]
+    """Drawn tokens by activation, in equal steps from 0, silent ones left out."""
+    strongest: float
+    """Its largest activation among the drawn tokens: where the histogram ends."""
+    top_tokens: list[int]
+    """Token ids on which it fires most in sum over the whole text, best first."""
+
+
+def feature_rows(summary: ClusterSummary, geometry: ClusterGeometry, table: FeatureTable) -> list[FeatureRow]:
+    """One row an atom: the core, then the halo by what each adds."""
+    codes, curves = geometry.codes.astype(np.float32), tuning_curves(geometry)
+    peaks = peak_places(curves)
+    columns: dict[str, list[Any]] = {
+        "atom": list(range(len(geometry.atoms))),
+        "feature": geometry.atoms.tolist(),
+        "role": roles(geometry),
+        "fires": table.fires[geometry.atoms].tolist(),
+        "here": _firing_share(codes).tolist(),
+        "gain": geometry.atom_gain.tolist(),
+        "null": geometry.atom_null.tolist(),
+        "peak": nearest_values(summary, geometry, peaks),
+        "at": peaks.tolist(),
+        "varies": tells_apart(geometry, curves, closed=summary.shape == "closed curve").tolist(),
+        "spread": field_widths(curves).tolist(),
+        "histogram": activation_histograms(codes).tolist(),
+        "strongest": codes.max(axis=0, initial=0.0).tolist(),
+        "top_tokens": [[token for token in top if token >= 0] for top in table.top_tokens[geometry.atoms].tolist()],
+    }
+    return [FeatureRow(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+
+
+def activation_histograms(codes: Float32[np.ndarray, "sample atom"], bins: int = BINS) -> Int64[np.ndarray, "atom bin"]:
+    """How many activations of each atom above 0 lie in each of equal steps from 0 to its largest."""
+    atoms, top = codes.shape[1], codes.max(axis=0, initial=0.0).astype(np.float64)
+    step = (codes / np.where(top > 0, top, 1.0) * bins).astype(np.int64).clip(max=bins - 1)
+    place = step + bins * np.arange(atoms)
+    counts: Int64[np.ndarray, "atom bin"] = np.bincount(place[codes > 0], minlength=atoms * bins).reshape(atoms, bins)
+    return counts
+
+
+def quantile_samples(codes: Float32[np.ndarray, "sample"]) -> Int64[np.ndarray, "example"]:
+    """The samples whose activation stands at QUANTILES among those above 0, strongest first, each once."""
+    firing = np.flatnonzero(codes > 0)
+    order = firing[np.argsort(codes[firing], kind="stable")]
+    places = [round(share * (len(order) - 1)) for share in QUANTILES] if len(order) else []
+    return order[list(dict.fromkeys(places))]
+
+
+def field_widths(curves: Float32[np.ndarray, "atom bin"]) -> Float64[np.ndarray, "atom"]:
+    """Share of the coordinate on which each tuning curve is at least half of its peak; 0 where it never fires."""
+    widths: Float64[np.ndarray, "atom"] = field_places(curves).mean(axis=1)
+    return widths
+
+
+def _firing_share(codes: Float32[np.ndarray, "sample atom"]) -> Float64[np.ndarray, "atom"]:
+    return (codes > 0).mean(axis=0) if len(codes) else np.zeros(codes.shape[1])
+
+
+TOP_TOKENS = 4
+"""Tokens that a row names."""
+COLUMNS = (
+    ("feature", "Core: clustered because they fire together. Halo: carries position on the core's tokens."),
+    ("fires on", "Tokens of the whole text."),
+    ("here", "Share of this cluster's drawn tokens that it fires on."),
+    ("adds", "Share of the activations' variance on the cluster's tokens that it adds to the features before it."),
+    ("null", "What the best feature would add at that step on codes shuffled over the tokens. Not drawn for the core."),
+    ("fires most at", "Place along the shape where its mean activation is largest, if places differ beyond chance."),
+    ("width", "Share of the shape on which its mean activation is at least half of that."),
+    ("activations", "Drawn tokens by activation, in equal steps from 0 to its largest here; silent ones left out."),
+    ("top tokens", "Tokens on which it fires most in sum, over the whole text."),
+)
+"""Columns of the table and what they mean."""
+NAMED = ("label", "What people or programs call it, as the feature bundle says. It decided nothing.")
+"""One after the first, where the run has labels."""
+ELSEWHERE = ("Neuronpedia", "The same feature there, in a new tab. Nothing is asked of that site before you follow it.")
+"""One more, where the SAE has a name on Neuronpedia."""
+
+LENS = "The feature's direction alone, through the model's last norm and unembedding: which next words it speaks for."
+"""What is asked of the model."""
+
+
+def features_card(
+    run: Run, summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, chosen: int
+) -> Element:
+    """The card of a manifold's page.
+
+    Args:
+        run: its run.
+        summary: the cluster.
+        geometry: its arrays.
+        vocabulary: texts of the tokens.
+        chosen: feature that is shown beside the table.
+    """
+    rows = feature_rows(summary, geometry, run.features())
+    halo = len(rows) - geometry.n_core
+    title = html.H2(f"{count(geometry.n_core)} core and {count(halo)} halo features")
+    hint = html.Span("Choose one to colour the cloud by it. A heading sorts.", className="muted small")
+    labels = run.labels()
+    filled = _table(rows, vocabulary, labels, chosen, run.manifest.sae.neuronpedia_id)
+    body = [html.Div([filled, _side(geometry, vocabulary, labels, chosen)], className="features")]
+    return card("features", title, body, controls=[hint], class_name="panel padded")
+
+
+def feature_detail(geometry: ClusterGeometry, vocabulary: Vocabulary, labels: LabelTable, feature: int) -> list[Node]:
+    """Labels of one feature, its strongest tokens in the whole text, and this cluster's from strong to weak."""
+    atom = geometry.atoms.tolist().index(feature)
+    top = [
+        (number(float(activation)), context_line(read_context(vocabulary, ids)))
+        for ids, activation in zip(geometry.example_ids[atom], geometry.example_activation[atom], strict=True)
+        if activation > 0
+    ]
+    codes = geometry.codes[:, atom].astype("float32")
+    here = [
+        (number(float(codes[at])), context_line(read_context(vocabulary, geometry.context_ids[at])))
+        for at in quantile_samples(codes).tolist()
+    ]
+    firing = int((codes > 0).sum())
+    steps = f"From strong to weak among the {count(firing)} of {count(len(codes))} drawn tokens that it fires on"
+    named = label_lines(labels.of(feature))
+    return [
+        *([html.H4("Labels"), *named] if named else []),
+        html.H4("Strongest in the whole text"),
+        _examples(top),
+        html.H4(steps),
+        _examples(here),
+    ]
+
+
+def feature_title(geometry: ClusterGeometry, feature: int) -> str:
+    """Its number and what it is in the cluster."""
+    role = "core" if geometry.atoms.tolist().index(feature) < geometry.n_core else "halo"
+    return f"Feature {feature} ({role})"
+
+
+def atom_feature(geometry: ClusterGeometry, color: str) -> int:
+    """The feature that colours a cloud; the first of the core where none does, or where it is none of the cluster's."""
+    named = color.removeprefix("feature-") if color.startswith("feature-") else ""
+    return int(named) if named and int(named) in geometry.atoms.tolist() else int(geometry.atoms[0])
+
+
+def _side(geometry: ClusterGeometry, vocabulary: Vocabulary, labels: LabelTable, chosen: int) -> Element:
+    """What the model would say because of the feature comes first: it is short, and asked for by a button."""
+    detail = feature_detail(geometry, vocabulary, labels, chosen)
+    ask = html.Button("Ask the model", id=ids.FEATURE_ASK, type="button", className="button small")
+    title = html.H3(feature_title(geometry, chosen), id=ids.FEATURE_TITLE)
+    return html.Div(
+        [
+            html.Div([title, ask], className="feature-ask"),
+            html.Div(html.P(LENS, className="muted small"), id=ids.FEATURE_LOGITS, role="status"),
+            html.Div(detail, id=ids.FEATURE_DETAIL),
+        ],
+        className="feature-side",
+        tabIndex="0",
+    )
+
+
+def _table(
+    rows: list[FeatureRow], vocabulary: Vocabulary, labels: LabelTable, chosen: int, neuronpedia_id: str
+) -> Element:
+    first, *others = COLUMNS
+    columns = (first, *([NAMED] if len(labels) else []), *others, *([ELSEWHERE] if neuronpedia_id else []))
+    head = [
+        html.Th(
+            html.Button(name, type="button", title=meaning, className="sort"),
+            scope="col",
+            **attributes(aria_sort="none"),
+        )
+        for name, meaning in columns
+    ]
+    body = [_row(row, vocabulary, labels, row.feature == chosen, neuronpedia_id) for row in rows]
+    filled = html.Table([html.Thead(html.Tr(head)), html.Tbody(body)], className="small sortable", id=ids.FEATURES)
+    meanings = details("what the columns mean", [table(("column", "meaning"), columns)], "small no-picture no-data")
+    return html.Div([html.Div(filled, className="scroll feature-rows", tabIndex="0"), meanings])
+
+
+def _row(row: FeatureRow, vocabulary: Vocabulary, labels: LabelTable, chosen: bool, neuronpedia_id: str) -> Element:
+    tokens = ", ".join(visible(vocabulary.text(token)).strip() for token in row.top_tokens[:TOP_TOKENS])
+    name = html.Button(
+        f"{row.role} {row.feature}",
+        type="button",
+        className="feature-name",
+        **attributes(data_feature=str(row.feature), aria_pressed="false"),
+    )
+    cells = [
+        html.Th(name, scope="row", **_sort(row.atom)),
+        *([label_cell(labels.of(row.feature))] if len(labels) else []),
+        _number(count(row.fires), row.fires),
+        _number(percent(row.here), row.here),
+        _number(percent(row.gain), row.gain),
+        _number("–" if row.role == "core" else percent(row.null), row.null),
+        html.Td(row.peak if row.varies else NO_PLACE, **_sort(row.at if row.varies else 2.0)),
+        _number(percent(row.spread), row.spread),
+        html.Td(className="bins", **_histogram(row)),
+        html.Td(tokens, className="top"),
+        *([_elsewhere(neuronpedia_id, row.feature)] if neuronpedia_id else []),
+    ]
+    return html.Tr(cells, className="shown" if chosen else "", **attributes(data_feature=str(row.feature)))
+
+
+def _elsewhere(neuronpedia_id: str, feature: int) -> Element:
+    """A link that leaves the app; who copies the table gets its address."""
+    address = feature_address(neuronpedia_id, feature)
+    told = attributes(aria_label=f"Feature {feature} on Neuronpedia, in a new tab")
+    link = html.A("open ↗", href=address, target="_blank", rel="noopener noreferrer", **told)
+    return html.Td(link, **attributes(data_value=address, data_sort=str(feature)))
+
+
+def _histogram(row: FeatureRow) -> dict[str, Any]:
+    """Bars for the script that draws them, and the same for whoever reads or copies the table."""
+    bars = ",".join(map(str, row.histogram))
+    told = f"{count(sum(row.histogram))} drawn tokens, activations up to {number(row.strongest)}"
+    return attributes(data_bins=bars, data_sort=str(row.strongest), data_value=bars, aria_label=told) | {"title": told}
+
+
+def _number(text: str, value: float) -> Element:
+    return html.Td(text, className="number", **_sort(value))
+
+
+def _sort(value: float) -> dict[str, Any]:
+    return attributes(data_sort=f"{value:.6g}")
+
+
+def _examples(rows: list[tuple[str, list[Node]]]) -> Element:
+    items = [
+        html.Li([html.Span(context, className="context"), html.Span(text, className="number-cell")])
+        for text, context in rows
+    ]
+    return html.Ul(items or [html.Li("none", className="muted")], className="feature-examples")
+
+
+SITE = "https://www.neuronpedia.org"
+
+
+def feature_address(neuronpedia_id: str, feature: int) -> str:
+    """Address of one feature's page.
+
+    Args:
+        neuronpedia_id: the SAE's name there, model and source, as `NEURONPEDIA_ID` of the records has it.
+        feature: its number, which counts as the SAE's own.
+    """
+    return f"{SITE}/{neuronpedia_id}/{feature}"

@@ -1,0 +1,299 @@
+"""A cluster's branch of HDBSCAN's condensed tree as an icicle: a row for each feature, as long as it stays.
+
+A pure function of the run's tables. A group of features is a block of rows; where it falls apart, bars end or go on in
+smaller blocks. The area of a cluster's bars beyond its beginning is what HDBSCAN calls its persistence.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Int64
+
+from explorer.app.figures.colors import cluster_turns
+from explorer.app.ui import html
+from explorer.app.ui.element import Element
+from explorer.app.ui.format import count, number
+from explorer.app.ui.parts import Node, attributes, details, table
+from explorer.palette import cyclic_rgb, hex_colors
+from explorer.records import ClusterSummary, CondensedTree, FeatureTable
+
+AROUND = 28
+"""The branch begins at the highest group with at most so many features, to show what stands beside the cluster."""
+MOST_ROWS = 120
+"""Features that are drawn."""
+WIDEN = 1.05
+"""The axis ends at least so far beyond the density at which it begins, as a factor."""
+MOST_TICKS = 5
+"""Ticks of the density axis,"""
+LAST_TICK = 0.95
+"""none of them further than this share of the width: there the next column's name begins."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One feature of the branch."""
+
+    feature: int
+    """Feature number."""
+    cluster: int
+    """The cluster whose core it is in, negative for none."""
+    inside: bool
+    """Whether it is in the core of the page's cluster."""
+    joins: float
+    """Where it enters the page's cluster, as a share of the width; 1 where it never does."""
+    leaves: float
+    """Where it leaves the last group, as a share of the width; 1 where that is further than the axis goes."""
+    beyond: bool
+    """Whether it is further."""
+    density: float
+    """The density at which it does."""
+    strength: float
+    """HDBSCAN's membership strength in its cluster, 0 for none."""
+    begins: bool
+    """Whether another group begins with this row."""
+
+
+@dataclass(frozen=True)
+class TreeView:
+    """Everything that the panel draws."""
+
+    bars: tuple[Bar, ...]
+    """The cluster's features first, group by group."""
+    n_features: int
+    """Features of the branch, drawn or not."""
+    color: str
+    """The cluster's colour on the map."""
+    ticks: tuple[tuple[str, float], ...]
+    """Densities and their share of the width."""
+    left: int
+    """Features of the group that the cluster leaves; 0 where it is the whole tree."""
+    begin: float
+    """The density at which it does."""
+    end: float
+    """The density at which its last features part."""
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """A condensed tree, to be climbed."""
+
+    tree: CondensedTree
+
+    @cached_property
+    def root(self) -> int:
+        return int(self.tree.parent.min())
+
+    @cached_property
+    def row_of(self) -> Int64[np.ndarray, "node"]:
+        """Row in which each feature or group leaves its parent; -1 for the root, and for what is not in the tree."""
+        rows = np.full(int(max(self.tree.child.max(), self.tree.parent.max())) + 1, -1, dtype=np.int64)
+        rows[self.tree.child] = np.arange(len(self.tree.child))
+        return rows
+
+    @cached_property
+    def _rows_of(self) -> dict[int, list[int]]:
+        return {}
+
+    def rows_of(self, group: int) -> list[int]:
+        """Rows in which something leaves a group: looked for only where they are asked, as a tree has many groups."""
+        if group not in self._rows_of:
+            self._rows_of[group] = np.flatnonzero(self.tree.parent == group).tolist()
+        return self._rows_of[group]
+
+    def is_group(self, child: int) -> bool:
+        """Whether a child is a group: these count from the root on."""
+        return child >= self.root
+
+    def parent(self, child: int) -> int:
+        return int(self.tree.parent[self.row_of[child]])
+
+    def size(self, group: int) -> int:
+        return int(self.tree.size[self.rows_of(group)].sum())
+
+    def begin(self, group: int) -> float:
+        """Density at which a group begins."""
+        row = int(self.row_of[group])
+        return float(self.tree.density.min() if row < 0 else self.tree.density[row])
+
+    def above(self, child: int) -> list[int]:
+        """Groups that a feature or group lies in, the nearest first."""
+        groups = []
+        while child != self.root:
+            child = self.parent(child)
+            groups.append(child)
+        return groups
+
+
+def tree_view(summary: ClusterSummary, tree: CondensedTree, table: FeatureTable) -> TreeView:
+    """Cut a cluster's branch from its run's condensed tree.
+
+    Args:
+        summary: the cluster.
+        tree: HDBSCAN's condensed tree over all features that were not left out.
+        table: cluster and membership of every feature.
+    """
+    groups = _Groups(tree)
+    own = _smallest_group(groups, summary.features)
+    top = own
+    while top != groups.root and groups.size(groups.parent(top)) <= AROUND:
+        top = groups.parent(top)
+    members = set(summary.features)
+    rows = list(_in_order(groups, top, set(groups.above(own)) | {own}))
+    end = float(max(tree.density[row] for row, _ in rows if int(tree.child[row]) in members))
+    scale = _Scale(groups.begin(top), max(end, groups.begin(top) * WIDEN))
+    bars = tuple(_bar(groups, row, begins, own, members, table, scale) for row, begins in rows[:MOST_ROWS])
+    (color,) = hex_colors(cyclic_rgb(cluster_turns(np.array([summary.id], dtype=np.float64))))
+    left = 0 if own == groups.root else groups.size(groups.parent(own))
+    return TreeView(bars, len(rows), color, scale.ticks(), left, groups.begin(own), end)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """The density axis: from where the branch begins to where the cluster's last features part."""
+
+    low: float
+    high: float
+
+    def share(self, density: float) -> float:
+        return round((density - self.low) / (self.high - self.low), 4)
+
+    def ticks(self) -> tuple[tuple[str, float], ...]:
+        """Round densities, a few of them."""
+        span = self.high - self.low
+        steps = (factor * 10.0**power for power in range(-6, 4) for factor in (1, 2, 5))
+        step = next(step for step in steps if span / step <= MOST_TICKS)
+        at = np.arange(np.ceil(self.low / step), np.floor(self.high / step) + 1) * step
+        ticks = ((f"{density:.6g}", self.share(float(density))) for density in at)
+        return tuple((text, share) for text, share in ticks if share <= LAST_TICK)
+
+
+def _smallest_group(groups: _Groups, features: Sequence[int]) -> int:
+    """The smallest group that holds all of some features."""
+    shared = groups.above(features[0])
+    for feature in features[1:]:
+        others = set(groups.above(feature))
+        shared = [group for group in shared if group in others]
+    return shared[0]
+
+
+def _in_order(groups: _Groups, top: int, way: set[int]) -> Iterator[tuple[int, bool]]:
+    """Rows of the features below a group, and whether a block begins with each.
+
+    Inner groups come first, those on the way to the cluster before others, then features by how long they stay. Groups
+    may lie in each other as deep as there are features: no function calls itself here.
+    """
+    waiting = _parts(groups, top, way)
+    while waiting:
+        row, begins = waiting.pop()
+        child = int(groups.tree.child[row])
+        if groups.is_group(child):
+            waiting += _parts(groups, child, way)
+        else:
+            yield row, begins
+
+
+def _parts(groups: _Groups, group: int, way: set[int]) -> list[tuple[int, bool]]:
+    """Rows in which something leaves a group, the first to be drawn last, and whether a block begins with each."""
+    tree, rows = groups.tree, groups.rows_of(group)
+    inner = [row for row in rows if groups.is_group(int(tree.child[row]))]
+    leavers = [row for row in rows if not groups.is_group(int(tree.child[row]))]
+    inner.sort(key=lambda row: (int(tree.child[row]) not in way, -int(tree.size[row]), row))
+    leavers.sort(key=lambda row: (-float(tree.density[row]), int(tree.child[row])))
+    parts = [*((row, False) for row in inner), *((row, place == 0) for place, row in enumerate(leavers))]
+    return parts[::-1]
+
+
+def _bar(
+    groups: _Groups, row: int, begins: bool, own: int, members: set[int], table: FeatureTable, scale: _Scale
+) -> Bar:
+    tree = groups.tree
+    feature, density = int(tree.child[row]), float(tree.density[row])
+    inside = feature in members
+    return Bar(
+        feature=feature,
+        cluster=int(table.cluster[feature]),
+        inside=inside,
+        joins=scale.share(groups.begin(own)) if inside else 1.0,
+        leaves=min(scale.share(density), 1.0),
+        beyond=density > scale.high,
+        density=density,
+        strength=float(table.membership[feature]),
+        begins=begins,
+    )
+
+
+NARROWEST = 0.004
+"""Share of the width of a bar whose feature leaves where it joins: it is there, so it is seen."""
+
+
+def tree_block(view: TreeView) -> Element:
+    """The figure with what it shows in words and as a table."""
+    drawn, total = len(view.bars), view.n_features
+    shown = "" if drawn == total else f" {count(drawn)} of {count(total)} features shown."
+    further = " A bar that fades goes on." if any(bar.beyond for bar in view.bars) else ""
+    note = (
+        f"{_told(view)} A bar ends where its feature leaves; density is 1 / (1 − similarity). "
+        f"Coloured: this cluster. Grey: what stands beside it, fainter in no cluster.{further}{shown}"
+    )
+    rows = [
+        (str(bar.feature), _place(bar), number(bar.density), number(bar.strength) if bar.cluster >= 0 else "–")
+        for bar in view.bars
+    ]
+    figure = html.Div(
+        [_icicle(view), _axis(view)], className="tree", role="figure", **attributes(aria_label=_told(view))
+    )
+    return html.Div(
+        [
+            html.H3("Its branch of the cluster tree"),
+            figure,
+            html.P(note, className="muted small"),
+            details("as a table", [table(("feature", "stands in", "leaves at density", "strength"), rows)], "small"),
+        ]
+    )
+
+
+def _told(view: TreeView) -> str:
+    begin, end = number(view.begin), number(view.end)
+    leaves = f"leaves a group of {count(view.left)} features" if view.left else "begins with all features"
+    return f"The cluster {leaves} at density {begin}; its last features part at {end}."
+
+
+def _place(bar: Bar) -> str:
+    return "this cluster" if bar.inside else f"cluster {bar.cluster}" if bar.cluster >= 0 else "no cluster"
+
+
+def _icicle(view: TreeView) -> Element:
+    rows = [_row(bar, place > 0 and bar.begins) for place, bar in enumerate(view.bars)]
+    return html.Div(rows, className="tree-rows", style={"--cluster": view.color}, tabIndex="0")
+
+
+def _row(bar: Bar, gap: bool) -> Element:
+    before = bar.joins if bar.inside else bar.leaves
+    bars: list[Node] = [html.I(className="tree-before", style={"width": _percent(before)})]
+    if bar.inside:
+        style = {"left": _percent(bar.joins), "width": _percent(max(bar.leaves - bar.joins, NARROWEST))}
+        bars.append(html.I(className="tree-inside", style=style))
+    strength = html.Span(html.I(style={"width": _percent(bar.strength)}), className="tree-strength")
+    kind = "inside" if bar.inside else "beside" if bar.cluster >= 0 else "alone"
+    leaves = f"leaves at density {number(bar.density)}, strength {number(bar.strength)}"
+    return html.Div(
+        [html.Span(str(bar.feature), className="tree-name"), html.Span(bars, className="tree-bar"), strength],
+        className=f"tree-row {kind}{' begins' if gap else ''}{' beyond' if bar.beyond else ''}",
+        title=f"Feature {bar.feature}, {_place(bar)}: {leaves}",
+    )
+
+
+def _axis(view: TreeView) -> Element:
+    ticks = [html.Span(text, className="tree-tick", style={"left": _percent(at)}) for text, at in view.ticks]
+    parts = [
+        html.Span("density", className="tree-name"),
+        html.Span(ticks, className="tree-scale"),
+        html.Span("strength"),
+    ]
+    return html.Div(parts, className="tree-axis muted", **attributes(aria_hidden="true"))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}%"

@@ -1,0 +1,43 @@
+"""``POST /api/share`` keeps a result, ``GET /api/share/<id>`` gives it back."""
+
+import asyncio
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+
+from explorer.app.security.answers import Refusal
+from explorer.app.site.shares import SharedResult, ShareStore
+
+NO_SUCH_SHARE = Refusal(404, "not_found", "There is no shared result under this link.")
+
+
+@dataclass(frozen=True)
+class ShareLink:
+    """Where a stored result is found."""
+
+    id: str
+    """Its id."""
+    path: str
+    """Path of the page that replays it."""
+
+
+def share_router(store: ShareStore) -> APIRouter:
+    """The routes of one store. A read-only store refuses to keep anything."""
+    router = APIRouter(prefix="/api/share")
+
+    @router.post("", status_code=201)
+    async def keep(result: SharedResult) -> ShareLink:
+        """Store a result for good."""
+        share_id = await asyncio.to_thread(store.put, result)
+        return ShareLink(share_id, f"/s/{share_id}")
+
+    @router.get("/{share_id}")
+    async def replay(share_id: str) -> Response:
+        """The stored result, as it was stored."""
+        share = await asyncio.to_thread(store.get, share_id)
+        if share is None:
+            return NO_SUCH_SHARE.response()
+        return JSONResponse(share.model_dump(mode="json"))
+
+    return router

@@ -1,0 +1,87 @@
+"""The steering hosts that the app knows, and its messages about them."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from explorer.errors import HostError, HostUnreachable
+from explorer.steering.protocol.checks import (
+    CheckReply,
+    CheckRequest,
+    PhrasesReply,
+    PhrasesRequest,
+    SweepReply,
+    SweepRequest,
+)
+from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
+from explorer.steering.protocol.feature import FeatureReply, FeatureRequest
+from explorer.steering.protocol.protocol import (
+    BehaviourReply,
+    BehaviourRequest,
+    Event,
+    SteerRequest,
+    SubjectReply,
+)
+
+_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+
+GONE = "The steering host does not answer. Browsing goes on; steering comes back with the host."
+NO_HOST = "No steering host is connected. Start one with `explorer host RUN` and open the run with --host-url."
+
+
+class SteeringHost(Protocol):
+    """What the relay needs of a steering client."""
+
+    async def subject(self) -> SubjectReply:
+        """What the host holds."""
+
+    async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
+        """Next-token behaviour along a path."""
+
+    async def encode(self, request: EncodeRequest) -> EncodeReply:
+        """Which clusters fire on each token of a text."""
+
+    async def check(self, request: CheckRequest) -> CheckReply:
+        """The controls of a path, and the same move from other prompts."""
+
+    async def sweep(self, request: SweepRequest) -> SweepReply:
+        """Every strength at every position of a path."""
+
+    async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
+        """How likely some phrases are along a path."""
+
+    async def feature(self, request: FeatureRequest) -> FeatureReply:
+        """Which next tokens a feature's direction speaks for."""
+
+    def steer(self, request: SteerRequest) -> AsyncIterator[Event]:
+        """Text, token by token; closing the iterator ends the request at the host."""
+
+
+class SteeringHosts(Protocol):
+    """Who is asked about which run."""
+
+    def of(self, run: str) -> SteeringHost | None:
+        """The host that a run's questions go to, by the run's id; None where there is none. Starts nothing."""
+
+
+@dataclass(frozen=True)
+class OneHost:
+    """One host for every run, or none."""
+
+    host: SteeringHost | None = None
+    """Its client."""
+
+    def of(self, run: str) -> SteeringHost | None:  # noqa: ARG002 - part of the protocol
+        """The same, whatever the run."""
+        return self.host
+
+
+def without_address(text: str) -> str:
+    """A message without any URL: where the host is stays on the server."""
+    return _ADDRESS.sub("the host", text)
+
+
+def host_words(error: HostError) -> str:
+    """What a browser is told about an error of the host."""
+    return GONE if isinstance(error, HostUnreachable) else without_address(str(error))

@@ -1,0 +1,58 @@
+"""Readout classes as one edits them: a line for each value, "Monday = Monday | Mon", and back."""
+
+import numpy as np
+
+from explorer.app.view.state import MAX_TEXT
+from explorer.errors import RequestError
+from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.steering.protocol.protocol import ReadoutValue
+
+MOST_VALUES = 256
+"""As in the protocol."""
+MOST_SPELLINGS = 8
+"""Of one value; each is read with and without a space before it."""
+LONGEST = 200
+"""Characters of a name or a spelling."""
+
+
+def proposed_readout(summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary) -> str:
+    """The cluster's values, each with the spellings that its tokens have in the run's text."""
+    seen = geometry.context_ids[:, CONTEXT_BEFORE + summary.value_offset]
+    lines = []
+    for index, name in enumerate(summary.order):
+        own = np.unique(seen[geometry.value == index])
+        texts = dict.fromkeys((name.strip(), *(vocabulary.text(int(token)).strip() for token in own if token >= 0)))
+        lines.append(_line(name.strip(), [text for text in texts if text][:MOST_SPELLINGS]))
+    return "\n".join(lines)
+
+
+def read_readout(text: str) -> tuple[ReadoutValue, ...]:
+    """Read the field.
+
+    Raises:
+        RequestError: too many values or spellings, or too long ones.
+    """
+    lines = [line.strip() for line in text[: MAX_TEXT + 1].splitlines() if line.strip()]
+    if len(text) > MAX_TEXT or not 1 <= len(lines) <= MOST_VALUES:
+        wanted = f"1 to {MOST_VALUES} lines, at most {MAX_TEXT} characters"
+        raise RequestError("readout", f"{len(lines)} values in {len(text)} characters", wanted)
+    return tuple(map(_value, lines))
+
+
+def same_readout(one: str, other: str) -> bool:
+    """Whether two fields say the same."""
+    mine, theirs = ([line.split() for line in text.splitlines() if line.strip()] for text in (one, other))
+    return mine == theirs
+
+
+def _line(name: str, spellings: list[str]) -> str:
+    return name if spellings == [name] else f"{name} = {' | '.join(spellings)}"
+
+
+def _value(line: str) -> ReadoutValue:
+    name, equals, rest = line.partition(" = ")
+    spellings = [part.strip() for part in rest.split(" | ") if part.strip()] if equals else [name]
+    if not 1 <= len(spellings) <= MOST_SPELLINGS or any(len(part) > LONGEST for part in (name, *spellings)):
+        wanted = f"1 to {MOST_SPELLINGS} spellings of at most {LONGEST} characters"
+        raise RequestError("readout", f"{line[:40]!r}", wanted)
+    return ReadoutValue(name=name, spellings=tuple(form for part in spellings for form in (part, f" {part}")))

@@ -1,0 +1,199 @@
+"""From what stands in the panel's fields to a request that the host understands."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from explorer.app.site.addresses import run_and_cluster
+from explorer.app.site.hosts import NO_HOST, SteeringHost, host_words
+from explorer.app.site.site import Site
+from explorer.app.steering.bands import bands_view
+from explorer.app.steering.checks import check_view, phrases_view, sweep_view
+from explorer.app.steering.panel import HERE
+from explorer.app.steering.readout_text import proposed_readout, read_readout, same_readout
+from explorer.app.view.state import MAX_STRENGTH, MAX_TEXT, Ask, Where, decode_place
+from explorer.errors import HostError, RequestError, RunError
+from explorer.runs.run.reader import Run
+from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
+from explorer.steering.protocol.protocol import DEFAULT_ARMS, BehaviourRequest, PathRequest, ReadoutValue
+
+Request = TypeVar("Request", bound=PathRequest)
+
+WAYPOINTS = 50
+"""Points of the path, as in the energies that the field publishes."""
+DOSES = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
+"""Strengths of a sweep, both signs; a host that allows less says so."""
+PLACES = tuple(step / 10 for step in range(11))
+"""Shares of the path of a sweep."""
+
+
+@dataclass(frozen=True)
+class HostAnswer:
+    """What the panel gets for one request."""
+
+    data: dict[str, Any] | None
+    """Request, reply and what is drawn of it; None where there is no reply, so that nothing stale stays."""
+    problem: str
+    """Why there is none, in words; "" where there is one."""
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What stands in the panel's fields."""
+
+    prompt: str | None
+    """Text whose last token is steered."""
+    start: str | None
+    """Where the path begins, as a choice of the drop-down."""
+    end: str | None
+    """Where it ends."""
+    strength: float | None
+    """Multiple of the move."""
+    ask: Ask | None
+    """Whether the prompt is text to go on with, or a message."""
+    where: Where | None
+    """Which tokens are steered."""
+    readout: str | None
+    """Readout classes, a line for each."""
+
+
+Asking = Callable[[SteeringHost, Run, int], Awaitable[tuple[Any, Any, Any]]]
+"""Asks one question: gives request, reply and view."""
+
+
+async def ask_host(site: Site, path: str, fields: Fields) -> HostAnswer:
+    """Ask for the whole path's behaviour once; whatever goes wrong is told in words."""
+
+    async def ask(host: SteeringHost, run: Run, cluster: int) -> tuple[Any, Any, Any]:
+        request = behaviour_request(run, cluster, fields)
+        reply = await host.behaviour(request)
+        return request, reply, asdict(bands_view(reply, request.prompt))
+
+    return await _answer(site, path, ask)
+
+
+async def ask_check(site: Site, path: str, fields: Fields) -> HostAnswer:
+    """Ask for the controls of the path; as ask_host."""
+
+    async def ask(host: SteeringHost, run: Run, cluster: int) -> tuple[Any, Any, Any]:
+        same = behaviour_request(run, cluster, fields).model_dump(exclude={"arms", "random_repeats"})
+        request = CheckRequest.model_validate(same)
+        reply = await host.check(request)
+        return request, reply, asdict(check_view(reply))
+
+    return await _answer(site, path, ask)
+
+
+async def ask_sweep(site: Site, path: str, fields: Fields) -> HostAnswer:
+    """Ask for every strength at every place of the path; as ask_host."""
+
+    async def ask(host: SteeringHost, run: Run, cluster: int) -> tuple[Any, Any, Any]:
+        left = {"arms", "waypoints", "random_repeats", "strength"}
+        same = behaviour_request(run, cluster, fields).model_dump(exclude=left)
+        request = SweepRequest.model_validate(same | {"strengths": DOSES, "positions": PLACES})
+        reply = await host.sweep(request)
+        return request, reply, asdict(sweep_view(reply, *target_place(run, cluster, reply.target)))
+
+    return await _answer(site, path, ask)
+
+
+async def ask_phrases(site: Site, path: str, fields: Fields, phrases: str | None) -> HostAnswer:
+    """Ask how likely some phrases are along the path; as ask_host."""
+
+    async def ask(host: SteeringHost, run: Run, cluster: int) -> tuple[Any, Any, Any]:
+        left = {"waypoints", "random_repeats", "values"}
+        same = behaviour_request(run, cluster, fields).model_dump(exclude=left)
+        request = _validated(PhrasesRequest, same | {"phrases": phrase_lines(phrases)})
+        reply = await host.phrases(request)
+        return request, reply, [asdict(one) for one in phrases_view(reply)]
+
+    return await _answer(site, path, ask)
+
+
+async def _answer(site: Site, path: str, ask: Asking) -> HostAnswer:
+    try:
+        run, cluster = run_and_cluster(site, path)
+        host = site.hosts.of(run.id)
+        if host is None:
+            return HostAnswer(None, NO_HOST)
+        request, reply, view = await ask(host, run, cluster)
+    except HostError as error:
+        return HostAnswer(None, host_words(error))
+    except (RequestError, RunError) as error:
+        return HostAnswer(None, f"{error.where}: found {error.found}, wanted {error.wanted}.")
+    sent, got = request.model_dump(mode="json"), reply.model_dump(mode="json")
+    return HostAnswer({"request": sent, "reply": got, "view": view}, "")
+
+
+def behaviour_request(run: Run, cluster: int, fields: Fields) -> BehaviourRequest:
+    """Read the panel's fields.
+
+    Raises:
+        RequestError: an empty prompt, no end, a strength that is no number, readout classes that cannot be read, or a
+            run without a subject.
+    """
+    subject, prompt, strength = run.manifest.subject, fields.prompt, fields.strength
+    if subject is None or not subject.fingerprint:
+        raise RequestError("run", "no model named in it", "a run that a host can serve")
+    if not prompt or not prompt.strip():
+        raise RequestError("prompt", "nothing", "some text, whose last token is steered")
+    if strength is None or abs(strength) > MAX_STRENGTH:
+        raise RequestError("strength", "no number in range", "a number such as 1, and 0 for the model left alone")
+    place = decode_place(fields.end or "")
+    if place is None:
+        raise RequestError("to", "nothing", "a value at which the path ends")
+    asked = {
+        "run": run.id,
+        "fingerprint": subject.fingerprint,
+        "cluster": cluster,
+        "prompt": prompt.strip(),
+        "chat": () if fields.ask == "message" else None,
+        "where": fields.where or "last_prompt",
+        "start": None if fields.start in (None, "", HERE) else decode_place(fields.start),
+        "end": place,
+        "strength": float(strength),
+        "waypoints": WAYPOINTS,
+        "arms": DEFAULT_ARMS,
+        "values": own_readout(run, cluster, fields.readout),
+    }
+    return _validated(BehaviourRequest, asked)
+
+
+def own_readout(run: Run, cluster: int, text: str | None) -> tuple[ReadoutValue, ...] | None:
+    """Readout classes as edited; None where the field says what the cluster proposes, or nothing."""
+    if not text or not text.strip():
+        return None
+    proposed = proposed_readout(run.summary(cluster), run.cluster(cluster), run.vocabulary())
+    return None if same_readout(text, proposed) else read_readout(text)
+
+
+def phrase_lines(text: str | None) -> tuple[str, ...]:
+    """Phrases, a line for each.
+
+    Raises:
+        RequestError: none, or too much text.
+    """
+    lines = tuple(dict.fromkeys(line.strip() for line in (text or "").splitlines() if line.strip()))
+    if not lines or len(text or "") > MAX_TEXT:
+        raise RequestError("phrases", f"{len(lines)} in {len(text or '')} characters", "some phrases, one a line")
+    return lines
+
+
+def target_place(run: Run, cluster: int, target: str) -> tuple[bool, float | None]:
+    """Whether the curve closes, and where a value lies on it; None for a class that is no value of the cluster."""
+    summary = run.summary(cluster)
+    names = [name.strip() for name in summary.order]
+    closed = summary.shape == "closed curve"
+    if target.strip() not in names:
+        return closed, None
+    return closed, float(run.cluster(cluster).value_coordinate[names.index(target.strip())])
+
+
+def _validated(kind: type[Request], fields: dict[str, object]) -> Request:
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RequestError(".".join(map(str, first["loc"])), str(first["input"])[:40], str(first["msg"])) from error

@@ -1,0 +1,104 @@
+"""Records a tour's steering results: asks a host once, and stores its answers word for word beside the tour."""
+
+import asyncio
+from pathlib import Path
+from time import monotonic
+
+from explorer.app.site.hosts import SteeringHost
+from explorer.app.site.shares import SharedResult
+from explorer.app.tour.find import find_manifold
+from explorer.app.tour.tour_file import RESULTS, Ask, Tour, TourFolder, result_file
+from explorer.errors import HostNotReady, HostRefused, HostUnreachable, InputError
+from explorer.records import ClusterSummary
+from explorer.runs.io.atomic import write_bytes
+from explorer.runs.io.strict_json import encode_line
+from explorer.runs.run.catalog import Catalog, scan
+from explorer.runs.run.reader import Run
+from explorer.steering.protocol.protocol import (
+    DEFAULT_ARMS,
+    BehaviourRequest,
+    ErrorEvent,
+    RowDoneEvent,
+    StartEvent,
+    SteerRequest,
+)
+
+WAYPOINTS = 50
+"""Points of a recorded path."""
+PATIENCE = 180.0
+"""Seconds that a host may take to load its model."""
+
+
+def record_tour(folder: TourFolder, host: SteeringHost) -> tuple[Path, ...]:
+    """Ask the host for every result that a tour names, and write them; gives the files.
+
+    Raises:
+        InputError: the tour breaks its format, or names a run or a manifold that is not there.
+        HostError: the host does not answer, refuses, or holds another subject.
+    """
+    tour = folder.tour()
+    catalog = scan(folder.root.parent.parent)
+    results = asyncio.run(_results(tour, catalog, host))
+    (folder.root / RESULTS).mkdir(exist_ok=True)
+    files = []
+    for name, result in results.items():
+        path = folder.root / result_file(name)
+        write_bytes(path, encode_line(result.model_dump(mode="json")), durable=False)
+        files.append(path)
+    return tuple(files)
+
+
+async def _results(tour: Tour, catalog: Catalog, host: SteeringHost) -> dict[str, SharedResult]:
+    await _loaded(host)
+    return {name: await _result(*find_manifold(catalog, tour.manifolds[ask.of]), ask, host)
+            for name, ask in tour.results.items()}  # fmt: skip
+
+
+async def _loaded(host: SteeringHost) -> None:
+    end = monotonic() + PATIENCE
+    while True:
+        try:
+            await host.subject()
+            return
+        except (HostNotReady, HostUnreachable):
+            if monotonic() > end:
+                raise
+            await asyncio.sleep(0.2)
+
+
+async def _result(run: Run, summary: ClusterSummary, ask: Ask, host: SteeringHost) -> SharedResult:
+    subject = run.manifest.subject
+    if subject is None:
+        raise InputError(f"run {run.id}", "no model named in it", "a run that a host can serve")
+    common = {
+        "run": run.id,
+        "fingerprint": subject.fingerprint,
+        "cluster": summary.id,
+        "prompt": ask.prompt,
+        "start": ask.start,
+        "end": ask.end,
+        "strength": ask.strength,
+        "arms": DEFAULT_ARMS,
+    }
+    request = BehaviourRequest.model_validate({**common, "waypoints": WAYPOINTS})
+    reply = await host.behaviour(request)
+    if not ask.max_tokens:
+        return SharedResult(view="", label=summary.label, behaviour_request=request, behaviour=reply)
+    steer = SteerRequest.model_validate({**common, "max_tokens": ask.max_tokens})
+    start, texts = await _texts(host, steer)
+    return SharedResult(
+        view="", label=summary.label, behaviour_request=request, behaviour=reply,
+        steer_request=steer, start=start, texts=texts,
+    )  # fmt: skip
+
+
+async def _texts(host: SteeringHost, request: SteerRequest) -> tuple[StartEvent | None, tuple[RowDoneEvent, ...]]:
+    start, texts = None, []
+    async for event in host.steer(request):
+        if isinstance(event, StartEvent):
+            start = event
+        elif isinstance(event, RowDoneEvent):
+            texts.append(event)
+        elif isinstance(event, ErrorEvent):
+            raise HostRefused(event.message)
+    return start, tuple(texts)

@@ -1,0 +1,211 @@
+"""Steers from every value of a cluster to every other one that is not its neighbour, and averages.
+
+An energy is only worth something beside its reach (methods.md section 3), so the table always holds both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+import numpy as np
+from jaxtyping import Float
+
+from explorer.errors import RequestError
+from explorer.lm.generation.batched_edits import Prefix
+from explorer.maths.steering.arms import CurvePath, SteeringManifold, Trajectory, path_between
+from explorer.maths.steering.behaviour import (
+    arc_length,
+    bhattacharyya_energy,
+    hellinger_length,
+    isometries,
+    values_between,
+    visited_share,
+)
+from explorer.steering.answers.displacements import Move, controls, moves, own_place
+from explorer.steering.answers.measure import Aim, effect_of
+from explorer.steering.engine.engine import Engine
+from explorer.steering.engine.prepared import Prepared
+from explorer.steering.protocol.protocol import Arm
+
+_CONTROLS = 8
+_MOST_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """How the table is made."""
+
+    arms: tuple[Arm, ...] = ("manifold", "linear", "chord")
+    """Which arms."""
+    prompts_per_value: int = 8
+    """Stored contexts that each value is steered from."""
+    waypoints: int = 50
+    """Points of each path."""
+    strength: float = 1.0
+    """Multiple of the move."""
+    seed: int = 0
+    """Decides random directions and shuffled orders."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """A curve that is steered along in place of a cluster's own, on the same pairs and from the same contexts."""
+
+    manifold: SteeringManifold
+    """The curve in its subspace."""
+    place: Float[np.ndarray, "value"]
+    """Coordinate on it of every value of the cluster's order; NaN for values that have none and are left out."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One arm from one context to one value."""
+
+    start: int
+    """Value that the context holds."""
+    end: int
+    """Value that the path ends at."""
+    arm: Arm
+    """Which arm."""
+    e_bc: float
+    """Bhattacharyya energy over the waypoints."""
+    p_target: float
+    """Probability of the end's value at the last waypoint."""
+    visited: float | None
+    """Share of the values between that become the likeliest class; None where there are none between."""
+    activation_length: float
+    """Length of the way in the residual stream."""
+    behaviour_length: float
+    """Length of the way of behaviours, by Hellinger's distance."""
+    shift: float
+    """Largest change of p(target) from the baseline."""
+    control: float
+    """Largest change of p(target) under random directions of equal norm."""
+
+
+def distant_pairs(count: int, *, closed: bool) -> list[tuple[int, int]]:
+    """Ordered pairs of values that are not neighbours along the coordinate."""
+    pairs = [(a, b) for a in range(count) for b in range(count)]
+    apart = {(a, b): min((a - b) % count, (b - a) % count) if closed else abs(a - b) for a, b in pairs}
+    return [pair for pair in pairs if apart[pair] > 1]
+
+
+def all_pairs(
+    engine: Engine, run: str, cluster: int, settings: PairSettings | None = None, *, course: Course | None = None
+) -> list[Trial]:
+    """Try every pair of values that are not neighbours, from stored contexts, the prompt's own place as the start.
+
+    Args:
+        engine: holds the subject.
+        run: which run.
+        cluster: which cluster.
+        settings: how many contexts, waypoints and arms.
+        course: another curve to steer along; readout, natural behaviour, pairs and contexts stay the cluster's.
+
+    Raises:
+        RequestError: the cluster has no two such values, or no behaviour manifold.
+    """
+    settings = settings or PairSettings()
+    prepared = engine.prepared(run, cluster)
+    steered = prepared if course is None else replace(prepared, manifold=course.manifold, place=course.place)
+    along = np.argsort(prepared.place, kind="stable").tolist()
+    seen = [value for value in along if len(prepared.contexts.of(value))]
+    pairs = [(seen[a], seen[b]) for a, b in distant_pairs(len(seen), closed=prepared.closed)]
+    if not pairs or prepared.natural is None:
+        raise RequestError("cluster", f"{len(seen)} values with contexts", "at least two that are not neighbours")
+    known = np.isfinite(steered.place)
+    trials = []
+    for first in seen:
+        ends = [end for start, end in pairs if start == first and known[start] and known[end]]
+        for text in prepared.typical(first, settings.prompts_per_value):
+            trials += from_context(engine, steered, engine.read_ids(text), first, ends, settings)
+    return trials
+
+
+def from_context(
+    engine: Engine, prepared: Prepared, prefix: Prefix, start: int, ends: list[int], settings: PairSettings
+) -> list[Trial]:
+    """Try every arm to every end, from one context, in as few batches as their rows allow.
+
+    Args:
+        engine: holds the subject.
+        prepared: the cluster; it has a behaviour manifold.
+        prefix: the context, read.
+        start: the value that it is for.
+        ends: values to go to.
+        settings: arms, waypoints, strength and seed.
+    """
+    per_end = len(settings.arms) * settings.waypoints + _CONTROLS
+    step = max(1, _MOST_ROWS // per_end)
+    parts = (ends[first : first + step] for first in range(0, len(ends), step))
+    return [trial for part in parts for trial in _batch(engine, prepared, prefix, start, part, settings)]
+
+
+def _batch(
+    engine: Engine, prepared: Prepared, prefix: Prefix, start: int, ends: list[int], settings: PairSettings
+) -> list[Trial]:
+    t = np.linspace(0.0, 1.0, settings.waypoints)
+    own = own_place(prepared.manifold, prefix.residual).coordinate
+    planned: list[tuple[int, CurvePath, list[Move]]] = []
+    rows: list[Float[np.ndarray, "row d_model"]] = []
+    for end in ends:
+        path = path_between(own, float(prepared.place[end]), t, closed=prepared.closed, anchored=True)
+        way = Trajectory.of(prepared.manifold, prefix.residual, path)
+        arms = moves(way, settings.arms, seed=settings.seed, strength=settings.strength)
+        chance = controls(way, seed=settings.seed, strength=settings.strength, count=_CONTROLS)
+        planned.append((end, path, arms))
+        rows += [*(move.displacement for move in arms), chance]
+    readout = prepared.readout
+    behaviours = (readout.behaviour(said.requested) for said in engine.next_tokens(prefix, rows, readout.tokens))
+    baseline = next(behaviours)[0]
+    trials = []
+    for end, path, arms in planned:
+        along = [next(behaviours) for _ in arms]
+        chance = next(behaviours)
+        trials += [
+            _trial(prepared, path, Aim(start, end), move, rows, baseline, chance)
+            for move, rows in zip(arms, along, strict=True)
+        ]
+    return trials
+
+
+def _trial(
+    prepared: Prepared,
+    path: CurvePath,
+    aim: Aim,
+    move: Move,
+    behaviour: Float[np.ndarray, "waypoint behaviour"],
+    baseline: Float[np.ndarray, "behaviour"],
+    chance: Float[np.ndarray, "control behaviour"],
+) -> Trial:
+    assert prepared.natural is not None
+    assert aim.start is not None
+    assert aim.target is not None
+    between = values_between(path, prepared.place, aim.start, aim.target)
+    effect = effect_of(aim, baseline, behaviour, chance)
+    assert effect is not None
+    return Trial(
+        start=aim.start,
+        end=aim.target,
+        arm=move.arm,
+        e_bc=bhattacharyya_energy(prepared.natural, behaviour),
+        p_target=float(behaviour[-1, aim.target]),
+        visited=visited_share(behaviour, between),
+        activation_length=arc_length(move.displacement),
+        behaviour_length=hellinger_length(behaviour),
+        shift=effect.shift,
+        control=effect.control_max,
+    )
+
+
+def arm_isometry(trials: list[Trial], arm: Arm) -> float | None:
+    """Pearson's r, over all trials of an arm, of the lengths in activation space and in behaviour space."""
+    mine = [trial for trial in trials if trial.arm == arm]
+    first, second = [trial.activation_length for trial in mine], [trial.behaviour_length for trial in mine]
+    return isometries(np.array([first]), np.array([second]))[0]
+
+
+def mean_known(values: Sequence[float | None]) -> float | None:
+    """Mean of those that are known; None without any."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

@@ -1,0 +1,230 @@
+"""Steering without a browser: one result as plain JSON, every arm, for one move or for all pairs of a cluster."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar, cast, get_args
+
+from pydantic import JsonValue, ValidationError
+
+from explorer.errors import RequestError
+from explorer.steering.answers.handlers import Answers
+from explorer.steering.answers.pairs import PairSettings, all_pairs
+from explorer.steering.engine.engine import Engine, fitting_threads
+from explorer.steering.engine.subject import open_engine
+from explorer.steering.headless.tables import check_table, move_table, pairs_table
+from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
+from explorer.steering.protocol.protocol import (
+    Arm,
+    BehaviourRequest,
+    DoneEvent,
+    PathRequest,
+    ReadoutValue,
+    RowDoneEvent,
+    SteerRequest,
+)
+
+Request = TypeVar("Request", bound=PathRequest)
+SWEPT_STRENGTHS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
+"""Doses of a sweep, both signs."""
+SWEPT_POSITIONS = tuple(step / 10 for step in range(11))
+"""Shares of the path of a sweep."""
+
+
+class MoveOptions(NamedTuple):
+    """What is measured of one move beyond its behaviour."""
+
+    waypoints: int
+    """Points of each path."""
+    max_tokens: int
+    """Text to write after each prompt; 0 writes none."""
+    contexts: int
+    """Stored contexts of the first value that the move is repeated from."""
+    swept: bool
+    """Whether strengths are swept."""
+    phrases: tuple[str, ...]
+    """Phrases that are read along the path."""
+    values: tuple[ReadoutValue, ...] | None
+    """Readout classes; None takes the cluster's own values."""
+
+
+def steer_headless(
+    run_path: Path | str,
+    cluster: int,
+    *,
+    prompts: Sequence[str] = (),
+    where: str = "last_prompt",
+    chat: bool = False,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    strength: float = 1.0,
+    max_tokens: int = 0,
+    arms: Sequence[str] = ("manifold", "linear", "chord"),
+    seed: int = 0,
+    waypoints: int = 50,
+    prompts_per_value: int = 8,
+    swept: bool = False,
+    phrases: Sequence[str] = (),
+    values: Sequence[ReadoutValue] = (),
+    device: str = "cpu",
+    dtype: str = "float32",
+    model: str | None = None,
+    sae: str | None = None,
+) -> dict[str, JsonValue]:
+    """Steer a run's subject.
+
+    With ``end``, from ``start`` (None: the prompt's own place) on each prompt. Without either, between all values that
+    are not neighbours, from stored contexts of each value.
+
+    Args:
+        run_path: the run's folder.
+        cluster: which cluster.
+        prompts: texts whose last token is steered.
+        where: which tokens are steered in its place, for a move: a ``Where``.
+        chat: for a move, whether a prompt is a message to an instruct model, through its chat template.
+        start: a value's name, or a coordinate in [0, 1].
+        end: likewise.
+        strength: multiple of the move.
+        max_tokens: text to write after each prompt, every arm; 0 writes none.
+        arms: which arms.
+        seed: decides random directions, shuffled orders and draws.
+        waypoints: points of each path.
+        prompts_per_value: stored contexts of each value, for all pairs; of the first value, for a move.
+        swept: for a move, whether every strength of SWEPT_STRENGTHS is tried at every position of SWEPT_POSITIONS.
+        phrases: for a move, texts whose log-probability is read along the path.
+        values: for a move, readout classes in place of the cluster's own; there is no natural behaviour of them.
+        device: torch device.
+        dtype: number format.
+        model: the language model, where it is not at the place that the run names.
+        sae: the SAE, likewise.
+
+    Returns:
+        ``run``, ``fingerprint``, ``cluster``, ``label``, ``closed``, ``values``, ``strength``, ``seed``,
+        ``waypoints``; ``e_bc``: {arm: {mean, se}}, se over prompts or over pairs, None for one; ``reach``: {arm:
+        {p_target, visited}}; ``moves_model``; ``hook_fired``: {arm: count}. For a move also ``where``, ``chat``,
+        ``start``, ``end``, ``probabilities``: {arm: [waypoint][value and other]} as the mean over prompts, ``results``:
+        one BehaviourReply a prompt, ``prompts``, ``texts`` with what the unsteered model makes of each, ``isometry``,
+        ``other``, ``kl`` and ``off_manifold``: {arm: number} as means over prompts, of the largest value on the way but
+        for the first; one entry a prompt in ``realised``: {arm: [{requested, state, answer}]}, ``effect``,
+        ``across_prompts`` and ``adjacent`` (None where the contexts do not allow them); ``controls``: the same numbers
+        of the control arms; and, where asked, ``sweep`` and ``phrases``: one reply a prompt. For all pairs also
+        ``n_pairs``, ``n_trials``, ``pairs`` and ``isometry``: {arm: r}.
+
+    Raises:
+        RequestError: a name, number or arm that the cluster or the limits do not allow.
+        RunError, SubjectError, HostMismatch: as in ``open_engine``.
+    """
+    chosen = _arms(arms)
+    _check_move(prompts, start, end, bool(swept or phrases or values or chat or where != "last_prompt"))
+    engine = open_engine(run_path, device=device, dtype=dtype, model=model, sae=sae)
+    run = next(iter(engine.runs))
+    with fitting_threads(engine.subject.loaded.model):
+        told = _about(engine, run, cluster) | {"strength": strength, "seed": seed, "waypoints": waypoints}
+        if end is None:
+            settings = PairSettings(chosen, prompts_per_value, waypoints, strength, seed)
+            trials = all_pairs(engine, run, cluster, settings)
+            return told | pairs_table(trials, engine.prepared(run, cluster).summary.order)
+        names = engine.prepared(run, cluster).summary.order
+        asked = {
+            "run": run,
+            "fingerprint": engine.subject.fingerprint,
+            "cluster": cluster,
+            "where": where,
+            "chat": () if chat else None,
+            "start": _place(start, names),
+            "end": _place(end, names),
+            "strength": float(strength),
+            "arms": chosen,
+            "seed": seed,
+        }
+        options = MoveOptions(waypoints, max_tokens, prompts_per_value, swept, tuple(phrases), tuple(values) or None)
+        return told | {"where": where, "chat": chat} | _move(Answers(engine), asked, prompts, options)
+
+
+def _move(
+    answers: Answers, asked: Mapping[str, object], prompts: Sequence[str], options: MoveOptions
+) -> dict[str, JsonValue]:
+    """One move on every prompt with its controls, and what else was asked for."""
+    each = [{**asked, "prompt": prompt} for prompt in prompts]
+    path = [{key: value for key, value in one.items() if key != "arms"} for one in each]
+    readout, still = {"values": options.values}, {"strength"}
+    along = readout | {"waypoints": options.waypoints}
+    replies = [answers.behaviour(_checked(BehaviourRequest, one | along)) for one in each]
+    contexts = {"prompts": options.contexts}
+    checks = [answers.check(_checked(CheckRequest, one | along | contexts)) for one in path]
+    told = move_table(replies) | check_table(checks) | {"prompts": list(prompts)}
+    written = [one | {"max_tokens": options.max_tokens} for one in each if options.max_tokens]
+    told["texts"] = [_texts(answers, _checked(SteerRequest, one)) for one in written]
+    if options.swept:
+        largest = answers.engine.limits.max_strength
+        grid = {
+            "strengths": tuple(dose for dose in SWEPT_STRENGTHS if abs(dose) <= largest),
+            "positions": SWEPT_POSITIONS,
+        }
+        doses = [{key: value for key, value in one.items() if key not in still} | readout | grid for one in path]
+        told["sweep"] = [answers.sweep(_checked(SweepRequest, one)).model_dump(mode="json") for one in doses]
+    if options.phrases:
+        monitored = [_checked(PhrasesRequest, one | {"phrases": options.phrases}) for one in each]
+        told["phrases"] = [answers.phrases(one).model_dump(mode="json") for one in monitored]
+    return told
+
+
+def _about(engine: Engine, run: str, cluster: int) -> dict[str, JsonValue]:
+    prepared = engine.prepared(run, cluster)
+    return {
+        "run": run,
+        "fingerprint": engine.subject.fingerprint,
+        "cluster": cluster,
+        "label": prepared.summary.label,
+        "closed": prepared.closed,
+        "values": list(prepared.summary.order),
+    }
+
+
+def _texts(answers: Answers, request: SteerRequest) -> dict[str, JsonValue]:
+    rows: dict[str, JsonValue] = {}
+    ended: list[RowDoneEvent] = []
+    for event in answers.generate(request):
+        if isinstance(event, RowDoneEvent):
+            ended.append(event)
+        if isinstance(event, DoneEvent):
+            rows = {one.row: _row(one, event) for one in ended}
+    return {"prompt": request.prompt, "rows": rows}
+
+
+def _row(ended: RowDoneEvent, done: DoneEvent) -> dict[str, JsonValue]:
+    told: dict[str, JsonValue] = ended.model_dump(mode="json", exclude={"type", "row"})
+    return told | done.written[ended.row].model_dump(mode="json")
+
+
+def _arms(arms: Sequence[str]) -> tuple[Arm, ...]:
+    unknown = [arm for arm in arms if arm not in get_args(Arm)]
+    if unknown or not arms:
+        raise RequestError("arms", ", ".join(unknown) or "nothing", ", ".join(get_args(Arm)))
+    return cast(tuple[Arm, ...], tuple(dict.fromkeys(arms)))
+
+
+def _check_move(prompts: Sequence[str], start: str | float | None, end: str | float | None, tested: bool) -> None:
+    if end is None and (start is not None or prompts or tested):
+        others = "--prompt, --where, --chat, --from, --sweep, --phrase or --readout"
+        wanted = f"a value or a coordinate; all pairs take no {others}"
+        raise RequestError("--to", "nothing", wanted)
+    if end is not None and not prompts:
+        raise RequestError("--prompt", "nothing", "a text whose last token is steered")
+
+
+def _place(place: str | float | None, names: Sequence[str]) -> str | float | None:
+    """A value's name, or the number that a text stands for where no value has that name."""
+    if not isinstance(place, str) or place in names or place.strip() in [name.strip() for name in names]:
+        return place
+    try:
+        return float(place)
+    except ValueError:
+        return place
+
+
+def _checked(kind: type[Request], fields: Mapping[str, object]) -> Request:
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RequestError(".".join(map(str, first["loc"][:1])), repr(first["input"]), first["msg"]) from error

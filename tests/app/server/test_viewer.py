@@ -1,0 +1,36 @@
+"""The host is told for whom the app asks, and not from where."""
+
+import asyncio
+
+import httpx
+from starlette.types import Receive, Scope, Send
+
+from explorer.app.server.edge import NameViewer, current_viewer
+from explorer.steering.client import AsyncSteeringClient
+from explorer.steering.protocol.protocol import VIEWER_HEADER
+from tests.steering.fake import TOKEN, FakeAnswers
+
+
+def test_each_viewer_has_a_name_that_holds_no_address() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers[VIEWER_HEADER])
+        return httpx.Response(200, text=FakeAnswers().subject().model_dump_json())
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
+        async with AsyncSteeringClient(
+            "http://host", TOKEN, transport=httpx.MockTransport(answer), viewer=current_viewer
+        ) as client:
+            await client.subject()
+
+    async def serve() -> None:
+        named = NameViewer(app)
+        for address in ("10.0.0.1", "10.0.0.2", "10.0.0.1"):
+            await named({"type": "http", "client": (address, 1)}, None, None)  # type: ignore[arg-type]
+
+    asyncio.run(serve())
+    first, second, third = asked
+    assert first == third != second
+    assert not any("10.0.0" in name for name in asked)
+    assert current_viewer() == ""

@@ -1,0 +1,77 @@
+"""The steering bench times real work in turn, and tells ratios only."""
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from explorer.bench.host import steer as bench
+from explorer.bench.host.steer import ARMS, SteerBenchSettings, report_rows, report_values, time_steering
+from explorer.errors import RequestError
+from explorer.lm.generation.batched_generation import BatchedGenerator, StepResult, step_all
+from explorer.places import shipped_folder
+from explorer.steering.engine import engine as engine_module
+from explorer.steering.engine.engine import EngineSteps
+
+ALMANAC = shipped_folder("cached_runs") / "almanac"
+SHORT = SteerBenchSettings(rounds=3, tokens=3, waypoints=4)
+
+
+def test_works_are_timed_beside_plain_ones() -> None:
+    found = time_steering(ALMANAC, SHORT)
+    assert [one.wanted for one in found] == [1.6, 1.05, 0.75, 3.0, 3.0]
+    assert all(0 < one.low <= one.ratio <= one.high for one in found)
+    _, header, rows = report_rows(found)
+    assert {len(row) for row in rows} == {len(header)}
+    assert [value["ratio"] for value in report_values(found)] == [one.ratio for one in found]
+
+
+def test_every_row_writes_every_token_and_every_token_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[int] = []
+    fired: list[int] = []
+    texts: list[int] = []
+    feed = EngineSteps.feed
+
+    def counted(self: EngineSteps, token_ids: np.ndarray) -> None:
+        rows.append(len(token_ids))
+        fired.append(int(self.fired.max()))
+        feed(self, token_ids)
+
+    def noted(decoders: Sequence[BatchedGenerator]) -> list[StepResult]:
+        texts.append(len(decoders))
+        return step_all(decoders)
+
+    monkeypatch.setattr(EngineSteps, "feed", counted)
+    monkeypatch.setattr(engine_module, "step_all", noted)
+    time_steering(ALMANAC, SHORT)
+    written = (SHORT.rounds + 1) * SHORT.tokens
+    assert set(rows) == {len(ARMS), len(ARMS) + 1}
+    assert rows.count(len(ARMS)) == 2 * written
+    assert rows.count(len(ARMS) + 1) == (SHORT.rounds + 1) * (SHORT.tokens - 1) + 2 * 4 * written
+    assert Counter(texts) == {1: written + 2 * written + 4 * written, 4: written}
+    assert max(fired) == SHORT.tokens
+
+
+def test_the_ratio_is_taken_within_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is ten times slower in every other round changes nothing; who goes first alternates."""
+    order: list[str] = []
+    slow = itertools.cycle([1.0, 1.0, 10.0, 10.0])
+
+    def seconds(job: bench.Job, _: torch.device) -> float:
+        job()
+        return next(slow) * (3.0 if order[-1] == "steered" else 2.0)
+
+    monkeypatch.setattr(bench, "_seconds", seconds)
+    device = torch.device("cpu")
+    found = bench.ratio_of(lambda: order.append("steered"), lambda: order.append("plain"), 4, device)
+    assert found == (1.5, 1.5, 1.5)
+    assert order[2:] == ["steered", "plain", "plain", "steered"] * 2
+
+
+def test_a_run_without_a_curve_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "CURVES", ())
+    with pytest.raises(RequestError, match="one with a curve"):
+        time_steering(ALMANAC, SHORT)

@@ -1,0 +1,108 @@
+"""Requests that write at once are one forward pass a token, and none of them can tell."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from explorer.lm.generation.batched_generation import BatchedGenerator, StepResult, step_all
+from explorer.steering.answers.handlers import Answers
+from explorer.steering.engine import engine as engine_module
+from explorer.steering.protocol.protocol import ARMS, DoneEvent, Event, SteerRequest
+from explorer.steering.scheduler.scheduler import Job, Work, Worker
+from tests.steering.conftest import behaviour_request, steer_request
+
+WAIT = 30.0
+
+
+def requests(answers: Answers) -> list[SteerRequest]:
+    """Prompts, places, arms and lengths of several kinds."""
+    engine = answers.engine
+    return [
+        steer_request(engine, max_tokens=9, arms=ARMS, where="generated", strength=3.0),
+        steer_request(engine, max_tokens=9, prompt="it rained", temperature=1.5, seed=4),
+        steer_request(engine, max_tokens=9, prompt="arrived around Friday and", where="all_prompt", strength=-2.0),
+        steer_request(engine, max_tokens=4, prompt="the parcel was sent on", strength=0.0),
+    ]
+
+
+async def events_of(job: Job[Event]) -> list[Event]:
+    return [event async for event in job.items()]
+
+
+def served(answers: Answers, asked: Sequence[SteerRequest]) -> list[list[Event] | BaseException]:
+    """What the worker tells of requests that begin at once, a question about a path among them."""
+    gate = threading.Event()
+
+    def write(request: SteerRequest) -> Work[Event]:
+        assert gate.wait(WAIT)
+        yield None
+        yield from answers.writing(request)
+
+    def ask() -> Work[object]:
+        for _ in range(5):
+            answers.behaviour(behaviour_request(answers.engine, arms=ARMS))
+            yield None
+
+    async def run() -> list[list[Event] | BaseException]:
+        worker = Worker(running=len(asked) + 1, queued=0, do=answers.choose, buffered=1000)
+        try:
+            jobs = [worker.submit(lambda one=one: write(one)) for one in asked]
+            worker.submit(ask)
+            gate.set()
+            async with asyncio.timeout(WAIT):
+                return await asyncio.gather(*map(events_of, jobs), return_exceptions=True)
+        finally:
+            await asyncio.to_thread(worker.close)
+
+    return asyncio.run(run())
+
+
+def test_requests_at_once_are_one_pass_a_token_and_each_says_what_it_says_alone(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, steps, rows = requests(answers), Counter[int](), list[int]()
+    alone = [list(answers.generate(request)) for request in asked]
+    monkeypatch.setattr(engine_module, "step_all", lambda texts: noted(texts, steps))
+    handle = answers.engine.subject.place.model.register_forward_pre_hook(
+        lambda _, __, told: rows.append(len(told["input_ids"])), with_kwargs=True
+    )
+    try:
+        found = served(answers, asked)
+    finally:
+        handle.remove()
+    if answers.engine.subject.batch_difference == 0.0:
+        assert found == alone
+    written = sum(request.max_tokens for request in asked)
+    assert sum(texts * count for texts, count in steps.items()) <= written
+    assert steps[4] >= 3, "all four write for a while"
+    assert steps[3] >= 3, "and three go on"
+    assert max(rows) >= 4 * 4, "their rows are one batch"
+
+
+def noted(texts: Sequence[BatchedGenerator], steps: Counter[int]) -> list[StepResult]:
+    steps[len(texts)] += 1
+    return step_all(texts)
+
+
+def test_one_that_fails_in_the_model_ends_alone(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = requests(answers)
+    alone = [list(answers.generate(request)) for request in asked]
+
+    def failing(texts: Sequence[BatchedGenerator]) -> list[StepResult]:
+        said = step_all(texts)
+        if len(texts) == len(asked):
+            said[1] = ZeroDivisionError("its own fault")
+        return said
+
+    monkeypatch.setattr(engine_module, "step_all", failing)
+    found = served(answers, asked)
+    assert isinstance(found[1], ZeroDivisionError)
+    for number in (0, 2, 3):
+        events = found[number]
+        assert isinstance(events, list)
+        assert isinstance(events[-1], DoneEvent)
+        if answers.engine.subject.batch_difference == 0.0:
+            assert events == alone[number]

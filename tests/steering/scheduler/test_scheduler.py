@@ -1,0 +1,373 @@
+"""The model's thread: turns, places, and letting go."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from explorer.steering.protocol.refusal import Refusal
+from explorer.steering.scheduler.batching import DoTogether, Wanted
+from explorer.steering.scheduler.scheduler import Item, Job, Work, Worker
+
+WAIT = 30.0
+
+
+def turns(*told: Item | None) -> Work[Item]:
+    """Tells one thing a turn."""
+    for one in told:
+        yield one
+        yield None
+
+
+@asynccontextmanager
+async def working(
+    running: int = 2, queued: int = 2, buffered: int = 4, do: DoTogether[str, object] | None = None
+) -> AsyncIterator[Worker]:
+    worker = Worker(running=running, queued=queued, buffered=buffered, do=do or (lambda asked: [None] * len(asked)))
+    try:
+        async with asyncio.timeout(WAIT):
+            yield worker
+    finally:
+        await asyncio.to_thread(worker.close)
+
+
+async def gauges(worker: Worker, running: int, waiting: int) -> None:
+    def stand() -> bool:
+        with worker.changed:
+            return worker.changed.wait_for(lambda: (len(worker.active), len(worker.queue)) == (running, waiting), WAIT)
+
+    assert await asyncio.to_thread(stand)
+
+
+def test_running_jobs_take_turns() -> None:
+    order: list[str] = []
+    gate = threading.Event()
+
+    def job(name: str) -> Work[int]:
+        assert gate.wait(WAIT)
+        for number in range(3):
+            order.append(name)
+            yield number
+            yield None
+
+    async def run() -> None:
+        async with working() as worker:
+            jobs = [worker.submit(lambda name=name: job(name)) for name in "abc"]
+            gate.set()
+            assert [[item async for item in each.items()] for each in jobs] == [[0, 1, 2]] * 3
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+    assert sorted(order[:2]) != ["c", "c"]
+    assert order.index("b") < 5
+    assert order.index("c") > order.index("b")
+    assert sorted(order) == list("aaabbbccc")
+
+
+def test_a_turn_without_an_item_lets_others_go_and_tells_nothing() -> None:
+    """A job of many such turns is neither held up by its reader nor holds another up, and can be left in the middle."""
+    taken = Counter[str]()
+
+    def long() -> Work[str]:
+        while True:
+            taken["long"] += 1
+            yield None
+
+    async def run() -> None:
+        async with working(buffered=1) as worker:
+            endless = worker.submit(long)
+            while not taken["long"]:
+                await asyncio.sleep(0)
+            short = worker.submit(lambda: turns(None, "told", None))
+            assert [item async for item in short.items()] == ["told"]
+            before = taken["long"]
+            while taken["long"] < before + 100:
+                await asyncio.sleep(0)
+            worker.cancel(endless)
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+
+
+def test_a_job_that_begins_is_told_of() -> None:
+    gate = threading.Event()
+
+    def job() -> Work[int]:
+        assert gate.wait(WAIT)
+        yield 0
+
+    async def run() -> None:
+        async with working() as worker:
+            with worker.changed:
+                worker.submit(job)
+                while not worker.active:
+                    assert worker.changed.wait(WAIT)
+            gate.set()
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+
+
+def test_one_place_too_many_is_refused_and_a_freed_one_is_given() -> None:
+    gate = threading.Event()
+
+    def blocked() -> Work[int]:
+        assert gate.wait(WAIT)
+        yield 1
+
+    async def run() -> None:
+        async with working() as worker:
+            jobs = [worker.submit(blocked) for _ in range(4)]
+            with pytest.raises(Refusal) as refusal:
+                worker.submit(blocked)
+            assert refusal.value.status == 429
+            assert refusal.value.retry_after is not None
+            worker.cancel(jobs[-1])
+            jobs[-1] = worker.submit(blocked)
+            gate.set()
+            assert [[item async for item in each.items()] for each in jobs] == [[1]] * 4
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+
+
+def test_a_reader_that_leaves_closes_its_job() -> None:
+    closed = threading.Event()
+
+    def endless() -> Work[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.set()
+
+    async def run() -> None:
+        async with working() as worker:
+            items = worker.submit(endless).items()
+            assert await anext(items) == 1
+            await items.aclose()
+            assert await asyncio.to_thread(closed.wait, WAIT)
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+
+
+def test_a_slow_reader_stops_its_own_job_only() -> None:
+    made = []
+
+    def counting() -> Work[int]:
+        for number in range(1000):
+            made.append(number)
+            yield number
+
+    async def run() -> None:
+        async with working(buffered=4) as worker:
+            slow = worker.submit(counting)
+            quick = worker.submit(lambda: turns(*range(50)))
+            assert [item async for item in quick.items()] == list(range(50))
+            assert len(made) <= 4
+            assert [item async for item in slow.items()] == list(range(1000))
+
+    asyncio.run(run())
+
+
+def test_a_fault_reaches_its_own_reader_only() -> None:
+    def faulty() -> Work[int]:
+        yield 1
+        raise ValueError("mine")
+
+    async def run() -> None:
+        async with working() as worker:
+            broken, sound = worker.submit(faulty), worker.submit(lambda: turns(7))
+            with pytest.raises(ValueError, match="mine"):
+                assert [item async for item in broken.items()] == []
+            assert [item async for item in sound.items()] == [7]
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+
+
+def test_closing_fails_what_waits() -> None:
+    async def run() -> None:
+        worker = Worker(running=1, queued=1, buffered=1)
+        items = worker.submit(lambda: turns(*range(100))).items()
+        assert await anext(items) == 0
+        await asyncio.to_thread(worker.close)
+        with pytest.raises(Refusal, match="stopping"):
+            assert not [item async for item in items]
+        with pytest.raises(Refusal, match="stopping"):
+            worker.submit(lambda: turns(1))
+
+    asyncio.run(run())
+
+
+def jain(served: list[int]) -> float:
+    """Jain's fairness index: 1 where all get the same, 1 / n where one gets everything."""
+    return sum(served) ** 2 / (len(served) * sum(one**2 for one in served))
+
+
+@pytest.mark.parametrize("running", [1, 2, 4])
+def test_a_flooder_takes_no_more_than_its_share(running: int) -> None:
+    """One client asks for forty things, and then four others for four each: turns go round, whoever came first."""
+    gate = threading.Event()
+    begun: list[str] = []
+
+    def job(name: str) -> Work[int]:
+        assert gate.wait(WAIT)
+        begun.append(name)
+        yield from turns(*range(3))
+
+    async def run() -> None:
+        async with working(running=running, queued=60) as worker:
+            names = ["flooder"] * 40 + ["a", "b", "c", "d"] * 4
+            jobs = [worker.submit(lambda name=name: job(name), name) for name in names]
+            gate.set()
+            await asyncio.gather(*(_all(one) for one in jobs))
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+    shared = Counter(begun[begun.index("a") :][:20])  # those before it were alone when they began
+    assert jain([shared[name] for name in (*"abcd", "flooder")]) >= 0.95
+    assert Counter(begun)["flooder"] == 40
+
+
+async def _all(job: Job[int]) -> list[int]:
+    return [item async for item in job.items()]
+
+
+def test_a_client_with_nothing_gets_a_place_of_one_that_holds_them_all() -> None:
+    gate = threading.Event()
+
+    def blocked() -> Work[int]:
+        assert gate.wait(WAIT)
+        yield 1
+
+    async def run() -> None:
+        async with working(running=2, queued=2) as worker:
+            jobs = [worker.submit(blocked, "flooder") for _ in range(4)]
+            other = worker.submit(blocked, "other")
+            with pytest.raises(Refusal) as refusal:
+                await anext(jobs[-1].items())
+            assert refusal.value.status == 429
+            with pytest.raises(Refusal):
+                worker.submit(blocked, "flooder")
+            gate.set()
+            assert [[item async for item in job.items()] for job in (*jobs[:3], other)] == [[1]] * 4
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+
+
+def test_a_fault_is_told_of_after_its_reader() -> None:
+    told: list[Exception] = []
+
+    def faulty() -> Work[int]:
+        yield 1
+        raise ValueError("mine")
+
+    async def run() -> None:
+        worker = Worker(running=1, queued=1, on_fault=told.append)
+        with pytest.raises(ValueError, match="mine"):
+            assert [item async for item in worker.submit(faulty).items()] == []
+        await asyncio.to_thread(worker.close)
+
+    asyncio.run(run())
+    assert [str(error) for error in told] == ["mine"]
+
+
+def asking(name: str, steps: int, gate: threading.Event) -> Work[str]:
+    """Asks as often as it is told to, and tells what came of it; its first turn waits for everybody."""
+    assert gate.wait(WAIT)
+    for _ in range(steps):
+        yield (yield Wanted(name))
+        yield name
+
+
+def test_what_several_want_is_done_at_once_and_each_goes_on_with_its_own() -> None:
+    done: list[tuple[str, ...]] = []
+    gate = threading.Event()
+
+    def do(asked: Sequence[str]) -> Sequence[object]:
+        done.append(tuple(asked))
+        return [name.upper() for name in asked]
+
+    async def run() -> None:
+        async with working(running=3, do=do) as worker:
+            jobs = [worker.submit(lambda name=name, n=n: asking(name, n, gate)) for name, n in (("a", 3), ("b", 1))]
+            plain = worker.submit(lambda: turns(1, 2, 3))
+            await gauges(worker, 3, 0)
+            gate.set()
+            told = [[item async for item in job.items()] for job in jobs]
+            assert told == [["A", "a"] * 3, ["B", "b"]]
+            assert [item async for item in plain.items()] == [1, 2, 3]
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+    assert sorted(map(len, done)) == [1, 1, 2], "one that begins later or ends earlier holds nobody up"
+
+
+def test_what_fails_for_one_fails_for_nobody_else() -> None:
+    gate = threading.Event()
+
+    def do(asked: Sequence[str]) -> Sequence[object]:
+        return [ValueError(name) if name == "bad" else name for name in asked]
+
+    async def run() -> None:
+        async with working(do=do) as worker:
+            bad, good = (worker.submit(lambda name=name: asking(name, 3, gate)) for name in ("bad", "good"))
+            gate.set()
+            with pytest.raises(ValueError, match="bad"):
+                assert not [item async for item in bad.items()]
+            assert [item async for item in good.items()] == ["good"] * 6
+            await gauges(worker, 0, 0)
+
+    asyncio.run(run())
+
+
+def test_what_cannot_be_done_at_all_fails_for_all_who_want_it() -> None:
+    gate = threading.Event()
+
+    def do(_: Sequence[str]) -> Sequence[object]:
+        raise RuntimeError("no")
+
+    async def run() -> None:
+        async with working(do=do) as worker:
+            wanting, plain = worker.submit(lambda: asking("a", 1, gate)), worker.submit(lambda: turns(1, 2))
+            gate.set()
+            with pytest.raises(RuntimeError, match="no"):
+                assert not [item async for item in wanting.items()]
+            assert [item async for item in plain.items()] == [1, 2]
+
+    asyncio.run(run())
+
+
+def test_who_leaves_is_done_nothing_for_and_who_reads_slowly_waits_alone() -> None:
+    """Steps are done for those who can go on: not for one whose reader has left, nor for one that is read no more."""
+    done = Counter[str]()
+    gate = threading.Event()
+
+    def do(asked: Sequence[str]) -> Sequence[object]:
+        done.update(asked)
+        return list(asked)
+
+    async def run() -> None:
+        async with working(running=3, queued=1, buffered=4, do=do) as worker:
+            left, slow, quick = (
+                worker.submit(lambda name=name, n=n: asking(name, n, gate))
+                for name, n in (("left", 10**9), ("slow", 10), ("quick", 50))
+            )
+            gate.set()
+            items = left.items()
+            assert await anext(items) == "left"
+            await items.aclose()
+            assert len([item async for item in quick.items()]) == 100
+            assert done["slow"] <= 3
+            assert len([item async for item in slow.items()]) == 20
+            await gauges(worker, 0, 0)
+            assert done["left"] < 10
+
+    asyncio.run(run())
+    assert done["slow"] == 10
