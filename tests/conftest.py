@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from explorer.lm.model.batch import Batch
 from hypothesis import settings
 
+from explorer.lm.model.batch import Batch
 from tests.planted import write_planted_bundle, write_planted_run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,7 +68,7 @@ def batch_multiple(request: pytest.FixtureRequest) -> Iterator[None]:
     multiple = request.config.getoption("--batch-multiple")
     with pytest.MonkeyPatch.context() as patch:
         if multiple is not None:
-            patch.setattr("explorer.lm.opening._BATCHES", (Batch(multiple, multiple),))
+            patch.setattr("explorer.lm.generation.capabilities._BATCHES", (Batch(multiple, multiple),))
         yield
 
 
