@@ -13,16 +13,16 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
-from explorer.app.security.answers import install_answers
+from explorer.app.security.errors import install_error_handlers
 from explorer.app.security.filter import EdgeFilter
 from explorer.app.server.edge import unknown_api_router
-from explorer.app.server.event_stream import EventStream, StreamLimits
-from explorer.app.server.relay import CUT, RelayLimits, Tickets, host_state, relay, relay_router
+from explorer.app.server.relay import CUT, EVENTS, RelayLimits, Tickets, host_state, relay, relay_router
 from explorer.app.site.hosts import GONE, NO_HOST, Event, OneHost, SteeringHost, without_address
 from explorer.config import SteeringLimits
 from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, HostUnreachable
+from explorer.http.streaming import Prefetched, StreamedResponse, StreamLimits
 from explorer.steering.client import TIMEOUT, AsyncSteeringClient
-from explorer.steering.host.stream import HEARTBEAT_SECONDS
+from explorer.steering.host.stream import LIMITS
 from explorer.steering.protocol.protocol import (
     BehaviourReply,
     BehaviourRequest,
@@ -114,7 +114,7 @@ def served(host: SteeringHost | None, limits: RelayLimits | None = None) -> ASGI
     server = FastAPI()
     server.include_router(relay_router(OneHost(host), limits))
     server.include_router(unknown_api_router())
-    install_answers(server)
+    install_error_handlers(server)
     return EdgeFilter(server, settings())
 
 
@@ -352,7 +352,7 @@ def test_a_frozen_host_is_given_up(kept: int, code: str) -> None:
 
 def test_a_host_is_believed_in_for_longer_than_it_is_ever_silent() -> None:
     assert TIMEOUT.read is not None
-    assert TIMEOUT.read > 2 * HEARTBEAT_SECONDS
+    assert TIMEOUT.read > 2 * LIMITS.heartbeat_seconds
 
 
 WIRE_TEXT = wire_text()
@@ -506,7 +506,7 @@ def test_a_reader_who_does_not_read_slows_the_host_and_is_dropped() -> None:
         await wire.run(app)
         assert produced[0] < 50, "the source waits for the reader"
 
-    drive(stall, Host(story=endless, before=count), RelayLimits(stream=StreamLimits(send_seconds=0.2, buffered=16)))
+    drive(stall, Host(story=endless, before=count), RelayLimits(stream=StreamLimits(send_seconds=0.2)))
 
 
 def test_silence_is_filled_with_heartbeats() -> None:
@@ -548,8 +548,8 @@ def test_two_tabs_do_not_disturb_each_other() -> None:
 
 
 @effort(max_examples=60, deadline=None)
-@given(pieces=st.lists(st.text(max_size=8), max_size=30), buffered=st.integers(1, 4), turns=st.integers(0, 40))
-def test_a_stream_is_its_source_or_a_beginning_of_it(pieces: list[str], buffered: int, turns: int) -> None:
+@given(pieces=st.lists(st.text(max_size=8), max_size=30), turns=st.integers(0, 80))
+def test_a_stream_is_its_source_or_a_beginning_of_it(pieces: list[str], turns: int) -> None:
     closed = []
 
     async def source() -> Any:
@@ -563,7 +563,7 @@ def test_a_stream_is_its_source_or_a_beginning_of_it(pieces: list[str], buffered
     async def run() -> bytes:
         wire = Wire("GET", "/")
         wire.sent = []
-        stream = EventStream(source, StreamLimits(buffered=buffered))
+        stream = StreamedResponse(EVENTS, Prefetched(source()))
         task = asyncio.create_task(stream(wire.scope, wire.receive, wire.send))
         for _ in range(turns):
             await asyncio.sleep(0)

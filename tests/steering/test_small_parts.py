@@ -9,12 +9,13 @@ import pytest
 from pydantic import ValidationError
 
 from explorer.errors import RequestError
+from explorer.http.bodies import nesting
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.engine.detokenize import TextStream
 from explorer.steering.engine.engine import Engine
 from explorer.steering.engine.prepared import CONTEXTS_PER_VALUE, Reader, context_text, mean_place, prepare
 from explorer.steering.engine.readout import Readout, custom_readout
-from explorer.steering.host.auth import allowed_hosts, nesting
+from explorer.steering.host.auth import allowed_hosts
 from explorer.steering.protocol.protocol import (
     BehaviourRequest,
     ReadoutValue,

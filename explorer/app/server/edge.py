@@ -9,12 +9,12 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from explorer.app.security.answers import Refusal
 from explorer.app.security.filter import EdgeSettings, protect
 from explorer.app.server.relay import RelayLimits, relay_router
 from explorer.app.share.routes import share_router
 from explorer.app.site.hosts import SteeringHosts
 from explorer.app.site.shares import ShareStore
+from explorer.http.errors import ErrorReply
 
 if TYPE_CHECKING:
     from dash import Dash
@@ -26,7 +26,7 @@ def unknown_api_router() -> APIRouter:
 
     @router.get("/{path:path}")
     async def unknown(path: str) -> Response:  # noqa: ARG001 - part of the route
-        return Refusal(404, "not_found", "There is no such part of the API.").response()
+        return ErrorReply(404, "not_found", "There is no such part of the API.").response()
 
     return router
 

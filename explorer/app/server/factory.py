@@ -16,6 +16,7 @@ from explorer.app.atlas.routes import run_router
 from explorer.app.compare import callbacks as compare
 from explorer.app.compare.routes import compare_router
 from explorer.app.manifold import callbacks as manifold
+from explorer.app.security.callbacks import TypedDash
 from explorer.app.security.filter import EdgeSettings
 from explorer.app.security.prefix import UnderPrefix
 from explorer.app.server import frame
@@ -113,7 +114,7 @@ def _dash(prefix: str, app_version: str) -> Dash:
     server = FastAPI(title="Manifold Explorer", version=app_version, docs_url=None, redoc_url=None)
     server.add_middleware(CompressAnswers)
     assets = f"{prefix}assets"
-    app = Dash(
+    app = TypedDash(
         "explorer.app",
         server=server,  # type: ignore[arg-type] # Dash takes a FastAPI app and is typed for Flask
         backend="fastapi",

@@ -19,8 +19,7 @@ from typing import Literal
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from explorer.app.security.answers import Refusal, host_code
-from explorer.app.server.event_stream import EventStream, StreamLimits
+from explorer.app.security.errors import host_code
 from explorer.app.site.hosts import (
     GONE,
     NO_HOST,
@@ -30,6 +29,8 @@ from explorer.app.site.hosts import (
 )
 from explorer.app.ui.format import short_id
 from explorer.errors import HostError, HostMismatch, HostNotReady, HostUnreachable
+from explorer.http.errors import ErrorReply
+from explorer.http.streaming import SSE, SSE_HEARTBEAT, Prefetched, StreamedResponse, StreamFormat, StreamLimits
 from explorer.steering.protocol.protocol import (
     DoneEvent,
     ErrorEvent,
@@ -39,11 +40,12 @@ from explorer.steering.protocol.protocol import (
 )
 
 LOG = logging.getLogger("explorer.app")
+EVENTS: StreamFormat[str] = StreamFormat(SSE, str, SSE_HEARTBEAT)
 CUT = (
     "Interrupted: the steering host went away in the middle. What stands here is what it said until then; run it again."
 )
-USED = Refusal(404, "not_found", "This generation has been read already, or was never asked for; ask again.")
-BUSY = Refusal(429, "busy", "Too many generations are waiting here; try again in a moment.")
+USED = ErrorReply(404, "not_found", "This generation has been read already, or was never asked for; ask again.")
+BUSY = ErrorReply(429, "busy", "Too many generations are waiting here; try again in a moment.")
 
 
 class RelayError(Wire):
@@ -200,7 +202,7 @@ def relay_router(hosts: SteeringHosts, limits: RelayLimits | None = None) -> API
     async def ask(request: SteerRequest) -> Response:
         """Ask for a generation; read it once, under its id."""
         if hosts.of(request.run) is None:
-            return Refusal(503, "none", NO_HOST).response()
+            return ErrorReply(503, "none", NO_HOST).response()
         ticket = tickets.issue(request)
         if ticket is None:
             return BUSY.response()
@@ -213,6 +215,6 @@ def relay_router(hosts: SteeringHosts, limits: RelayLimits | None = None) -> API
         host = None if request is None else hosts.of(request.run)
         if request is None or host is None:
             return USED.response()
-        return EventStream(lambda: relay(host, request), bounds.stream)
+        return StreamedResponse(EVENTS, Prefetched(relay(host, request)), bounds.stream)
 
     return router

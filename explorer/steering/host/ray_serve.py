@@ -4,10 +4,8 @@ Each replica is the host that `explorer host` starts: the same engine, routes, t
 request to one of them, and starts a replica again that has ended.
 """
 
-import json
 import os
 import signal
-import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from explorer.steering.answers.handlers import Answers
 from explorer.steering.engine.engine import fitting_threads
 from explorer.steering.engine.subject import open_engine
 from explorer.steering.host.metrics import Metrics
-from explorer.steering.host.serve import worker_for
+from explorer.steering.host.serve import announce, worker_for
 from explorer.steering.host.server import create_app
 from explorer.steering.protocol.token_file import read_token
 
@@ -75,8 +73,7 @@ def serve_replicas(settings: ReplicaSettings, *, port: int = 8051, as_json: bool
         ended = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):  # after Ray, which would abort
             signal.signal(number, lambda *_: ended.set())
-        address = f"http://{settings.bind}:{port}"
-        print(json.dumps({"url": address}) if as_json else address, file=sys.stdout, flush=True)
+        announce(f"http://{settings.bind}:{port}", as_json)
         ended.wait()
     finally:
         serve.shutdown()

@@ -18,7 +18,7 @@ from hypothesis import settings as effort
 from pydantic import ValidationError
 from starlette.types import ASGIApp
 
-from explorer.app.security.answers import install_answers
+from explorer.app.security.errors import install_error_handlers
 from explorer.app.security.filter import EdgeFilter
 from explorer.app.share.routes import share_router
 from explorer.app.site.shares import READERS, SharedResult, ShareLimits, ShareStore
@@ -46,7 +46,7 @@ def store(tmp_path: Path) -> ShareStore:
 def served(store: ShareStore, **changes: Any) -> ASGIApp:
     server = FastAPI()
     server.include_router(share_router(store))
-    install_answers(server)
+    install_error_handlers(server)
     return EdgeFilter(server, settings(**changes))
 
 

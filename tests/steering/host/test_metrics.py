@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.steering.host.metrics import Metrics, family
+from explorer.steering.host.metrics import Metrics
 from explorer.steering.host.server import create_app
 from explorer.steering.protocol.protocol import Event, SteerRequest
 from explorer.steering.scheduler.batching import by_itself
@@ -136,7 +136,7 @@ def test_a_generation_that_is_left_is_closed_and_its_tokens_are_counted() -> Non
             yield event
 
     async def leave() -> None:
-        events = metrics.written(sent())
+        events = metrics.counted(sent())
         for _ in range(4):
             await anext(events)
         await events.aclose()
@@ -158,5 +158,7 @@ def _steer(**changes: object) -> SteerRequest:
 
 @given(st.lists(st.tuples(st.text(), st.integers(0, 10**12)), unique_by=lambda one: one[0], max_size=5))
 def test_whatever_a_label_holds_the_text_can_be_read(samples: list[tuple[str, int]]) -> None:
-    text = family("requests_total", "counter", "Requests.", {(("route", name),): n for name, n in samples})
-    assert sorted(read(text).values()) == sorted(n for _, n in samples)
+    metrics = Metrics()
+    metrics.requests.update({(name, 200): n for name, n in samples})
+    found = read(metrics.text(running=0, queued=0, model_seconds=0.0))
+    assert sorted(n for name, n in found.items() if name.startswith("requests_total")) == sorted(n for _, n in samples)

@@ -16,8 +16,9 @@ import pytest
 from fastapi.routing import APIRoute
 
 from explorer.errors import RequestError
+from explorer.http.streaming import StreamLimits
 from explorer.steering.host import stream as stream_module
-from explorer.steering.host.auth import MAX_BODY, MAX_FAILURES, OPEN_PATHS
+from explorer.steering.host.auth import BODY_LIMITS, MAX_FAILURES, OPEN_PATHS
 from explorer.steering.host.server import create_app
 from explorer.steering.protocol.protocol import VIEWER_HEADER, ErrorBody, Event, SteerRequest, event_from_json
 from explorer.steering.scheduler.scheduler import Work, Worker
@@ -201,7 +202,7 @@ def test_bodies_that_are_no_requests(host: Host) -> None:
     refused(post(b"\xff\xfe"), 400, "malformed")
     refused(post(b"[" * 20 + b"]" * 20), 400, "too_deep")
     refused(post(b'{"a":' * 2000), 400, "too_deep")
-    refused(post(b" " * (MAX_BODY + 1)), 413, "too_large")
+    refused(post(b" " * (BODY_LIMITS.max_bytes + 1)), 413, "too_large")
     refused(post(iter([b" " * 4096] * 20)), 413, "too_large")
     assert host.fake.touched == 0
 
@@ -289,7 +290,7 @@ def test_an_answer_that_is_long_in_coming_begins_before_it_is_there(
     host: Host, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """A client that hears nothing would go; what fails after the beginning is told in the body."""
-    monkeypatch.setattr(stream_module, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(stream_module, "LIMITS", StreamLimits(heartbeat_seconds=0.01))
     more, silence = MORE.get(path.removeprefix("/v1/"), {}), ": still here" if path == "/v1/steer" else ""
     for prompt, told in (("slow", '"fingerprint"'), ("slow overflow", '"code":"numeric_overflow"')):
         host.fake.gate.clear()
@@ -419,7 +420,7 @@ def test_the_page_of_the_api_is_what_the_host_says() -> None:
         ("get", "/v1/subject", {"headers": {"authorization": "Bearer wrong"}}, 401),
         ("get", "/metrics", {"headers": {"host": "evil.example"}}, 400),
         ("post", "/v1/steer", {"content": b"{", "headers": {"content-type": "application/json"}}, 400),
-        ("post", "/v1/encode", {"content": b" " * (MAX_BODY + 1)}, 413),
+        ("post", "/v1/encode", {"content": b" " * (BODY_LIMITS.max_bytes + 1)}, 413),
         ("post", "/v1/sweep", {"json": {}}, 422),
         ("post", "/v1/phrases", {"json": asked("overflow") | {"phrases": ["one"]}}, 422),
         ("post", "/v1/behaviour", {"json": asked("deaf")}, 500),
