@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from dash.exceptions import DependencyException, PreventUpdate
 from fastapi import FastAPI, Request
@@ -28,7 +29,8 @@ from explorer.http.errors import ErrorReply
 LOG = logging.getLogger("explorer.app")
 INTERNAL = ErrorReply(500, "internal", "Something went wrong on the server; see its log.")
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_type", 422: "invalid"}
-_HOST_CODES: dict[type[HostError], str] = {
+HostCode: TypeAlias = Literal["unreachable", "not_ready", "refused", "mismatch", "host"]
+_HOST_CODES: dict[type[HostError], HostCode] = {
     HostUnreachable: "unreachable",
     HostNotReady: "not_ready",
     HostRefused: "refused",
@@ -49,7 +51,7 @@ def error_reply(error: ExplorerError) -> ErrorReply:
     return ErrorReply(500, "internal", str(error))
 
 
-def host_code(error: HostError) -> str:
+def host_code(error: HostError) -> HostCode:
     """Machine-readable code of a steering host's error."""
     return _HOST_CODES.get(type(error), "host")
 

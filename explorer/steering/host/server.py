@@ -1,4 +1,4 @@
-"""The routes of a steering host: one model, one worker, a token for everything but `/healthz`."""
+"""The routes of a steering host: one model, one worker thread, a token for everything but `/healthz`."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
@@ -106,18 +106,18 @@ def create_app(
     worker: Worker | None = None,
     metrics: Metrics | None = None,
 ) -> FastAPI:
-    """Build a host's application. It starts the model's thread, and ends it with the application.
+    """Build a host's application, which owns the thread that runs the model.
 
     Args:
-        answers: holds the model.
-        token: what clients must show.
-        bind: address that the server listens on; decides which names it answers to.
+        answers: handlers of the requests.
+        token: bearer token of clients.
+        bind: listen address; decides under which names the host answers.
         hosts: further names.
-        worker: the model's thread, where it is not to be made here.
-        metrics: what is counted, likewise.
+        worker: the thread that runs the model; None starts one.
+        metrics: the host's counters; None creates them.
 
     Raises:
-        RequestError: there is no token, or too short a one.
+        RequestError: the token is too short, or not ASCII.
     """
     if len(token) < SHORTEST_TOKEN or not token.isascii():
         raise RequestError("token", f"{len(token)} characters", f"at least {SHORTEST_TOKEN} ASCII characters")
