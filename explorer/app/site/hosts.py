@@ -26,7 +26,7 @@ from explorer.steering.protocol.protocol import (
 
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 
-GONE = "The steering host does not respond. You can keep browsing; steering resumes when the host is back."
+GONE = "The steering host does not answer. You can keep browsing; steering resumes when the host is back."
 NO_HOST = "No steering host is connected. Start one with `explorer host RUN` and open the run with --host-url."
 
 
