@@ -6,7 +6,7 @@ from explorer.app.ui.card import card_attributes, card_tools
 from explorer.app.ui.element import Element
 from explorer.app.ui.parts import Node, attributes, labelled, select
 from explorer.app.view import ids
-from explorer.app.view.state import PathEnd, View, encode_path_end
+from explorer.app.view.state import Place, View, encode_place
 from explorer.records import ClusterSummary
 
 ROWS = ("baseline", "manifold", "linear", "chord")
@@ -45,7 +45,7 @@ NO_MODEL = (
 
 
 def steering_panel(
-    summary: ClusterSummary, view: View, prompt: str, end: PathEnd, readout: str, has_host: bool
+    summary: ClusterSummary, view: View, prompt: str, end: Place, readout: str, has_host: bool
 ) -> Element:
     """The panel before anything was asked: opening a page computes nothing on the host.
 
@@ -107,15 +107,15 @@ def stream_columns() -> list[Node]:
 def place_options(summary: ClusterSummary) -> list[dict[str, str]]:
     """Places one can choose: the values, or even steps where there are none."""
     if summary.order:
-        return [{"label": name.strip() or name, "value": encode_path_end(name)} for name in summary.order]
-    return [{"label": f"{step / 8:.3g}", "value": encode_path_end(step / 8)} for step in range(9)]
+        return [{"label": name.strip() or name, "value": encode_place(name)} for name in summary.order]
+    return [{"label": f"{step / 8:.3g}", "value": encode_place(step / 8)} for step in range(9)]
 
 
-def _form(summary: ClusterSummary, view: View, prompt: str, end: PathEnd, has_host: bool) -> Element:
+def _form(summary: ClusterSummary, view: View, prompt: str, end: Place, has_host: bool) -> Element:
     options = place_options(summary)
     begins = [{"label": "the prompt", "value": HERE}, *options]
-    start = encode_path_end(view.start) or HERE
-    target = encode_path_end(view.end if view.end is not None else end)
+    start = encode_place(view.start) or HERE
+    target = encode_place(view.end if view.end is not None else end)
     return html.Div(
         [
             html.H2("Steer"),

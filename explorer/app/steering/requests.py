@@ -13,7 +13,7 @@ from explorer.app.steering.bands import bands_view
 from explorer.app.steering.checks import check_view, phrases_view, sweep_view
 from explorer.app.steering.panel import HERE
 from explorer.app.steering.readout_text import proposed_readout, read_readout, same_readout
-from explorer.app.view.state import MAX_STRENGTH, MAX_TEXT, Ask, Where, decode_path_end
+from explorer.app.view.state import MAX_STRENGTH, MAX_TEXT, Ask, Where, decode_place
 from explorer.errors import HostError, RequestError, RunError
 from explorer.runs.run.reader import Run
 from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
@@ -141,7 +141,7 @@ def behaviour_request(run: Run, cluster: int, fields: Fields) -> BehaviourReques
         raise RequestError("prompt", "nothing", "some text, whose last token is steered")
     if strength is None or abs(strength) > MAX_STRENGTH:
         raise RequestError("strength", "no number in range", "a number such as 1, and 0 for the model left alone")
-    place = decode_path_end(fields.end or "")
+    place = decode_place(fields.end or "")
     if place is None:
         raise RequestError("to", "nothing", "a value at which the path ends")
     asked = {
@@ -151,7 +151,7 @@ def behaviour_request(run: Run, cluster: int, fields: Fields) -> BehaviourReques
         "prompt": prompt.strip(),
         "chat": () if fields.ask == "message" else None,
         "where": fields.where or "last_prompt",
-        "start": None if fields.start in (None, "", HERE) else decode_path_end(fields.start),
+        "start": None if fields.start in (None, "", HERE) else decode_place(fields.start),
         "end": place,
         "strength": float(strength),
         "waypoints": WAYPOINTS,

@@ -5,7 +5,7 @@ from jaxtyping import Float
 
 from explorer.app.site.cluster_filters import likeness
 from explorer.app.ui.contexts import prompt_of
-from explorer.app.view.state import PathEnd
+from explorer.app.view.state import Place
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vocabulary
 from explorer.runs.run.reader import Run
 
@@ -50,7 +50,7 @@ def _distance(geometry: ClusterGeometry) -> Float[np.ndarray, "sample"]:
     return distance
 
 
-def suggest_end(summary: ClusterSummary, geometry: ClusterGeometry, begin: float) -> PathEnd:
+def suggest_end(summary: ClusterSummary, geometry: ClusterGeometry, begin: float) -> Place:
     """A value some way along the curve, or a coordinate where there are none; backwards where an open curve ends."""
     wanted = (begin + AHEAD) % 1.0
     if summary.shape != "closed curve" and begin + AHEAD > 1.0:

@@ -5,7 +5,7 @@ from explorer.app.ui.element import Element
 from explorer.app.ui.parts import Node, attributes, labelled
 from explorer.app.view import ids
 from explorer.app.view.links import Links
-from explorer.app.view.state import MAX_TRIED_TEXT
+from explorer.app.view.state import MAX_TRIED
 from explorer.runs.run.reader import Run
 
 
@@ -38,7 +38,7 @@ def _form(text: str, has_host: bool, tells_host: bool) -> Element:
         html.Button("Clear", id=ids.TRY_CLEAR, type="button", className="button", hidden=True),
     ]
     field = dcc.Input(
-        id=ids.TRY_TEXT, value=text, className="field", debounce=True, maxLength=MAX_TRIED_TEXT, autoComplete="off",
+        id=ids.TRY_TEXT, value=text, className="field", debounce=True, maxLength=MAX_TRIED, autoComplete="off",
         placeholder="Paste a sentence to see which clusters fire on it",
     )  # fmt: skip
     parts: list[Node] = [labelled("Try my text", field, "grow"), html.Div(buttons, className="buttons")]

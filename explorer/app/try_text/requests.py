@@ -8,7 +8,7 @@ from explorer.app.site.addresses import run_at
 from explorer.app.site.hosts import NO_HOST, host_words
 from explorer.app.site.site import Site
 from explorer.app.try_text.figure import text_view
-from explorer.app.view.state import MAX_TRIED_TEXT
+from explorer.app.view.state import MAX_TRIED
 from explorer.errors import HostError, RequestError, RunError
 from explorer.runs.run.reader import Run
 from explorer.steering.protocol.encode import EncodeRequest
@@ -54,6 +54,6 @@ def encode_request(run: Run, text: str | None) -> EncodeRequest:
         raise RequestError("run", "no model named in it", "a run that a host can serve")
     if not text or not text.strip():
         raise RequestError("text", "nothing", "a sentence")
-    if len(text) > MAX_TRIED_TEXT:
-        raise RequestError("text", f"{len(text)} characters", f"at most {MAX_TRIED_TEXT}")
+    if len(text) > MAX_TRIED:
+        raise RequestError("text", f"{len(text)} characters", f"at most {MAX_TRIED}")
     return EncodeRequest(run=run.id, fingerprint=subject.fingerprint, text=text)

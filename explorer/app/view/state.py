@@ -16,7 +16,7 @@ from explorer.errors import RequestError
 VERSION = "1"
 """Incremented when a key changes its meaning; older versions stay readable."""
 
-PathEnd: TypeAlias = str | float
+Place: TypeAlias = str | float
 """An end of a steering path: the name of a value, or an intrinsic coordinate in [0, 1]."""
 Theme = Literal["", "dark", "light"]
 ShapeFilter = Literal["", "closed curve", "open curve", "surface", "blob"]
@@ -34,7 +34,7 @@ COLORS = ("coordinate", "value", "token", "document", "text")
 
 MAX_TEXT = 2_000
 """Characters of one key."""
-MAX_TRIED_TEXT = 500
+MAX_TRIED = 500
 """Characters of the text to try."""
 MAX_STEPS = 999
 """Steps of a tour."""
@@ -82,9 +82,9 @@ class View:
     """Position of the handle along the path, in [0, 1]."""
     prompt: str = ""
     """Prompt to steer."""
-    start: PathEnd | None = None
+    start: Place | None = None
     """Start of the path; None is the prompt's own coordinate."""
-    end: PathEnd | None = None
+    end: Place | None = None
     """End of the path; None lets the page choose."""
     strength: float = 1.0
     """Multiple of the full displacement."""
@@ -169,7 +169,7 @@ def read_fields(texts: Mapping[str, str]) -> View:
     return View(**values)
 
 
-def encode_path_end(end: PathEnd | None) -> str:
+def encode_place(end: Place | None) -> str:
     """Format an end of a path: a name as it is, a coordinate after "~", "" for None."""
     if end is None:
         return ""
@@ -178,8 +178,8 @@ def encode_path_end(end: PathEnd | None) -> str:
     return f"~{end!r}"
 
 
-def decode_path_end(text: str) -> PathEnd | None:
-    """Parse what encode_path_end writes.
+def decode_place(text: str) -> Place | None:
+    """Parse what encode_place writes.
 
     Raises:
         RequestError: a coordinate outside [0, 1], or too long a name.
@@ -195,7 +195,7 @@ def decode_path_end(text: str) -> PathEnd | None:
 def _encode_field(name: str, value: str | float | tuple[float, ...] | None) -> str:
     if isinstance(value, tuple):
         return ",".join(repr(number) for number in value)
-    return encode_path_end(value) if name in ("start", "end") else str(value)
+    return encode_place(value) if name in ("start", "end") else str(value)
 
 
 def _decode_field(name: str, text: str) -> str | float | tuple[float, ...] | None:
@@ -209,7 +209,7 @@ def _decode_field(name: str, text: str) -> str | float | tuple[float, ...] | Non
         read_selection(text)
         return text
     if name in ("start", "end"):
-        return decode_path_end(text)
+        return decode_place(text)
     if name == "position":
         return _number(name, text, 0.0, 1.0)
     if name == "strength":
@@ -222,7 +222,7 @@ def _decode_field(name: str, text: str) -> str | float | tuple[float, ...] | Non
         return _side(text)
     if name == "pick":
         return check_picks(_short(name, text, MAX_TEXT))
-    return _short(name, text, MAX_TRIED_TEXT if name == "text" else MAX_TEXT)
+    return _short(name, text, MAX_TRIED if name == "text" else MAX_TEXT)
 
 
 def _color(text: str) -> str:

@@ -17,7 +17,7 @@ from explorer.app.try_text.figure import FAR, TextView, text_view
 from explorer.app.try_text.requests import TextAnswer, ask_text
 from explorer.app.view import ids
 from explorer.app.view.links import Links
-from explorer.app.view.state import MAX_TRIED_TEXT
+from explorer.app.view.state import MAX_TRIED
 from explorer.errors import RequestError, RunError
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import Run
@@ -115,8 +115,8 @@ def test_one_question_brings_everything(runs_folder: Path, run: Run, tmp_path: P
 
 @pytest.mark.parametrize(
     ("text", "path"),
-    [(None, "/run/planted"), ("", "/run/planted"), (" \t", "/run/planted"),
-     ("x" * (MAX_TRIED_TEXT + 1), "/run/planted"), (TEXT, "/"), (TEXT, "/s/x")],
+    [(None, "/run/planted"), ("", "/run/planted"), (" \t", "/run/planted"), ("x" * (MAX_TRIED + 1), "/run/planted"),
+     (TEXT, "/"), (TEXT, "/s/x")],
 )  # fmt: skip
 def test_what_cannot_be_asked_never_reaches_the_host(
     runs_folder: Path, run: Run, tmp_path: Path, text: str | None, path: str
@@ -163,7 +163,7 @@ def test_a_link_fills_the_field_and_asks_nothing(runs_folder: Path, run: Run, tm
 
 def test_the_field_begins_with_a_sentence_of_the_runs_own(run: Run) -> None:
     assert suggest_text(run).strip()
-    assert len(suggest_text(run)) <= MAX_TRIED_TEXT
+    assert len(suggest_text(run)) <= MAX_TRIED
 
 
 def test_a_run_is_found_on_both_of_its_pages(runs_folder: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explorer.app.view.selection import write_picks
-from explorer.app.view.state import COLORS, KEYS, View, decode, decode_path_end, encode, encode_path_end, read_fields
+from explorer.app.view.state import COLORS, KEYS, View, decode, decode_place, encode, encode_place, read_fields
 from explorer.errors import RequestError
 
 text = st.text(st.characters(codec="utf-8"), max_size=60)
@@ -50,7 +50,7 @@ def test_a_link_opens_the_same_view(view: View) -> None:
 @settings(deadline=None)
 @given(place)
 def test_an_end_of_a_path_stays_a_name_or_a_coordinate(value: str | float | None) -> None:
-    assert decode_path_end(encode_path_end(value)) == value
+    assert decode_place(encode_place(value)) == value
 
 
 def test_links_of_earlier_versions_open() -> None:
