@@ -14,7 +14,7 @@ from explorer.app.figures.strips import nearest_value
 from explorer.app.ui.format import counted, percent
 from explorer.app.view.selection import read_picks, read_selection, write_picks
 from explorer.app.view.state import KEYS, VERSION, View, decode
-from explorer.runs.report.csv_text import harmless
+from explorer.runs.report.tables import harmless
 
 BOTH = Path(__file__).resolve().parents[1] / "data" / "both"
 

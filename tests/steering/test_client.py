@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from starlette.types import Send
 
 from explorer.config import SteeringLimits
 from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, HostUnreachable
+from explorer.http.streaming import StreamedResponse, StreamLimits
 from explorer.steering.client import AsyncSteeringClient, SteeringClient
 from explorer.steering.host import stream
 from explorer.steering.host.server import create_app
@@ -115,11 +117,11 @@ def test_every_refusal_has_its_error(status: int, body: str, error: type[HostErr
 def test_a_host_that_takes_its_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """For longer than a client believes in a silent one; what fails then fails as ever."""
     fake, beat, patience, beats = FakeAnswers(), 0.01, 0.25, 0
-    send = stream._send
+    send = StreamedResponse._body
 
-    async def counted(to: Send, text: str, *, more: bool = True) -> None:
+    async def counted(self: StreamedResponse[Any], to: Send, text: str, *, more: bool = True) -> None:
         nonlocal beats
-        await send(to, text, more=more)
+        await send(self, to, text, more=more)
         beats += text in (stream.EVENTS.heartbeat, stream.REPLY.heartbeat)
         if beats * beat > 2 * patience:
             fake.gate.set()
@@ -129,8 +131,8 @@ def test_a_host_that_takes_its_time_is_waited_for(monkeypatch: pytest.MonkeyPatc
         beats = 0
         fake.gate.clear()
 
-    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", beat)
-    monkeypatch.setattr(stream, "_send", counted)
+    monkeypatch.setattr(stream, "LIMITS", StreamLimits(heartbeat_seconds=beat))
+    monkeypatch.setattr(StreamedResponse, "_body", counted)
     slow, overflow = ({"prompt": prompt} for prompt in ("slow", "slow overflow"))
     with served(create_app(fake, token=TOKEN)) as url, SteeringClient(url, TOKEN, timeout=patience) as here:
         held()

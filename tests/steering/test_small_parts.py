@@ -14,7 +14,7 @@ from explorer.steering.engine.detokenize import TextStream
 from explorer.steering.engine.engine import Engine
 from explorer.steering.engine.prepared import CONTEXTS_PER_VALUE, Reader, context_text, mean_place, prepare
 from explorer.steering.engine.readout import Readout, custom_readout
-from explorer.steering.host.auth import allowed_hosts, nesting
+from explorer.steering.host.auth import allowed_hosts
 from explorer.steering.protocol.protocol import (
     BehaviourRequest,
     ReadoutValue,
@@ -120,13 +120,6 @@ def test_names_that_a_host_answers_to() -> None:
     assert allowed_hosts("127.0.0.1") == {"127.0.0.1", "localhost", "[::1]"}
     assert allowed_hosts("10.0.0.7", ["gpu.lab"]) == {"10.0.0.7", "gpu.lab"}
     assert allowed_hosts("fe80::1") == {"[fe80::1]"}
-
-
-@pytest.mark.parametrize(
-    ("body", "depth"), [(b"", 0), (b"{}", 1), (b'{"a":[[]]}', 3), (b'"[[["', 0), (b'{"\\"[[":[]}', 2), (b'"\\\\"[[', 2)]
-)
-def test_nesting_counts_brackets_outside_strings(body: bytes, depth: int) -> None:
-    assert nesting(body) == depth
 
 
 def due(engine: Engine) -> tuple[ClusterSummary, ClusterGeometry]:

@@ -1,4 +1,4 @@
-"""The steering hosts that the app knows, and its messages about them."""
+"""The app's view of steering hosts: which one serves a run, and messages about them."""
 
 import re
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ from explorer.steering.protocol.protocol import (
 
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 
-GONE = "The steering host does not answer. Browsing goes on; steering comes back with the host."
+GONE = "The steering host does not answer. You can keep browsing; steering resumes when the host is back."
 NO_HOST = "No steering host is connected. Start one with `explorer host RUN` and open the run with --host-url."
 
 
@@ -59,10 +59,10 @@ class SteeringHost(Protocol):
 
 
 class SteeringHosts(Protocol):
-    """Who is asked about which run."""
+    """Steering hosts by run."""
 
     def of(self, run: str) -> SteeringHost | None:
-        """The host that a run's questions go to, by the run's id; None where there is none. Starts nothing."""
+        """The host that serves the run with this id, None if there is none; starts nothing."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +70,17 @@ class OneHost:
     """One host for every run, or none."""
 
     host: SteeringHost | None = None
-    """Its client."""
 
     def of(self, run: str) -> SteeringHost | None:  # noqa: ARG002 - part of the protocol
-        """The same, whatever the run."""
+        """The same host for every run."""
         return self.host
 
 
 def without_address(text: str) -> str:
-    """A message without any URL: where the host is stays on the server."""
+    """Replace URLs in a message, so that the host's address never reaches a browser."""
     return _ADDRESS.sub("the host", text)
 
 
 def host_words(error: HostError) -> str:
-    """What a browser is told about an error of the host."""
+    """The message that a browser gets about an error of the host."""
     return GONE if isinstance(error, HostUnreachable) else without_address(str(error))

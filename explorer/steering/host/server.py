@@ -1,4 +1,4 @@
-"""The routes of a steering host: one model, one worker, a token for everything but `/healthz`."""
+"""The routes of a steering host: one model, one worker thread, a token for everything but `/healthz`."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
@@ -14,10 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
 from explorer.errors import ExplorerError, RequestError
-from explorer.steering.host.auth import Failures, Guard, allowed_hosts, error_response
-from explorer.steering.host.metrics import MEDIA_TYPE, CountAnswers, Metrics
+from explorer.http.errors import ErrorReply
+from explorer.http.streaming import ClientGone, Prefetched, StreamedResponse, unless_gone
+from explorer.steering.host import stream
+from explorer.steering.host.auth import FailureCounter, Guard, allowed_hosts
+from explorer.steering.host.metrics import MEDIA_TYPE, CountReplies, Metrics
 from explorer.steering.host.openapi import openapi_document
-from explorer.steering.host.stream import EVENTS, REPLY, ClientGone, Coming, Pieces, or_gone
 from explorer.steering.protocol.checks import (
     CheckReply,
     CheckRequest,
@@ -104,18 +106,18 @@ def create_app(
     worker: Worker | None = None,
     metrics: Metrics | None = None,
 ) -> FastAPI:
-    """Build a host's application. It starts the model's thread, and ends it with the application.
+    """Build a host's application, which owns the thread that runs the model.
 
     Args:
-        answers: holds the model.
-        token: what clients must show.
-        bind: address that the server listens on; decides which names it answers to.
+        answers: handlers of the requests.
+        token: bearer token of clients.
+        bind: listen address; decides under which names the host answers.
         hosts: further names.
-        worker: the model's thread, where it is not to be made here.
-        metrics: what is counted, likewise.
+        worker: the thread that runs the model; None starts one.
+        metrics: the host's counters; None creates them.
 
     Raises:
-        RequestError: there is no token, or too short a one.
+        RequestError: the token is too short, or not ASCII.
     """
     if len(token) < SHORTEST_TOKEN or not token.isascii():
         raise RequestError("token", f"{len(token)} characters", f"at least {SHORTEST_TOKEN} ASCII characters")
@@ -136,8 +138,8 @@ def create_app(
     counted = metrics or Metrics()
     _add_handlers(app)
     _add_routes(app, answers, thread, counted)
-    app.add_middleware(Guard, token=token, hosts=allowed_hosts(bind, hosts), failures=Failures())
-    app.add_middleware(CountAnswers, metrics=counted, routes={getattr(route, "path", "") for route in app.routes})
+    app.add_middleware(Guard, token=token, hosts=allowed_hosts(bind, hosts), failures=FailureCounter())
+    app.add_middleware(CountReplies, metrics=counted, routes={getattr(route, "path", "") for route in app.routes})
     return app
 
 
@@ -186,7 +188,7 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
     async def steer(request: SteerRequest, http: Request) -> Response:
         """Text of every arm as server-sent events: start, token, row_done, and done or error."""
         job: Job[Event] = worker.submit(lambda: _written(answers, request), _client(http))
-        return Pieces(EVENTS, await _begun(metrics.written(job.items()), http))
+        return StreamedResponse(stream.EVENTS, await _begun(metrics.counted(job.items()), http), stream.LIMITS)
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def gauges() -> Response:
@@ -217,7 +219,7 @@ def _told(turns: Turns[Reply]) -> Work[Reply]:
 async def _once(worker: Worker, turns: Turns[Reply], http: Request) -> Response:
     """One reply from the model's thread, as JSON."""
     job: Job[BaseModel] = worker.submit(lambda: _told(turns), _client(http))
-    return Pieces(REPLY, await _begun(job.items(), http))
+    return StreamedResponse(stream.REPLY, await _begun(job.items(), http), stream.LIMITS)
 
 
 def _client(http: Request) -> str:
@@ -226,19 +228,19 @@ def _client(http: Request) -> str:
     return f"{address} {http.headers.get(VIEWER_HEADER, '')[:_LONGEST_VIEWER]}"
 
 
-async def _begun(items: AsyncGenerator[Item, None], http: Request) -> Coming[Item]:
-    """A job whose first item is here, or long in coming; it is let go where it fails or the client leaves."""
-    coming = Coming(items)
+async def _begun(items: AsyncGenerator[Item, None], http: Request) -> Prefetched[Item]:
+    """A job whose first item is ready or slower than a heartbeat; an error before that gets a status of its own."""
+    prefetched = Prefetched(items)
     try:
-        await or_gone(coming.here(), http.receive)
+        await unless_gone(prefetched.ready(stream.LIMITS.heartbeat_seconds), http.receive)
     except (ExplorerError, ClientGone, asyncio.CancelledError):
-        await coming.close()
+        await prefetched.close()
         raise
     except Exception as error:
-        await coming.close()
-        # Told here, not by the last resort below: that one closes the connection under the client's next request.
+        await prefetched.close()
+        # Not left to the handler of last resort, which closes the connection under the client's next request.
         raise explained(error) from error
-    return coming
+    return prefetched
 
 
 def _add_handlers(app: FastAPI) -> None:
@@ -254,12 +256,13 @@ def _add_handlers(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         if first["type"] == "json_invalid":
-            return error_response(400, "malformed", "the body is no JSON")
-        return error_response(422, "invalid", str(first["msg"]), field=_field(first["loc"]))
+            return ErrorReply(400, "malformed", "the body is not JSON").response(with_field=True)
+        return ErrorReply(422, "invalid", str(first["msg"]), _field(first["loc"])).response(with_field=True)
 
     @app.exception_handler(HTTPException)
     async def plain(_: Request, error: HTTPException) -> Response:
-        return error_response(error.status_code, _HTTP_CODES.get(error.status_code, "malformed"), str(error.detail))
+        code = _HTTP_CODES.get(error.status_code, "malformed")
+        return ErrorReply(error.status_code, code, str(error.detail)).response(with_field=True)
 
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> Response:
@@ -267,9 +270,7 @@ def _add_handlers(app: FastAPI) -> None:
 
 
 def _explained(error: Exception) -> Response:
-    told = explained(error)
-    body = told.body
-    return error_response(told.status, body.code, body.message, field=body.field, retry_after=told.retry_after)
+    return explained(error).reply.response(with_field=True)
 
 
 def _field(place: tuple[str | int, ...]) -> str | None:

@@ -3,6 +3,7 @@
 import logging
 
 from explorer.errors import ExplorerError, HookNotFired, HostError, InputError, RequestError
+from explorer.http.errors import ErrorReply
 from explorer.steering.protocol.protocol import ErrorBody, ErrorCode
 
 LOG = logging.getLogger("explorer.host")
@@ -20,6 +21,11 @@ class Refusal(HostError):
         self.status = status
         self.body = ErrorBody(code=code, message=message, field=field)
         self.retry_after = retry_after
+
+    @property
+    def reply(self) -> ErrorReply:
+        """The HTTP form."""
+        return ErrorReply(self.status, self.body.code, self.body.message, self.body.field, self.retry_after)
 
 
 def overflow() -> Refusal:

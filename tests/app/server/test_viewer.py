@@ -1,4 +1,4 @@
-"""The host is told for whom the app asks, and not from where."""
+"""The app sends the host a pseudonym of the viewer, never the address."""
 
 import asyncio
 
@@ -11,11 +11,11 @@ from explorer.steering.protocol.protocol import VIEWER_HEADER
 from tests.steering.fake import TOKEN, FakeAnswers
 
 
-def test_each_viewer_has_a_name_that_holds_no_address() -> None:
-    asked: list[str] = []
+def test_viewers_have_pseudonyms_without_their_addresses() -> None:
+    names: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.headers[VIEWER_HEADER])
+        names.append(request.headers[VIEWER_HEADER])
         return httpx.Response(200, text=FakeAnswers().subject().model_dump_json())
 
     async def app(_: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
@@ -30,7 +30,7 @@ def test_each_viewer_has_a_name_that_holds_no_address() -> None:
             await named({"type": "http", "client": (address, 1)}, None, None)  # type: ignore[arg-type]
 
     asyncio.run(serve())
-    first, second, third = asked
+    first, second, third = names
     assert first == third != second
-    assert not any("10.0.0" in name for name in asked)
+    assert not any("10.0.0" in name for name in names)
     assert current_viewer() == ""

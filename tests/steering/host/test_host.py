@@ -1,4 +1,4 @@
-"""The host as a process of its own."""
+"""The host as a process."""
 
 import json
 import os
@@ -85,13 +85,13 @@ def lost(self, request):
 Answers.behaviour = lost
 host.serve(run, token_file=host.Path(token_file), port=0, device=device)
 """
-"""A host whose device is lost by a request: on CUDA by one that reads where nothing is."""
+"""A host that loses its device during a request: on CUDA by an illegal memory access."""
 
 
 def test_a_lost_device_ends_the_process_with_a_status_of_its_own(
     steerable_run: Path, answers: Answers, tmp_path: Path, device: str
 ) -> None:
-    """Nothing that a host would still say could be believed: a supervisor starts it again."""
+    """Further results could be garbage, so the process exits and a supervisor restarts it."""
     with subprocess.Popen(
         [sys.executable, "-c", LOST, str(steerable_run), str(tmp_path / "token"), device],
         stdout=subprocess.PIPE,
@@ -109,10 +109,10 @@ def test_a_lost_device_ends_the_process_with_a_status_of_its_own(
             assert [e.text for e in client.steer(steer_request(answers.engine)) if isinstance(e, TokenEvent)]
             with pytest.raises(HostError):
                 client.behaviour(behaviour_request(answers.engine))
-        told = process.stderr.read()
+        errors = process.stderr.read()
         assert process.wait(START_SECONDS) == POISONED == 75
         watchdog.cancel()
-    assert "the device is lost, start the host again: CUDA error: device-side assert" in told
+    assert "the device is lost, start the host again: CUDA error: device-side assert" in errors
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_which_errors_lose_a_device(error: Exception, poisoned: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("options", "words"),
     [
         (["max_prompts=1"], "'max_prompts=1'.*max_prompt_tokens, max_new_tokens"),
         (["running"], "'running'.*NAME=VALUE"),
@@ -140,14 +140,14 @@ def test_which_errors_lose_a_device(error: Exception, poisoned: bool) -> None:
         (["queued=many"], "--limit queued: found 'many', wanted .*integer"),
     ],
 )
-def test_a_limit_that_cannot_be_is_named(told: list[str], words: str) -> None:
+def test_an_invalid_limit_is_named(options: list[str], words: str) -> None:
     with pytest.raises(RequestError, match=words):
-        read_limits(told)
+        read_limits(options)
     assert read_limits(["max_strength=2.5", "queued=0"]) == SteeringLimits(max_strength=2.5, queued=0)
     assert read_limits([]) == SteeringLimits()
 
 
-def test_a_taken_port_is_told_in_one_line(steerable_run: Path, tmp_path: Path) -> None:
+def test_a_taken_port_is_one_line_of_error(steerable_run: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(
