@@ -74,7 +74,7 @@ def test_assets_and_demo_run_are_inside(wheel: Path) -> None:
 
 
 def test_the_modules_of_the_page_are_inside(wheel: Path, installed: Path) -> None:
-    code = "from explorer.app.ui.scripts import modules, one_script; one_script('still/main.js'); print(*modules('main.js'))"
+    code = "import explorer.app.ui.scripts as s; s.one_script('still/main.js'); print(*s.modules('main.js'))"
     result = _run(installed, "-c", code)
     assert result.returncode == 0, result.stderr
     names = set(zipfile.ZipFile(wheel).namelist())
