@@ -1,16 +1,20 @@
-# Two commands for everyone: `make demo` opens the demo, `make test` runs what CI runs.
+# `make demo` opens the demo, `make test` runs what CI runs, `make quick` is for the daily loop.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check check-scripts test-scripts format browser wheel clean
+.PHONY: demo test quick check check-scripts test-scripts format browser wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/explorer demo
 
 test: check test-scripts browser
 	$(BIN)/python -m pytest
+
+# Without the browser, wheel and crash tests, and without linters: see docs/testing.md.
+quick: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --quick
 
 check: $(VENV)/.installed-dev check-scripts
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from explorer import terminal
 from explorer.bench import almanac, commands
-from explorer.bench.recovery.halo import Manifold
+from explorer.bench.recovery.halo import ManifoldResult
 from explorer.bench.recovery.planted_regime import PlantedFields
 from explorer.bench.report import BenchReport
 from explorer.bench.settings import HaloBenchSettings
@@ -133,10 +133,10 @@ def test_the_halo_bench_prints_one_document_or_two_tables(monkeypatch: pytest.Mo
     fields = PlantedFields("tiling", 2, 5, 5, 0.2, 0.4, 1.1, 0.75)
     asked: list[HaloBenchSettings] = []
 
-    def measured(settings: HaloBenchSettings, *, progress: Progress) -> tuple[Manifold, ...]:
+    def measured(settings: HaloBenchSettings, *, progress: Progress) -> tuple[ManifoldResult, ...]:
         progress("halo", 1, 1)
         asked.append(settings)
-        return (Manifold(3, settings.seed, 7, "circle", 5, 0.75, fields, None),)
+        return (ManifoldResult(3, settings.seed, 7, "circle", 5, 0.75, fields, None),)
 
     monkeypatch.setattr(commands.halo_bench, "measure_halos", measured)
     ran = run_command("bench", "halo", "--k", "3", "--seed", "4", "--json")

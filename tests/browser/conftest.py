@@ -132,7 +132,7 @@ def watch() -> Watch:
 
 @pytest.fixture
 def page(context: BrowserContext, watch: Watch, app: App) -> Page:
-    app.host.alive, app.host.cut_after, app.host.pause, app.host.kind = True, None, 0.0, "base"
+    app.host.alive, app.host.dies_at, app.host.pause, app.host.kind = True, None, 0.0, "base"
     return watched(context, watch)
 
 

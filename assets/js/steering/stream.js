@@ -11,12 +11,21 @@ const ENDS = {
   stopped: "stopped",
   interrupted: "interrupted",
 };
-const BROKEN = "The connection broke. The text so far is kept; press Generate again.";
+const INTERRUPTED = "Interrupted: ";
+const BROKEN = `${INTERRUPTED}the connection to the app broke before the text was complete; generate again.`;
+/** Error codes of a host that went away. */
+const LOST = new Set(["unreachable", "interrupted"]);
 
 /** @type {EventSource | null} */
 let source = null;
 /** @type {StreamResult | null} */
 let result = null;
+/**
+ * The latest request, until its first text: earlier text stays on the screen that long.
+ *
+ * @type {{ prompt: string } | null}
+ */
+let waiting = null;
 
 /**
  * A part of an arm's column, or null.
@@ -61,9 +70,21 @@ function clearColumns(prompt) {
   }
 }
 
+/**
+ * The first text of a request replaces what stood there.
+ *
+ * @param {{ prompt: string }} request
+ */
+function showFirst(request) {
+  clearColumns(request.prompt);
+  waiting = null;
+  setPanel("stream-store", { data: null });
+}
+
 /** @param {StreamEvent} event */
 function receive(event) {
   if (!result) return;
+  if (waiting && (event.type === "token" || event.type === "row_done")) showFirst(waiting);
   if (event.type === "start") result.start = event;
   else if (event.type === "token") part(event.row, "said")?.append(event.text);
   else if (event.type === "row_done") {
@@ -72,8 +93,8 @@ function receive(event) {
   } else if (event.type === "done") {
     result.done = event;
     showReadBack(event, result.start?.coordinate ?? null);
-    finish("", false);
-  } else if (event.type === "error") finish(event.message, true);
+    finish("", null);
+  } else if (event.type === "error") fail(event.message, LOST.has(event.code));
 }
 
 /** @param {FinishedText} text */
@@ -110,19 +131,30 @@ function endColumns(how) {
 
 /**
  * @param {string} status
- * @param {boolean} failed
+ * @param {"stopped" | "interrupted" | null} early how it ended before its last event
  */
-function finish(status, failed) {
+function finish(status, early) {
   source?.close();
   source = null;
-  if (failed) {
-    endColumns("interrupted");
-    refreshHost();
-  }
+  if (early && !waiting) endColumns(early);
   setRunning(false);
   showStatus(status);
-  find("steer-status")?.classList.toggle("bad", failed);
-  setPanel("stream-store", { data: failed || !result?.start ? null : result });
+  find("steer-status")?.classList.toggle("bad", early === "interrupted");
+  // Without any text of its own, a request leaves the earlier text and its result as they are.
+  if (!waiting) setPanel("stream-store", { data: early || !result?.start ? null : result });
+  waiting = null;
+}
+
+/**
+ * @param {string} status
+ * @param {boolean} lost whether the host or the app went away
+ */
+function fail(status, lost) {
+  const earlier = waiting && find("streams")?.hidden === false;
+  const opening = earlier && lost && !status.startsWith(INTERRUPTED) ? INTERRUPTED : "";
+  const closing = " The text below is from the request before.";
+  finish(earlier ? opening + status + closing : status, "interrupted");
+  refreshHost();
 }
 
 /**
@@ -133,44 +165,44 @@ function finish(status, failed) {
  */
 export async function startStream(api, request) {
   stopStream("");
-  clearColumns(request.prompt);
+  waiting = request;
   setRunning(true);
   showStatus("asking the host…");
-  setPanel("stream-store", { data: null });
   result = { steer_request: request, start: null, texts: [], done: null };
-  const { id, problem } = await requestTicket(`${api}/steer`, request);
-  if (!id) return finish(problem, true);
+  const { id, problem, lost } = await requestTicket(`${api}/steer`, request);
+  if (!id) return fail(problem, lost);
   showStatus("");
   source = new EventSource(`${api}/steer/${id}`);
   source.onmessage = ({ data }) => receive(JSON.parse(data));
   source.onerror = () => {
-    if (source) finish(BROKEN, true);
+    if (source) fail(BROKEN, true);
   };
 }
 
 /**
  * @param {string} address
  * @param {object} request
- * @returns {Promise<{ id: string | null, problem: string }>}
+ * @returns {Promise<{ id: string | null, problem: string, lost: boolean }>}
  */
 async function requestTicket(address, request) {
   try {
     const headers = { "Content-Type": "application/json" };
     const reply = await fetch(address, { method: "POST", headers, body: JSON.stringify(request) });
     const ticket = await reply.json();
-    if (reply.ok) return { id: ticket.id, problem: "" };
-    return { id: null, problem: ticket.message || `The app answered ${reply.status}.` };
+    if (reply.ok) return { id: ticket.id, problem: "", lost: false };
+    return {
+      id: null,
+      problem: ticket.message || `The app answered ${reply.status}.`,
+      lost: false,
+    };
   } catch {
-    return { id: null, problem: "The app does not answer. Is it still running?" };
+    return { id: null, problem: "The app does not answer. Is it still running?", lost: true };
   }
 }
 
 /** @param {string} [status] */
 export function stopStream(status = "Stopped.") {
-  if (!source) return;
-  endColumns("stopped");
-  result = null;
-  finish(status, false);
+  if (source) finish(status, "stopped");
 }
 
 /**
@@ -182,6 +214,7 @@ export function stopStream(status = "Stopped.") {
  * @param {number | null} [requested] coordinate
  */
 export function replayTexts(prompt, texts, done = null, requested = null) {
+  waiting = null;
   clearColumns(prompt);
   for (const column of columns())
     column.hidden = !texts.some(({ row }) => row === column.dataset.row);

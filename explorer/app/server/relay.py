@@ -13,6 +13,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -39,9 +40,7 @@ from explorer.steering.protocol.protocol import (
 )
 
 LOG = logging.getLogger("explorer.app")
-CUT = (
-    "Interrupted: the steering host went away in the middle. What stands here is what it said until then; run it again."
-)
+CUT = "Interrupted: the steering host went away before the text was complete; generate again."
 USED = Refusal(404, "not_found", "This generation has been read already, or was never asked for; ask again.")
 BUSY = Refusal(429, "busy", "Too many generations are waiting here; try again in a moment.")
 
@@ -123,8 +122,8 @@ def message(event: Wire) -> str:
 async def relay(host: SteeringHost, request: SteerRequest) -> AsyncGenerator[str, None]:
     """The events of one generation as server-sent-event text; the last is ``done`` or ``error``, always.
 
-    A host that dies, freezes or talks nonsense after its first event ends the stream with code ``interrupted``. Its
-    client says for how long a silent one is believed in.
+    A host that dies, freezes or sends invalid events ends the stream with code ``unreachable`` before its first event,
+    and with ``interrupted`` after it. After ``done`` it changes nothing. The client's timeout bounds its silence.
     """
     begun = False
     events = host.steer(request)
@@ -140,7 +139,8 @@ async def relay(host: SteeringHost, request: SteerRequest) -> AsyncGenerator[str
             LOG.error("Unexpected error while relaying the host", exc_info=error)
         yield message(_ending(error, begun))
     finally:
-        await events.aclose()  # type: ignore[attr-defined] # every generator has it
+        with suppress(HostError):  # a connection that fails while it is closed: everything was said before
+            await events.aclose()  # type: ignore[attr-defined] # every generator has it
 
 
 def _ending(error: Exception, begun: bool) -> RelayError:

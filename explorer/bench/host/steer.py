@@ -19,7 +19,7 @@ from explorer.config import Settings
 from explorer.errors import RequestError
 from explorer.lm.generation.batched_edits import read_prefix
 from explorer.lm.generation.cache import read_into
-from explorer.maths.steering.arms import Way, waypoints
+from explorer.maths.steering.arms import Trajectory, path_between
 from explorer.records import CURVES, Progress, silent
 from explorer.steering.answers.displacements import moves, own_place
 from explorer.steering.answers.handlers import Answers
@@ -171,8 +171,8 @@ def _rows(bench: _Bench) -> Float[np.ndarray, "arm d_model"]:
     residual = bench.engine.read_ids(bench.ids).residual
     end = float(bench.prepared.place[len(bench.prepared.place) // 2])
     manifold, t = bench.prepared.manifold, np.linspace(0.0, 1.0, bench.settings.waypoints)
-    path = waypoints(own_place(manifold, residual).coordinate, end, t, closed=manifold.closed, anchored=True)
-    found = moves(Way.of(manifold, residual, path), ARMS, seed=0)
+    path = path_between(own_place(manifold, residual).coordinate, end, t, closed=manifold.closed, anchored=True)
+    found = moves(Trajectory.of(manifold, residual, path), ARMS, seed=0)
     return np.stack([move.displacement[-1] for move in found])
 
 

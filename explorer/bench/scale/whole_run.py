@@ -236,5 +236,7 @@ def _decoder(dictionary: PlantedDictionary, rng: np.random.Generator) -> Float32
     angle = (2 * np.pi * place / dictionary.size[unit]).astype(np.float32)[:, None]
     side = np.float32(np.sqrt(1 - HUB**2))
     rows = np.empty((n_features, D_MODEL), np.float32)
-    rows[dictionary.name] = HUB * hub[unit] + side * (np.cos(angle) * across[unit] + np.sin(angle) * along[unit])
+    rows[dictionary.feature_of_slot] = HUB * hub[unit] + side * (
+        np.cos(angle) * across[unit] + np.sin(angle) * along[unit]
+    )
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))

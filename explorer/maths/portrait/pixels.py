@@ -1,30 +1,40 @@
-"""A tile's picture as pixels, for programs that take no SVG: round marks, anti-aliased, on a transparent ground."""
+"""Raster version of a tile's portrait, for programs without SVG: round, anti-aliased marks on a transparent
+background."""
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from explorer.maths.portrait.portrait import DOT, DOT_OPACITY, GREY, HEIGHT, STROKE, STROKE_OPACITY, WIDTH, Portrait
+from explorer.maths.portrait.portrait import (
+    DOT_OPACITY,
+    DOT_RADIUS,
+    GREY,
+    HEIGHT,
+    STROKE_OPACITY,
+    STROKE_WIDTH,
+    WIDTH,
+    Portrait,
+)
 
 SCALE = 6
-"""Pixels of one unit of the picture: 960 x 720 of them."""
+"""Pixels per unit of the portrait: 960 x 720 in total."""
 FINER = 2
-"""Each pixel is the mean of so many by so many."""
+"""Supersampling factor per axis."""
 
 
 def portrait_pixels(portrait: Portrait) -> UInt8[np.ndarray, "row column rgba"]:
-    """Draw what the SVG draws, in the same order: the curve, then the points, colour by colour."""
+    """Rasterise a portrait in the same order as its SVG: the curve, then the points, colour by colour."""
     unit = SCALE * FINER
     canvas = np.zeros((HEIGHT * unit, WIDTH * unit, 4), np.float32)
     if len(portrait.line):
-        _paint(canvas, _along(portrait.line * unit), STROKE / 2 * unit, GREY, STROKE_OPACITY)
+        _paint(canvas, _along(portrait.line * unit), STROKE_WIDTH / 2 * unit, GREY, STROKE_OPACITY)
     for shade in dict.fromkeys(map(tuple, portrait.rgb.tolist())):
         dots = portrait.dots[(portrait.rgb == shade).all(axis=1)]
-        _paint(canvas, dots * unit, DOT * unit, shade, DOT_OPACITY)
+        _paint(canvas, dots * unit, DOT_RADIUS * unit, shade, DOT_OPACITY)
     return _averaged(canvas)
 
 
 def _along(line: Float[np.ndarray, "knot xy"]) -> Float[np.ndarray, "place xy"]:
-    """Places along a line, at most a pixel apart."""
+    """Points along a polyline, at most a pixel apart."""
     length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     at = np.linspace(0.0, length[-1], int(np.ceil(length[-1])) + 1)
     return np.stack([np.interp(at, length, line[:, axis]) for axis in (0, 1)], axis=1)
@@ -37,8 +47,8 @@ def _paint(
     rgb: tuple[int, ...],
     opacity: float,
 ) -> None:
-    """Lay a colour over the pixels within a radius of any of the places; colours are kept multiplied by how much they
-    cover (Porter and Duff 1984)."""
+    """Composite a colour over the pixels within a radius of any of the centres; colours are premultiplied by alpha
+    (Porter and Duff 1984)."""
     reach = int(np.ceil(radius)) + 1
     left, top = np.maximum(centres.min(0).astype(int) - reach, 0)
     right, bottom = centres.max(0).astype(int) + reach + 1
@@ -54,7 +64,7 @@ def _paint(
 
 
 def _averaged(canvas: Float[np.ndarray, "row column rgba"]) -> UInt8[np.ndarray, "row column rgba"]:
-    """Blocks of pixels as one each, colours no longer multiplied by how much they cover."""
+    """Downsample blocks of pixels and undo the premultiplication."""
     mean = np.zeros((canvas.shape[0] // FINER, canvas.shape[1] // FINER, 4), np.float32)
     for row, column in np.ndindex(FINER, FINER):
         mean += canvas[row::FINER, column::FINER] / np.float32(FINER**2)

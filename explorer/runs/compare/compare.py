@@ -16,28 +16,28 @@ from scipy.sparse import csr_matrix
 
 from explorer.errors import RunError
 from explorer.maths.clustering.matching import (
-    Matrix,
-    Pairs,
-    distances_agree,
-    features_by_chance,
-    mutual_best,
-    nearest_other,
-    shared_features,
-    shared_span,
-    shared_spans,
-    shared_words,
-    shuffled_best,
-    span_by_chance,
-    turned_onto,
+    IndexPairs,
+    SimilarityMatrix,
+    chance_jaccard,
+    chance_subspace_overlap,
+    feature_jaccard,
+    max_similarity_to_others,
+    mutual_nearest,
+    permutation_threshold,
+    procrustes_rotation,
+    representational_similarity,
+    subspace_overlap,
+    subspace_overlaps,
+    token_affinity,
 )
 from explorer.maths.shape.coordinate import (
     Orientation,
-    before,
+    best_orientation,
     circular_rank_correlation,
     curve_at,
     linear_rank_correlation,
     orient,
-    orientation_onto,
+    unorient,
 )
 from explorer.records import CONTEXT_BEFORE, CURVES, ClusterGeometry, ClusterSummary
 from explorer.runs.run.manifest import RunManifest
@@ -170,7 +170,7 @@ def compare_runs(left: RunReading, right: RunReading) -> RunComparison:
     """Match the clusters of two runs that are each other's most alike, and more alike than their background."""
     likeness = _Likenesses(left, right)
     similarity = likeness.similarity()
-    pairs = mutual_best(similarity)
+    pairs = mutual_nearest(similarity)
     background = likeness.background(pairs)
     matches = tuple(
         RunMatch(mine, theirs, likeness.of(mine, theirs), beyond)
@@ -229,7 +229,7 @@ def compare_clusters(left: RunReading, cluster: int, right: RunReading, other: i
         gained=tuple(value for value in places[1] if value not in places[0]),
         order_correlation=_order(mine, theirs, geometry, others, index),
         distance_correlation=_number(
-            distances_agree(geometry.value_residual[index[0]], others.value_residual[index[1]])
+            representational_similarity(geometry.value_residual[index[0]], others.value_residual[index[1]])
         ),
         alignment=_alignment(mine, theirs, geometry, others, index),
     )
@@ -239,8 +239,8 @@ def aligned(geometry: ClusterGeometry, alignment: Alignment, *, closed: bool) ->
     """A cluster as it is drawn beside another: its cloud, curve, coordinates and tuning curves turned onto it."""
     knots, bins = len(geometry.curve), geometry.tuning.shape[1]
     at = np.arange(knots) / knots if closed else np.linspace(0.0, 1.0, knots)
-    source = before((np.arange(bins) + 0.5) / max(bins, 1), alignment.orientation, closed=closed)
-    curve = curve_at(geometry.curve, before(at, alignment.orientation, closed=closed), closed=closed)
+    source = unorient((np.arange(bins) + 0.5) / max(bins, 1), alignment.orientation, closed=closed)
+    curve = curve_at(geometry.curve, unorient(at, alignment.orientation, closed=closed), closed=closed)
     return replace(
         geometry,
         points=geometry.points @ alignment.turn,
@@ -269,16 +269,16 @@ class _Likenesses:
     def __init__(self, left: RunReading, right: RunReading) -> None:
         manifests = (left.run.manifest, right.run.manifest)
         self._left, self._right = left, right
-        self._features = shared_features(left.cores, right.cores) if same_features(*manifests) else None
+        self._features = feature_jaccard(left.cores, right.cores) if same_features(*manifests) else None
         self._words = _words_alike(left, right)
         self._spans = same_space(*manifests)
         self.by, self.beyond = self._told()
 
-    def similarity(self) -> Matrix:
+    def similarity(self) -> SimilarityMatrix:
         """Of every two."""
         if self._features is not None:
             return self._features
-        found: Matrix = self._words * self._every_span if self._spans else self._words
+        found: SimilarityMatrix = self._words * self._every_span if self._spans else self._words
         return found
 
     def similarity_to(self, cluster: int) -> Float64[np.ndarray, "right"]:
@@ -286,20 +286,20 @@ class _Likenesses:
         row = slice(cluster, cluster + 1)
         found = self._words[row] if self._features is None else self._features[row]
         if self._features is None and self._spans:
-            found = found * shared_spans(self._left.bases[row], self._right.bases)
+            found = found * subspace_overlaps(self._left.bases[row], self._right.bases)
         return found.ravel()
 
-    def background(self, pairs: Pairs) -> Float64[np.ndarray, "pair"]:
+    def background(self, pairs: IndexPairs) -> Float64[np.ndarray, "pair"]:
         """The similarity of which a match has more (docs/compare.md)."""
         if self._features is not None:
             mine, theirs = (np.diff(one.cores.indptr).astype(np.int64) for one in (self._left, self._right))
             sizes = mine[pairs[:, 0]], theirs[pairs[:, 1]]
-            return features_by_chance(*sizes, self._left.run.manifest.n_features, max(self._features.size, 1))
+            return chance_jaccard(*sizes, self._left.run.manifest.n_features, max(self._features.size, 1))
         left, right = (self._nearest_own(one) for one in (self._left, self._right))
         # the lower one: what one run has split lies beside its other part there
         own: Float64[np.ndarray, "pair"] = np.minimum(left[pairs[:, 0]], right[pairs[:, 1]])
         if self._spans:
-            own = np.maximum(own, shuffled_best(self._words, self._every_span, pairs))
+            own = np.maximum(own, permutation_threshold(self._words, self._every_span, pairs))
         return own
 
     def of(self, left: int, right: int) -> Likeness:
@@ -308,17 +308,19 @@ class _Likenesses:
         return Likeness(
             features=None if self._features is None else float(self._features[left, right]),
             words=float(self._words[left, right]),
-            span=shared_span(mine, theirs) if self._spans else None,
-            chance=span_by_chance(len(mine), len(theirs), mine.shape[1]) if self._spans else None,
+            span=subspace_overlap(mine, theirs) if self._spans else None,
+            chance=chance_subspace_overlap(len(mine), len(theirs), mine.shape[1]) if self._spans else None,
         )
 
     @cached_property
-    def _every_span(self) -> Matrix:
-        return shared_spans(self._left.bases, self._right.bases)
+    def _every_span(self) -> SimilarityMatrix:
+        return subspace_overlaps(self._left.bases, self._right.bases)
 
     def _nearest_own(self, reading: RunReading) -> Float64[np.ndarray, "cluster"]:
         words = _words_alike(reading, reading)
-        return nearest_other(words * shared_spans(reading.bases, reading.bases) if self._spans else words)
+        return max_similarity_to_others(
+            words * subspace_overlaps(reading.bases, reading.bases) if self._spans else words
+        )
 
     def _told(self) -> tuple[str, str]:
         if self._features is not None:
@@ -334,7 +336,7 @@ def _words_alike(left: RunReading, right: RunReading) -> Float64[np.ndarray, "le
     column = {word: place for place, word in enumerate(dict.fromkeys((*left.words, *right.words)))}
     both = [_in_columns(reading, column) for reading in (left, right)]
     found: Float64[np.ndarray, "left right"] = np.mean(
-        [shared_words(*pair) for pair in zip(*both, strict=True)], axis=0
+        [token_affinity(*pair) for pair in zip(*both, strict=True)], axis=0
     )
     return found
 
@@ -392,8 +394,8 @@ def _alignment(
     coordinates = [part.value_coordinate[places] for part, places in zip((geometry, others), index, strict=True)]
     orientation = Orientation(0.0, False)
     if mine.shape == theirs.shape:
-        orientation = orientation_onto(coordinates[1], coordinates[0], closed=mine.shape == "closed curve")
-    return Alignment(turned_onto(middles[1][there], middles[0][there]), orientation)
+        orientation = best_orientation(coordinates[1], coordinates[0], closed=mine.shape == "closed curve")
+    return Alignment(procrustes_rotation(middles[1][there], middles[0][there]), orientation)
 
 
 def _middles(geometry: ClusterGeometry, values: Int64[np.ndarray, "kept"]) -> Float64[np.ndarray, "kept xyz"]:

@@ -149,7 +149,7 @@ def _check_once(field: str, given: Sequence[object]) -> None:
 def _next_value(planned: Plan, start: int, target: int) -> int:
     """The first value after the start on the way to the target; the target where there is none between."""
     place, path = planned.prepared.place, planned.path
-    ahead = (place - place[start]) * np.sign(path.away)
+    ahead = (place - place[start]) * np.sign(path.length)
     ahead = ahead % 1.0 if path.closed else ahead
     ahead[start] = np.inf
     first = int(np.where(ahead > 0, ahead, np.inf).argmin())

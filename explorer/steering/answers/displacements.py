@@ -9,8 +9,8 @@ from jaxtyping import Float, Int64
 
 from explorer.errors import RequestError
 from explorer.maths.steering.arms import (
-    Manifold,
-    Way,
+    SteeringManifold,
+    Trajectory,
     coordinates,
     displacements,
     nearest_on_curve,
@@ -61,13 +61,15 @@ def place_of(place: Place, field: str, prepared: Prepared) -> float:
     raise RequestError(field, repr(place), f"a value of the cluster ({known}) or a coordinate in [0, 1]")
 
 
-def own_place(manifold: Manifold, residual: Float[np.ndarray, "d_model"]) -> OwnPlace:
+def own_place(manifold: SteeringManifold, residual: Float[np.ndarray, "d_model"]) -> OwnPlace:
     """Where on the curve a state lies, and how far from it."""
     nearest = nearest_on_curve(manifold, coordinates(manifold, residual[None]))
     return OwnPlace(float(nearest.coordinate[0]), float(nearest.distance[0]))
 
 
-def moves(way: Way, arms: tuple[Arm, ...], *, seed: int, strength: float = 1.0, random_repeats: int = 1) -> list[Move]:
+def moves(
+    way: Trajectory, arms: tuple[Arm, ...], *, seed: int, strength: float = 1.0, random_repeats: int = 1
+) -> list[Move]:
     """Every arm's displacements, the random one once for each direction.
 
     Raises:
@@ -82,7 +84,7 @@ def moves(way: Way, arms: tuple[Arm, ...], *, seed: int, strength: float = 1.0, 
     ]
 
 
-def controls(way: Way, *, seed: int, strength: float, count: int) -> Float[np.ndarray, "control d_model"]:
+def controls(way: Trajectory, *, seed: int, strength: float, count: int) -> Float[np.ndarray, "control d_model"]:
     """The random arm in several directions, where the manifold arm's move is longest."""
     longest = way.along[row_lengths(way.start + way.along).argmax()]
     length = float(np.linalg.norm(longest))
@@ -90,20 +92,20 @@ def controls(way: Way, *, seed: int, strength: float, count: int) -> Float[np.nd
 
 
 def off_at_strengths(
-    way: Way, strengths: Float[np.ndarray, "strength"], at: Int64[np.ndarray, "position"]
+    way: Trajectory, strengths: Float[np.ndarray, "strength"], at: Int64[np.ndarray, "position"]
 ) -> Float[np.ndarray, "position strength"]:
     """Distance from the curve to which the manifold arm brings a state with each strength, at some waypoints.
 
     Nothing is run for it: the move is known before the model is asked, and a multiple of it in the subspace too.
     """
     inside = (way.start + way.along[at]) @ way.manifold.basis.T
-    moved = way.own + strengths[None, :, None] * inside[:, None, :]
-    found = nearest_on_curve(way.manifold, moved.reshape(-1, len(way.own)))
+    moved = way.state_coordinates + strengths[None, :, None] * inside[:, None, :]
+    found = nearest_on_curve(way.manifold, moved.reshape(-1, len(way.state_coordinates)))
     return found.distance.reshape(len(at), len(strengths))
 
 
 def off_curve(
-    manifold: Manifold, residual: Float[np.ndarray, "d_model"], moved: Float[np.ndarray, "waypoint d_model"]
+    manifold: SteeringManifold, residual: Float[np.ndarray, "d_model"], moved: Float[np.ndarray, "waypoint d_model"]
 ) -> Float[np.ndarray, "waypoint"]:
     """Distance of each moved state's subspace part from the curve."""
     return nearest_on_curve(manifold, coordinates(manifold, residual + moved)).distance

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int32, Int64
 
-from explorer.maths.steering.arms import Manifold, coordinates, nearest_on_curve
+from explorer.maths.steering.arms import SteeringManifold, coordinates, nearest_on_curve
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary
 from explorer.runs.run.reader import Run
 from explorer.steering.engine.engine import Encoded, Engine
@@ -22,7 +22,7 @@ _KEPT_CURVES = 256
 class Curve:
     """A cluster's curve with the distance that is usual there."""
 
-    manifold: Manifold
+    manifold: SteeringManifold
     """The curve in the cluster's subspace."""
     usual: float
     """Root mean square distance of the cluster's own tokens from it, in units of the residual."""
@@ -151,7 +151,7 @@ class Encoder:
         if summary.shape not in CURVES:
             return None
         geometry = run.cluster(cluster)
-        manifold = Manifold.of(geometry, closed=summary.shape == "closed curve")
+        manifold = SteeringManifold.of(geometry, closed=summary.shape == "closed curve")
         return Curve(manifold, usual_distance(manifold, geometry, self._engine.bos, self._engine.read_states))
 
 

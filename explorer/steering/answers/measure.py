@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from explorer.lm.generation.next_tokens import NextTokens
-from explorer.maths.steering.arms import Path, Way, coordinates, nearest_on_curve
+from explorer.maths.steering.arms import CurvePath, Trajectory, coordinates, nearest_on_curve
 from explorer.maths.steering.behaviour import (
     nearest_behaviour,
     path_isometries,
-    stops_of,
     target_shift,
+    value_waypoints,
     values_between,
     visited_share,
 )
@@ -44,7 +44,7 @@ class Aim:
     """Class that the path's end is for; None where no class lies on the curve."""
 
 
-def aim_of(readout: Readout, path: Path, end: str | float, *, closed: bool) -> Aim:
+def aim_of(readout: Readout, path: CurvePath, end: str | float, *, closed: bool) -> Aim:
     """The class named by the end, else the nearest one."""
     named = readout.index(end) if isinstance(end, str) else None
     target = named if named is not None else readout.nearest(path.end, closed=closed)
@@ -102,7 +102,7 @@ def distinguishable(shift: float, control: float) -> bool:
 def arm_behaviours(
     prepared: Prepared,
     readout: Readout,
-    way: Way,
+    way: Trajectory,
     aim: Aim,
     moves: Sequence[Move],
     behaviour: Float[np.ndarray, "point behaviour"],
@@ -130,7 +130,7 @@ def arm_behaviours(
         way.manifold, coordinates(way.manifold, (way.residual + moved).reshape(len(behaviour), -1))
     )
     off = state.distance / prepared.spread
-    isometries = path_isometries(moved, behaviour.reshape(arms, waypoints, -1), stops_of(path, readout.places))
+    isometries = path_isometries(moved, behaviour.reshape(arms, waypoints, -1), value_waypoints(path, readout.places))
     ends = None if aim.start is None or aim.target is None else (aim.start, aim.target)
     between = None if ends is None else values_between(path, readout.places, *ends)
 
@@ -155,7 +155,7 @@ def arm_behaviours(
     return tuple(told(number, move) for number, move in enumerate(moves))
 
 
-def meter_of(prepared: Prepared, own: OwnPlace, way: Way, largest: float) -> Meter:
+def meter_of(prepared: Prepared, own: OwnPlace, way: Trajectory, largest: float) -> Meter:
     """Distance from the curve at every strength up to the largest, both ways, at some positions of a path."""
     strengths = np.linspace(-largest, largest, _METER_STRENGTHS)
     at = np.unique(np.linspace(0, len(way.path.t) - 1, _METER_POSITIONS).round().astype(np.int64))

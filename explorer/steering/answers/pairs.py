@@ -12,10 +12,10 @@ from jaxtyping import Float
 
 from explorer.errors import RequestError
 from explorer.lm.generation.batched_edits import Prefix
-from explorer.maths.steering.arms import Manifold, Path, Way, waypoints
+from explorer.maths.steering.arms import CurvePath, SteeringManifold, Trajectory, path_between
 from explorer.maths.steering.behaviour import (
     arc_length,
-    energy,
+    bhattacharyya_energy,
     hellinger_length,
     isometries,
     values_between,
@@ -51,7 +51,7 @@ class PairSettings:
 class Course:
     """A curve that is steered along in place of a cluster's own, on the same pairs and from the same contexts."""
 
-    manifold: Manifold
+    manifold: SteeringManifold
     """The curve in its subspace."""
     place: Float[np.ndarray, "value"]
     """Coordinate on it of every value of the cluster's order; NaN for values that have none and are left out."""
@@ -146,11 +146,11 @@ def _batch(
 ) -> list[Trial]:
     t = np.linspace(0.0, 1.0, settings.waypoints)
     own = own_place(prepared.manifold, prefix.residual).coordinate
-    planned: list[tuple[int, Path, list[Move]]] = []
+    planned: list[tuple[int, CurvePath, list[Move]]] = []
     rows: list[Float[np.ndarray, "row d_model"]] = []
     for end in ends:
-        path = waypoints(own, float(prepared.place[end]), t, closed=prepared.closed, anchored=True)
-        way = Way.of(prepared.manifold, prefix.residual, path)
+        path = path_between(own, float(prepared.place[end]), t, closed=prepared.closed, anchored=True)
+        way = Trajectory.of(prepared.manifold, prefix.residual, path)
         arms = moves(way, settings.arms, seed=settings.seed, strength=settings.strength)
         chance = controls(way, seed=settings.seed, strength=settings.strength, count=_CONTROLS)
         planned.append((end, path, arms))
@@ -171,7 +171,7 @@ def _batch(
 
 def _trial(
     prepared: Prepared,
-    path: Path,
+    path: CurvePath,
     aim: Aim,
     move: Move,
     behaviour: Float[np.ndarray, "waypoint behaviour"],
@@ -188,7 +188,7 @@ def _trial(
         start=aim.start,
         end=aim.target,
         arm=move.arm,
-        e_bc=energy(prepared.natural, behaviour),
+        e_bc=bhattacharyya_energy(prepared.natural, behaviour),
         p_target=float(behaviour[-1, aim.target]),
         visited=visited_share(behaviour, between),
         activation_length=arc_length(move.displacement),

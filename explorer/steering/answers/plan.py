@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from explorer.errors import RequestError
 from explorer.lm.generation.next_tokens import NextTokens
-from explorer.maths.steering.arms import Path, Way, waypoints
+from explorer.maths.steering.arms import CurvePath, Trajectory, path_between
 from explorer.steering.answers.displacements import Move, OwnPlace, moves, own_place, place_of
 from explorer.steering.answers.measure import Aim, aim_of
 from explorer.steering.engine.engine import Engine, Prompt
@@ -31,7 +31,7 @@ class Plan:
     """The prompt, read."""
     own: OwnPlace
     """Where the prompt lies."""
-    way: Way
+    way: Trajectory
     """How it goes from there."""
     aim: Aim
     """Between which readout classes."""
@@ -39,7 +39,7 @@ class Plan:
     """What each arm adds on the way."""
 
     @property
-    def path(self) -> Path:
+    def path(self) -> CurvePath:
         """Where to go."""
         return self.way.path
 
@@ -81,8 +81,8 @@ def plan(
     residual = prompt.prefix.residual
     own = own_place(prepared.manifold, residual)
     first = own.coordinate if start is None else start
-    path = waypoints(first, end, t, closed=prepared.closed, anchored=start is None)
-    way = Way.of(prepared.manifold, residual, path)
+    path = path_between(first, end, t, closed=prepared.closed, anchored=start is None)
+    way = Trajectory.of(prepared.manifold, residual, path)
     planned = moves(way, arms, seed=request.seed, strength=strength, random_repeats=random_repeats)
     aim = aim_of(readout, path, request.end, closed=prepared.closed)
     return Plan(prepared, readout, prompt, own, way, aim, planned)

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int32, Int64
 
-from explorer.maths.steering.arms import Manifold, coordinates, nearest_on_curve, on_curve
+from explorer.maths.steering.arms import SteeringManifold, coordinates, nearest_on_curve, on_curve
 from explorer.maths.steering.behaviour import BehaviourManifold, fit_behaviour_manifold
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.engine.readout import Readout, Tokenize, cluster_readout
@@ -63,7 +63,7 @@ class Prepared:
 
     summary: ClusterSummary
     """Its names."""
-    manifold: Manifold
+    manifold: SteeringManifold
     """Its curve; of each value with contexts, place and mean residual."""
     place: Float[np.ndarray, "value"]
     """Intrinsic coordinate of every value of the summary's order."""
@@ -107,7 +107,7 @@ def prepare(
         bos: token that begins every text of the subject, or None.
         read: the model.
     """
-    manifold = Manifold.of(geometry, closed=summary.shape == "closed curve")
+    manifold = SteeringManifold.of(geometry, closed=summary.shape == "closed curve")
     readout = cluster_readout(summary, geometry, tokenize)
     chosen = _chosen(geometry, len(summary.order))
     texts = [context_text(geometry.context_ids[sample], bos) for sample in chosen]
@@ -132,7 +132,7 @@ def prepare(
     )
 
 
-def usual_distance(manifold: Manifold, geometry: ClusterGeometry, bos: int | None, read: StateReader) -> float:
+def usual_distance(manifold: SteeringManifold, geometry: ClusterGeometry, bos: int | None, read: StateReader) -> float:
     """Root mean square distance from the curve of a cluster's own tokens, in units of the residual.
 
     Args:
@@ -186,8 +186,8 @@ def _answers(behaviour: Float[np.ndarray, "text behaviour"]) -> Int64[np.ndarray
 
 
 def _placed(
-    manifold: Manifold, geometry: ClusterGeometry, contexts: Contexts
-) -> tuple[Float[np.ndarray, "value"], Manifold]:
+    manifold: SteeringManifold, geometry: ClusterGeometry, contexts: Contexts
+) -> tuple[Float[np.ndarray, "value"], SteeringManifold]:
     """Each value's place and mean residual from its contexts; as the run stores them where it has none."""
     place = geometry.value_coordinate.astype(np.float64)
     residual = geometry.value_residual.astype(np.float64)

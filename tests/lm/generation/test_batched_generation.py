@@ -12,6 +12,7 @@ from transformers import LlamaConfig, PreTrainedModel
 
 from explorer.errors import HookNotFired
 from explorer.lm.generation import batched_generation as decoder_module
+from explorer.lm.generation import capabilities as opening
 from explorer.lm.generation.batched_edits import Place, next_rows, read_prefix
 from explorer.lm.generation.batched_generation import Decoder, step_together
 from explorer.lm.generation.capabilities import batch_difference, open_place
@@ -23,6 +24,8 @@ TEXTS = ([3, 9, 4, 17], [5, 6], [8, 1, 1, 30, 2, 7, 7], [11])
 TAKE_TURNS = {"gptj"}
 """Families whose attention transformers does not let others stand in for."""
 STEPS = 6
+BATCHES = opening._BATCHES
+"""As shipped: read before `--batch-multiple` replaces them."""
 
 
 @pytest.fixture(scope="module", params=sorted(TINY))
@@ -165,14 +168,39 @@ def planted(change: Callable[[Tensor], Tensor]) -> Place:
     return open_place(model, 1, "resid_post")
 
 
-def test_the_probe_finds_what_depends_on_the_size_of_a_batch() -> None:
-    sound = planted(lambda said: said)
-    assert (sound.together, sound.batch == AS_IT_IS) == (batch_difference(sound) == 0.0, False)
-    few = planted(lambda said: said + 1e-3 * (len(said) < 7))
+def test_the_probe_finds_an_unembedding_that_depends_on_the_batch_size() -> None:
+    sound = planted(lambda logits: logits)
+    assert sound.together == (batch_difference(sound) == 0.0)
+    few = planted(lambda logits: logits + 1e-3 * (len(logits) < 7))
     assert few.batch.least in (8, 16)
-    always = planted(lambda said: said + 1e-3 * len(said))
+    always = planted(lambda logits: logits + 1e-3 * len(logits))
     assert (always.batch, always.together) == (AS_IT_IS, False)
     assert batch_difference(always) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("error", "smallest"),
+    [
+        (lambda _: 0.0, Batch(1, 1)),
+        (lambda rows: rows < 4, Batch(4, 1)),
+        (lambda rows: rows < 11 and rows % 4 > 0, Batch(4, 4)),
+        (lambda rows: rows % 8 > 0, Batch(8, 8)),
+        (lambda rows: rows < 12, Batch(16, 16)),
+        (lambda rows: rows, AS_IT_IS),
+    ],
+)
+def test_the_smallest_exact_batch_is_found(
+    monkeypatch: pytest.MonkeyPatch, error: Callable[[int], float], smallest: Batch
+) -> None:
+    """Whatever this processor's own kernels do: the logits are made up, with an error that the batch size decides."""
+
+    def logits(place: Place, _: object, displacement: Tensor) -> Tensor:
+        return displacement + 1e-3 * float(error(place.batch.rows(len(displacement))))
+
+    monkeypatch.setattr(opening, "next_rows", logits)
+    monkeypatch.setattr(opening, "_BATCHES", BATCHES)
+    place = Place(tiny_model("llama"), 1, "resid_post")
+    assert opening._batch(place) == smallest
 
 
 def test_the_last_elements_of_a_batch_are_found_too() -> None:

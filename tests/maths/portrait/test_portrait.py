@@ -1,3 +1,5 @@
+"""Portraits as SVG and as raster images."""
+
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
@@ -5,7 +7,7 @@ import numpy as np
 import pytest
 
 from explorer.maths.portrait.pixels import SCALE, portrait_pixels
-from explorer.maths.portrait.portrait import DOT, GREY, HEIGHT, WIDTH, Portrait, draw_portrait, portrait_svg
+from explorer.maths.portrait.portrait import DOT_RADIUS, GREY, HEIGHT, WIDTH, Portrait, draw_portrait, portrait_svg
 from explorer.records import ShapeKind
 
 ALLOWED = {"svg", "g", "path", "circle", "polyline", "rect"}
@@ -26,7 +28,7 @@ def _draw(kind: ShapeKind, n: int = 3000) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_portrait_is_small_static_and_reaches_for_nothing(kind: ShapeKind) -> None:
+def test_a_portrait_is_a_small_static_svg_without_references(kind: ShapeKind) -> None:
     svg = _draw(kind)
     assert len(svg.encode()) < 12_000
     root = ElementTree.fromstring(svg)
@@ -51,12 +53,12 @@ def test_curves_are_coloured_by_position_and_blobs_are_not() -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
-def test_hardly_any_points_are_drawn_all_the_same(n: int) -> None:
+def test_few_or_no_points_still_give_valid_svg(n: int) -> None:
     ElementTree.fromstring(_draw("blob", n))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pixels_show_what_the_drawing_shows(kind: ShapeKind) -> None:
+def test_the_raster_matches_the_svg(kind: ShapeKind) -> None:
     portrait = _portrait(kind)
     pixels = portrait_pixels(portrait)
     assert pixels.shape == (SCALE * HEIGHT, SCALE * WIDTH, 4)
@@ -66,11 +68,11 @@ def test_pixels_show_what_the_drawing_shows(kind: ShapeKind) -> None:
     assert np.mean(own) > 0.5, "a point's middle has its colour, unless another lies over it"
     assert pixels[row, column, 3].min() >= 0.9 * 254
     apart = np.linalg.norm(portrait.dots[:, None] - [[0, 0], [WIDTH, HEIGHT]], axis=2).min()
-    assert apart > DOT
+    assert apart > DOT_RADIUS
     assert pixels[0, 0, 3] == pixels[-1, -1, 3] == 0, "the ground is transparent"
 
 
-def test_the_curve_is_in_the_pixels_and_a_cloud_has_none() -> None:
+def test_the_raster_contains_the_curve_if_there_is_one() -> None:
     curved = _portrait("closed curve")
     alone = portrait_pixels(replace(curved, dots=curved.dots[:0], rgb=curved.rgb[:0]))
     column, row = (curved.line * SCALE).astype(int).T

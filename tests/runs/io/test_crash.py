@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.crash
 @pytest.mark.parametrize("scene", ["fresh", "over an old run", "over an old run, names not exchanged", "bundle"])
 def test_killed_before_every_write(tmp_path: Path, scene: str) -> None:
     command = [sys.executable, "-m", "tests.runs.io.crash", str(tmp_path), scene]

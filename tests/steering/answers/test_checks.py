@@ -195,7 +195,8 @@ def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Answers, en
 
 @pytest.mark.parametrize("where", ["last_prompt", "generated"])
 def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Answers, engine: Engine, where: str) -> None:
-    """All its tokens at once; one row more reads them below the edit. One that is a single token needs no such row."""
+    """All its tokens at once, in a batch of a size that is exact on this processor; one row more reads them below the
+    edit. A phrase of a single token needs no such row."""
     request = PhrasesRequest.model_validate(asked(engine, phrases=(*PHRASES, "it"), waypoints=4, where=where))
     answers.phrases(request)
     seen: dict[int, list[tuple[int, ...]]] = {0: [], len(blocks(engine.subject.place.model)) - 1: []}
@@ -213,7 +214,8 @@ def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Answers, engine: E
     for handle in handles:
         handle.remove()
     counts = [phrase.tokens for phrase in told.phrases]
-    rows = 1 + 3 * (4 - 1)  # the baseline, and every waypoint of three arms but its own place
+    # The baseline, and every waypoint of the three arms but the prompt's own place.
+    rows = engine.subject.place.batch.rows(1 + 3 * (4 - 1))
     lowest, highest = seen.values()
     assert counts == [4, 3, 1]
     assert highest == [(rows, count) for count in counts]

@@ -1,6 +1,6 @@
-"""Many principal curves at once through one cloud: what ``curve`` does, batched, because a search tries dozens.
+"""Batched principal curves: what ``curve`` does for one curve, for the dozens that a search tries at once.
 
-The search and its null are most of a shape's cost; one batch of small arrays costs a tenth of a loop over curves.
+The search and its nulls dominate the cost of a shape; a batch of small arrays takes a tenth of the time of a loop.
 """
 
 from functools import lru_cache
@@ -10,28 +10,28 @@ import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
 
-from explorer.maths.shape.curve import basis, bending
+from explorer.maths.shape.curve import bending_energy, spline_basis
 
 Points = Float[np.ndarray, "sample axis"]
 Curves = Float[np.ndarray, "curve knot axis"]
 
 KNOTS = 64
-"""Knots of a curve while it is being searched."""
+"""Knots of a curve during the search."""
 DENSE = 128
-"""Places at which a curve is computed before its knots are spaced evenly."""
+"""Points at which a curve is evaluated before it is resampled by arc length."""
 STIFFNESS = 3e-6
-"""Weight of the bending: enough to fill gaps smoothly, too little to smooth."""
-SWITCHED_OFF = 1e6
-"""Penalty of the terms that a curve of few harmonics may not use."""
+"""Weight of the bending penalty: enough to fill gaps smoothly, too little to smooth."""
+EXCLUDED_PENALTY = 1e6
+"""Penalty of the terms beyond a curve's own number of harmonics."""
 
 
 class Projections(NamedTuple):
-    """Where on each curve each point falls."""
+    """Nearest position on each curve of each point."""
 
     coordinate: Float[np.ndarray, "curve sample"]
     """Share of the curve's length."""
     squared: Float[np.ndarray, "curve sample"]
-    """Squared distance to it."""
+    """Squared distance to the curve."""
 
 
 def principal_curves(
@@ -42,15 +42,19 @@ def principal_curves(
     closed: bool,
     rounds: int,
 ) -> Curves:
-    """Alternate smoothing and projection from each starting coordinate, with so many harmonics as each level has
-    (Hastie and Stuetzle 1989); a level's curves lie together, in the order of the starts."""
-    most = max(levels)
-    penalty = np.array([_penalty(own, most, closed) for own in levels for _ in starts])
-    terms = basis(starts.ravel(), most, closed=closed).reshape(*starts.shape, -1)
+    """Alternate smoothing and projection from each initial coordinate, for each number of harmonics in ``levels``
+    (Hastie and Stuetzle 1989).
+
+    Returns:
+        Level by level, the curves of all starts in order.
+    """
+    max_harmonics = max(levels)
+    penalty = np.array([_penalty(harmonics, max_harmonics, closed) for harmonics in levels for _ in starts])
+    terms = spline_basis(starts.ravel(), max_harmonics, closed=closed).reshape(*starts.shape, -1)
     curves = _smooth(points, np.tile(terms, (len(levels), 1, 1)), penalty, closed)
     for _ in range(rounds):
-        # The nearest knot is near enough while the curve still moves.
-        terms = _knot_basis(most, closed)[_nearest_knot(points, curves)]
+        # the nearest knot is accurate enough while the curve still moves
+        terms = _knot_basis(max_harmonics, closed)[_nearest_knot(points, curves)]
         curves = _smooth(points, terms, penalty, closed)
     return curves
 
@@ -64,7 +68,8 @@ def _nearest_knot(points: Points, curves: Curves) -> Int[np.ndarray, "curve samp
 @njit(cache=True, nogil=True)
 @no_type_check
 def _find_nearest(points: np.ndarray, curves: np.ndarray, nearest: np.ndarray) -> None:
-    """Fill ``nearest`` [curve, sample]; ``curves`` is [curve, axis, knot], so that one step serves all knots."""
+    """Fill ``nearest`` [curve, sample]; ``curves`` is [curve, axis, knot], so that the innermost loop runs over all
+    knots."""
     squared = np.empty(curves.shape[2])
     for curve in range(len(curves)):
         for sample in range(len(points)):
@@ -72,18 +77,18 @@ def _find_nearest(points: np.ndarray, curves: np.ndarray, nearest: np.ndarray) -
             for axis in range(curves.shape[1]):
                 place = points[sample, axis]
                 for knot in range(len(squared)):
-                    apart = curves[curve, axis, knot] - place
-                    squared[knot] += apart * apart
+                    offset = curves[curve, axis, knot] - place
+                    squared[knot] += offset * offset
             nearest[curve, sample] = squared.argmin()
 
 
-def project_many(points: Points, curves: Curves, *, closed: bool) -> Projections:
-    """Nearest place on each polyline: the nearest knot, then the nearer of its two segments."""
-    many, knots, _ = curves.shape
+def project_batch(points: Points, curves: Curves, *, closed: bool) -> Projections:
+    """Nearest position on each polyline: the nearest knot, then the nearer of its two segments."""
+    n_curves, knots, _ = curves.shape
     nearest = _nearest_knot(points, curves)
-    row = np.arange(many)[:, None]
-    best = np.full((many, len(points)), np.inf)
-    coordinate = np.zeros((many, len(points)))
+    row = np.arange(n_curves)[:, None]
+    best = np.full((n_curves, len(points)), np.inf)
+    coordinate = np.zeros((n_curves, len(points)))
     for back in (1, 0):
         start = (nearest - back) % knots if closed else np.clip(nearest - back, 0, knots - 2)
         begin = curves[row, start]
@@ -100,22 +105,26 @@ def project_many(points: Points, curves: Curves, *, closed: bool) -> Projections
 
 
 @lru_cache(maxsize=64)
-def _penalty(own: int, most: int, closed: bool) -> Float[np.ndarray, "term"]:
-    bends = STIFFNESS * bending(most, closed=closed) + 1e-9
-    harmonic = np.arange(1, most + 1)
-    off = np.tile(harmonic > own, 2) if closed else np.arange(1, 2 * most) > 2 * own - 1
-    bends[-len(off) :][off] = SWITCHED_OFF
+def _penalty(harmonics: int, max_harmonics: int, closed: bool) -> Float[np.ndarray, "term"]:
+    bends = STIFFNESS * bending_energy(max_harmonics, closed=closed) + 1e-9
+    harmonic = np.arange(1, max_harmonics + 1)
+    off = np.tile(harmonic > harmonics, 2) if closed else np.arange(1, 2 * max_harmonics) > 2 * harmonics - 1
+    bends[-len(off) :][off] = EXCLUDED_PENALTY
     return bends
 
 
 @lru_cache(maxsize=8)
-def _dense_basis(most: int, closed: bool) -> Float[np.ndarray, "dense term"]:
-    return basis(np.arange(DENSE) / DENSE if closed else np.linspace(0.0, 1.0, DENSE), most, closed=closed)
+def _dense_basis(max_harmonics: int, closed: bool) -> Float[np.ndarray, "dense term"]:
+    return spline_basis(
+        np.arange(DENSE) / DENSE if closed else np.linspace(0.0, 1.0, DENSE), max_harmonics, closed=closed
+    )
 
 
 @lru_cache(maxsize=8)
-def _knot_basis(most: int, closed: bool) -> Float[np.ndarray, "knot term"]:
-    return basis(np.arange(KNOTS) / KNOTS if closed else np.linspace(0.0, 1.0, KNOTS), most, closed=closed)
+def _knot_basis(max_harmonics: int, closed: bool) -> Float[np.ndarray, "knot term"]:
+    return spline_basis(
+        np.arange(KNOTS) / KNOTS if closed else np.linspace(0.0, 1.0, KNOTS), max_harmonics, closed=closed
+    )
 
 
 def _smooth(
@@ -124,17 +133,18 @@ def _smooth(
     penalty: Float[np.ndarray, "curve term"],
     closed: bool,
 ) -> Curves:
-    """The smoothing spline of the points over each coordinate, its knots spaced evenly."""
+    """Smoothing spline of the points over each coordinate, resampled by arc length."""
     turned = terms.transpose(0, 2, 1)
     gram = turned @ terms
     diagonal = np.arange(gram.shape[1])
     gram[:, diagonal, diagonal] += len(points) * penalty
-    most = (gram.shape[1] - 1) // 2
-    return _even_knots(_dense_basis(most, closed) @ np.linalg.solve(gram, turned @ points), closed)
+    max_harmonics = (gram.shape[1] - 1) // 2
+    return _even_knots(_dense_basis(max_harmonics, closed) @ np.linalg.solve(gram, turned @ points), closed)
 
 
 def _even_knots(curves: Float[np.ndarray, "curve dense axis"], closed: bool) -> Curves:
-    """Resample each polyline at equal steps of its length; one sorted search serves all, each shifted by its number."""
+    """Resample each polyline at equal steps of its arc length; a single sorted search serves all curves, each offset by
+    its index."""
     ring = np.concatenate([curves, curves[:, :1]], axis=1) if closed else curves
     length = np.linalg.norm(np.diff(ring, axis=1), axis=2)
     arc = np.concatenate([np.zeros((len(curves), 1)), np.cumsum(length, axis=1)], axis=1)

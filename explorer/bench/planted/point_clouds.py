@@ -1,7 +1,7 @@
-"""Clouds whose shape is known: what tests and benchmarks plant to see whether it is found.
+"""Point clouds of known shape, for tests and benchmarks of shape fitting.
 
-Every function gives points [sample, axis] and the planted position [sample] (turns on closed curves, share of the
-parameter on open ones, 0 where there is no order).
+Every function returns points [sample, axis] and the planted position [sample]: turns on closed curves, the share of the
+parameter on open ones, 0 for shapes without an order.
 """
 
 from collections.abc import Callable
@@ -13,15 +13,14 @@ from jaxtyping import Float, Int
 from explorer.records import ShapeKind
 
 
-class Planted(NamedTuple):
-    """A cloud and its truth."""
+class PlantedCloud(NamedTuple):
+    """A cloud with its ground truth."""
 
     points: Float[np.ndarray, "sample axis"]
-    """The cloud."""
     position: Float[np.ndarray, "sample"]
-    """Where on the planted shape each point lies."""
+    """Position of each point on the planted shape."""
     kinds: tuple[ShapeKind, ...]
-    """The answers that are right."""
+    """Acceptable classifications."""
 
 
 def _noisy(points: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
@@ -29,87 +28,91 @@ def _noisy(points: np.ndarray, noise: float, rng: np.random.Generator) -> np.nda
 
 
 def _embedded(points: np.ndarray, axes: int, noise: float, rng: np.random.Generator) -> np.ndarray:
-    """Turn a low-dimensional cloud into ``axes`` dimensions at random and add noise there."""
+    """Rotate a low-dimensional cloud randomly into ``axes`` dimensions and add noise there."""
     rotation, _ = np.linalg.qr(rng.standard_normal((axes, axes)))
     return _noisy(points @ rotation[: points.shape[1]], noise, rng)
 
 
-def circle(n: int, rng: np.random.Generator, *, noise: float = 0.05, gap: float = 0.0, uneven: float = 0.0) -> Planted:
-    """A ring; ``gap`` in turns is left empty, ``uneven`` in [0, 1) thins one side."""
+def circle(
+    n: int, rng: np.random.Generator, *, noise: float = 0.05, gap: float = 0.0, uneven: float = 0.0
+) -> PlantedCloud:
+    """A ring; ``gap`` turns are left empty, ``uneven`` in [0, 1) thins one side."""
     u = rng.uniform(0, 1 - gap, 4 * n)
     u = u[rng.uniform(size=4 * n) < (1 + uneven * np.cos(2 * np.pi * u)) / (1 + uneven)][:n]
-    return Planted(_noisy(_on_circle(u), noise, rng), u, ("closed curve",))
+    return PlantedCloud(_noisy(_on_circle(u), noise, rng), u, ("closed curve",))
 
 
 def _on_circle(u: np.ndarray) -> np.ndarray:
     return np.stack([np.cos(2 * np.pi * u), np.sin(2 * np.pi * u)], axis=1)
 
 
-def segment(n: int, rng: np.random.Generator, *, noise: float = 0.05) -> Planted:
-    """A straight piece."""
+def segment(n: int, rng: np.random.Generator, *, noise: float = 0.05) -> PlantedCloud:
+    """A straight segment."""
     u = rng.uniform(size=n)
-    return Planted(_noisy(np.stack([2 * u, 0 * u, 0 * u], axis=1), noise, rng), u, ("open curve",))
+    return PlantedCloud(_noisy(np.stack([2 * u, 0 * u, 0 * u], axis=1), noise, rng), u, ("open curve",))
 
 
-def arc(n: int, rng: np.random.Generator, *, noise: float = 0.05, turns: float = 0.6) -> Planted:
+def arc(n: int, rng: np.random.Generator, *, noise: float = 0.05, turns: float = 0.6) -> PlantedCloud:
     """A part of a ring whose ends stay apart."""
     u = rng.uniform(size=n)
-    return Planted(_noisy(_on_circle(turns * u), noise, rng), u, ("open curve",))
+    return PlantedCloud(_noisy(_on_circle(turns * u), noise, rng), u, ("open curve",))
 
 
-def spiral(n: int, rng: np.random.Generator, *, noise: float = 0.05, turns: float = 2.0) -> Planted:
-    """A flat spiral."""
+def spiral(n: int, rng: np.random.Generator, *, noise: float = 0.05, turns: float = 2.0) -> PlantedCloud:
+    """A planar spiral."""
     u = rng.uniform(size=n)
     radius = 0.5 + turns * u
-    return Planted(_noisy(radius[:, None] * _on_circle(turns * u), noise, rng), u, ("open curve",))
+    return PlantedCloud(_noisy(radius[:, None] * _on_circle(turns * u), noise, rng), u, ("open curve",))
 
 
-def helix(n: int, rng: np.random.Generator, *, noise: float = 0.03, turns: float = 3.0, pitch: float = 0.3) -> Planted:
-    """(cos t, sin t, pitch t) over many turns."""
+def helix(
+    n: int, rng: np.random.Generator, *, noise: float = 0.03, turns: float = 3.0, pitch: float = 0.3
+) -> PlantedCloud:
+    """(cos t, sin t, pitch t) over several turns."""
     u = rng.uniform(size=n)
     height = pitch * 2 * np.pi * turns * u
-    return Planted(_noisy(np.column_stack([_on_circle(turns * u), height]), noise, rng), u, ("open curve",))
+    return PlantedCloud(_noisy(np.column_stack([_on_circle(turns * u), height]), noise, rng), u, ("open curve",))
 
 
-def figure_of_eight(n: int, rng: np.random.Generator, *, noise: float = 0.03) -> Planted:
+def figure_of_eight(n: int, rng: np.random.Generator, *, noise: float = 0.03) -> PlantedCloud:
     """A lemniscate: one closed curve that crosses itself."""
     u = rng.uniform(size=n)
     points = np.stack([np.sin(2 * np.pi * u), np.sin(4 * np.pi * u) / 2], axis=1)
-    return Planted(_noisy(points, noise, rng), u, ("closed curve",))
+    return PlantedCloud(_noisy(points, noise, rng), u, ("closed curve",))
 
 
-def crossing_lines(n: int, rng: np.random.Generator, *, noise: float = 0.03) -> Planted:
-    """Two pieces that cross at their middles: no single curve."""
+def crossing_lines(n: int, rng: np.random.Generator, *, noise: float = 0.03) -> PlantedCloud:
+    """Two segments that cross at their midpoints: not a single curve."""
     u = rng.uniform(-1, 1, n)
     first = rng.uniform(size=n) < 0.5
     points = np.where(first[:, None], np.stack([u, 0.3 * u], 1), np.stack([0.3 * u, u], 1))
-    return Planted(_noisy(points, noise, rng), np.zeros(n), ("blob",))
+    return PlantedCloud(_noisy(points, noise, rng), np.zeros(n), ("blob",))
 
 
-def disk(n: int, rng: np.random.Generator, *, noise: float = 0.02) -> Planted:
+def disk(n: int, rng: np.random.Generator, *, noise: float = 0.02) -> PlantedCloud:
     """A filled disk."""
     points = np.sqrt(rng.uniform(size=n))[:, None] * _on_circle(rng.uniform(size=n))
-    return Planted(_embedded(points, 3, noise, rng), np.zeros(n), ("surface",))
+    return PlantedCloud(_embedded(points, 3, noise, rng), np.zeros(n), ("surface",))
 
 
-def sphere(n: int, rng: np.random.Generator, *, noise: float = 0.03) -> Planted:
+def sphere(n: int, rng: np.random.Generator, *, noise: float = 0.03) -> PlantedCloud:
     """The surface of a ball."""
     points = rng.standard_normal((n, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    return Planted(_noisy(points, noise, rng), np.zeros(n), ("surface",))
+    return PlantedCloud(_noisy(points, noise, rng), np.zeros(n), ("surface",))
 
 
-def moebius(n: int, rng: np.random.Generator, *, noise: float = 0.02, width: float = 1.0) -> Planted:
+def moebius(n: int, rng: np.random.Generator, *, noise: float = 0.02, width: float = 1.0) -> PlantedCloud:
     """A Moebius band."""
     u, v = rng.uniform(size=n), rng.uniform(-width / 2, width / 2, n)
     radius = 1 + v * np.cos(np.pi * u)
     points = np.column_stack([radius[:, None] * _on_circle(u), v * np.sin(np.pi * u)])
-    return Planted(_noisy(points, noise, rng), np.zeros(n), ("surface",))
+    return PlantedCloud(_noisy(points, noise, rng), np.zeros(n), ("surface",))
 
 
-def gaussian(n: int, rng: np.random.Generator, *, axes: int = 3, decay: float = 1.0) -> Planted:
-    """A Gaussian whose axes shrink by ``decay`` from one to the next."""
-    return Planted(rng.standard_normal((n, axes)) * decay ** np.arange(axes), np.zeros(n), ("blob",))
+def gaussian(n: int, rng: np.random.Generator, *, axes: int = 3, decay: float = 1.0) -> PlantedCloud:
+    """A Gaussian whose standard deviation shrinks by ``decay`` from one axis to the next."""
+    return PlantedCloud(rng.standard_normal((n, axes)) * decay ** np.arange(axes), np.zeros(n), ("blob",))
 
 
 def clumpy(
@@ -123,11 +126,12 @@ def clumpy(
     mixtures: float = 0.25,
     outliers: float = 0.01,
     decay: float = 0.5,
-) -> tuple[Planted, Int[np.ndarray, "sample"]]:
-    """Answers of a language model: fuzzy clusters of uneven size along a curve with harmonics, and what lies between.
+) -> tuple[PlantedCloud, Int[np.ndarray, "sample"]]:
+    """Simulated answers of a language model: fuzzy clusters of uneven size along a curve with harmonics, and mixtures
+    of neighbours.
 
-    Value v of V stands where harmonic h has amplitude ``decay`` ** (h - 1); ``mixtures`` of the points are soft
-    mixtures of two neighbouring values; ``outliers`` lie anywhere.
+    Value v of V lies where harmonic h has amplitude ``decay`` ** (h - 1); ``mixtures`` is the share of points that are
+    soft mixtures of two neighbouring values; ``outliers`` is the share of points at random positions.
 
     Returns:
         The cloud with the position of each point, and the value of each point (the nearer one for mixtures).
@@ -147,7 +151,7 @@ def clumpy(
     rotation, _ = np.linalg.qr(rng.standard_normal((axes, axes)))
     position = ((value + toward) / values) % 1.0 if closed else (value + toward) / (values - 1)
     kinds: tuple[ShapeKind, ...] = ("closed curve",) if closed else ("open curve",)
-    return Planted(_noisy(points @ rotation, noise * scale, rng), position, kinds), value
+    return PlantedCloud(_noisy(points @ rotation, noise * scale, rng), position, kinds), value
 
 
 def _harmonic_places(values: int, axes: int, decay: float, closed: bool) -> Float[np.ndarray, "value axis"]:
@@ -161,7 +165,7 @@ def _harmonic_places(values: int, axes: int, decay: float, closed: bool) -> Floa
     return np.stack(waves[:axes], axis=1)
 
 
-SHAPES: dict[str, Callable[[int, np.random.Generator], Planted]] = {
+SHAPES: dict[str, Callable[[int, np.random.Generator], PlantedCloud]] = {
     "ring": lambda n, rng: circle(n, rng),
     "ring with a gap": lambda n, rng: circle(n, rng, gap=0.1),
     "uneven ring": lambda n, rng: circle(n, rng, uneven=0.9),
@@ -183,4 +187,4 @@ SHAPES: dict[str, Callable[[int, np.random.Generator], Planted]] = {
     "24 values on a ring": lambda n, rng: clumpy(n, 24, rng)[0],
     "60 values on a curve": lambda n, rng: clumpy(n, 60, rng, closed=False)[0],
 }
-"""The list of the docs' table."""
+"""The shapes of the table in the docs."""
