@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from explorer.lm.batch import Batch
 from hypothesis import settings
 
+from explorer.lm.model.batch import Batch
 from tests.planted import write_planted_bundle, write_planted_run
 
 ROOT = Path(__file__).resolve().parents[1]
