@@ -75,6 +75,14 @@ def test_assets_and_demo_run_are_inside(wheel: Path) -> None:
     ]
 
 
+def test_the_modules_of_the_page_are_inside(wheel: Path, installed: Path) -> None:
+    code = "import explorer.app.ui.scripts as s; s.one_script('still/main.js'); print(*s.modules('main.js'))"
+    result = _run(installed, "-c", code)
+    assert result.returncode == 0, result.stderr
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"explorer/_assets/js/{path}" for path in ("theme.js", *result.stdout.split())} <= names
+
+
 def test_the_package_that_runs_is_the_installed_one(installed: Path) -> None:
     result = _run(installed, "-c", "import explorer.places as p; print(p.shipped_folder('assets'))")
     assert result.stdout.strip() == str(installed / "explorer" / "_assets"), result.stderr
