@@ -100,7 +100,7 @@ def test_app_starts_without_developer_packages(installed: Path) -> None:
         "from pathlib import Path; from explorer.places import shipped_folder;"
         "from explorer.runs.run.catalog import scan;"
         "from explorer.app.server.factory import create_app; from explorer.app.security.filter import EdgeSettings;"
-        "from explorer.http.hosts import host_list; from explorer.app.server.relay import OneHost;"
+        "from explorer.http.hosts import host_list; from explorer.app.site.hosts import OneHost;"
         "edge = EdgeSettings(host_list('127.0.0.1', 80), read_only=True);"
         "create_app(scan(shipped_folder('cached_runs')), hosts=OneHost(), shares_path=Path('none'), edge=edge);"
         "print('up')"

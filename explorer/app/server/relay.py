@@ -14,6 +14,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -42,7 +43,7 @@ from explorer.steering.protocol.protocol import (
 
 LOG = logging.getLogger("explorer.app")
 EVENTS: StreamFormat[str] = StreamFormat(SSE, str, SSE_HEARTBEAT)
-CUT = "Interrupted: the steering host stopped responding. The text so far stays; run it again to complete it."
+CUT = "Interrupted: the steering host went away before the text was complete; generate again."
 USED = ErrorReply(404, "not_found", "This generation has been read already, or does not exist; request it again.")
 BUSY = ErrorReply(429, "busy", "Too many generations are waiting here; try again in a moment.")
 
@@ -122,8 +123,8 @@ def message(event: Wire) -> str:
 async def relay(host: SteeringHost, request: SteerRequest) -> AsyncGenerator[str, None]:
     """The events of one generation as server-sent-event text; the last is always ``done`` or ``error``.
 
-    A host that dies, freezes or breaks the protocol after its first event ends the stream with code ``interrupted``.
-    Its client decides when a silent host counts as frozen.
+    A host that dies, freezes or sends invalid events ends the stream with code ``unreachable`` before its first event,
+    and with ``interrupted`` after it. After ``done`` it changes nothing. The client's timeout bounds its silence.
     """
     begun = False
     events = host.steer(request)
@@ -140,7 +141,8 @@ async def relay(host: SteeringHost, request: SteerRequest) -> AsyncGenerator[str
         LOG.exception("Unexpected error while relaying the host")
         yield message(_ending(None, begun))
     finally:
-        await events.aclose()  # type: ignore[attr-defined] # every generator has it
+        with suppress(HostError):  # a connection that fails while it is closed: every event has been sent
+            await events.aclose()  # type: ignore[attr-defined] # every generator has it
 
 
 def _ending(error: HostError | None, begun: bool) -> RelayError:
