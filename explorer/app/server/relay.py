@@ -141,7 +141,7 @@ async def relay(host: SteeringHost, request: SteerRequest) -> AsyncGenerator[str
         LOG.exception("Unexpected error while relaying the host")
         yield message(_ending(None, begun))
     finally:
-        with suppress(HostError):  # a connection that fails while it is closed: everything was said before
+        with suppress(HostError):  # a connection that fails while it is closed: every event has been sent
             await events.aclose()  # type: ignore[attr-defined] # every generator has it
 
 
