@@ -16,6 +16,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from explorer.errors import HookNotFired, HostMismatch, HostRefused, HostUnreachable
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest
 from explorer.steering.protocol.checks import (
     CheckReply,
     CheckRequest,
@@ -24,21 +25,11 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest
-from explorer.steering.protocol.protocol import (
-    PROTOCOL_VERSION,
-    VIEWER_HEADER,
-    BehaviourReply,
-    BehaviourRequest,
-    DoneEvent,
-    ErrorBody,
-    ErrorEvent,
-    Event,
-    SteerRequest,
-    SubjectReply,
-    event_from_json,
-)
+from explorer.steering.protocol.features import EncodeReply, EncodeRequest, FeatureReply, FeatureRequest
+from explorer.steering.protocol.refusal import ErrorBody
+from explorer.steering.protocol.steer import DoneEvent, ErrorEvent, Event, SteerRequest, event_from_json
+from explorer.steering.protocol.subject import SubjectReply
+from explorer.steering.protocol.wire import PROTOCOL_VERSION, VIEWER_HEADER
 
 Reply = TypeVar("Reply", bound=BaseModel)
 

@@ -8,6 +8,17 @@ import numpy as np
 from explorer.config import SteeringLimits
 from explorer.errors import HostMismatch, HostUnreachable
 from explorer.runs.run.reader import Run
+from explorer.steering.protocol.behaviour import (
+    ArmBehaviour,
+    BehaviourReply,
+    BehaviourRequest,
+    Effect,
+    Meter,
+    PathRequest,
+    PromptToken,
+    Reach,
+    TopToken,
+)
 from explorer.steering.protocol.checks import (
     CONTROL_ARMS,
     AcrossPrompts,
@@ -23,33 +34,27 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.encode import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest, TokenLogit
-from explorer.steering.protocol.protocol import (
-    PROTOCOL_VERSION,
-    Arm,
-    ArmBehaviour,
-    BehaviourReply,
-    BehaviourRequest,
+from explorer.steering.protocol.features import (
+    EncodedToken,
+    EncodeReply,
+    EncodeRequest,
+    FeatureReply,
+    FeatureRequest,
+    FiredCluster,
+    Firing,
+    TokenLogit,
+)
+from explorer.steering.protocol.steer import (
     DoneEvent,
-    Effect,
-    Kind,
-    Meter,
-    PathRequest,
-    Place,
-    PromptToken,
-    Reach,
-    Row,
     RowDoneEvent,
-    ServedRun,
     StartEvent,
     SteerRequest,
-    SubjectReply,
     TokenEvent,
-    TopToken,
     Written,
     WrittenToken,
 )
+from explorer.steering.protocol.subject import ServedRun, SubjectReply
+from explorer.steering.protocol.wire import PROTOCOL_VERSION, Arm, Kind, Place, Row
 
 OWN = 0.02
 """Where every prompt lies on the curve."""

@@ -11,15 +11,10 @@ import uvicorn
 
 from explorer.runs.run.reader import open_run
 from explorer.steering.host.server import create_app
-from explorer.steering.protocol.protocol import (
-    BehaviourReply,
-    BehaviourRequest,
-    Event,
-    PathRequest,
-    SteerRequest,
-    SubjectReply,
-)
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest, PathRequest
 from explorer.steering.protocol.refusal import Refusal
+from explorer.steering.protocol.steer import Event, SteerRequest
+from explorer.steering.protocol.subject import SubjectReply
 from explorer.steering.scheduler.cooperative import Turns
 from explorer.steering.scheduler.scheduler import Work
 from tests.app.fake_host import FakeHost

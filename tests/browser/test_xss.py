@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from explorer.app.view import ids
 from explorer.errors import HostRefused
 from explorer.runs.run.reader import open_run
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest, PromptToken, TopToken
 from explorer.steering.protocol.checks import (
     CheckReply,
     CheckRequest,
@@ -19,20 +20,18 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.encode import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest, TokenLogit
-from explorer.steering.protocol.protocol import (
-    BehaviourReply,
-    BehaviourRequest,
-    DoneEvent,
-    PromptToken,
-    RowDoneEvent,
-    SteerRequest,
-    SubjectReply,
-    TokenEvent,
-    TopToken,
-    Written,
+from explorer.steering.protocol.features import (
+    EncodedToken,
+    EncodeReply,
+    EncodeRequest,
+    FeatureReply,
+    FeatureRequest,
+    FiredCluster,
+    Firing,
+    TokenLogit,
 )
+from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, SteerRequest, TokenEvent, Written
+from explorer.steering.protocol.subject import SubjectReply
 from tests.app.fake_host import FakeHost
 from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, serve_in_thread, tell_stopped, until
 from tests.browser.hostile import Attacks, corpus, write_hostile_run

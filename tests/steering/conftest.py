@@ -7,7 +7,8 @@ import pytest
 from explorer.steering.answers.handlers import Answers
 from explorer.steering.engine.engine import Engine
 from explorer.steering.engine.subject import open_engine
-from explorer.steering.protocol.protocol import BehaviourRequest, SteerRequest
+from explorer.steering.protocol.behaviour import BehaviourRequest
+from explorer.steering.protocol.steer import SteerRequest
 from tests.steering.tiny import write_steerable_run
 
 

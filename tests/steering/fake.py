@@ -11,6 +11,14 @@ from fastapi import FastAPI
 
 from explorer.config import SteeringLimits
 from explorer.errors import HookNotFired
+from explorer.steering.protocol.behaviour import (
+    ArmBehaviour,
+    BehaviourReply,
+    BehaviourRequest,
+    PathRequest,
+    PromptToken,
+    TopToken,
+)
 from explorer.steering.protocol.checks import (
     CheckReply,
     CheckRequest,
@@ -22,27 +30,20 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.encode import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest, TokenLogit
-from explorer.steering.protocol.protocol import (
-    ARMS,
-    PROTOCOL_VERSION,
-    ArmBehaviour,
-    BehaviourReply,
-    BehaviourRequest,
-    DoneEvent,
-    Event,
-    PathRequest,
-    PromptToken,
-    RowDoneEvent,
-    ServedRun,
-    StartEvent,
-    SteerRequest,
-    SubjectReply,
-    TokenEvent,
-    TopToken,
+from explorer.steering.protocol.features import (
+    EncodedToken,
+    EncodeReply,
+    EncodeRequest,
+    FeatureReply,
+    FeatureRequest,
+    FiredCluster,
+    Firing,
+    TokenLogit,
 )
 from explorer.steering.protocol.refusal import overflow
+from explorer.steering.protocol.steer import DoneEvent, Event, RowDoneEvent, StartEvent, SteerRequest, TokenEvent
+from explorer.steering.protocol.subject import ServedRun, SubjectReply
+from explorer.steering.protocol.wire import ARMS, PROTOCOL_VERSION
 from explorer.steering.scheduler.cooperative import Turns
 from explorer.steering.scheduler.scheduler import Work
 

@@ -12,10 +12,10 @@ from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, 
 from explorer.steering.client import AsyncSteeringClient, SteeringClient
 from explorer.steering.host import stream
 from explorer.steering.host.server import create_app
+from explorer.steering.protocol.behaviour import BehaviourRequest
 from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
-from explorer.steering.protocol.encode import EncodeRequest
-from explorer.steering.protocol.feature import FeatureRequest
-from explorer.steering.protocol.protocol import BehaviourRequest, DoneEvent, SteerRequest, TokenEvent, event_to_sse
+from explorer.steering.protocol.features import EncodeRequest, FeatureRequest
+from explorer.steering.protocol.steer import DoneEvent, SteerRequest, TokenEvent, event_to_sse
 from tests.steering.fake import FINGERPRINT, TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
 
 TOKEN_EVENT = TokenEvent(row="baseline", index=0, text="ü", token_id=1, logprob=-0.5)

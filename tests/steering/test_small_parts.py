@@ -15,13 +15,8 @@ from explorer.steering.engine.engine import Engine
 from explorer.steering.engine.prepared import CONTEXTS_PER_VALUE, Reader, context_text, mean_place, prepare
 from explorer.steering.engine.readout import Readout, custom_readout
 from explorer.steering.host.auth import allowed_hosts, nesting
-from explorer.steering.protocol.protocol import (
-    BehaviourRequest,
-    ReadoutValue,
-    TokenEvent,
-    event_from_json,
-    event_to_sse,
-)
+from explorer.steering.protocol.behaviour import BehaviourRequest, ReadoutValue
+from explorer.steering.protocol.steer import TokenEvent, event_from_json, event_to_sse
 from explorer.steering.protocol.token_file import read_token
 from explorer.steering.scheduler.cooperative import MadeInTurns, Turns, finish
 from explorer.steering.scheduler.lru import Kept

@@ -10,7 +10,7 @@ from explorer.app.ui.format import visible
 from explorer.app.ui.parts import Node
 from explorer.errors import HostError, RequestError
 from explorer.runs.run.reader import Run
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest, TokenLogit
+from explorer.steering.protocol.features import FeatureReply, FeatureRequest, TokenLogit
 
 
 async def ask_feature(site: Site, path: str, feature: int) -> list[Node]:

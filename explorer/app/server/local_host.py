@@ -20,6 +20,7 @@ from explorer.errors import HostError, HostNotReady
 from explorer.runs.run.catalog import BrokenRun
 from explorer.runs.run.reader import Run
 from explorer.steering.client import AsyncSteeringClient
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest
 from explorer.steering.protocol.checks import (
     CheckReply,
     CheckRequest,
@@ -28,9 +29,9 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest
-from explorer.steering.protocol.protocol import BehaviourReply, BehaviourRequest, Event, SteerRequest, SubjectReply
+from explorer.steering.protocol.features import EncodeReply, EncodeRequest, FeatureReply, FeatureRequest
+from explorer.steering.protocol.steer import Event, SteerRequest
+from explorer.steering.protocol.subject import SubjectReply
 
 ASLEEP = "This run's model starts with your first question: a few seconds, once."
 LOADING = "The host is loading this run's model: a few seconds, once."

@@ -30,13 +30,9 @@ from explorer.app.site.hosts import (
 )
 from explorer.app.ui.format import short_id
 from explorer.errors import HostError, HostMismatch, HostNotReady, HostUnreachable
-from explorer.steering.protocol.protocol import (
-    DoneEvent,
-    ErrorEvent,
-    SteerRequest,
-    SubjectReply,
-    Wire,
-)
+from explorer.steering.protocol.steer import DoneEvent, ErrorEvent, SteerRequest
+from explorer.steering.protocol.subject import SubjectReply
+from explorer.steering.protocol.wire import Wire
 
 LOG = logging.getLogger("explorer.app")
 CUT = (

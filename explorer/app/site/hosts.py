@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from explorer.errors import HostError, HostUnreachable
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest
 from explorer.steering.protocol.checks import (
     CheckReply,
     CheckRequest,
@@ -14,15 +15,9 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest
-from explorer.steering.protocol.protocol import (
-    BehaviourReply,
-    BehaviourRequest,
-    Event,
-    SteerRequest,
-    SubjectReply,
-)
+from explorer.steering.protocol.features import EncodeReply, EncodeRequest, FeatureReply, FeatureRequest
+from explorer.steering.protocol.steer import Event, SteerRequest
+from explorer.steering.protocol.subject import SubjectReply
 
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 

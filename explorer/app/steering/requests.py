@@ -16,8 +16,9 @@ from explorer.app.steering.readout_text import proposed_readout, read_readout, s
 from explorer.app.view.state import MAX_STRENGTH, MAX_TEXT, Ask, Where, decode_place
 from explorer.errors import HostError, RequestError, RunError
 from explorer.runs.run.reader import Run
+from explorer.steering.protocol.behaviour import BehaviourRequest, PathRequest, ReadoutValue
 from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
-from explorer.steering.protocol.protocol import DEFAULT_ARMS, BehaviourRequest, PathRequest, ReadoutValue
+from explorer.steering.protocol.wire import DEFAULT_ARMS
 
 Request = TypeVar("Request", bound=PathRequest)
 

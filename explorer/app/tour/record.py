@@ -14,14 +14,9 @@ from explorer.runs.io.atomic import write_bytes
 from explorer.runs.io.strict_json import encode_line
 from explorer.runs.run.catalog import Catalog, scan
 from explorer.runs.run.reader import Run
-from explorer.steering.protocol.protocol import (
-    DEFAULT_ARMS,
-    BehaviourRequest,
-    ErrorEvent,
-    RowDoneEvent,
-    StartEvent,
-    SteerRequest,
-)
+from explorer.steering.protocol.behaviour import BehaviourRequest
+from explorer.steering.protocol.steer import ErrorEvent, RowDoneEvent, StartEvent, SteerRequest
+from explorer.steering.protocol.wire import DEFAULT_ARMS
 
 WAYPOINTS = 50
 """Points of a recorded path."""

@@ -11,7 +11,7 @@ from explorer.app.try_text.figure import text_view
 from explorer.app.view.state import MAX_TRIED
 from explorer.errors import HostError, RequestError, RunError
 from explorer.runs.run.reader import Run
-from explorer.steering.protocol.encode import EncodeRequest
+from explorer.steering.protocol.features import EncodeRequest
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ from explorer.steering.engine.engine import Engine, choose_together, fitting_thr
 from explorer.steering.engine.generation import Chosen, Step, write
 from explorer.steering.engine.prepared import Prepared
 from explorer.steering.engine.subject import open_engine
-from explorer.steering.protocol.protocol import Arm, BehaviourReply, BehaviourRequest, Row
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest
+from explorer.steering.protocol.wire import Arm, Row
 from explorer.steering.scheduler.batching import by_itself
 
 ARMS: tuple[Arm, ...] = ("manifold", "linear", "chord", "random")

@@ -27,7 +27,7 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.protocol import DEFAULT_ARMS
+from explorer.steering.protocol.wire import DEFAULT_ARMS
 from explorer.steering.scheduler.cooperative import Turns
 
 

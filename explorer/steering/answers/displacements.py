@@ -18,7 +18,7 @@ from explorer.maths.steering.arms import (
     row_lengths,
 )
 from explorer.steering.engine.prepared import Prepared
-from explorer.steering.protocol.protocol import ARMS, Arm, Place
+from explorer.steering.protocol.wire import ARMS, Arm, Place
 
 _CONTROL_STREAM = 1_000
 _SHOWN_VALUES = 12

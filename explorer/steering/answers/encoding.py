@@ -12,7 +12,7 @@ from explorer.records import CURVES, ClusterGeometry, ClusterSummary
 from explorer.runs.run.reader import Run
 from explorer.steering.engine.engine import Encoded, Engine
 from explorer.steering.engine.prepared import usual_distance
-from explorer.steering.protocol.encode import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
+from explorer.steering.protocol.features import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
 from explorer.steering.scheduler.cooperative import Turns
 
 _KEPT_CURVES = 256

@@ -17,6 +17,7 @@ from explorer.steering.answers.plan import Plan, check_readout, check_waypoints,
 from explorer.steering.answers.read_back import read_back
 from explorer.steering.engine.engine import Engine, choose_together
 from explorer.steering.engine.generation import Chosen, Step, write
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest, Effect, PathRequest
 from explorer.steering.protocol.checks import (
     CONTROL_ARMS,
     CheckReply,
@@ -26,22 +27,10 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest, TokenLogit
-from explorer.steering.protocol.protocol import (
-    ARMS,
-    PROTOCOL_VERSION,
-    BehaviourReply,
-    BehaviourRequest,
-    Effect,
-    Event,
-    PathRequest,
-    Row,
-    ServedRun,
-    StartEvent,
-    SteerRequest,
-    SubjectReply,
-)
+from explorer.steering.protocol.features import EncodeReply, EncodeRequest, FeatureReply, FeatureRequest, TokenLogit
+from explorer.steering.protocol.steer import Event, StartEvent, SteerRequest
+from explorer.steering.protocol.subject import ServedRun, SubjectReply
+from explorer.steering.protocol.wire import ARMS, PROTOCOL_VERSION, Row
 from explorer.steering.scheduler.batching import Wanted, by_itself
 from explorer.steering.scheduler.cooperative import Turns, finish
 

@@ -19,7 +19,7 @@ from explorer.maths.steering.behaviour import (
 from explorer.steering.answers.displacements import Move, OwnPlace, off_at_strengths
 from explorer.steering.engine.prepared import Prepared
 from explorer.steering.engine.readout import Readout
-from explorer.steering.protocol.protocol import (
+from explorer.steering.protocol.behaviour import (
     MOVES_AT_LEAST,
     SAFE_DISTANCE,
     ArmBehaviour,

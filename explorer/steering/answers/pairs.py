@@ -25,7 +25,7 @@ from explorer.steering.answers.displacements import Move, controls, moves, own_p
 from explorer.steering.answers.measure import Aim, effect_of
 from explorer.steering.engine.engine import Engine
 from explorer.steering.engine.prepared import Prepared
-from explorer.steering.protocol.protocol import Arm
+from explorer.steering.protocol.wire import Arm
 
 _CONTROLS = 8
 _MOST_ROWS = 4096

@@ -14,7 +14,8 @@ from explorer.steering.answers.measure import Aim, aim_of
 from explorer.steering.engine.engine import Engine, Prompt
 from explorer.steering.engine.prepared import Prepared
 from explorer.steering.engine.readout import Readout, custom_readout
-from explorer.steering.protocol.protocol import Arm, PathRequest, ReadoutValue, TopToken
+from explorer.steering.protocol.behaviour import PathRequest, ReadoutValue, TopToken
+from explorer.steering.protocol.wire import Arm
 
 _TOP_TOKENS = TypeAdapter(tuple[TopToken, ...])
 

@@ -8,7 +8,8 @@ from explorer.steering.answers.encoding import Encoder
 from explorer.steering.answers.plan import Plan
 from explorer.steering.engine.engine import Engine, ReadBack
 from explorer.steering.engine.prepared import Prepared
-from explorer.steering.protocol.protocol import Row, SteerRequest, TokenEvent, Written, WrittenToken
+from explorer.steering.protocol.steer import SteerRequest, TokenEvent, Written, WrittenToken
+from explorer.steering.protocol.wire import Row
 
 
 def read_back(

@@ -42,8 +42,9 @@ from explorer.runs.run.reader import Run
 from explorer.steering.engine.detokenize import token_texts
 from explorer.steering.engine.generation import Chosen, Step
 from explorer.steering.engine.prepared import Prepared, prepare
-from explorer.steering.protocol.protocol import ChatMessage, Kind, PathRequest, PromptToken
+from explorer.steering.protocol.behaviour import ChatMessage, PathRequest, PromptToken
 from explorer.steering.protocol.refusal import Refusal, overflow
+from explorer.steering.protocol.wire import Kind
 from explorer.steering.scheduler.cooperative import MadeInTurns, Turns, finish
 from explorer.steering.scheduler.lru import Kept
 

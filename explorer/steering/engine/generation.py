@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from explorer.steering.engine.detokenize import Decode, TextStream
-from explorer.steering.protocol.protocol import DoneEvent, Finish, Row, RowDoneEvent, TokenEvent
+from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, TokenEvent
+from explorer.steering.protocol.wire import Finish, Row
 from explorer.steering.scheduler.batching import Wanted
 
 

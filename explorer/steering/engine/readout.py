@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 
 from explorer.errors import RequestError
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
-from explorer.steering.protocol.protocol import ReadoutValue
+from explorer.steering.protocol.behaviour import ReadoutValue
 
 Tokenize = Callable[[str], Sequence[int]]
 """Text to token ids, without special tokens."""

@@ -12,16 +12,10 @@ from explorer.steering.answers.pairs import PairSettings, all_pairs
 from explorer.steering.engine.engine import Engine, fitting_threads
 from explorer.steering.engine.subject import open_engine
 from explorer.steering.headless.tables import check_table, move_table, pairs_table
+from explorer.steering.protocol.behaviour import BehaviourRequest, PathRequest, ReadoutValue
 from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
-from explorer.steering.protocol.protocol import (
-    Arm,
-    BehaviourRequest,
-    DoneEvent,
-    PathRequest,
-    ReadoutValue,
-    RowDoneEvent,
-    SteerRequest,
-)
+from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, SteerRequest
+from explorer.steering.protocol.wire import Arm
 
 Request = TypeVar("Request", bound=PathRequest)
 SWEPT_STRENGTHS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)

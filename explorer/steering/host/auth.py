@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from explorer.steering.protocol.protocol import ErrorBody, ErrorCode
+from explorer.steering.protocol.refusal import ErrorBody, ErrorCode
 
 OPEN_PATHS = frozenset({"/healthz"})
 """The only paths that need no token."""

@@ -7,7 +7,8 @@ from contextlib import aclosing
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from explorer.steering.protocol.protocol import ErrorBody, Event, TokenEvent
+from explorer.steering.protocol.refusal import ErrorBody
+from explorer.steering.protocol.steer import Event, TokenEvent
 
 Labels = tuple[tuple[str, str], ...]
 """Names and values of a sample's labels."""

@@ -18,6 +18,7 @@ from explorer.steering.host.auth import Failures, Guard, allowed_hosts, error_re
 from explorer.steering.host.metrics import MEDIA_TYPE, CountAnswers, Metrics
 from explorer.steering.host.openapi import openapi_document
 from explorer.steering.host.stream import EVENTS, REPLY, ClientGone, Coming, Pieces, or_gone
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest, PathRequest
 from explorer.steering.protocol.checks import (
     CheckReply,
     CheckRequest,
@@ -26,21 +27,12 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest
-from explorer.steering.protocol.protocol import (
-    VIEWER_HEADER,
-    BehaviourReply,
-    BehaviourRequest,
-    ErrorCode,
-    Event,
-    PathRequest,
-    SteerRequest,
-    SubjectReply,
-    Wire,
-)
-from explorer.steering.protocol.refusal import explained
+from explorer.steering.protocol.features import EncodeReply, EncodeRequest, FeatureReply, FeatureRequest
+from explorer.steering.protocol.refusal import ErrorCode, explained
+from explorer.steering.protocol.steer import Event, SteerRequest
+from explorer.steering.protocol.subject import SubjectReply
 from explorer.steering.protocol.token_file import SHORTEST_TOKEN
+from explorer.steering.protocol.wire import VIEWER_HEADER, Wire
 from explorer.steering.scheduler.cooperative import Turns
 from explorer.steering.scheduler.scheduler import Item, Job, Work, Worker
 

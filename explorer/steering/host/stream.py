@@ -15,13 +15,8 @@ from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from explorer.steering.protocol.protocol import (
-    ErrorBody,
-    ErrorEvent,
-    Event,
-    event_to_sse,
-)
-from explorer.steering.protocol.refusal import explained
+from explorer.steering.protocol.refusal import ErrorBody, explained
+from explorer.steering.protocol.steer import ErrorEvent, Event, event_to_sse
 
 LOG = logging.getLogger("explorer.host")
 Item = TypeVar("Item")

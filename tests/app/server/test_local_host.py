@@ -20,7 +20,7 @@ from explorer.errors import HostError
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import open_run
 from explorer.steering.client import AsyncSteeringClient
-from explorer.steering.protocol.protocol import BehaviourReply, BehaviourRequest
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest
 from tests.app.conftest import FINGERPRINT, write_steerable_run
 from tests.app.edge_app import ask
 from tests.planted import write_planted_run

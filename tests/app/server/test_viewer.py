@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from explorer.app.server.edge import NameViewer, current_viewer
 from explorer.steering.client import AsyncSteeringClient
-from explorer.steering.protocol.protocol import VIEWER_HEADER
+from explorer.steering.protocol.wire import VIEWER_HEADER
 from tests.steering.fake import TOKEN, FakeAnswers
 
 

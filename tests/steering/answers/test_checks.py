@@ -15,9 +15,10 @@ from explorer.steering.answers.handlers import Answers
 from explorer.steering.answers.plan import plan
 from explorer.steering.engine.engine import Engine
 from explorer.steering.engine.subject import open_engine
+from explorer.steering.protocol.behaviour import BehaviourReply
 from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
-from explorer.steering.protocol.protocol import BehaviourReply, DoneEvent, TokenEvent
 from explorer.steering.protocol.refusal import Refusal
+from explorer.steering.protocol.steer import DoneEvent, TokenEvent
 from explorer.steering.scheduler.cooperative import finish
 from tests.steering.conftest import behaviour_request, steer_request
 from tests.steering.engine.reference import slow_text_logprob

@@ -19,7 +19,7 @@ from explorer.steering.answers.encoding import cluster_of, core_firing, token_ru
 from explorer.steering.answers.handlers import Answers
 from explorer.steering.engine.engine import Engine
 from explorer.steering.engine.prepared import prepare
-from explorer.steering.protocol.encode import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
+from explorer.steering.protocol.features import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
 from explorer.steering.protocol.refusal import Refusal
 from explorer.steering.scheduler.cooperative import finish
 from tests.planted import planted_world

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from explorer.errors import RequestError
 from explorer.steering.answers.handlers import Answers
-from explorer.steering.protocol.feature import MOST, FeatureRequest
+from explorer.steering.protocol.features import MOST, FeatureRequest
 from explorer.steering.protocol.refusal import Refusal
 from tests.steering.engine.test_engine import nothing_is_left
 

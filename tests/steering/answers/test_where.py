@@ -18,15 +18,9 @@ from explorer.records import SubjectInfo
 from explorer.steering.answers.handlers import Answers
 from explorer.steering.engine.engine import Engine, Subject
 from explorer.steering.engine.subject import open_engine
-from explorer.steering.protocol.protocol import (
-    ARMS,
-    BehaviourReply,
-    BehaviourRequest,
-    ChatMessage,
-    DoneEvent,
-    StartEvent,
-    TokenEvent,
-)
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest, ChatMessage
+from explorer.steering.protocol.steer import DoneEvent, StartEvent, TokenEvent
+from explorer.steering.protocol.wire import ARMS
 from tests.lm.model.tiny_tokenizers import word_tokenizer
 from tests.lm.tiny import TINY, tiny_model, tiny_place
 from tests.planted import MODEL, SAE

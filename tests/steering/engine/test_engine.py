@@ -21,8 +21,9 @@ from explorer.steering.engine import engine as engine_module
 from explorer.steering.engine.engine import Engine, EngineSteps, choose_together
 from explorer.steering.engine.generation import write
 from explorer.steering.engine.subject import open_engine
-from explorer.steering.protocol.protocol import ARMS, DoneEvent, RowDoneEvent, StartEvent, TokenEvent
 from explorer.steering.protocol.refusal import Refusal
+from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, StartEvent, TokenEvent
+from explorer.steering.protocol.wire import ARMS
 from explorer.steering.scheduler.batching import by_itself
 from explorer.steering.scheduler.cooperative import finish
 from tests.lm.tiny import TINY, tiny_place

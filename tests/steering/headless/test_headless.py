@@ -13,7 +13,7 @@ from explorer.steering.engine.engine import Engine
 from explorer.steering.engine.subject import open_engine
 from explorer.steering.headless.headless import steer_headless
 from explorer.steering.headless.report import steering_rows, steering_tables
-from explorer.steering.protocol.protocol import ReadoutValue
+from explorer.steering.protocol.behaviour import ReadoutValue
 from tests.planted import DAYS
 from tests.steering.tiny import save_model
 

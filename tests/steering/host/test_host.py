@@ -19,7 +19,7 @@ from explorer.steering.client import SteeringClient
 from explorer.steering.engine.engine import is_poisoned
 from explorer.steering.host.limits import read_limits
 from explorer.steering.host.serve import POISONED
-from explorer.steering.protocol.protocol import TokenEvent
+from explorer.steering.protocol.steer import TokenEvent
 from tests.steering.conftest import behaviour_request, steer_request
 
 START_SECONDS = 240.0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from explorer.steering.host.metrics import Metrics, family
 from explorer.steering.host.server import create_app
-from explorer.steering.protocol.protocol import Event, SteerRequest
+from explorer.steering.protocol.steer import Event, SteerRequest
 from explorer.steering.scheduler.batching import by_itself
 from explorer.steering.scheduler.scheduler import Worker
 from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served

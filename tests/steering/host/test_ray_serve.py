@@ -17,7 +17,8 @@ import pytest
 from explorer.config import SteeringLimits
 from explorer.steering.answers.handlers import Answers
 from explorer.steering.client import SteeringClient
-from explorer.steering.protocol.protocol import ErrorBody, StartEvent, TokenEvent
+from explorer.steering.protocol.refusal import ErrorBody
+from explorer.steering.protocol.steer import StartEvent, TokenEvent
 from tests.steering.conftest import behaviour_request, steer_request
 from tests.steering.host.test_metrics import read
 

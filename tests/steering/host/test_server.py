@@ -19,7 +19,9 @@ from explorer.errors import RequestError
 from explorer.steering.host import stream as stream_module
 from explorer.steering.host.auth import MAX_BODY, MAX_FAILURES, OPEN_PATHS
 from explorer.steering.host.server import create_app
-from explorer.steering.protocol.protocol import VIEWER_HEADER, ErrorBody, Event, SteerRequest, event_from_json
+from explorer.steering.protocol.refusal import ErrorBody
+from explorer.steering.protocol.steer import Event, SteerRequest, event_from_json
+from explorer.steering.protocol.wire import VIEWER_HEADER
 from explorer.steering.scheduler.scheduler import Work, Worker
 from tests import host_api
 from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served

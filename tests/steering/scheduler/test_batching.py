@@ -10,7 +10,8 @@ import pytest
 from explorer.lm.generation.batched_generation import Decoder, Said, step_together
 from explorer.steering.answers.handlers import Answers
 from explorer.steering.engine import engine as engine_module
-from explorer.steering.protocol.protocol import ARMS, DoneEvent, Event, SteerRequest
+from explorer.steering.protocol.steer import DoneEvent, Event, SteerRequest
+from explorer.steering.protocol.wire import ARMS
 from explorer.steering.scheduler.scheduler import Job, Work, Worker
 from tests.steering.conftest import behaviour_request, steer_request
 

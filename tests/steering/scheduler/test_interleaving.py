@@ -12,9 +12,10 @@ from explorer.errors import RequestError
 from explorer.steering.answers.handlers import Answers
 from explorer.steering.engine.generation import Chosen, Step
 from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
-from explorer.steering.protocol.encode import EncodeRequest
-from explorer.steering.protocol.protocol import ARMS, Arm, DoneEvent, Event, SteerRequest, TokenEvent
+from explorer.steering.protocol.features import EncodeRequest
 from explorer.steering.protocol.refusal import Refusal
+from explorer.steering.protocol.steer import DoneEvent, Event, SteerRequest, TokenEvent
+from explorer.steering.protocol.wire import ARMS, Arm
 from explorer.steering.scheduler.batching import Wanted
 from tests.steering.conftest import behaviour_request, steer_request
 from tests.steering.engine.test_engine import nothing_is_left
