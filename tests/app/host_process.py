@@ -11,10 +11,10 @@ import uvicorn
 
 from explorer.runs.run.reader import open_run
 from explorer.steering.host.server import create_app
-from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest, PathRequest
 from explorer.steering.protocol.refusal import Refusal
 from explorer.steering.protocol.steer import Event, SteerRequest
 from explorer.steering.protocol.subject import SubjectReply
+from explorer.steering.protocol.wire import Reply, Request
 from explorer.steering.scheduler.cooperative import Turns
 from explorer.steering.scheduler.scheduler import Work
 from tests.app.fake_host import FakeHost
@@ -35,20 +35,23 @@ class Blocking:
     def subject(self) -> SubjectReply:
         return self._subject
 
-    def preparing(self, request: PathRequest) -> Turns[None]:
+    def ask(self, request: Request[Reply]) -> Turns[Reply]:
         yield from ()
-        if request.fingerprint != self._held:
-            message = f"this host holds {self._held}, the request is for {request.fingerprint}"
-            raise Refusal(409, "fingerprint_mismatch", message)
+        self._check(request.fingerprint)
+        return self._loop.run_until_complete(self._fake.ask(request))
 
-    def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
-        return self._loop.run_until_complete(self._fake.behaviour(request))
-
-    def writing(self, request: SteerRequest) -> Work[Event]:
+    def steer(self, request: SteerRequest) -> Work[Event]:
+        self._check(request.fingerprint)
         events = self._fake.steer(request)
         while (event := self._loop.run_until_complete(anext(events, None))) is not None:
             yield event  # type: ignore[misc]
             yield None
+
+    def _check(self, fingerprint: str) -> None:
+        if fingerprint != self._held:
+            raise Refusal(
+                409, "fingerprint_mismatch", f"this host holds {self._held}, the request is for {fingerprint}"
+            )
 
     def choose(self, asked: Sequence[object]) -> Sequence[object]:
         raise NotImplementedError("no text of this host wants a step")

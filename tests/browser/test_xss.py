@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import singledispatchmethod
 from pathlib import Path
 from urllib.parse import quote
 
@@ -32,6 +33,7 @@ from explorer.steering.protocol.features import (
 )
 from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, SteerRequest, TokenEvent, Written
 from explorer.steering.protocol.subject import SubjectReply
+from explorer.steering.protocol.wire import Wire
 from tests.app.fake_host import FakeHost
 from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, serve_in_thread, tell_stopped, until
 from tests.browser.hostile import Attacks, corpus, write_hostile_run
@@ -59,10 +61,15 @@ class HostileHost:
         names = {name: self.attacks.take() for name in ("model", "sae", "device", "dtype", "app_version")}
         return found.model_copy(update=names)
 
+    @singledispatchmethod
+    async def ask(self, request: Wire) -> Wire:
+        raise NotImplementedError
+
+    @ask.register
     async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         if request.prompt == "refuse":
             raise HostRefused(self.attacks.take())
-        reply = await self.hosts[request.run].behaviour(request)
+        reply = await self.hosts[request.run].ask(request)
         tokens = tuple(PromptToken(text=self.attacks.take(), steered=True) for _ in range(3))
         arms = tuple(
             arm.model_copy(update={"top": tuple(TopToken(text=self.attacks.take(), probability=0.5) for _ in arm.top)})
@@ -71,8 +78,9 @@ class HostileHost:
         top = TopToken(text=self.attacks.take(), probability=0.5)
         return reply.model_copy(update={"prompt_tokens": tokens, "arms": arms, "baseline_top": top})
 
+    @ask.register
     async def check(self, request: CheckRequest) -> CheckReply:
-        reply = await self.hosts[request.run].check(request)
+        reply = await self.hosts[request.run].ask(request)
         across = [
             told.model_copy(update={"start": self.attacks.take(), "end": self.attacks.take()})
             for told in (reply.across, reply.adjacent)
@@ -80,8 +88,9 @@ class HostileHost:
         ]
         return reply.model_copy(update=dict(zip(("across", "adjacent"), across, strict=True)))
 
+    @ask.register
     async def sweep(self, request: SweepRequest) -> SweepReply:
-        reply = await self.hosts[request.run].sweep(request)
+        reply = await self.hosts[request.run].ask(request)
         arms = tuple(
             arm.model_copy(
                 update={
@@ -94,17 +103,19 @@ class HostileHost:
         )
         return reply.model_copy(update={"arms": arms, "target": self.attacks.take()})
 
+    @ask.register
     async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
-        reply = await self.hosts[request.run].phrases(request)
+        reply = await self.hosts[request.run].ask(request)
         told = tuple(
             one.model_copy(update={"text": self.attacks.take(), "read": self.attacks.take()}) for one in reply.phrases
         )
         return reply.model_copy(update={"phrases": told})
 
+    @ask.register
     async def encode(self, request: EncodeRequest) -> EncodeReply:
         if request.text == "refuse":
             raise HostRefused(self.attacks.take())
-        reply = await self.hosts[request.run].encode(request)
+        reply = await self.hosts[request.run].ask(request)
         firing = tuple(
             Firing(cluster=one, features=(0,), coordinate=0.5, off_manifold=1.0)
             for one in range(len(self.hosts[request.run].run.manifest.clusters))
@@ -113,8 +124,9 @@ class HostileHost:
         tokens = tuple(EncodedToken(text=self.attacks.take(), special=n == 0, firing=firing) for n in range(8))
         return reply.model_copy(update={"tokens": tokens, "clusters": fired})
 
+    @ask.register
     async def feature(self, request: FeatureRequest) -> FeatureReply:
-        reply = await self.hosts[request.run].feature(request)
+        reply = await self.hosts[request.run].ask(request)
         said = tuple(TokenLogit(text=self.attacks.take(), logit=1.0) for _ in range(8))
         return reply.model_copy(update={"promoted": said, "suppressed": said})
 

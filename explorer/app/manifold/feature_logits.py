@@ -20,7 +20,7 @@ async def ask_feature(site: Site, path: str, feature: int) -> list[Node]:
         host = site.hosts.of(run.id)
         if host is None:
             return [html.P(NO_HOST, className="muted small")]
-        reply = await host.feature(feature_request(run, feature))
+        reply = await host.ask(feature_request(run, feature))
     except HostError as error:
         return [html.P(host_words(error), className="problem small")]
     except RequestError as error:

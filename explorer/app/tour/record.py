@@ -76,7 +76,7 @@ async def _result(run: Run, summary: ClusterSummary, ask: Ask, host: SteeringHos
         "arms": DEFAULT_ARMS,
     }
     request = BehaviourRequest.model_validate({**common, "waypoints": WAYPOINTS})
-    reply = await host.behaviour(request)
+    reply = await host.ask(request)
     if not ask.max_tokens:
         return SharedResult(view="", label=summary.label, behaviour_request=request, behaviour=reply)
     steer = SteerRequest.model_validate({**common, "max_tokens": ask.max_tokens})

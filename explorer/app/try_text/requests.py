@@ -32,7 +32,7 @@ async def ask_text(site: Site, path: str, text: str | None) -> TextAnswer:
         if host is None:
             return TextAnswer(None, NO_HOST)
         request = encode_request(run, text)
-        reply = await host.encode(request)
+        reply = await host.ask(request)
         view = await asyncio.to_thread(text_view, run, request.text, reply)
     except HostError as error:
         return TextAnswer(None, host_words(error))

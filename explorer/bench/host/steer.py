@@ -264,7 +264,7 @@ def _behaving(bench: _Bench) -> Callable[[], BehaviourReply]:
         arms=ARMS,
         waypoints=bench.settings.waypoints,
     )
-    return lambda: answers.behaviour(request)
+    return lambda: answers.answer(request)
 
 
 def _telling(bench: _Bench) -> Job:

@@ -1,6 +1,7 @@
 """Answers a host's requests: checks them against the subject, plans the moves, runs them, measures."""
 
 from collections.abc import Generator, Iterator, Sequence
+from functools import singledispatchmethod
 from importlib.metadata import version
 from typing import TypeAlias
 
@@ -27,10 +28,11 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
+from explorer.steering.protocol.endpoints import endpoint_of
 from explorer.steering.protocol.features import EncodeReply, EncodeRequest, FeatureReply, FeatureRequest, TokenLogit
 from explorer.steering.protocol.steer import Event, StartEvent, SteerRequest
 from explorer.steering.protocol.subject import ServedRun, SubjectReply
-from explorer.steering.protocol.wire import ARMS, PROTOCOL_VERSION, Row
+from explorer.steering.protocol.wire import ARMS, PROTOCOL_VERSION, Reply, Request, Row, Wire
 from explorer.steering.scheduler.batching import Wanted, by_itself
 from explorer.steering.scheduler.cooperative import Turns, finish
 
@@ -71,14 +73,33 @@ class Answers:
             runs=tuple(ServedRun(id=run.id, clusters=len(run.manifest.clusters)) for run in engine.runs.values()),
         )
 
-    def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
-        """Next-token behaviour at every waypoint of every arm, in one batch with the unsteered row.
+    def ask(self, request: Request[Reply]) -> Turns[Reply]:
+        """The reply to one request, in turns; the first request about a cluster prepares it.
 
         Raises:
             RequestError: a field is out of its range for this subject and cluster.
             Refusal: another subject or run, or logits that are not finite.
             HookNotFired: the edit did not happen.
         """
+        if isinstance(request, PathRequest):
+            yield from self._prepare(request)
+        answer = self._answer(request)
+        reply = (yield from answer) if isinstance(answer, Generator) else answer
+        assert isinstance(reply, endpoint_of(request).reply)
+        return reply
+
+    def answer(self, request: Request[Reply]) -> Reply:
+        """All of ``ask`` at once."""
+        return finish(self.ask(request))
+
+    @singledispatchmethod
+    def _answer(self, request: Wire) -> Wire | Turns[Wire]:
+        """The handler of a request's type: gives its reply, or makes it in turns."""
+        raise NotImplementedError(f"no handler for {type(request).__name__}")
+
+    @_answer.register
+    def _behaviour(self, request: BehaviourRequest) -> BehaviourReply:
+        """Next-token behaviour at every waypoint of every arm, in one batch with the unsteered row."""
         check_waypoints(self.engine, request.waypoints)
         t = np.linspace(0.0, 1.0, request.waypoints)
         planned = plan(self.engine, request, t, request.arms, strength=request.strength, values=request.values,
@@ -89,55 +110,33 @@ class Answers:
         baseline, *along, by_chance = self.engine.next_tokens(planned.prompt.prefix, moved, planned.readout.tokens)
         return self._reply(request, planned, baseline, along, by_chance)
 
-    def preparing(self, request: PathRequest) -> Turns[None]:
-        """Make a request's cluster ready, in turns: what the first question about a cluster waits for.
-
-        Raises:
-            RequestError: no such cluster.
-            Refusal: another subject or run.
-        """
+    def _prepare(self, request: PathRequest) -> Turns[None]:
         self.engine.served(request.run, request.fingerprint)
         yield from self.engine.preparing(request.run, request.cluster)
 
-    def check(self, request: CheckRequest) -> CheckReply:
-        """All of ``checking`` at once."""
-        return finish(self.checking(request))
-
-    def checking(self, request: CheckRequest) -> Turns[CheckReply]:
-        """The controls of a path, and the same move from other prompts, in turns.
-
-        Raises:
-            RequestError, Refusal, HookNotFired: as in behaviour.
-        """
-        yield from self.preparing(request)
-        asked = request.model_dump(exclude={"prompts"}) | {"arms": CONTROL_ARMS}
-        reply = self.behaviour(BehaviourRequest.model_validate(asked))
+    @_answer.register
+    def _check(self, request: CheckRequest) -> Turns[CheckReply]:
+        """The controls of a path, and the same move from other prompts, in turns."""
+        controls = request.model_dump(exclude={"prompts"}) | {"arms": CONTROL_ARMS}
+        reply = self._behaviour(BehaviourRequest.model_validate(controls))
         across = yield from across_prompts(self.engine, request)
         return CheckReply(controls=reply, **across._asdict())
 
-    def sweep(self, request: SweepRequest) -> SweepReply:
-        """Every strength at every position of a path; raises as ``checks.sweep``."""
+    @_answer.register
+    def _sweep(self, request: SweepRequest) -> SweepReply:
         return sweep(self.engine, request)
 
-    def phrases(self, request: PhrasesRequest) -> PhrasesReply:
-        """How likely some phrases are along a path; raises as ``checks.read_phrases``."""
+    @_answer.register
+    def _phrases(self, request: PhrasesRequest) -> PhrasesReply:
         return read_phrases(self.engine, request)
 
-    def encode(self, request: EncodeRequest) -> EncodeReply:
-        """All of ``encoding`` at once."""
-        return finish(self.encoding(request))
-
-    def encoding(self, request: EncodeRequest) -> Turns[EncodeReply]:
-        """For each token of a text the clusters that fire there, in turns; raises as Encoder.encoding."""
+    @_answer.register
+    def _encode(self, request: EncodeRequest) -> Turns[EncodeReply]:
         return self._encoder.encoding(request)
 
-    def feature(self, request: FeatureRequest) -> FeatureReply:
-        """The tokens that a feature's direction speaks for and against, by itself.
-
-        Raises:
-            RequestError: no such feature.
-            Refusal: another subject or run, or logits that are not finite.
-        """
+    @_answer.register
+    def _feature(self, request: FeatureRequest) -> FeatureReply:
+        """The tokens that a feature's direction speaks for and against, by itself."""
         run = self.engine.served(request.run, request.fingerprint)
         vocabulary = self.engine.vocabulary(run.id)
         logits = self.engine.feature_logits(request.feature)[: len(vocabulary)]
@@ -156,19 +155,20 @@ class Answers:
         )
 
     def generate(self, request: SteerRequest) -> Iterator[Event]:
-        """All of ``writing`` with every step alone. Closing the iterator stops it."""
-        return by_itself(self.writing(request), self.choose)
+        """All of ``steer`` with every step alone. Closing the iterator stops it."""
+        return by_itself(self.steer(request), self.choose)
 
     def choose(self, asked: Sequence[Step]) -> Sequence[Chosen | Exception]:
         """The next step of several texts at once; what fails for one is in its place and touches no other."""
         return choose_together(asked)
 
-    def writing(self, request: SteerRequest) -> Told:
+    def steer(self, request: SteerRequest) -> Told:
         """Text of every arm beside the unsteered model's, one token a row at a time. Closing the generator stops it.
 
         Raises:
-            RequestError, Refusal, HookNotFired: as in behaviour; before the first event, or in the middle.
+            RequestError, Refusal, HookNotFired: as in ask; before the first event, or in the middle.
         """
+        yield from self._prepare(request)
         engine = self.engine
         if request.max_tokens > engine.limits.max_new_tokens:
             raise RequestError("max_tokens", str(request.max_tokens), f"at most {engine.limits.max_new_tokens}")

@@ -17,7 +17,7 @@ from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, Swee
 from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, SteerRequest
 from explorer.steering.protocol.wire import Arm
 
-Request = TypeVar("Request", bound=PathRequest)
+Asked = TypeVar("Asked", bound=PathRequest)
 SWEPT_STRENGTHS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 """Doses of a sweep, both signs."""
 SWEPT_POSITIONS = tuple(step / 10 for step in range(11))
@@ -142,9 +142,9 @@ def _move(
     path = [{key: value for key, value in one.items() if key != "arms"} for one in each]
     readout, still = {"values": options.values}, {"strength"}
     along = readout | {"waypoints": options.waypoints}
-    replies = [answers.behaviour(_checked(BehaviourRequest, one | along)) for one in each]
+    replies = [answers.answer(_checked(BehaviourRequest, one | along)) for one in each]
     contexts = {"prompts": options.contexts}
-    checks = [answers.check(_checked(CheckRequest, one | along | contexts)) for one in path]
+    checks = [answers.answer(_checked(CheckRequest, one | along | contexts)) for one in path]
     told = move_table(replies) | check_table(checks) | {"prompts": list(prompts)}
     written = [one | {"max_tokens": options.max_tokens} for one in each if options.max_tokens]
     told["texts"] = [_texts(answers, _checked(SteerRequest, one)) for one in written]
@@ -155,10 +155,10 @@ def _move(
             "positions": SWEPT_POSITIONS,
         }
         doses = [{key: value for key, value in one.items() if key not in still} | readout | grid for one in path]
-        told["sweep"] = [answers.sweep(_checked(SweepRequest, one)).model_dump(mode="json") for one in doses]
+        told["sweep"] = [answers.answer(_checked(SweepRequest, one)).model_dump(mode="json") for one in doses]
     if options.phrases:
         monitored = [_checked(PhrasesRequest, one | {"phrases": options.phrases}) for one in each]
-        told["phrases"] = [answers.phrases(one).model_dump(mode="json") for one in monitored]
+        told["phrases"] = [answers.answer(one).model_dump(mode="json") for one in monitored]
     return told
 
 
@@ -216,7 +216,7 @@ def _place(place: str | float | None, names: Sequence[str]) -> str | float | Non
         return place
 
 
-def _checked(kind: type[Request], fields: Mapping[str, object]) -> Request:
+def _checked(kind: type[Asked], fields: Mapping[str, object]) -> Asked:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:

@@ -24,8 +24,8 @@ from explorer.steering.scheduler.batching import DoTogether, Wanted
 
 LOG = logging.getLogger("explorer.host")
 Item = TypeVar("Item")
-Work: TypeAlias = Generator[Item | Wanted[Any] | None, Any, None]
-"""Yields what is told, None at the end of a turn, or what it waits for."""
+Work: TypeAlias = Generator[Item | Wanted[Any] | None, Any, Item | None]
+"""Yields what is told, None at the end of a turn, or what it waits for; what it returns is told last."""
 
 _BUFFERED = 32
 _RETRY_AT_LEAST = 1.0
@@ -271,7 +271,11 @@ class Worker:
                 with self.changed:
                     job.unread += 1
                 job.deliver(told)
-        except StopIteration:
+        except StopIteration as done:
+            if done.value is not None:
+                with self.changed:
+                    job.unread += 1
+                job.deliver(done.value)
             job.deliver(None)
             return False
         except Exception as error:  # noqa: BLE001 - the request's reader is told, and no other request is touched

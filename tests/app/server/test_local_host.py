@@ -111,7 +111,7 @@ def test_the_first_question_starts_a_host_and_waits_for_it(place: Place) -> None
     async def story(host: LocalHost) -> None:
         assert await refusal(host.subject()) == ASLEEP
         assert place.started == 0
-        first, second = [await started(host.behaviour(question())) for _ in range(2)]
+        first, second = [await started(host.ask(question())) for _ in range(2)]
         assert place.started == 1
         assert await refusal(host.subject()) == LOADING
         place.gate.touch()
@@ -130,9 +130,9 @@ def test_a_host_that_is_slow_is_told_and_can_be_asked_again(place: Place, monkey
     async def story(host: LocalHost) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(local_host, "_SECONDS_TO_START", 0.01)
-            assert await refusal(host.behaviour(question())) == LOADING
+            assert await refusal(host.ask(question())) == LOADING
         place.gate.touch()
-        assert (await host.behaviour(question())).fingerprint == FINGERPRINT
+        assert (await host.ask(question())).fingerprint == FINGERPRINT
 
     with place.host() as host:
         place.run(story(host))
@@ -142,7 +142,7 @@ def test_a_host_that_ends_while_it_loads_is_told(place: Place) -> None:
     async def story(host: LocalHost) -> None:
         place.gate.write_text("end")
         for _ in range(2):
-            assert await refusal(host.behaviour(question())) == ENDED
+            assert await refusal(host.ask(question())) == ENDED
             assert await refusal(host.subject()) == ENDED
             assert (await host_state(host, FINGERPRINT)).state == "refused"
 
@@ -160,12 +160,12 @@ def end_the_host(host: LocalHost) -> None:
 def test_a_host_that_dies_is_started_anew_by_the_next_question(place: Place) -> None:
     async def story(host: LocalHost) -> None:
         place.gate.touch()
-        assert (await host.behaviour(question())).fingerprint == FINGERPRINT
+        assert (await host.ask(question())).fingerprint == FINGERPRINT
         end_the_host(host)
         for _ in range(2):
             assert await refusal(host.subject()) == DIED
         place.gate.unlink()
-        asked = await started(host.behaviour(question()))
+        asked = await started(host.ask(question()))
         assert await refusal(host.subject()) == LOADING
         place.gate.touch()
         assert (await asked).fingerprint == FINGERPRINT
@@ -179,9 +179,9 @@ def test_a_host_that_dies_is_started_anew_by_the_next_question(place: Place) -> 
 def test_a_host_that_could_not_load_is_tried_again(place: Place) -> None:
     async def story(host: LocalHost) -> None:
         place.gate.write_text("end")
-        assert await refusal(host.behaviour(question())) == ENDED
+        assert await refusal(host.ask(question())) == ENDED
         place.gate.write_text("")
-        assert (await host.behaviour(question())).fingerprint == FINGERPRINT
+        assert (await host.ask(question())).fingerprint == FINGERPRINT
 
     with place.host() as host:
         place.run(story(host))
@@ -189,7 +189,7 @@ def test_a_host_that_could_not_load_is_tried_again(place: Place) -> None:
 
 def test_a_question_that_is_given_up_leaves_the_host_to_the_others(place: Place) -> None:
     async def story(host: LocalHost) -> None:
-        left, stays = [await started(host.behaviour(question())) for _ in range(2)]
+        left, stays = [await started(host.ask(question())) for _ in range(2)]
         left.cancel()
         place.gate.touch()
         assert (await stays).fingerprint == FINGERPRINT
@@ -211,11 +211,11 @@ def test_every_run_that_names_its_subject_has_a_host_of_its_own(place: Place) ->
         assert first is not None
         assert second is hosts.of("second")
         place.gate.touch()
-        assert (await second.behaviour(question("second"))).fingerprint == FINGERPRINT
+        assert (await second.ask(question("second"))).fingerprint == FINGERPRINT
         assert [run.id for run in (await second.subject()).runs] == ["second"]
         assert await refusal(first.subject()) == ASLEEP
         assert place.started == 1
-        both = await asyncio.gather(first.behaviour(question()), second.behaviour(question("second")))
+        both = await asyncio.gather(first.ask(question()), second.ask(question("second")))
         assert [reply.fingerprint for reply in both] == [FINGERPRINT] * 2
         assert place.started == 2
 

@@ -38,7 +38,7 @@ def arm_of(reply: BehaviourReply, name: str) -> object:
 
 
 def test_the_realised_coordinate_is_where_the_moved_state_lies(answers: Answers, engine: Engine) -> None:
-    reply = answers.behaviour(behaviour_request(engine, waypoints=8, arms=("manifold", "chord", "flipped")))
+    reply = answers.answer(behaviour_request(engine, waypoints=8, arms=("manifold", "chord", "flipped")))
     manifold = arm_of(reply, "manifold")
     assert manifold.state_coordinate[0] == pytest.approx(reply.own_coordinate)
     assert manifold.state_coordinate[-1] == pytest.approx(reply.end, abs=1e-6)
@@ -49,7 +49,7 @@ def test_the_realised_coordinate_is_where_the_moved_state_lies(answers: Answers,
 
 
 def test_strength_0_realises_nothing_but_the_prompt(answers: Answers, engine: Engine) -> None:
-    reply = answers.behaviour(behaviour_request(engine, strength=0.0))
+    reply = answers.answer(behaviour_request(engine, strength=0.0))
     for arm in reply.arms:
         assert set(arm.state_coordinate) == {reply.own_coordinate}
         assert len(set(arm.answer_coordinate)) == 1
@@ -60,18 +60,18 @@ def test_strength_0_realises_nothing_but_the_prompt(answers: Answers, engine: En
 
 def test_own_readout_classes_have_no_place_among_natural_answers(answers: Answers, engine: Engine) -> None:
     values = [{"name": "Monday", "spellings": ["Monday"]}, {"name": "rain", "spellings": ["rained"]}]
-    reply = answers.behaviour(behaviour_request(engine, values=values))
+    reply = answers.answer(behaviour_request(engine, values=values))
     assert all(arm.answer_coordinate is None and arm.e_bc is None for arm in reply.arms)
     assert all(arm.state_coordinate is not None for arm in reply.arms)
 
 
 def test_the_meter_tells_what_a_request_at_that_strength_finds(answers: Answers, engine: Engine) -> None:
-    meter = answers.behaviour(behaviour_request(engine)).meter
+    meter = answers.answer(behaviour_request(engine)).meter
     assert meter.strengths[0] == -engine.limits.max_strength
     assert meter.strengths[-1] == engine.limits.max_strength
     assert meter.positions == pytest.approx((0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
     for at in (0, 10, 16, 20, 30):
-        reply = answers.behaviour(behaviour_request(engine, strength=meter.strengths[at]))
+        reply = answers.answer(behaviour_request(engine, strength=meter.strengths[at]))
         told = [row[at] for row in meter.off_manifold]
         assert told == pytest.approx(arm_of(reply, "manifold").off_manifold, abs=1e-5)
     unsteered = meter.strengths.index(0.0)
@@ -80,10 +80,10 @@ def test_the_meter_tells_what_a_request_at_that_strength_finds(answers: Answers,
 
 
 def test_a_check_holds_the_manifold_against_its_controls(answers: Answers, engine: Engine) -> None:
-    check = answers.check(CheckRequest.model_validate(asked(engine, waypoints=6, prompts=3)))
+    check = answers.answer(CheckRequest.model_validate(asked(engine, waypoints=6, prompts=3)))
     names = [(arm.arm, arm.repeat) for arm in check.controls.arms]
     assert names == [("manifold", 0), *[("random", n) for n in range(4)], ("shuffled", 0), ("flipped", 0)]
-    same = answers.behaviour(behaviour_request(engine, arms=("manifold",)))
+    same = answers.answer(behaviour_request(engine, arms=("manifold",)))
     assert arm_of(check.controls, "manifold").reach == arm_of(same, "manifold").reach
     assert check.controls.effect == same.effect
     effect = check.controls.effect
@@ -95,7 +95,7 @@ def test_other_prompts_are_contexts_of_the_first_value_and_each_energy_has_its_r
     answers: Answers, engine: Engine, where: str
 ) -> None:
     request = asked(engine, start="Monday", waypoints=6, prompts=3, where=where)
-    check = answers.check(CheckRequest.model_validate(request))
+    check = answers.answer(CheckRequest.model_validate(request))
     assert check.across is not None
     assert (check.across.start, check.across.end, check.across.prompts) == ("Monday", "Thursday", 3)
     assert (check.adjacent.start, check.adjacent.end) == ("Monday", "Tuesday")
@@ -105,7 +105,7 @@ def test_other_prompts_are_contexts_of_the_first_value_and_each_energy_has_its_r
     assert all(arm.visited is None for arm in check.adjacent.arms)
     words = engine.vocabulary("planted")
     prompts = ["".join(map(words.text, text)).strip() for text in engine.prepared("planted", 0).typical(0, 3)]
-    alone = [answers.behaviour(behaviour_request(engine, prompt=prompt, where=where)) for prompt in prompts]
+    alone = [answers.answer(behaviour_request(engine, prompt=prompt, where=where)) for prompt in prompts]
     energies = [arm_of(reply, "manifold").e_bc for reply in alone]
     assert check.across.arms[0].e_bc.mean == pytest.approx(np.mean(energies), rel=1e-3)
     assert check.across.arms[0].e_bc.sd == pytest.approx(np.std(energies, ddof=1), rel=1e-3)
@@ -114,7 +114,7 @@ def test_other_prompts_are_contexts_of_the_first_value_and_each_energy_has_its_r
 def test_the_next_value_lies_on_the_way_and_may_be_the_end(answers: Answers, engine: Engine) -> None:
     for end, following in (("Saturday", "Sunday"), ("Tuesday", "Tuesday"), ("Sunday", "Sunday")):
         request = asked(engine, start="Monday", end=end, waypoints=4, prompts=1)
-        check = answers.check(CheckRequest.model_validate(request))
+        check = answers.answer(CheckRequest.model_validate(request))
         assert check.adjacent.end == following
         assert check.across.arms[0].e_bc.sd is None
 
@@ -127,7 +127,7 @@ def test_the_next_value_lies_on_the_way_and_may_be_the_end(answers: Answers, eng
     ],
 )
 def test_what_cannot_be_repeated_is_left_out(answers: Answers, engine: Engine, changes: dict[str, object]) -> None:
-    check = answers.check(CheckRequest.model_validate(asked(engine, waypoints=4, **changes)))
+    check = answers.answer(CheckRequest.model_validate(asked(engine, waypoints=4, **changes)))
     assert (check.across, check.adjacent) == (None, None)
 
 
@@ -135,11 +135,11 @@ def test_a_sweep_is_what_single_requests_find(answers: Answers, engine: Engine) 
     strengths, positions = (-1.0, 0.0, 0.5, 2.0), (0.0, 0.2, 0.6, 1.0)
     arms = ("manifold", "linear", "random")
     request = SweepRequest.model_validate(asked(engine, strengths=strengths, positions=positions, arms=arms))
-    reply = answers.sweep(request)
+    reply = answers.answer(request)
     target = reply.target
     assert (target, [arm.arm for arm in reply.arms]) == ("Thursday", list(arms))
     for (row, strength), name in product(enumerate(strengths), arms):
-        single = answers.behaviour(behaviour_request(engine, strength=strength, arms=(name,)))
+        single = answers.answer(behaviour_request(engine, strength=strength, arms=(name,)))
         at = [round(position * 5) for position in positions]
         mine, alone = arm_of(reply, name), arm_of(single, name)
         column = single.values.index(target)
@@ -176,7 +176,7 @@ def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Answers, en
     request = PhrasesRequest.model_validate(
         asked(engine, phrases=PHRASES, waypoints=3, arms=("manifold", "chord"), where=where)
     )
-    reply = answers.phrases(request)
+    reply = answers.answer(request)
     place, prompt = engine.subject.place, engine.tokenize("the parcel was sent on Monday")
     t = np.linspace(0, 1, 3)
     planned = plan(engine, request, t, request.arms)
@@ -198,7 +198,7 @@ def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Answers, en
 def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Answers, engine: Engine, where: str) -> None:
     """All its tokens at once; one row more reads them below the edit. One that is a single token needs no such row."""
     request = PhrasesRequest.model_validate(asked(engine, phrases=(*PHRASES, "it"), waypoints=4, where=where))
-    answers.phrases(request)
+    answers.answer(request)
     seen: dict[int, list[tuple[int, ...]]] = {0: [], len(blocks(engine.subject.place.model)) - 1: []}
     model = engine.subject.place.model
     handles = [
@@ -210,7 +210,7 @@ def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Answers, engine: E
         )
         for layer in seen
     ]
-    told = answers.phrases(request)
+    told = answers.answer(request)
     for handle in handles:
         handle.remove()
     counts = [phrase.tokens for phrase in told.phrases]
@@ -236,7 +236,7 @@ def test_marks_in_a_phrase_are_steered_only_where_it_is_asked(chat_run: Path, de
 
 def test_a_phrase_of_unknown_words_says_what_the_model_reads(answers: Answers, engine: Engine) -> None:
     request = PhrasesRequest.model_validate(asked(engine, phrases=("it evaluated",), waypoints=2))
-    (found,) = answers.phrases(request).phrases
+    (found,) = answers.answer(request).phrases
     assert found.tokens == 2
     assert "<unk>" in found.read
 
@@ -253,9 +253,9 @@ def test_phrases_beyond_the_limits_are_refused(engine: Engine, phrases: tuple[st
 def test_checks_are_for_this_subject_only(answers: Answers, engine: Engine) -> None:
     stranger = asked(engine, fingerprint="sha256:other")
     for ask in (
-        lambda: answers.check(CheckRequest.model_validate(stranger)),
-        lambda: answers.sweep(SweepRequest.model_validate(stranger | {"strengths": (1.0,), "positions": (1.0,)})),
-        lambda: answers.phrases(PhrasesRequest.model_validate(stranger | {"phrases": ("it",)})),
+        lambda: answers.answer(CheckRequest.model_validate(stranger)),
+        lambda: answers.answer(SweepRequest.model_validate(stranger | {"strengths": (1.0,), "positions": (1.0,)})),
+        lambda: answers.answer(PhrasesRequest.model_validate(stranger | {"phrases": ("it",)})),
     ):
         with pytest.raises(Refusal, match="sha256:other"):
             ask()

@@ -58,7 +58,7 @@ def slow_states(engine: Engine, text: str) -> torch.Tensor:
 @pytest.mark.parametrize("seed", range(4))
 def test_the_clusters_of_a_token_are_those_of_the_plain_rule(answers: Answers, run: Run, seed: int) -> None:
     text = text_of(seed)
-    reply = answers.encode(encode_request(answers.engine, text=text))
+    reply = answers.answer(encode_request(answers.engine, text=text))
     states = slow_states(answers.engine, text)
     fires = answers.engine.subject.sae.encode(states) > 0
     expected = []
@@ -80,7 +80,7 @@ def test_the_clusters_of_a_token_are_those_of_the_plain_rule(answers: Answers, r
 def test_a_token_lies_where_the_steering_panel_says_that_the_prompt_lies(answers: Answers) -> None:
     engine = answers.engine
     words = text_of(0).split()
-    reply = answers.encode(encode_request(engine, text=" ".join(words)))
+    reply = answers.answer(encode_request(engine, text=" ".join(words)))
     told = [(at, one) for at, token in enumerate(reply.tokens) for one in token.firing]
     assert told
     for at, one in told:
@@ -95,7 +95,7 @@ def test_a_token_lies_where_the_steering_panel_says_that_the_prompt_lies(answers
 
 def test_the_text_takes_one_forward_pass(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
     request = encode_request(answers.engine)
-    first = answers.encode(request)
+    first = answers.answer(request)
     calls = 0
     plain = rows_module.read_every
 
@@ -105,7 +105,7 @@ def test_the_text_takes_one_forward_pass(answers: Answers, monkeypatch: pytest.M
         return plain(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr("explorer.steering.engine.engine.read_every", counted)
-    assert answers.encode(request) == first
+    assert answers.answer(request) == first
     assert calls == 1
     assert nothing_is_left(answers.engine)
 
@@ -113,16 +113,16 @@ def test_the_text_takes_one_forward_pass(answers: Answers, monkeypatch: pytest.M
 def test_a_shape_without_a_curve_has_no_place(answers: Answers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     blobs = tuple(dataclasses.replace(one, shape="blob") for one in run.manifest.clusters)
     monkeypatch.setattr(run, "manifest", run.manifest.model_copy(update={"clusters": blobs}))
-    reply = Answers(answers.engine).encode(encode_request(answers.engine))
+    reply = Answers(answers.engine).answer(encode_request(answers.engine))
     told = [one for token in reply.tokens for one in token.firing]
     assert told
     assert {(one.coordinate, one.off_manifold) for one in told} == {(None, None)}
 
 
 def test_the_answer_does_not_depend_on_what_was_steered_before(answers: Answers) -> None:
-    fresh = Answers(answers.engine).encode(encode_request(answers.engine))
-    answers.behaviour(behaviour_request(answers.engine))
-    assert answers.encode(encode_request(answers.engine)) == fresh
+    fresh = Answers(answers.engine).answer(encode_request(answers.engine))
+    answers.answer(behaviour_request(answers.engine))
+    assert answers.answer(encode_request(answers.engine)) == fresh
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_what_cannot_be_encoded_is_refused(
     answers: Answers, changes: dict[str, str], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        answers.encode(encode_request(answers.engine, **changes))
+        answers.answer(encode_request(answers.engine, **changes))
 
 
 def test_the_hosts_own_limit_holds(engine: Engine) -> None:

@@ -19,7 +19,7 @@ def feature_request(answers: Answers, **changes: object) -> FeatureRequest:
 
 
 def test_both_ends_are_told_strongest_first(answers: Answers) -> None:
-    reply = answers.feature(feature_request(answers, top=5))
+    reply = answers.answer(feature_request(answers, top=5))
     vocabulary = answers.engine.vocabulary("planted")
     logits = answers.engine.feature_logits(3)[: len(vocabulary)]
     assert [one.logit for one in reply.promoted] == pytest.approx(sorted(logits)[::-1][:5])
@@ -40,11 +40,11 @@ def test_the_direction_is_the_decoders(answers: Answers) -> None:
 
 def test_what_is_not_there_is_refused(answers: Answers) -> None:
     with pytest.raises(RequestError, match="feature"):
-        answers.feature(feature_request(answers, feature=10_000))
+        answers.answer(feature_request(answers, feature=10_000))
     with pytest.raises(Refusal, match="this host holds"):
-        answers.feature(feature_request(answers, fingerprint="sha256:other"))
+        answers.answer(feature_request(answers, fingerprint="sha256:other"))
     with pytest.raises(Refusal, match="no run"):
-        answers.feature(feature_request(answers, run="elsewhere"))
+        answers.answer(feature_request(answers, run="elsewhere"))
 
 
 @pytest.mark.parametrize("changes", [{"feature": -1}, {"feature": "1"}, {"top": 0}, {"top": MOST + 1}, {"more": 1}])

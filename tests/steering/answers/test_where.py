@@ -194,9 +194,9 @@ def test_strength_0_and_the_own_place_are_the_unsteered_model_wherever_it_is_ste
     chat_answers: Answers, where: str, chat: object
 ) -> None:
     engine = chat_answers.engine
-    still = chat_answers.behaviour(behaviour_request(engine, strength=0.0, arms=ARMS, where=where, chat=chat))
+    still = chat_answers.answer(behaviour_request(engine, strength=0.0, arms=ARMS, where=where, chat=chat))
     assert all(set(arm.probabilities) == {still.baseline} for arm in still.arms)
-    moved = chat_answers.behaviour(behaviour_request(engine, arms=ARMS, where=where, chat=chat))
+    moved = chat_answers.answer(behaviour_request(engine, arms=ARMS, where=where, chat=chat))
     assert all(arm.probabilities[0] == moved.baseline != arm.probabilities[-1] for arm in moved.arms)
 
 
@@ -225,20 +225,20 @@ def test_base_and_instruct_are_told_apart(answers: Answers, chat_answers: Answer
     assert difference is not None
     assert difference < 1e-4
     with pytest.raises(RequestError, match="base model"):
-        answers.behaviour(behaviour_request(answers.engine, chat=()))
+        answers.answer(behaviour_request(answers.engine, chat=()))
 
 
 def test_what_a_template_refuses_is_told(chat_answers: Answers) -> None:
     late = ({"role": "user", "content": "it"}, {"role": "system", "content": "rained"})
     with pytest.raises(RequestError, match="system comes first") as error:
-        chat_answers.behaviour(behaviour_request(chat_answers.engine, chat=late))
+        chat_answers.answer(behaviour_request(chat_answers.engine, chat=late))
     assert error.value.where == "chat"
 
 
 def test_a_prompt_of_special_tokens_has_nothing_to_steer(chat_answers: Answers) -> None:
     with pytest.raises(RequestError, match="special tokens only"):
-        chat_answers.behaviour(behaviour_request(chat_answers.engine, prompt="<|over|>"))
-    reply = chat_answers.behaviour(behaviour_request(chat_answers.engine, prompt="<|over|>", skip_special=False))
+        chat_answers.answer(behaviour_request(chat_answers.engine, prompt="<|over|>"))
+    reply = chat_answers.answer(behaviour_request(chat_answers.engine, prompt="<|over|>", skip_special=False))
     assert isinstance(reply, BehaviourReply)
 
 

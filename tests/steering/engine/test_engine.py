@@ -45,7 +45,7 @@ def nothing_is_left(engine: Engine) -> bool:
 @pytest.mark.parametrize("start", [None, "Tuesday", 0.3])
 def test_strength_0_is_the_unsteered_row_for_every_arm(answers: Answers, engine: Engine, start: str | None) -> None:
     request = behaviour_request(engine, start=start, strength=0.0, arms=ARMS, random_repeats=2)
-    reply = answers.behaviour(request)
+    reply = answers.answer(request)
     assert len(reply.arms) == len(ARMS) + 1
     for arm in reply.arms:
         assert set(arm.probabilities) == {reply.baseline}
@@ -58,16 +58,16 @@ def test_strength_0_is_the_unsteered_row_for_every_arm(answers: Answers, engine:
 def test_strength_0_is_the_unsteered_row_in_a_rounded_dtype_too(steerable_run: Path, dtype: str, device: str) -> None:
     rounded = Answers(open_engine(steerable_run, dtype=dtype, device=device))
     assert rounded.subject().dtype == dtype
-    reply = rounded.behaviour(behaviour_request(rounded.engine, strength=0.0, arms=ARMS))
+    reply = rounded.answer(behaviour_request(rounded.engine, strength=0.0, arms=ARMS))
     assert all(set(arm.probabilities) == {reply.baseline} for arm in reply.arms)
     ids, _, _ = texts(rounded, arms=ARMS, strength=0.0, where="generated")
     assert {tuple(written) for written in ids.values()} == {tuple(ids["baseline"])}
-    moved = rounded.behaviour(behaviour_request(rounded.engine, arms=ARMS))
+    moved = rounded.answer(behaviour_request(rounded.engine, arms=ARMS))
     assert all(arm.probabilities[0] == moved.baseline != arm.probabilities[-1] for arm in moved.arms)
 
 
 def test_the_prompts_own_place_is_the_unsteered_row_for_every_arm(answers: Answers, engine: Engine) -> None:
-    reply = answers.behaviour(behaviour_request(engine, arms=ARMS))
+    reply = answers.answer(behaviour_request(engine, arms=ARMS))
     assert reply.start == reply.own_coordinate
     for arm in reply.arms:
         assert arm.probabilities[0] == reply.baseline
@@ -75,7 +75,7 @@ def test_the_prompts_own_place_is_the_unsteered_row_for_every_arm(answers: Answe
 
 
 def test_the_unsteered_row_is_what_the_model_says_alone(answers: Answers, engine: Engine) -> None:
-    reply = answers.behaviour(behaviour_request(engine))
+    reply = answers.answer(behaviour_request(engine))
     ids = engine.tokenize("the parcel was sent on Monday")
     readout = engine.prepared("planted", 0).readout
     _, p = finish(engine.read_texts([ids], readout.tokens))
@@ -94,15 +94,15 @@ def test_a_prompt_is_read_once_and_steering_leaves_what_was_read_as_it_was(
 
     monkeypatch.setattr(engine_module, "read_prefix", counted)
     answers = Answers(open_engine(steerable_run))
-    first = answers.behaviour(behaviour_request(answers.engine, arms=ARMS))
+    first = answers.answer(behaviour_request(answers.engine, arms=ARMS))
     written, _, _ = texts(answers, arms=ARMS, where="generated")
     assert len(read) == 1
-    assert answers.behaviour(behaviour_request(answers.engine, arms=ARMS)) == first
+    assert answers.answer(behaviour_request(answers.engine, arms=ARMS)) == first
     assert texts(answers, arms=ARMS, where="generated")[0] == written
     assert len(read) == 1
     for day in ("Monday", "Tuesday", "Wednesday", "Thursday"):
         answers.engine.read(behaviour_request(answers.engine, prompt=f"a letter was sent on {day}"))
-    assert answers.behaviour(behaviour_request(answers.engine, arms=ARMS)) == first
+    assert answers.answer(behaviour_request(answers.engine, arms=ARMS)) == first
     assert len(read) == 6, "a prompt that nobody asked about for a while is read again"
 
 
@@ -118,17 +118,16 @@ def test_a_cluster_is_made_ready_a_batch_a_turn_and_once_for_all_who_wait(
     monkeypatch.setattr(engine_module, "read_last", counted)
     fresh = Answers(open_engine(steerable_run))
     request = behaviour_request(fresh.engine)
-    first, second = fresh.preparing(request), fresh.preparing(request)
+    first, second = fresh.ask(request), fresh.ask(request)
     for turn in range(1, 3):
         next(first if turn % 2 else second)
         assert len(read) == turn
     first.close()
-    assert finish(second) is None
+    assert finish(second) == answers.answer(request)
     batches = len(read)
     assert batches > 2
     assert sum(read) == len(fresh.engine.prepared("planted", 0).contexts.text)
-    assert fresh.behaviour(request) == answers.behaviour(request)
-    assert finish(fresh.preparing(request)) is None
+    assert fresh.answer(request) == answers.answer(request)
     assert len(read) == batches
 
 
@@ -244,7 +243,7 @@ def test_without_a_hook_there_is_no_answer(answers: Answers, engine: Engine, mon
     for module in (rows_module, decoder_module):
         monkeypatch.setattr(module, "edit", deaf)
     with pytest.raises(HookNotFired):
-        answers.behaviour(behaviour_request(engine))
+        answers.answer(behaviour_request(engine))
     with pytest.raises(HookNotFired):
         engine.log_probability(engine.read_ids([1, 2, 3]), np.ones((1, 32)), [4, 5], every_token=False)
     said = []
@@ -254,7 +253,7 @@ def test_without_a_hook_there_is_no_answer(answers: Answers, engine: Engine, mon
 
 
 def test_an_overflow_is_told_and_the_next_answer_is_as_before(answers: Answers, engine: Engine) -> None:
-    before = answers.behaviour(behaviour_request(engine))
+    before = answers.answer(behaviour_request(engine))
     prefix = engine.read_ids(engine.tokenize("the parcel was sent on Monday"))
     huge = np.full((1, len(prefix.residual)), 1e38)
     with pytest.raises(Refusal) as refusal:
@@ -266,7 +265,7 @@ def test_an_overflow_is_told_and_the_next_answer_is_as_before(answers: Answers, 
         with pytest.raises(Refusal, match="not finite"):
             engine.log_probability(prefix, huge * 10, [1, 2], every_token=every_token)
     assert nothing_is_left(engine)
-    assert answers.behaviour(behaviour_request(engine)) == before
+    assert answers.answer(behaviour_request(engine)) == before
 
 
 @pytest.mark.parametrize(
@@ -287,13 +286,13 @@ def test_what_is_out_of_range_is_named(
     answers: Answers, engine: Engine, changes: dict[str, object], field: str
 ) -> None:
     with pytest.raises(RequestError) as error:
-        answers.behaviour(behaviour_request(engine, **changes))
+        answers.answer(behaviour_request(engine, **changes))
     assert error.value.where == field
 
 
 def test_another_subject_is_refused_with_both_named(answers: Answers, engine: Engine) -> None:
     for ask in (
-        lambda: answers.behaviour(behaviour_request(engine, fingerprint="sha256:other")),
+        lambda: answers.answer(behaviour_request(engine, fingerprint="sha256:other")),
         lambda: next(answers.generate(steer_request(engine, fingerprint="sha256:other"))),
     ):
         with pytest.raises(Refusal, match=f"{engine.subject.fingerprint}.*sha256:other") as refusal:
@@ -303,18 +302,18 @@ def test_another_subject_is_refused_with_both_named(answers: Answers, engine: En
 
 def test_own_readout_values_are_read_by_their_spellings(answers: Answers, engine: Engine) -> None:
     values = [{"name": "wet", "spellings": ["rained", " rained"]}, {"name": "Tuesday", "spellings": [" Tuesday"]}]
-    reply = answers.behaviour(behaviour_request(engine, values=values, end="Tuesday"))
+    reply = answers.answer(behaviour_request(engine, values=values, end="Tuesday"))
     assert reply.values == ("wet", "Tuesday")
     assert reply.value_coordinate[0] is None
     assert reply.value_coordinate[1] is not None
-    default = answers.behaviour(behaviour_request(engine, end="Tuesday"))
+    default = answers.answer(behaviour_request(engine, end="Tuesday"))
     assert reply.baseline[1] == pytest.approx(default.baseline[1])
     assert all(arm.e_bc is None for arm in reply.arms)
     assert all(arm.reach and arm.reach.target == "Tuesday" for arm in reply.arms)
 
 
 def test_the_prompt_is_shown_with_its_steered_token(answers: Answers, engine: Engine) -> None:
-    reply = answers.behaviour(behaviour_request(engine))
+    reply = answers.answer(behaviour_request(engine))
     assert [token.steered for token in reply.prompt_tokens] == [False] * 5 + [True]
     assert reply.prompt_tokens[-1].text.strip() == "Monday"
 

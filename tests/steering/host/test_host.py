@@ -58,7 +58,7 @@ def test_a_host_serves_its_run_and_answers_as_the_engine_does(
                 limits = SteeringLimits(max_prompt_tokens=64, queued=3)
                 assert client.subject() == answers.subject().model_copy(update={"limits": limits})
                 request = behaviour_request(answers.engine)
-                assert client.behaviour(request).values == answers.behaviour(request).values
+                assert client.ask(request).values == answers.answer(request).values
                 request = steer_request(answers.engine)
                 here, there = ([e.token_id for e in events if isinstance(e, TokenEvent)]
                                for events in (answers.generate(request), client.steer(request)))  # fmt: skip
@@ -72,8 +72,8 @@ def test_a_host_serves_its_run_and_answers_as_the_engine_does(
 LOST = """
 import sys
 import torch
-from explorer.steering import host
-from explorer.steering.answers import Answers
+from explorer.steering.answers.handlers import Answers
+from explorer.steering.host import serve as host
 
 run, token_file, device = sys.argv[1:]
 
@@ -82,7 +82,7 @@ def lost(self, request):
         torch.zeros(4, device=device)[torch.tensor([9], device=device)].cpu()
     raise torch.AcceleratorError("CUDA error: device-side assert triggered")
 
-Answers.behaviour = lost
+Answers.ask = lost
 host.serve(run, token_file=host.Path(token_file), port=0, device=device)
 """
 """A host whose device is lost by a request: on CUDA by one that reads where nothing is."""
@@ -108,7 +108,7 @@ def test_a_lost_device_ends_the_process_with_a_status_of_its_own(
         with SteeringClient(url, token, timeout=START_SECONDS) as client:
             assert [e.text for e in client.steer(steer_request(answers.engine)) if isinstance(e, TokenEvent)]
             with pytest.raises(HostError):
-                client.behaviour(behaviour_request(answers.engine))
+                client.ask(behaviour_request(answers.engine))
         told = process.stderr.read()
         assert process.wait(START_SECONDS) == POISONED == 75
         watchdog.cancel()

@@ -132,7 +132,7 @@ def test_a_generation_that_is_left_is_closed_and_its_tokens_are_counted() -> Non
     fake, metrics = FakeAnswers(), Metrics()
 
     async def sent() -> AsyncGenerator[Event, None]:
-        for event in by_itself(fake.writing(_steer(max_tokens=100)), fake.choose):
+        for event in by_itself(fake.steer(_steer(max_tokens=100)), fake.choose):
             yield event
 
     async def leave() -> None:

@@ -55,7 +55,7 @@ def test_replicas_answer_as_the_engine_does(cluster: tuple[str, str], answers: A
         for _ in range(6):
             assert client.subject() == answers.subject().model_copy(update={"limits": SteeringLimits(queued=3)})
             request = behaviour_request(answers.engine)
-            assert client.behaviour(request) == answers.behaviour(request)
+            assert client.ask(request) == answers.answer(request)
         request = steer_request(answers.engine)
         here, there = ([e.token_id for e in events if isinstance(e, TokenEvent)]
                        for events in (answers.generate(request), client.steer(request)))  # fmt: skip

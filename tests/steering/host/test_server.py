@@ -374,8 +374,8 @@ def test_the_model_is_asked_from_one_thread_only() -> None:
     seen: set[int] = set()
 
     class Noting(FakeAnswers):
-        def writing(self, request: SteerRequest) -> Work[Event]:
-            for event in super().writing(request):
+        def steer(self, request: SteerRequest) -> Work[Event]:
+            for event in super().steer(request):
                 seen.add(threading.get_ident())
                 yield event
 

@@ -40,11 +40,11 @@ def served(answers: Answers, asked: Sequence[SteerRequest]) -> list[list[Event] 
     def write(request: SteerRequest) -> Work[Event]:
         assert gate.wait(WAIT)
         yield None
-        yield from answers.writing(request)
+        yield from answers.steer(request)
 
     def ask() -> Work[object]:
         for _ in range(5):
-            answers.behaviour(behaviour_request(answers.engine, arms=ARMS))
+            answers.answer(behaviour_request(answers.engine, arms=ARMS))
             yield None
 
     async def run() -> list[list[Event] | BaseException]:

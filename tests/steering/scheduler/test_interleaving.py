@@ -31,7 +31,7 @@ class Text:
         self.request = request
         self.told: list[Event] = []
         self.wanted: Step | None = None
-        self._work = answers.writing(request)
+        self._work = answers.steer(request)
         self._go_on(None)
 
     def get(self, came: Chosen | Exception) -> None:
@@ -126,27 +126,27 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule(strength=st.sampled_from([-4.0, 0.5, 4.0]))
     def drag(self, strength: float) -> None:
-        self.answers.behaviour(behaviour_request(self.answers.engine, strength=strength, arms=ARMS))
+        self.answers.answer(behaviour_request(self.answers.engine, strength=strength, arms=ARMS))
 
     @rule(where=st.sampled_from(["last_prompt", "all_prompt", "generated"]), prompt=st.sampled_from(PROMPTS))
     def put_to_the_test(self, where: str, prompt: str) -> None:
         """Phrases, a sweep and a text's clusters, beside the open streams."""
         path = steer_request(self.answers.engine, prompt=prompt, where=where).model_dump(include=PATH)
-        self.answers.phrases(PhrasesRequest.model_validate(path | {"phrases": ("it rained on",), "waypoints": 3}))
-        self.answers.sweep(SweepRequest.model_validate(path | {"strengths": (-1.0, 2.0), "positions": (0.5, 1.0)}))
-        self.answers.encode(EncodeRequest(run="planted", fingerprint=path["fingerprint"], text=prompt))
+        self.answers.answer(PhrasesRequest.model_validate(path | {"phrases": ("it rained on",), "waypoints": 3}))
+        self.answers.answer(SweepRequest.model_validate(path | {"strengths": (-1.0, 2.0), "positions": (0.5, 1.0)}))
+        self.answers.answer(EncodeRequest(run="planted", fingerprint=path["fingerprint"], text=prompt))
 
     @rule()
     def leave_a_check_in_the_middle(self) -> None:
         path = steer_request(self.answers.engine).model_dump(include=PATH)
-        check = self.answers.checking(CheckRequest.model_validate(path | {"waypoints": 3, "prompts": 4}))
+        check = self.answers.ask(CheckRequest.model_validate(path | {"waypoints": 3, "prompts": 4}))
         next(check)
         check.close()
 
     @rule()
     def fail(self) -> None:
         with pytest.raises(RequestError):
-            self.answers.behaviour(behaviour_request(self.answers.engine, end="Someday"))
+            self.answers.answer(behaviour_request(self.answers.engine, end="Someday"))
         with pytest.raises(Refusal):
             next(self.answers.generate(steer_request(self.answers.engine, run="nowhere")))
 
