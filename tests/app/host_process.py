@@ -15,8 +15,7 @@ from explorer.steering.protocol.refusal import Refusal
 from explorer.steering.protocol.steer import Event, SteerRequest
 from explorer.steering.protocol.subject import SubjectReply
 from explorer.steering.protocol.wire import Reply, Request
-from explorer.steering.scheduler.cooperative import Turns
-from explorer.steering.scheduler.scheduler import Work
+from explorer.steering.scheduler.cooperative import Cooperative, Task
 from tests.app.fake_host import FakeHost
 
 PAUSE = 0.25
@@ -35,12 +34,12 @@ class Blocking:
     def subject(self) -> SubjectReply:
         return self._subject
 
-    def ask(self, request: Request[Reply]) -> Turns[Reply]:
+    def ask(self, request: Request[Reply]) -> Cooperative[Reply]:
         yield from ()
         self._check(request.fingerprint)
         return self._loop.run_until_complete(self._fake.ask(request))
 
-    def steer(self, request: SteerRequest) -> Work[Event]:
+    def steer(self, request: SteerRequest) -> Task[Event]:
         self._check(request.fingerprint)
         events = self._fake.steer(request)
         while (event := self._loop.run_until_complete(anext(events, None))) is not None:
@@ -53,7 +52,7 @@ class Blocking:
                 409, "fingerprint_mismatch", f"this host holds {self._held}, the request is for {fingerprint}"
             )
 
-    def choose(self, asked: Sequence[object]) -> Sequence[object]:
+    def run_batch(self, steps: Sequence[object]) -> Sequence[object]:
         raise NotImplementedError("no text of this host wants a step")
 
 

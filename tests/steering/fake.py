@@ -45,8 +45,7 @@ from explorer.steering.protocol.refusal import overflow
 from explorer.steering.protocol.steer import DoneEvent, Event, RowDoneEvent, StartEvent, SteerRequest, TokenEvent
 from explorer.steering.protocol.subject import ServedRun, SubjectReply
 from explorer.steering.protocol.wire import ARMS, PROTOCOL_VERSION, Reply, Request, Wire
-from explorer.steering.scheduler.cooperative import Turns
-from explorer.steering.scheduler.scheduler import Work
+from explorer.steering.scheduler.cooperative import Cooperative, Task
 
 TOKEN = "an-example-token-of-32-characters"
 FINGERPRINT = "sha256:" + "0" * 64
@@ -55,7 +54,7 @@ WAIT = 30.0
 
 
 @dataclass
-class FakeAnswers:
+class FakeHandlers:
     """The words of a prompt steer it: "wait" blocks until `gate` opens, "slow" takes turns until then, and then
     "overflow", "deaf" and "broken" fail, in text after a token."""
 
@@ -75,14 +74,14 @@ class FakeAnswers:
             runs=(ServedRun(id="planted", clusters=1),),
         )  # fmt: skip
 
-    def ask(self, request: Request[Reply]) -> Turns[Reply]:
+    def ask(self, request: Request[Reply]) -> Cooperative[Reply]:
         if isinstance(request, PathRequest):
             yield from self._prepare(request)
         answer = self._answer(request)
         return (yield from answer) if isinstance(answer, Generator) else answer
 
     @singledispatchmethod
-    def _answer(self, request: Wire) -> Wire | Turns[Wire]:
+    def _answer(self, request: Wire) -> Wire | Cooperative[Wire]:
         raise NotImplementedError
 
     @_answer.register
@@ -105,7 +104,7 @@ class FakeAnswers:
         )  # fmt: skip
 
     @_answer.register
-    def encode(self, request: EncodeRequest) -> Turns[EncodeReply]:
+    def encode(self, request: EncodeRequest) -> Cooperative[EncodeReply]:
         yield
         self.touched += 1
         self._fail(request.text)
@@ -118,7 +117,7 @@ class FakeAnswers:
             clusters=(FiredCluster(cluster=0, core=2, needed=1, tokens=1),),
         )  # fmt: skip
 
-    def _prepare(self, request: PathRequest) -> Turns[None]:
+    def _prepare(self, request: PathRequest) -> Cooperative[None]:
         """A prompt with "slow" in it takes turns for as long as `gate` is closed."""
         while "slow" in request.prompt.split() and not self.gate.is_set():
             self.turns += 1
@@ -158,7 +157,7 @@ class FakeAnswers:
             fingerprint=FINGERPRINT, run=request.run, feature=request.feature, promoted=(said,), suppressed=(said,)
         )
 
-    def steer(self, request: SteerRequest) -> Work[Event]:
+    def steer(self, request: SteerRequest) -> Task[Event]:
         yield from self._prepare(request)
         self.touched += 1
         finished = False
@@ -177,7 +176,7 @@ class FakeAnswers:
         finally:
             self.stopped += not finished
 
-    def choose(self, asked: Sequence[object]) -> Sequence[object]:
+    def run_batch(self, steps: Sequence[object]) -> Sequence[object]:
         raise NotImplementedError("no text of this host wants a step")
 
     def _fail(self, prompt: str) -> None:

@@ -17,7 +17,7 @@ from explorer.steering.protocol.behaviour import BehaviourRequest
 from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
 from explorer.steering.protocol.features import EncodeRequest, FeatureRequest
 from explorer.steering.protocol.steer import DoneEvent, SteerRequest, TokenEvent, event_to_sse
-from tests.steering.fake import FINGERPRINT, TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
+from tests.steering.fake import FINGERPRINT, TOKEN, WAIT, FakeHandlers, asked, asked_of_text, served
 
 TOKEN_EVENT = TokenEvent(row="baseline", index=0, text="ü", token_id=1, logprob=-0.5)
 DONE = DoneEvent(hook_fired={}, finish={}, tokens=1)
@@ -50,7 +50,7 @@ def test_both_clients_speak_to_a_host() -> None:
             assert (await there.ask(FEATURE)).promoted[0].text == " Monday"
             return [event.type async for event in there.steer(STEER)]
 
-    with served(create_app(FakeAnswers(), token=TOKEN)) as url:
+    with served(create_app(FakeHandlers(), token=TOKEN)) as url:
         with SteeringClient(url, TOKEN) as here:
             assert here.subject().model == "fake"
             assert here.ask(BEHAVIOUR).values == ("Monday",)
@@ -67,15 +67,15 @@ def test_both_clients_speak_to_a_host() -> None:
 
 
 def test_closing_the_iterator_stops_the_host() -> None:
-    fake = FakeAnswers()
+    fake = FakeHandlers()
     app = create_app(fake, token=TOKEN)
     with served(app) as url, SteeringClient(url, TOKEN) as here:
         events = here.steer(SteerRequest.model_validate(asked(max_tokens=4096)))
         assert next(events).type == "start"
         events.close()
-        worker = app.state.worker
-        with worker.changed:
-            assert worker.changed.wait_for(lambda: not worker.active, 30)
+        scheduler = app.state.scheduler
+        with scheduler.changed:
+            assert scheduler.changed.wait_for(lambda: not scheduler.active, 30)
     assert fake.stopped == 1
 
 
@@ -115,7 +115,7 @@ def test_every_refusal_has_its_error(status: int, body: str, error: type[HostErr
 
 def test_a_host_that_takes_its_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """For longer than a client believes in a silent one; what fails then fails as ever."""
-    fake, beat, patience, beats = FakeAnswers(), 0.01, 0.25, 0
+    fake, beat, patience, beats = FakeHandlers(), 0.01, 0.25, 0
     send = stream._send
 
     async def counted(to: Send, text: str, *, more: bool = True) -> None:
@@ -144,7 +144,7 @@ def test_a_host_that_takes_its_time_is_waited_for(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_busy_host_tells_when_to_try_again() -> None:
-    fake = FakeAnswers(limits=SteeringLimits(running=1, queued=0))
+    fake = FakeHandlers(limits=SteeringLimits(running=1, queued=0))
     app = create_app(fake, token=TOKEN)
     with (
         served(app) as url,
@@ -165,7 +165,7 @@ def test_a_busy_host_tells_when_to_try_again() -> None:
 
 
 def test_another_version_of_the_protocol_is_told_in_words() -> None:
-    newer = FakeAnswers().subject().model_copy(update={"protocol_version": 99, "app_version": "9.9"})
+    newer = FakeHandlers().subject().model_copy(update={"protocol_version": 99, "app_version": "9.9"})
     with says(200, newer.model_dump_json()) as there, pytest.raises(HostMismatch, match=r"9\.9 with protocol 99"):
         there.subject()
 

@@ -7,10 +7,10 @@ from typing import NamedTuple, TypeVar, cast, get_args
 from pydantic import JsonValue, ValidationError
 
 from explorer.errors import RequestError
-from explorer.steering.answers.handlers import Answers
+from explorer.steering.answers.handlers import Handlers
 from explorer.steering.answers.pairs import PairSettings, all_pairs
-from explorer.steering.engine.engine import Engine, fitting_threads
-from explorer.steering.engine.subject import open_engine
+from explorer.steering.engine.engine import Engine, open_engine
+from explorer.steering.engine.subject import fitting_threads
 from explorer.steering.headless.tables import check_table, move_table, pairs_table
 from explorer.steering.protocol.behaviour import BehaviourRequest, PathRequest, ReadoutValue
 from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
@@ -131,11 +131,11 @@ def steer_headless(
             "seed": seed,
         }
         options = MoveOptions(waypoints, max_tokens, prompts_per_value, swept, tuple(phrases), tuple(values) or None)
-        return told | {"where": where, "chat": chat} | _move(Answers(engine), asked, prompts, options)
+        return told | {"where": where, "chat": chat} | _move(Handlers(engine), asked, prompts, options)
 
 
 def _move(
-    answers: Answers, asked: Mapping[str, object], prompts: Sequence[str], options: MoveOptions
+    answers: Handlers, asked: Mapping[str, object], prompts: Sequence[str], options: MoveOptions
 ) -> dict[str, JsonValue]:
     """One move on every prompt with its controls, and what else was asked for."""
     each = [{**asked, "prompt": prompt} for prompt in prompts]
@@ -174,7 +174,7 @@ def _about(engine: Engine, run: str, cluster: int) -> dict[str, JsonValue]:
     }
 
 
-def _texts(answers: Answers, request: SteerRequest) -> dict[str, JsonValue]:
+def _texts(answers: Handlers, request: SteerRequest) -> dict[str, JsonValue]:
     rows: dict[str, JsonValue] = {}
     ended: list[RowDoneEvent] = []
     for event in answers.generate(request):

@@ -10,12 +10,13 @@ import uvicorn
 
 from explorer.config import SteeringLimits
 from explorer.errors import ExplorerError
-from explorer.steering.answers.handlers import Answers
-from explorer.steering.engine.engine import Engine, choose_together, fitting_threads, is_poisoned
-from explorer.steering.engine.subject import open_engine
+from explorer.steering.answers.handlers import Handlers
+from explorer.steering.engine.engine import Engine, open_engine
+from explorer.steering.engine.generation import sample_batch
+from explorer.steering.engine.subject import fitting_threads, is_poisoned
 from explorer.steering.host.server import create_app
 from explorer.steering.protocol.token_file import read_token
-from explorer.steering.scheduler.scheduler import Worker
+from explorer.steering.scheduler.scheduler import Scheduler
 
 POISONED = 75
 """Exit status of a host whose device fails every further call; "try again" (EX_TEMPFAIL) to a supervisor."""
@@ -59,7 +60,7 @@ def serve(
     listening = _listen(bind, port)
     with listening:
         engine = open_engine(run_path, device=device, dtype=dtype, model=model, sae=sae, limits=limits)
-        app = create_app(Answers(engine), token=token, bind=bind, worker=worker_for(engine))
+        app = create_app(Handlers(engine), token=token, bind=bind, scheduler=scheduler_for(engine))
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, lifespan="on",
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
@@ -68,10 +69,10 @@ def serve(
             _Announcing(config, _address(bind, listening), as_json=as_json).run(sockets=[listening])
 
 
-def worker_for(engine: Engine) -> Worker:
+def scheduler_for(engine: Engine) -> Scheduler:
     """The model's thread, which ends the process where the device is lost."""
     limits = engine.limits
-    return Worker(running=limits.running, queued=limits.queued, do=choose_together, on_fault=end_if_poisoned)
+    return Scheduler(running=limits.running, queued=limits.queued, run_batch=sample_batch, on_fault=end_if_poisoned)
 
 
 def end_if_poisoned(error: Exception) -> None:

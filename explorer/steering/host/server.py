@@ -24,8 +24,8 @@ from explorer.steering.protocol.steer import Event, SteerRequest
 from explorer.steering.protocol.subject import SubjectReply
 from explorer.steering.protocol.token_file import SHORTEST_TOKEN
 from explorer.steering.protocol.wire import VIEWER_HEADER, Reply, Request, Wire
-from explorer.steering.scheduler.cooperative import Turns
-from explorer.steering.scheduler.scheduler import Item, Job, Work, Worker
+from explorer.steering.scheduler.cooperative import Cooperative, Item, Task
+from explorer.steering.scheduler.scheduler import Job, Scheduler
 
 _LONGEST_VIEWER = 64
 _GONE = 499
@@ -34,19 +34,19 @@ _UNION_TAG = "constrained-"
 
 
 @runtime_checkable
-class Answering(Protocol):
+class RequestHandlers(Protocol):
     """What a host needs of whatever holds the model."""
 
     def subject(self) -> SubjectReply:
         """What is held, and the limits."""
 
-    def ask(self, request: Request[Reply]) -> Turns[Reply]:
+    def ask(self, request: Request[Reply]) -> Cooperative[Reply]:
         """The reply to one request, in turns."""
 
-    def steer(self, request: SteerRequest) -> Work[Event]:
+    def steer(self, request: SteerRequest) -> Task[Event]:
         """Text, token by token; wants its steps."""
 
-    def choose(self, asked: Sequence[Any]) -> Sequence[object]:
+    def run_batch(self, steps: Sequence[Any]) -> Sequence[object]:
         """The steps that several texts want, at once."""
 
 
@@ -58,12 +58,12 @@ class Health(Wire):
 
 
 def create_app(
-    answers: Answering,
+    answers: RequestHandlers,
     *,
     token: str,
     bind: str = "127.0.0.1",
     hosts: Collection[str] = (),
-    worker: Worker | None = None,
+    scheduler: Scheduler | None = None,
     metrics: Metrics | None = None,
 ) -> FastAPI:
     """Build a host's application. It starts the model's thread, and ends it with the application.
@@ -82,7 +82,7 @@ def create_app(
     if len(token) < SHORTEST_TOKEN or not token.isascii():
         raise RequestError("token", f"{len(token)} characters", f"at least {SHORTEST_TOKEN} ASCII characters")
     limits = answers.subject().limits
-    thread = worker or Worker(running=limits.running, queued=limits.queued, do=answers.choose)
+    thread = scheduler or Scheduler(running=limits.running, queued=limits.queued, run_batch=answers.run_batch)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -94,7 +94,7 @@ def create_app(
         lifespan=lifespan,
     )  # fmt: skip
     app.openapi = partial(openapi_document, app)  # type: ignore[method-assign]
-    app.state.worker = thread
+    app.state.scheduler = thread
     counted = metrics or Metrics()
     _add_handlers(app)
     _add_routes(app, answers, thread, counted)
@@ -103,7 +103,7 @@ def create_app(
     return app
 
 
-def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metrics) -> None:
+def _add_routes(app: FastAPI, answers: RequestHandlers, scheduler: Scheduler, metrics: Metrics) -> None:
     @app.get("/healthz")
     async def healthz() -> Health:
         """Whether the host answers; the only route without a token."""
@@ -115,24 +115,24 @@ def _add_routes(app: FastAPI, answers: Answering, worker: Worker, metrics: Metri
         return answers.subject()
 
     for endpoint in ENDPOINTS:
-        _add_endpoint(app, endpoint, answers, worker)
+        _add_endpoint(app, endpoint, answers, scheduler)
 
     @app.post(STEER, response_class=Response)
     async def steer(request: SteerRequest, http: HttpRequest) -> Response:
         """Text of every arm as server-sent events: start, token, row_done, and done or error."""
-        job: Job[Event] = worker.submit(lambda: answers.steer(request), _client(http))
+        job: Job[Event] = scheduler.submit(lambda: answers.steer(request), _client(http))
         return Pieces(EVENTS, await _begun(metrics.written(job.items()), http))
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def gauges() -> Response:
         """What the host has done and what it is doing, in Prometheus' text format."""
-        text = metrics.text(running=worker.running, queued=worker.waiting, model_seconds=worker.busy_seconds)
+        text = metrics.text(running=scheduler.running, queued=scheduler.waiting, model_seconds=scheduler.busy_seconds)
         return Response(text, media_type=MEDIA_TYPE)
 
 
-def _add_endpoint(app: FastAPI, endpoint: Endpoint[Reply], answers: Answering, worker: Worker) -> None:
+def _add_endpoint(app: FastAPI, endpoint: Endpoint[Reply], answers: RequestHandlers, scheduler: Scheduler) -> None:
     async def answer(request: endpoint.request, http: HttpRequest) -> Response:  # type: ignore[name-defined]
-        job: Job[Reply] = worker.submit(lambda: answers.ask(request), _client(http))
+        job: Job[BaseModel] = scheduler.submit(lambda: answers.ask(request), _client(http))
         return Pieces(REPLY, await _begun(job.items(), http))
 
     app.add_api_route(

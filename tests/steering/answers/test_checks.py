@@ -11,15 +11,14 @@ from explorer.errors import RequestError
 from explorer.lm.model.load import blocks
 from explorer.maths.steering.arms import coordinates, nearest_on_curve
 from explorer.steering.answers.checks import read_phrases, sweep
-from explorer.steering.answers.handlers import Answers
+from explorer.steering.answers.handlers import Handlers
 from explorer.steering.answers.plan import plan
-from explorer.steering.engine.engine import Engine
-from explorer.steering.engine.subject import open_engine
+from explorer.steering.engine.engine import Engine, open_engine
 from explorer.steering.protocol.behaviour import BehaviourReply
 from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
 from explorer.steering.protocol.refusal import Refusal
 from explorer.steering.protocol.steer import DoneEvent, TokenEvent
-from explorer.steering.scheduler.cooperative import finish
+from explorer.steering.scheduler.cooperative import run_to_completion
 from tests.steering.conftest import behaviour_request, steer_request
 from tests.steering.engine.reference import slow_text_logprob
 from tests.steering.tiny import TURNS
@@ -37,7 +36,7 @@ def arm_of(reply: BehaviourReply, name: str) -> object:
     return next(arm for arm in reply.arms if arm.arm == name)
 
 
-def test_the_realised_coordinate_is_where_the_moved_state_lies(answers: Answers, engine: Engine) -> None:
+def test_the_realised_coordinate_is_where_the_moved_state_lies(answers: Handlers, engine: Engine) -> None:
     reply = answers.answer(behaviour_request(engine, waypoints=8, arms=("manifold", "chord", "flipped")))
     manifold = arm_of(reply, "manifold")
     assert manifold.state_coordinate[0] == pytest.approx(reply.own_coordinate)
@@ -48,7 +47,7 @@ def test_the_realised_coordinate_is_where_the_moved_state_lies(answers: Answers,
     assert len(manifold.answer_coordinate) == 8
 
 
-def test_strength_0_realises_nothing_but_the_prompt(answers: Answers, engine: Engine) -> None:
+def test_strength_0_realises_nothing_but_the_prompt(answers: Handlers, engine: Engine) -> None:
     reply = answers.answer(behaviour_request(engine, strength=0.0))
     for arm in reply.arms:
         assert set(arm.state_coordinate) == {reply.own_coordinate}
@@ -58,14 +57,14 @@ def test_strength_0_realises_nothing_but_the_prompt(answers: Answers, engine: En
     assert reply.effect.over_spread is None
 
 
-def test_own_readout_classes_have_no_place_among_natural_answers(answers: Answers, engine: Engine) -> None:
+def test_own_readout_classes_have_no_place_among_natural_answers(answers: Handlers, engine: Engine) -> None:
     values = [{"name": "Monday", "spellings": ["Monday"]}, {"name": "rain", "spellings": ["rained"]}]
     reply = answers.answer(behaviour_request(engine, values=values))
     assert all(arm.answer_coordinate is None and arm.e_bc is None for arm in reply.arms)
     assert all(arm.state_coordinate is not None for arm in reply.arms)
 
 
-def test_the_meter_tells_what_a_request_at_that_strength_finds(answers: Answers, engine: Engine) -> None:
+def test_the_meter_tells_what_a_request_at_that_strength_finds(answers: Handlers, engine: Engine) -> None:
     meter = answers.answer(behaviour_request(engine)).meter
     assert meter.strengths[0] == -engine.limits.max_strength
     assert meter.strengths[-1] == engine.limits.max_strength
@@ -79,7 +78,7 @@ def test_the_meter_tells_what_a_request_at_that_strength_finds(answers: Answers,
     assert meter.safe == pytest.approx(max(2.0, reply.own_off_manifold))
 
 
-def test_a_check_holds_the_manifold_against_its_controls(answers: Answers, engine: Engine) -> None:
+def test_a_check_holds_the_manifold_against_its_controls(answers: Handlers, engine: Engine) -> None:
     check = answers.answer(CheckRequest.model_validate(asked(engine, waypoints=6, prompts=3)))
     names = [(arm.arm, arm.repeat) for arm in check.controls.arms]
     assert names == [("manifold", 0), *[("random", n) for n in range(4)], ("shuffled", 0), ("flipped", 0)]
@@ -92,7 +91,7 @@ def test_a_check_holds_the_manifold_against_its_controls(answers: Answers, engin
 
 @pytest.mark.parametrize("where", ["last_prompt", "all_prompt"])
 def test_other_prompts_are_contexts_of_the_first_value_and_each_energy_has_its_reach(
-    answers: Answers, engine: Engine, where: str
+    answers: Handlers, engine: Engine, where: str
 ) -> None:
     request = asked(engine, start="Monday", waypoints=6, prompts=3, where=where)
     check = answers.answer(CheckRequest.model_validate(request))
@@ -111,7 +110,7 @@ def test_other_prompts_are_contexts_of_the_first_value_and_each_energy_has_its_r
     assert check.across.arms[0].e_bc.sd == pytest.approx(np.std(energies, ddof=1), rel=1e-3)
 
 
-def test_the_next_value_lies_on_the_way_and_may_be_the_end(answers: Answers, engine: Engine) -> None:
+def test_the_next_value_lies_on_the_way_and_may_be_the_end(answers: Handlers, engine: Engine) -> None:
     for end, following in (("Saturday", "Sunday"), ("Tuesday", "Tuesday"), ("Sunday", "Sunday")):
         request = asked(engine, start="Monday", end=end, waypoints=4, prompts=1)
         check = answers.answer(CheckRequest.model_validate(request))
@@ -126,12 +125,12 @@ def test_the_next_value_lies_on_the_way_and_may_be_the_end(answers: Answers, eng
         {"values": [{"name": "Monday", "spellings": ["Monday"]}]},
     ],
 )
-def test_what_cannot_be_repeated_is_left_out(answers: Answers, engine: Engine, changes: dict[str, object]) -> None:
+def test_what_cannot_be_repeated_is_left_out(answers: Handlers, engine: Engine, changes: dict[str, object]) -> None:
     check = answers.answer(CheckRequest.model_validate(asked(engine, waypoints=4, **changes)))
     assert (check.across, check.adjacent) == (None, None)
 
 
-def test_a_sweep_is_what_single_requests_find(answers: Answers, engine: Engine) -> None:
+def test_a_sweep_is_what_single_requests_find(answers: Handlers, engine: Engine) -> None:
     strengths, positions = (-1.0, 0.0, 0.5, 2.0), (0.0, 0.2, 0.6, 1.0)
     arms = ("manifold", "linear", "random")
     request = SweepRequest.model_validate(asked(engine, strengths=strengths, positions=positions, arms=arms))
@@ -172,17 +171,17 @@ PHRASES = ("it rained on Friday", "the parcel arrived")
 
 
 @pytest.mark.parametrize("where", ["last_prompt", "all_prompt", "generated"])
-def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Answers, engine: Engine, where: str) -> None:
+def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Handlers, engine: Engine, where: str) -> None:
     request = PhrasesRequest.model_validate(
         asked(engine, phrases=PHRASES, waypoints=3, arms=("manifold", "chord"), where=where)
     )
     reply = answers.answer(request)
-    place, prompt = engine.subject.place, engine.tokenize("the parcel was sent on Monday")
+    place, prompt = engine.subject.place, engine.tokenizer.encode("the parcel was sent on Monday")
     t = np.linspace(0, 1, 3)
     planned = plan(engine, request, t, request.arms)
     still = np.zeros(len(planned.prompt.prefix.residual))
     for found in reply.phrases:
-        ids = engine.tokenize(found.text)
+        ids = engine.tokenizer.encode(found.text)
         moved = [index for index, token in enumerate(planned.prompt.tokens) if token.steered]
         moved += range(len(prompt), len(prompt) + len(ids)) if where == "generated" else []
         assert found.tokens == len(ids)
@@ -195,7 +194,7 @@ def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Answers, en
 
 
 @pytest.mark.parametrize("where", ["last_prompt", "generated"])
-def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Answers, engine: Engine, where: str) -> None:
+def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Handlers, engine: Engine, where: str) -> None:
     """All its tokens at once; one row more reads them below the edit. One that is a single token needs no such row."""
     request = PhrasesRequest.model_validate(asked(engine, phrases=(*PHRASES, "it"), waypoints=4, where=where))
     answers.answer(request)
@@ -225,16 +224,21 @@ def test_marks_in_a_phrase_are_steered_only_where_it_is_asked(chat_run: Path, de
     """The template's marks in a phrase are left alone unless `skip_special` is false, as in written text."""
     engine = open_engine(chat_run, device=device)
     place, rng = engine.subject.place, np.random.default_rng(0)
-    prompt, text = engine.tokenize(PROMPT), engine.tokenize(" ".join(["it", TURNS[3], TURNS[1], "rained"]))
+    prompt, text = (
+        engine.tokenizer.encode(PROMPT),
+        engine.tokenizer.encode(" ".join(["it", TURNS[3], TURNS[1], "rained"])),
+    )
     moves = rng.normal(0, 2, (2, engine.subject.loaded.d_model))
     last = len(prompt) - 1
     for skip, moved in ((True, [last, last + 1]), (False, [last, last + 1, last + 2, last + 3])):
-        found = engine.log_probability(engine.read_ids(prompt), moves, text, every_token=True, skip_special=skip)
+        found = engine.model.log_probability(
+            engine.model.read_prefix(prompt), moves, text, every_token=True, skip_special=skip
+        )
         slow = [slow_text_logprob(place, prompt, move, text, moved) for move in moves]
         assert found == pytest.approx(slow, abs=1e-3)
 
 
-def test_a_phrase_of_unknown_words_says_what_the_model_reads(answers: Answers, engine: Engine) -> None:
+def test_a_phrase_of_unknown_words_says_what_the_model_reads(answers: Handlers, engine: Engine) -> None:
     request = PhrasesRequest.model_validate(asked(engine, phrases=("it evaluated",), waypoints=2))
     (found,) = answers.answer(request).phrases
     assert found.tokens == 2
@@ -250,7 +254,7 @@ def test_phrases_beyond_the_limits_are_refused(engine: Engine, phrases: tuple[st
         read_phrases(engine, PhrasesRequest.model_validate(asked(engine, phrases=phrases)))
 
 
-def test_checks_are_for_this_subject_only(answers: Answers, engine: Engine) -> None:
+def test_checks_are_for_this_subject_only(answers: Handlers, engine: Engine) -> None:
     stranger = asked(engine, fingerprint="sha256:other")
     for ask in (
         lambda: answers.answer(CheckRequest.model_validate(stranger)),
@@ -262,21 +266,24 @@ def test_checks_are_for_this_subject_only(answers: Answers, engine: Engine) -> N
 
 
 @pytest.mark.parametrize("where", ["last_prompt", "generated"])
-def test_text_is_read_back_by_the_unsteered_model(answers: Answers, engine: Engine, where: str) -> None:
+def test_text_is_read_back_by_the_unsteered_model(answers: Handlers, engine: Engine, where: str) -> None:
     events = list(answers.generate(steer_request(engine, where=where, strength=2.0, max_tokens=6)))
     done = events[-1]
     assert isinstance(done, DoneEvent)
     assert list(done.written) == list(done.finish)
-    prompt = engine.tokenize("the parcel was sent on Monday")
+    prompt = engine.tokenizer.encode("the parcel was sent on Monday")
     manifold = engine.prepared("planted", 0).manifold
     for row, written in done.written.items():
         said = [event for event in events if isinstance(event, TokenEvent) and event.row == row]
         ids = [event.token_id for event in said]
         assert [token.text for token in written.tokens] == [event.text for event in said]
-        states = np.concatenate([engine.read_states([prompt + ids[: n + 1]]) for n in range(len(ids))])
+        states = np.concatenate([engine.model.read_states([prompt + ids[: n + 1]]) for n in range(len(ids))])
         nearest = nearest_on_curve(manifold, coordinates(manifold, states))
         assert [token.coordinate for token in written.tokens] == pytest.approx(nearest.coordinate, abs=1e-3)
-        p = [finish(engine.read_texts([prompt + ids[:n]], np.array([token])))[1][0, 0] for n, token in enumerate(ids)]
+        p = [
+            run_to_completion(engine.model.read_texts([prompt + ids[:n]], np.array([token])))[1][0, 0]
+            for n, token in enumerate(ids)
+        ]
         assert written.perplexity == pytest.approx(math.exp(-np.mean(np.log(p))), rel=1e-3)
     unsteered = [event.logprob for event in events if isinstance(event, TokenEvent) and event.row == "baseline"]
     assert done.written["baseline"].perplexity == pytest.approx(math.exp(-np.mean(unsteered)), rel=1e-3)

@@ -14,9 +14,9 @@ import torch
 
 from explorer.config import SteeringLimits
 from explorer.errors import HostError, RequestError
-from explorer.steering.answers.handlers import Answers
+from explorer.steering.answers.handlers import Handlers
 from explorer.steering.client import SteeringClient
-from explorer.steering.engine.engine import is_poisoned
+from explorer.steering.engine.subject import is_poisoned
 from explorer.steering.host.limits import read_limits
 from explorer.steering.host.serve import POISONED
 from explorer.steering.protocol.steer import TokenEvent
@@ -31,7 +31,7 @@ def host_command(run: Path, token_file: Path, port: int) -> list[str]:
 
 
 def test_a_host_serves_its_run_and_answers_as_the_engine_does(
-    steerable_run: Path, answers: Answers, tmp_path: Path
+    steerable_run: Path, answers: Handlers, tmp_path: Path
 ) -> None:
     token_file = tmp_path / "token"
     with subprocess.Popen(
@@ -89,7 +89,7 @@ host.serve(run, token_file=host.Path(token_file), port=0, device=device)
 
 
 def test_a_lost_device_ends_the_process_with_a_status_of_its_own(
-    steerable_run: Path, answers: Answers, tmp_path: Path, device: str
+    steerable_run: Path, answers: Handlers, tmp_path: Path, device: str
 ) -> None:
     """Nothing that a host would still say could be believed: a supervisor starts it again."""
     with subprocess.Popen(

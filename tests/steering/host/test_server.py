@@ -22,9 +22,10 @@ from explorer.steering.host.server import create_app
 from explorer.steering.protocol.refusal import ErrorBody
 from explorer.steering.protocol.steer import Event, SteerRequest, event_from_json
 from explorer.steering.protocol.wire import VIEWER_HEADER
-from explorer.steering.scheduler.scheduler import Work, Worker
+from explorer.steering.scheduler.cooperative import Task
+from explorer.steering.scheduler.scheduler import Scheduler
 from tests import host_api
-from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
+from tests.steering.fake import TOKEN, WAIT, FakeHandlers, asked, asked_of_text, served
 
 ROUTES = {("GET", "/healthz"), ("GET", "/v1/subject"), ("POST", "/v1/behaviour"), ("POST", "/v1/steer"),
           ("POST", "/v1/encode"), ("POST", "/v1/feature"), ("POST", "/v1/check"), ("POST", "/v1/sweep"),
@@ -37,28 +38,28 @@ class Host:
     """A served fake."""
 
     url: str
-    fake: FakeAnswers
-    worker: Worker
+    fake: FakeHandlers
+    scheduler: Scheduler
     http: httpx.Client
 
     def until(self, running: int, waiting: int) -> None:
         """Wait until the gauges stand so."""
-        with self.worker.changed:
-            found = self.worker.changed.wait_for(
-                lambda: (len(self.worker.active), len(self.worker.queue)) == (running, waiting), WAIT
+        with self.scheduler.changed:
+            found = self.scheduler.changed.wait_for(
+                lambda: (len(self.scheduler.active), len(self.scheduler.queue)) == (running, waiting), WAIT
             )
-        assert found, (self.worker.running, self.worker.waiting)
+        assert found, (self.scheduler.running, self.scheduler.waiting)
 
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    fake = FakeAnswers()
-    worker = Worker(running=fake.limits.running, queued=fake.limits.queued)
+    fake = FakeHandlers()
+    scheduler = Scheduler(running=fake.limits.running, queued=fake.limits.queued)
     with (
-        served(create_app(fake, token=TOKEN, worker=worker)) as url,
+        served(create_app(fake, token=TOKEN, scheduler=scheduler)) as url,
         httpx.Client(base_url=url, headers=RIGHT, timeout=WAIT) as http,
     ):
-        yield Host(url, fake, worker, http)
+        yield Host(url, fake, scheduler, http)
         fake.gate.set()
 
 
@@ -74,7 +75,7 @@ def refused(response: httpx.Response, status: int, code: str) -> ErrorBody:
 
 
 def test_the_routes_are_those_that_are_listed() -> None:
-    app = create_app(FakeAnswers(), token=TOKEN)
+    app = create_app(FakeHandlers(), token=TOKEN)
     found = {
         (method, route.path)
         for route in app.routes
@@ -83,7 +84,7 @@ def test_the_routes_are_those_that_are_listed() -> None:
     }
     assert found == ROUTES
     assert {route.path for route in app.routes if isinstance(route, APIRoute)} & OPEN_PATHS == {"/healthz"}
-    app.state.worker.close()
+    app.state.scheduler.close()
 
 
 @pytest.mark.parametrize(("method", "path"), [*sorted(ROUTES), ("GET", "/nowhere"), ("DELETE", "/v1/steer")])
@@ -248,8 +249,10 @@ def test_four_run_sixteen_wait_and_the_next_is_told_to_come_back_at_once(host: H
     with ThreadPoolExecutor(limits.running + limits.queued) as pool:
         full = limits.running + limits.queued
         jobs = [pool.submit(host.http.post, "/v1/behaviour", json=asked("wait")) for _ in range(full)]
-        with host.worker.changed:
-            assert host.worker.changed.wait_for(lambda: len(host.worker.active) + len(host.worker.queue) == full, WAIT)
+        with host.scheduler.changed:
+            assert host.scheduler.changed.wait_for(
+                lambda: len(host.scheduler.active) + len(host.scheduler.queue) == full, WAIT
+            )
         waits = []
         for path in ("/v1/behaviour", "/v1/steer", "/v1/encode"):
             body = asked_of_text("wait") if path == "/v1/encode" else asked("wait")
@@ -271,8 +274,8 @@ def test_a_cluster_that_takes_long_to_make_ready_holds_nobody_up(host: Host, pat
     more = MORE.get(path.removeprefix("/v1/"), {})
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(host.http.post, path, json=asked("slow") | more)
-        with host.worker.changed:
-            assert host.worker.changed.wait_for(lambda: len(host.worker.active) == 1, WAIT)
+        with host.scheduler.changed:
+            assert host.scheduler.changed.wait_for(lambda: len(host.scheduler.active) == 1, WAIT)
         assert host.http.post("/v1/behaviour", json=asked()).status_code == 200
         assert [event.type for event in stream(host, asked(max_tokens=1))] == ["start", "token", "row_done", "done"]
         assert not slow.done()
@@ -352,8 +355,10 @@ def test_viewers_of_one_app_are_told_apart(host: Host) -> None:
     with ThreadPoolExecutor(full + 1) as pool:
         first = [pool.submit(host.http.post, "/v1/behaviour", json=asked("wait"), headers={VIEWER_HEADER: "one"})
                  for _ in range(full)]  # fmt: skip
-        with host.worker.changed:
-            assert host.worker.changed.wait_for(lambda: len(host.worker.active) + len(host.worker.queue) == full, WAIT)
+        with host.scheduler.changed:
+            assert host.scheduler.changed.wait_for(
+                lambda: len(host.scheduler.active) + len(host.scheduler.queue) == full, WAIT
+            )
         other = pool.submit(host.http.post, "/v1/behaviour", json=asked("wait"), headers={VIEWER_HEADER: "two"})
         put_off = next(as_completed(first, WAIT)).result()
         refused(put_off, 429, "busy")
@@ -367,14 +372,14 @@ def test_viewers_of_one_app_are_told_apart(host: Host) -> None:
 @pytest.mark.parametrize("token", ["", "short", "x" * 15, "ü" * 20])
 def test_a_host_does_not_start_without_a_token(token: str) -> None:
     with pytest.raises(RequestError, match="at least 16"):
-        create_app(FakeAnswers(), token=token, bind="0.0.0.0")
+        create_app(FakeHandlers(), token=token, bind="0.0.0.0")
 
 
 def test_the_model_is_asked_from_one_thread_only() -> None:
     seen: set[int] = set()
 
-    class Noting(FakeAnswers):
-        def steer(self, request: SteerRequest) -> Work[Event]:
+    class Noting(FakeHandlers):
+        def steer(self, request: SteerRequest) -> Task[Event]:
             for event in super().steer(request):
                 seen.add(threading.get_ident())
                 yield event
