@@ -23,18 +23,9 @@ from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, 
 from explorer.http.streaming import Prefetched, StreamedResponse, StreamLimits
 from explorer.steering.client import TIMEOUT, AsyncSteeringClient
 from explorer.steering.host.stream import LIMITS
-from explorer.steering.protocol.protocol import (
-    BehaviourReply,
-    BehaviourRequest,
-    DoneEvent,
-    ErrorEvent,
-    RowDoneEvent,
-    ServedRun,
-    SteerRequest,
-    SubjectReply,
-    TokenEvent,
-    event_to_sse,
-)
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest
+from explorer.steering.protocol.steer import DoneEvent, ErrorEvent, RowDoneEvent, SteerRequest, TokenEvent, event_to_sse
+from explorer.steering.protocol.subject import ServedRun, SubjectReply
 from tests.app.edge_app import Wire, ask, post, settings
 from tests.app.steering.steering_data import FINGERPRINT, reply, start_event, steer_request
 
