@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from explorer.steering.host.server import create_app
-from tests.steering.fake import TOKEN, FakeAnswers
+from tests.steering.fake import TOKEN, FakeHandlers
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "host-api.md"
 HEAD = """# Host API
@@ -163,7 +163,7 @@ class ApiPage:
 
 def page() -> str:
     """The whole page."""
-    app = create_app(FakeAnswers(), token=TOKEN)
+    app = create_app(FakeHandlers(), token=TOKEN)
     app.state.worker.close()
     return ApiPage(app.openapi()).text()
 

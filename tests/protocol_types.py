@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from explorer.app.server.relay import HostState, SteerTicket
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest
 from explorer.steering.protocol.checks import (
     CheckReply,
     CheckRequest,
@@ -16,20 +17,10 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest
-from explorer.steering.protocol.protocol import (
-    BehaviourReply,
-    BehaviourRequest,
-    DoneEvent,
-    ErrorBody,
-    ErrorEvent,
-    RowDoneEvent,
-    StartEvent,
-    SteerRequest,
-    SubjectReply,
-    TokenEvent,
-)
+from explorer.steering.protocol.features import EncodeReply, EncodeRequest, FeatureReply, FeatureRequest
+from explorer.steering.protocol.refusal import ErrorBody
+from explorer.steering.protocol.steer import DoneEvent, ErrorEvent, RowDoneEvent, StartEvent, SteerRequest, TokenEvent
+from explorer.steering.protocol.subject import SubjectReply
 
 TYPES = Path(__file__).resolve().parents[1] / "assets" / "js" / "protocol.d.ts"
 MODELS: tuple[type[BaseModel], ...] = (

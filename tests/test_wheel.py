@@ -75,6 +75,14 @@ def test_assets_and_demo_run_are_inside(wheel: Path) -> None:
     ]
 
 
+def test_the_modules_of_the_page_are_inside(wheel: Path, installed: Path) -> None:
+    code = "import explorer.app.ui.scripts as s; s.one_script('still/main.js'); print(*s.modules('main.js'))"
+    result = _run(installed, "-c", code)
+    assert result.returncode == 0, result.stderr
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"explorer/_assets/js/{path}" for path in ("theme.js", *result.stdout.split())} <= names
+
+
 def test_the_package_that_runs_is_the_installed_one(installed: Path) -> None:
     result = _run(installed, "-c", "import explorer.places as p; print(p.shipped_folder('assets'))")
     assert result.stdout.strip() == str(installed / "explorer" / "_assets"), result.stderr
@@ -102,7 +110,7 @@ def test_app_starts_without_developer_packages(installed: Path) -> None:
         "from pathlib import Path; from explorer.places import shipped_folder;"
         "from explorer.runs.run.catalog import scan;"
         "from explorer.app.server.factory import create_app; from explorer.app.security.filter import EdgeSettings;"
-        "from explorer.app.security.origins import host_list; from explorer.app.site.hosts import OneHost;"
+        "from explorer.http.hosts import host_list; from explorer.app.site.hosts import OneHost;"
         "edge = EdgeSettings(host_list('127.0.0.1', 80), read_only=True);"
         "create_app(scan(shipped_folder('cached_runs')), hosts=OneHost(), shares_path=Path('none'), edge=edge);"
         "print('up')"

@@ -9,9 +9,10 @@ from dash import ALL, Dash, Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from explorer.app.security.callbacks import TypedDash
 from explorer.app.security.filter import EdgeFilter, EdgeSettings
-from explorer.app.security.origins import host_list
 from explorer.errors import RequestError, RunError
+from explorer.http.hosts import host_list
 
 HOST = "127.0.0.1:8050"
 UPDATE = "/_dash-update-component"
@@ -25,9 +26,9 @@ def filter_of(app: ASGIApp) -> EdgeFilter:
     return app
 
 
-def small_dash() -> Dash:
+def small_dash(kind: type[Dash] = TypedDash) -> Dash:
     """Callbacks of each kind: plain, several outputs, patterns, without output, clientside, and ones that fail."""
-    app = Dash("small", backend="fastapi", suppress_callback_exceptions=True)
+    app = kind("small", backend="fastapi", suppress_callback_exceptions=True)
     app.layout = html.Div([dcc.Location(id="url"), html.Button("press", id="button"), html.Div(id="said")])
 
     @app.callback(Output("said", "children"), Input("button", "n_clicks"), State("url", "pathname"))

@@ -1,4 +1,4 @@
-"""The relay: every event in order, one ending always, nothing of the host's address, nothing left running."""
+"""The relay: events in order, exactly one ending, no host address in any message, nothing left running."""
 
 import asyncio
 import json
@@ -13,28 +13,19 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
-from explorer.app.security.answers import install_answers
+from explorer.app.security.errors import install_error_handlers
 from explorer.app.security.filter import EdgeFilter
 from explorer.app.server.edge import unknown_api_router
-from explorer.app.server.event_stream import EventStream, StreamLimits
-from explorer.app.server.relay import CUT, RelayLimits, Tickets, host_state, relay, relay_router
+from explorer.app.server.relay import CUT, EVENTS, RelayLimits, Tickets, host_state, relay, relay_router
 from explorer.app.site.hosts import GONE, NO_HOST, Event, OneHost, SteeringHost, without_address
 from explorer.config import SteeringLimits
 from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, HostUnreachable
+from explorer.http.streaming import Prefetched, StreamedResponse, StreamLimits
 from explorer.steering.client import TIMEOUT, AsyncSteeringClient
-from explorer.steering.host.stream import HEARTBEAT_SECONDS
-from explorer.steering.protocol.protocol import (
-    BehaviourReply,
-    BehaviourRequest,
-    DoneEvent,
-    ErrorEvent,
-    RowDoneEvent,
-    ServedRun,
-    SteerRequest,
-    SubjectReply,
-    TokenEvent,
-    event_to_sse,
-)
+from explorer.steering.host.stream import LIMITS
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest
+from explorer.steering.protocol.steer import DoneEvent, ErrorEvent, RowDoneEvent, SteerRequest, TokenEvent, event_to_sse
+from explorer.steering.protocol.subject import ServedRun, SubjectReply
 from tests.app.edge_app import Wire, ask, post, settings
 from tests.app.steering.steering_data import FINGERPRINT, reply, start_event, steer_request
 
@@ -56,7 +47,7 @@ SUBJECT = SubjectReply(
     runs=(ServedRun(id="almanac", clusters=9),),
 )
 UPDATES = [TokenEvent(row="manifold", index=n, text=f" t{n}", token_id=n, logprob=-0.5) for n in range(50)]
-STORY: list[Event] = [
+ALL_EVENTS: list[Event] = [
     start_event(),
     *UPDATES,
     RowDoneEvent(row="manifold", finish="length", text=" all", hook_fired=1),
@@ -70,7 +61,7 @@ async def at_once() -> None:
 
 
 class Gate:
-    """Lets so many events pass as it is told to."""
+    """Lets a given number of events pass."""
 
     def __init__(self, open_for: int) -> None:
         self.passes = asyncio.Semaphore(open_for)
@@ -80,14 +71,16 @@ class Gate:
 
 
 class Host:
-    """A host that tells a story, waits before each event, may fail after some, and notes when it was left."""
+    """A host that plays a list of events, waits before each, may fail at the end, and counts open streams."""
 
-    def __init__(self, story: list[Event] = STORY, failure: Exception | None = None, before: Between = at_once) -> None:
-        self.story = story
+    def __init__(
+        self, events: list[Event] = ALL_EVENTS, failure: Exception | None = None, before: Between = at_once
+    ) -> None:
+        self.events = events
         self.failure = failure
         self.before = before
         self.running = 0
-        self.asked: list[SteerRequest] = []
+        self.requests: list[SteerRequest] = []
 
     async def subject(self) -> SubjectReply:
         if self.failure is not None:
@@ -98,10 +91,10 @@ class Host:
         return reply(cluster=request.cluster)
 
     async def steer(self, request: SteerRequest) -> AsyncIterator[Event]:
-        self.asked.append(request)
+        self.requests.append(request)
         self.running += 1
         try:
-            for event in self.story:
+            for event in self.events:
                 await self.before()
                 yield event
             if self.failure is not None:
@@ -114,7 +107,7 @@ def served(host: SteeringHost | None, limits: RelayLimits | None = None) -> ASGI
     server = FastAPI()
     server.include_router(relay_router(OneHost(host), limits))
     server.include_router(unknown_api_router())
-    install_answers(server)
+    install_error_handlers(server)
     return EdgeFilter(server, settings())
 
 
@@ -125,7 +118,7 @@ def ticket(app: ASGIApp, **changes: Any) -> str:
 
 
 def events_of(body: bytes) -> list[dict[str, Any]]:
-    """What an EventSource would hand to onmessage."""
+    """The messages that an EventSource would pass to onmessage."""
     messages = []
     for block in body.decode().split("\n\n"):
         lines = [line for line in block.split("\n") if line and not line.startswith(":")]
@@ -135,7 +128,7 @@ def events_of(body: bytes) -> list[dict[str, Any]]:
     return messages
 
 
-def told(host: SteeringHost) -> list[dict[str, Any]]:
+def relayed(host: SteeringHost) -> list[dict[str, Any]]:
     app = served(host)
     response = ask(app, "GET", f"/api/steer/{ticket(app)}")
     assert response.status_code == 200
@@ -144,15 +137,15 @@ def told(host: SteeringHost) -> list[dict[str, Any]]:
 
 def test_every_event_comes_in_order() -> None:
     host = Host()
-    events = told(host)
+    events = relayed(host)
     assert [event["type"] for event in events] == ["start", *["token"] * 50, "row_done", "done"]
     assert [event["index"] for event in events if event["type"] == "token"] == list(range(50))
-    assert events == [json.loads(event.model_dump_json()) for event in STORY]
+    assert events == [json.loads(event.model_dump_json()) for event in ALL_EVENTS]
     assert host.running == 0
-    assert host.asked == [steer_request()]
+    assert host.requests == [steer_request()]
 
 
-def test_headers_keep_proxies_from_collecting() -> None:
+def test_headers_keep_proxies_from_buffering() -> None:
     app = served(Host())
     response = ask(app, "GET", f"/api/steer/{ticket(app)}")
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -168,11 +161,11 @@ def test_a_ticket_is_good_once() -> None:
     assert ask(app, "GET", path).status_code == 200
     again = ask(app, "GET", path)
     assert (again.status_code, again.json()["code"]) == (404, "not_found")
-    assert len(host.asked) == 1, "a reconnecting EventSource starts nothing"
+    assert len(host.requests) == 1, "a reconnecting EventSource starts nothing"
     assert ask(app, "GET", "/api/steer/guess").status_code == 404
 
 
-def test_tickets_are_forgotten_and_bounded() -> None:
+def test_tickets_expire_and_are_bounded() -> None:
     now = [0.0]
     tickets = Tickets(RelayLimits(waiting=2, ticket_seconds=60.0), clock=lambda: now[0])
     first = tickets.issue(steer_request(seed=1))
@@ -187,7 +180,7 @@ def test_tickets_are_forgotten_and_bounded() -> None:
     assert tickets.issue(steer_request()) is not None
 
 
-def test_too_many_waiting_is_told_at_once() -> None:
+def test_too_many_waiting_is_refused_at_once() -> None:
     app = served(Host(), RelayLimits(waiting=1))
     ticket(app)
     response = post(app, steer_request().model_dump(mode="json"), "/api/steer")
@@ -217,7 +210,7 @@ def test_bad_requests_never_reach_the_host(field: str, value: object) -> None:
     response = post(served(host), steer_request().model_dump(mode="json") | {field: value}, "/api/steer")
     assert (response.status_code, response.json()["code"]) == (422, "invalid")
     assert field in response.json()["message"]
-    assert host.asked == []
+    assert host.requests == []
 
 
 # Endings
@@ -234,8 +227,8 @@ FAILURES: list[tuple[Exception, str]] = [
 
 @pytest.mark.parametrize(("failure", "code"), FAILURES)
 def test_a_failure_before_the_first_event(failure: Exception, code: str) -> None:
-    host = Host(story=[], failure=failure)
-    (event,) = told(host)
+    host = Host(events=[], failure=failure)
+    (event,) = relayed(host)
     assert (event["type"], event["code"]) == ("error", code)
     assert ADDRESS not in event["message"]
     assert SECRET not in event["message"]
@@ -243,51 +236,51 @@ def test_a_failure_before_the_first_event(failure: Exception, code: str) -> None
 
 
 def test_a_mismatch_names_both_subjects() -> None:
-    (event,) = told(Host(story=[], failure=FAILURES[2][0]))
+    (event,) = relayed(Host(events=[], failure=FAILURES[2][0]))
     assert "sha256:aa" in event["message"]
     assert "sha256:bb" in event["message"]
 
 
-@pytest.mark.parametrize("kept", [1, 2, 25, 51, 52])
+@pytest.mark.parametrize("sent", [1, 2, 25, 51, 52])
 @pytest.mark.parametrize("failure", [None, HostUnreachable(ADDRESS), ValueError(SECRET)])
-def test_a_host_lost_in_the_middle_keeps_what_came(kept: int, failure: Exception | None) -> None:
-    """A stream that merely ends without ``done`` is an interruption too."""
-    host = Host(story=STORY[:kept], failure=failure)
-    events = told(host)
-    assert events[:-1] == [json.loads(event.model_dump_json()) for event in STORY[:kept]]
+def test_a_host_lost_mid_stream_keeps_the_events_before(sent: int, failure: Exception | None) -> None:
+    """A stream that ends without ``done`` counts as interrupted too."""
+    host = Host(events=ALL_EVENTS[:sent], failure=failure)
+    events = relayed(host)
+    assert events[:-1] == [json.loads(event.model_dump_json()) for event in ALL_EVENTS[:sent]]
     assert events[-1] == {"type": "error", "code": "interrupted", "message": CUT}
     assert host.running == 0
 
 
 def test_the_hosts_own_error_ends_the_stream() -> None:
     error = ErrorEvent(code="numeric_overflow", message="logits are not finite")
-    events = told(Host(story=[STORY[0], error, *UPDATES]))
+    events = relayed(Host(events=[ALL_EVENTS[0], error, *UPDATES]))
     assert events[-1] == {"type": "error", "code": "numeric_overflow", "message": "logits are not finite"}
     assert len(events) == 2
 
 
-def test_nothing_is_told_after_done() -> None:
-    assert told(Host(story=[*STORY, *UPDATES]))[-1]["type"] == "done"
+def test_nothing_is_sent_after_done() -> None:
+    assert relayed(Host(events=[*ALL_EVENTS, *UPDATES]))[-1]["type"] == "done"
 
 
-def test_without_a_host_it_is_said_in_words() -> None:
+def test_without_a_host_the_reply_says_so() -> None:
     app = served(None)
     response = post(app, steer_request().model_dump(mode="json"), "/api/steer")
     assert (response.status_code, response.json()) == (503, {"code": "none", "message": NO_HOST})
     assert ask(app, "GET", "/api/host").json() == {"state": "none", "message": NO_HOST, "subject": None}
 
 
-# The same through the client, over a wire that fails
+# Through the client, over a failing connection
 
 
 def wire_text() -> bytes:
-    """What a host sends for the story, with a comment in the middle."""
-    texts = [event_to_sse(event) for event in STORY]
+    """The bytes of ALL_EVENTS, with a heartbeat among them."""
+    texts = [event_to_sse(event) for event in ALL_EVENTS]
     return "".join([*texts[:5], ": still here\n\n", *texts[5:]]).encode()
 
 
 class Wired(httpx.AsyncByteStream):
-    """A host's answer in pieces; after the last one the connection fails, or ends as if all were well."""
+    """A response body in chunks; after the last one the connection fails, or closes cleanly."""
 
     def __init__(self, pieces: list[bytes], failure: Exception | None) -> None:
         self.pieces = pieces
@@ -306,8 +299,8 @@ class Wired(httpx.AsyncByteStream):
             raise self.failure
 
 
-def told_over(stream: Wired, status: int = 200) -> list[dict[str, Any]]:
-    """The events of one generation, the client in between."""
+def relayed_over(stream: Wired, status: int = 200) -> list[dict[str, Any]]:
+    """The events of one generation, relayed through the client."""
 
     def answer(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(status, stream=stream, headers={"content-type": "text/event-stream"})
@@ -323,10 +316,10 @@ def told_over(stream: Wired, status: int = 200) -> list[dict[str, Any]]:
     return events_of(body)
 
 
-@pytest.mark.parametrize(("kept", "code"), [(0, "unreachable"), (3, "interrupted")])
-def test_a_frozen_host_is_given_up(kept: int, code: str) -> None:
-    """It holds the connection and says nothing more, not even that it is there."""
-    text = "".join(map(event_to_sse, STORY[:kept]))
+@pytest.mark.parametrize(("sent", "code"), [(0, "unreachable"), (3, "interrupted")])
+def test_a_frozen_host_is_given_up(sent: int, code: str) -> None:
+    """It keeps the connection open and sends nothing more, not even heartbeats."""
+    text = "".join(map(event_to_sse, ALL_EVENTS[:sent]))
 
     async def run() -> bytes:
         left = asyncio.Event()
@@ -349,12 +342,12 @@ def test_a_frozen_host_is_given_up(kept: int, code: str) -> None:
 
     events = events_of(asyncio.run(run()))
     assert events[-1]["code"] == code
-    assert len(events) == kept + 1
+    assert len(events) == sent + 1
 
 
-def test_a_host_is_believed_in_for_longer_than_it_is_ever_silent() -> None:
+def test_the_client_is_more_patient_than_the_heartbeat() -> None:
     assert TIMEOUT.read is not None
-    assert TIMEOUT.read > 2 * HEARTBEAT_SECONDS
+    assert TIMEOUT.read > 2 * LIMITS.heartbeat_seconds
 
 
 WIRE_TEXT = wire_text()
@@ -363,41 +356,41 @@ CUTS = sorted({*range(40), *range(0, len(WIRE_TEXT), 31), *range(len(WIRE_TEXT) 
 
 @pytest.mark.parametrize("failure", [httpx.ReadError("reset"), httpx.RemoteProtocolError("incomplete"), None])
 def test_cut_after_any_byte(failure: Exception | None) -> None:
-    whole = [json.loads(event.model_dump_json()) for event in STORY]
+    whole = [json.loads(event.model_dump_json()) for event in ALL_EVENTS]
     for cut in CUTS:
         lines = WIRE_TEXT[:cut].split(b"\n")[:-1]
-        came = sum(line.startswith(b"data:") for line in lines)
-        events = told_over(Wired([WIRE_TEXT[:cut]], failure))
-        assert events[:came] == whole[:came], cut
-        if came < len(whole):
-            assert [event["code"] for event in events[came:]] == ["interrupted" if came else "unreachable"], cut
+        complete = sum(line.startswith(b"data:") for line in lines)
+        events = relayed_over(Wired([WIRE_TEXT[:cut]], failure))
+        assert events[:complete] == whole[:complete], cut
+        if complete < len(whole):
+            assert [event["code"] for event in events[complete:]] == ["interrupted" if complete else "unreachable"], cut
 
 
 @effort(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_pieces_of_any_size_make_the_same_events(data: st.DataObject) -> None:
+def test_chunk_boundaries_do_not_matter(data: st.DataObject) -> None:
     marks = sorted(data.draw(st.lists(st.integers(0, len(WIRE_TEXT)), max_size=12)))
     pieces = [WIRE_TEXT[a:b] for a, b in zip([0, *marks], [*marks, len(WIRE_TEXT)], strict=True)]
-    assert told_over(Wired(pieces, None)) == [json.loads(event.model_dump_json()) for event in STORY]
+    assert relayed_over(Wired(pieces, None)) == [json.loads(event.model_dump_json()) for event in ALL_EVENTS]
 
 
 @effort(max_examples=50, deadline=None)
 @given(garbage=st.binary(max_size=60), place=st.integers(0, len(WIRE_TEXT)))
-def test_garbage_in_the_stream_ends_it_in_words(garbage: bytes, place: int) -> None:
-    events = told_over(Wired([WIRE_TEXT[:place], garbage, WIRE_TEXT[place:]], None))
+def test_garbage_in_the_stream_ends_it_with_one_event(garbage: bytes, place: int) -> None:
+    events = relayed_over(Wired([WIRE_TEXT[:place], garbage, WIRE_TEXT[place:]], None))
     assert events[-1]["type"] in {"done", "error"}
     assert [event["type"] for event in events[:-1]].count("done") == 0
 
 
 @pytest.mark.parametrize("line", [b"data: {}\n\n", b"data: [1]\n\n", b'data: {"type":"token"}\n\n', b"data: \xff\n\n"])
 def test_events_of_another_protocol_are_an_interruption(line: bytes) -> None:
-    first = event_to_sse(STORY[0]).encode()
-    assert told_over(Wired([first, line], None))[-1]["code"] == "interrupted"
+    first = event_to_sse(ALL_EVENTS[0]).encode()
+    assert relayed_over(Wired([first, line], None))[-1]["code"] == "interrupted"
 
 
-def test_a_line_without_end_is_given_up() -> None:
-    first = event_to_sse(STORY[0]).encode()
-    assert told_over(Wired([first, *[b"x" * 100_000] * 20], None))[-1]["code"] == "interrupted"
+def test_an_endless_line_is_given_up() -> None:
+    first = event_to_sse(ALL_EVENTS[0]).encode()
+    assert relayed_over(Wired([first, *[b"x" * 100_000] * 20], None))[-1]["code"] == "interrupted"
 
 
 @pytest.mark.parametrize(
@@ -412,12 +405,12 @@ def test_a_line_without_end_is_given_up() -> None:
     ],
 )
 def test_refusals_of_the_host(status: int, body: bytes, code: str) -> None:
-    (event,) = told_over(Wired([body], None), status)
+    (event,) = relayed_over(Wired([body], None), status)
     assert event["code"] == code
     assert "Traceback" not in event["message"]
 
 
-# The reader
+# The client
 
 
 def drive(work: Callable[[ASGIApp, Host], Awaitable[None]], host: Host, limits: RelayLimits | None = None) -> None:
@@ -439,7 +432,7 @@ async def new_ticket(app: ASGIApp, **changes: Any) -> str:
 
 
 @pytest.mark.parametrize("seen", [0, 1, 2, 20, 49])
-def test_a_reader_who_leaves_frees_the_host(seen: int) -> None:
+def test_a_client_that_leaves_frees_the_host(seen: int) -> None:
     async def leave(app: ASGIApp, host: Host) -> None:
         host.before = Gate(seen + 1)
         wire = Wire("GET", f"/api/steer/{await new_ticket(app)}")
@@ -452,7 +445,7 @@ def test_a_reader_who_leaves_frees_the_host(seen: int) -> None:
     drive(leave, Host())
 
 
-def test_many_readers_leave_at_any_moment() -> None:
+def test_clients_may_leave_at_any_moment() -> None:
     async def leave(app: ASGIApp, host: Host) -> None:
         async def pause() -> None:
             await asyncio.sleep(0)
@@ -470,7 +463,7 @@ def test_many_readers_leave_at_any_moment() -> None:
     drive(leave, Host())
 
 
-def test_a_connection_that_breaks_on_writing_frees_the_host() -> None:
+def test_a_broken_connection_frees_the_host() -> None:
     async def broken(app: ASGIApp, host: Host) -> None:
         host.before = Gate(3)
         wire = Wire("GET", f"/api/steer/{await new_ticket(app)}")
@@ -487,7 +480,7 @@ def test_a_connection_that_breaks_on_writing_frees_the_host() -> None:
     drive(broken, Host())
 
 
-def test_a_reader_who_does_not_read_slows_the_host_and_is_dropped() -> None:
+def test_a_stalled_client_slows_the_host_and_is_dropped() -> None:
     endless = [start_event(), *[UPDATES[0]] * 10_000]
     produced = [0]
 
@@ -506,9 +499,9 @@ def test_a_reader_who_does_not_read_slows_the_host_and_is_dropped() -> None:
 
         wire.send = send  # type: ignore[method-assign]
         await wire.run(app)
-        assert produced[0] < 50, "the source waits for the reader"
+        assert produced[0] < 50, "the source waits for the client"
 
-    drive(stall, Host(story=endless, before=count), RelayLimits(stream=StreamLimits(send_seconds=0.2, buffered=16)))
+    drive(stall, Host(events=endless, before=count), RelayLimits(stream=StreamLimits(send_seconds=0.2)))
 
 
 def test_silence_is_filled_with_heartbeats() -> None:
@@ -518,7 +511,7 @@ def test_silence_is_filled_with_heartbeats() -> None:
         wire = Wire("GET", f"/api/steer/{await new_ticket(app)}")
         task = asyncio.create_task(wire.run(app))
         await wire.until(b": still here\n\n: still here\n\n")
-        for _ in STORY:
+        for _ in ALL_EVENTS:
             gate.passes.release()
         await task
         assert events_of(wire.body)[-1]["type"] == "done"
@@ -526,7 +519,7 @@ def test_silence_is_filled_with_heartbeats() -> None:
     drive(listen, Host(), RelayLimits(stream=StreamLimits(heartbeat_seconds=0.01)))
 
 
-def test_two_tabs_do_not_disturb_each_other() -> None:
+def test_tabs_are_independent() -> None:
     async def both(app: ASGIApp, host: Host) -> None:
         gate = Gate(0)
         host.before = gate
@@ -540,18 +533,18 @@ def test_two_tabs_do_not_disturb_each_other() -> None:
         wires[0].left.set()
         await tasks[0]
         assert host.running == 1
-        for _ in STORY:
+        for _ in ALL_EVENTS:
             gate.passes.release()
         await tasks[1]
-        assert len(events_of(wires[1].body)) == len(STORY)
-        assert {request.seed for request in host.asked} == {1, 2}
+        assert len(events_of(wires[1].body)) == len(ALL_EVENTS)
+        assert {request.seed for request in host.requests} == {1, 2}
 
     drive(both, Host())
 
 
 @effort(max_examples=60, deadline=None)
-@given(pieces=st.lists(st.text(max_size=8), max_size=30), buffered=st.integers(1, 4), turns=st.integers(0, 40))
-def test_a_stream_is_its_source_or_a_beginning_of_it(pieces: list[str], buffered: int, turns: int) -> None:
+@given(pieces=st.lists(st.text(max_size=8), max_size=30), turns=st.integers(0, 80))
+def test_a_stream_is_its_source_or_a_prefix_of_it(pieces: list[str], turns: int) -> None:
     closed = []
 
     async def source() -> Any:
@@ -565,7 +558,7 @@ def test_a_stream_is_its_source_or_a_beginning_of_it(pieces: list[str], buffered
     async def run() -> bytes:
         wire = Wire("GET", "/")
         wire.sent = []
-        stream = EventStream(source, StreamLimits(buffered=buffered))
+        stream = StreamedResponse(EVENTS, Prefetched(source()))
         task = asyncio.create_task(stream(wire.scope, wire.receive, wire.send))
         for _ in range(turns):
             await asyncio.sleep(0)
@@ -577,12 +570,12 @@ def test_a_stream_is_its_source_or_a_beginning_of_it(pieces: list[str], buffered
     whole = "".join(pieces).encode()
     got = asyncio.run(run())
     assert whole.startswith(got) if turns % 2 else got == whole
-    # A stream that is left before its source began has nothing to close.
+    # A stream that is left before its source started has nothing to close.
     assert len(closed) <= 1
     assert closed or not got
 
 
-# What is known of the host
+# State of the host
 
 
 @pytest.mark.parametrize(
@@ -594,7 +587,7 @@ def test_a_stream_is_its_source_or_a_beginning_of_it(pieces: list[str], buffered
         (HostMismatch("sha256:aa sha256:bb"), "mismatch"),
     ],
 )
-def test_host_in_words(failure: Exception | None, state: str) -> None:
+def test_host_state(failure: Exception | None, state: str) -> None:
     response = ask(served(Host(failure=failure)), "GET", f"/api/host?fingerprint={FINGERPRINT}")
     assert response.json()["state"] == state
     assert ADDRESS not in response.text
@@ -608,7 +601,7 @@ def test_a_host_with_another_subject_is_named() -> None:
     assert FINGERPRINT in state.message
 
 
-def test_addresses_are_taken_out() -> None:
+def test_addresses_are_removed_from_messages() -> None:
     text = "no answer from https://user:pw@gpu.example:9000/v1?x=1, or ws://h and HTTP://X"
     assert without_address(text) == "no answer from the host or the host and the host"
     assert without_address(GONE) == GONE

@@ -14,9 +14,10 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, sync_playwright
 
 from explorer.app.security.filter import EdgeSettings
-from explorer.app.security.origins import frame_ancestors, host_list
+from explorer.app.security.origins import frame_ancestors
 from explorer.app.server.factory import create_app
 from explorer.app.site.hosts import OneHost, SteeringHosts
+from explorer.http.hosts import host_list
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run

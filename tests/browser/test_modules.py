@@ -7,7 +7,10 @@ from explorer.app.ui.scripts import assets_digest, modules
 from tests.browser.conftest import TWO_FRAMES, App, Watch
 
 pytestmark = pytest.mark.browser
-FETCHED = "() => performance.getEntriesByName(document.querySelector('script[type=module]').src).length"
+FETCHED = """() => {
+  const main = document.querySelector("script[type=module]");
+  return main && performance.getEntriesByName(main.src).length;
+}"""
 
 
 @pytest.mark.parametrize("late", ["main.js", "callbacks.js", "ui/dom.js", "steering/bands.js"])

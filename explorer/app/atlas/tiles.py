@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from explorer.app.atlas.found_features import MOST_FOUND, found_features
-from explorer.app.site.addresses import _atlas_run
+from explorer.app.site.addresses import atlas_run_at
 from explorer.app.site.cluster_filters import choose_tiles
 from explorer.app.site.search import find_features
 from explorer.app.site.site import Site
@@ -61,7 +61,7 @@ def tiles_at(site: Site, path: str, chosen: dict[str, str], fires: Mapping[str, 
     Raises:
         RequestError: a filter that does not exist, or no atlas at that address.
     """
-    run, view = _atlas_run(site, path), read_fields(chosen)
+    run, view = atlas_run_at(site, path), read_fields(chosen)
     tiles = choose_tiles(run.manifest.clusters, view, site.texts.of(run))
     wall = wall_data(tiles, fires)
     told = tile_count(len(tiles), len(run.manifest.clusters), len(wall["fires"]))

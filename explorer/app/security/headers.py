@@ -1,4 +1,4 @@
-"""The security headers of every answer, and the content security policy that Dash and plotly can live with."""
+"""Security headers of every response, with a content security policy under which Dash and plotly work."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dash import Dash
 
 ScriptHashes = Callable[[], Sequence[str]]
-"""Gives the CSP hashes of the inline scripts that the app itself writes."""
+"""Returns the CSP hashes of the app's own inline scripts."""
 
 FIXED = {
     "x-content-type-options": "nosniff",
@@ -28,15 +28,15 @@ def page_policy(hashes: Sequence[str], frame_ancestors: str) -> str:
     """The content security policy of a page.
 
     ``style-src`` needs 'unsafe-inline': plotly and Dash set style attributes and add style elements from script, and
-    neither can be told a nonce. A style alone runs no script, and with ``img-src``, ``font-src`` and ``connect-src``
-    kept to the app it cannot call out either. ``script-src`` allows the app's own files and, by hash, its own inline
-    scripts: no 'unsafe-inline', so markup that gets into a page runs nothing, and no 'unsafe-eval', so no text becomes
-    code. Plotly's ``scattergl`` would need the latter, for regl below it compiles draw commands with the Function
-    constructor; no figure has such a trace, and ``scatter3d`` needs none.
+    neither takes a nonce. A style runs no script, and with ``img-src``, ``font-src`` and ``connect-src``
+    restricted to the app it cannot call out. ``script-src`` allows the app's own files and, by hash, its own inline
+    scripts: no 'unsafe-inline', so injected markup runs nothing, and no 'unsafe-eval'. Plotly's ``scattergl`` would
+    need the latter, since regl compiles draw commands with the Function constructor; no figure has such a trace, and
+    ``scatter3d`` does not need it.
 
     Args:
         hashes: CSP sources such as ``'sha256-...'`` of the inline scripts that may run.
-        frame_ancestors: who may put the page in a frame: ``'self'``, ``'none'`` or origins.
+        frame_ancestors: CSP sources that may frame the page.
     """
     directives = {
         "default-src": "'none'",
@@ -56,32 +56,32 @@ def page_policy(hashes: Sequence[str], frame_ancestors: str) -> str:
 
 
 def file_policy(frame_ancestors: str) -> str:
-    """The policy of everything that is no page: an SVG or a JSON that is opened by itself runs nothing."""
+    """The policy of everything but pages: an SVG or JSON that is opened directly runs nothing."""
     return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors {frame_ancestors}; sandbox"
 
 
 def script_hash(source: str) -> str:
-    """CSP source of one inline script."""
+    """CSP source of an inline script."""
     digest = hashlib.sha256(source.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def inline_scripts(html: str) -> list[str]:
-    """Sources of the inline scripts in a page or a template, Dash's placeholders left out."""
+    """Inline scripts of a page or a template, without Dash's placeholders."""
     return [source for source in _INLINE_SCRIPT.findall(html) if source and not re.fullmatch(r"\s*{%\w+%}\s*", source)]
 
 
 def dash_script_hashes(dash_app: "Dash") -> ScriptHashes:
-    """Hashes of what a Dash app writes inline: its start script, its clientside callbacks, its template's own scripts.
+    """Hashes of what a Dash app writes inline: its start script, its clientside callbacks, its template's scripts.
 
-    They come from the app's own sources and never from a rendered page, so nothing that finds its way into a page
-    can bless itself. Callbacks may be added later; the hashes follow.
+    They come from the app's sources, never from a rendered page, so an injected script cannot authorise itself. They
+    are computed on demand, since callbacks may be added later.
     """
     hashes: dict[str, str] = {}
 
     def current() -> Sequence[str]:
         for source in (*dash_app._inline_scripts, dash_app.renderer, *inline_scripts(dash_app.index_string)):
-            if source not in hashes:
+            if source and source not in hashes:
                 hashes[source] = script_hash(source)
         return tuple(hashes.values())
 
@@ -89,7 +89,7 @@ def dash_script_hashes(dash_app: "Dash") -> ScriptHashes:
 
 
 def harden(headers: MutableHeaders, hashes: ScriptHashes, frame_ancestors: str) -> None:
-    """Set the security headers on an answer, over whatever stands there."""
+    """Set the security headers of a response, replacing those that are there."""
     for name, value in FIXED.items():
         headers[name] = value
     is_page = headers.get("content-type", "").startswith("text/html")

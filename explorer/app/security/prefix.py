@@ -1,4 +1,4 @@
-"""Serves an app below a path: what a proxy leaves of it is taken off here, and what lies outside can be refused."""
+"""Serves an app under a path prefix."""
 
 import re
 
@@ -7,31 +7,31 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from explorer.errors import RequestError
 
 OUTSIDE = "/api/outside"
-"""An address that the app does not have: its answer is the one to every path outside."""
+"""A path that the app does not have; stands in for every path outside the prefix, so that all get the same 404."""
 _PREFIX = re.compile(r"/([A-Za-z0-9._~@-]+/)*")
-_LONGEST = 200
+_MAX_LENGTH = 200
 
 
 def read_prefix(text: str) -> str:
-    """A path with a slash at both ends.
+    """Normalise a prefix to a slash at both ends.
 
     Raises:
-        RequestError: characters that would need escaping, or dots that climb.
+        RequestError: it has characters that need escaping, or "." or ".." as a segment.
     """
     inner = text.strip("/")
     prefix = f"/{inner}/" if inner else "/"
-    if not _PREFIX.fullmatch(prefix) or len(prefix) > _LONGEST or {".", ".."} & set(prefix.split("/")):
+    if not _PREFIX.fullmatch(prefix) or len(prefix) > _MAX_LENGTH or {".", ".."} & set(prefix.split("/")):
         raise RequestError("prefix", repr(text[:80]), "a path such as /lab/explorer/")
     return prefix
 
 
 class UnderPrefix:
-    """An app whose paths may come with a prefix, or must.
+    """ASGI middleware that strips a prefix from request paths.
 
     Args:
-        app: the app, which knows its own paths without the prefix.
+        app: the app, whose own paths have no prefix.
         prefix: with a slash at both ends.
-        only: answer nothing that comes without the prefix. Otherwise it may be missing: a proxy may take it off.
+        only: respond 404 to paths without the prefix. Otherwise the prefix is optional: a proxy may have stripped it.
     """
 
     def __init__(self, app: ASGIApp, prefix: str, only: bool = False) -> None:

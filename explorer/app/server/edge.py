@@ -1,4 +1,4 @@
-"""The app's edge in one call: the API routes beside Dash, and the front filter around all of it."""
+"""The ASGI app around Dash: API routes, the front filter, and pseudonyms of viewers."""
 
 import hashlib
 import secrets
@@ -9,24 +9,24 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from explorer.app.security.answers import Refusal
 from explorer.app.security.filter import EdgeSettings, protect
 from explorer.app.server.relay import RelayLimits, relay_router
 from explorer.app.share.routes import share_router
 from explorer.app.site.hosts import SteeringHosts
 from explorer.app.site.shares import ShareStore
+from explorer.http.errors import ErrorReply
 
 if TYPE_CHECKING:
     from dash import Dash
 
 
 def unknown_api_router() -> APIRouter:
-    """A JSON 404 for every other path under ``/api``: Dash would answer them with its page."""
+    """A JSON 404 for every other path under ``/api``, where Dash would serve its page."""
     router = APIRouter(prefix="/api", include_in_schema=False)
 
     @router.get("/{path:path}")
     async def unknown(path: str) -> Response:  # noqa: ARG001 - part of the route
-        return Refusal(404, "not_found", "There is no such part of the API.").response()
+        return ErrorReply(404, "not_found", "There is no such API route.").response()
 
     return router
 
@@ -39,15 +39,14 @@ def build_edge(
     settings: EdgeSettings,
     limits: RelayLimits | None = None,
 ) -> ASGIApp:
-    """Add the API to a Dash app on FastAPI and put the front filter around it; serve the result.
+    """Add the API to a Dash app on FastAPI and wrap it in the front filter; serve the result.
 
-    Call it once the Dash app's own extra routes are there and before its first request: Dash adds its catch-all page
-    when the server starts, so everything here comes before that.
+    Call it after all other routes are added and before the server starts, which is when Dash adds its catch-all page.
 
     Args:
         dash_app: made with ``Dash(backend="fastapi")``, or with a FastAPI app as its server.
-        hosts: who is asked about which run.
-        shares: where shared results are kept.
+        hosts: steering hosts by run.
+        shares: store of shared results.
         settings: what the filter lets through.
         limits: bounds of the relay.
     """
@@ -61,12 +60,12 @@ _VIEWER: ContextVar[str] = ContextVar("viewer", default="")
 
 
 def current_viewer() -> str:
-    """Name of the viewer whose request is being served, "" outside of one; it does not give the address away."""
+    """Pseudonym of the viewer whose request is being served; "" outside of a request."""
     return _VIEWER.get()
 
 
 class NameViewer:
-    """ASGI around everything else: names each viewer after its address, and otherwise in every process."""
+    """Outermost ASGI middleware: gives each client address a pseudonym, salted per process."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Builds the app: Dash on FastAPI, its pages, its routes, its callbacks, and the front filter around all of it."""
+"""Builds the app: Dash on FastAPI with its pages, routes and callbacks, behind the front filter."""
 
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
@@ -16,6 +16,7 @@ from explorer.app.atlas.routes import run_router
 from explorer.app.compare import callbacks as compare
 from explorer.app.compare.routes import compare_router
 from explorer.app.manifold import callbacks as manifold
+from explorer.app.security.callbacks import TypedDash
 from explorer.app.security.filter import EdgeSettings
 from explorer.app.security.prefix import UnderPrefix
 from explorer.app.server import frame
@@ -61,15 +62,15 @@ INDEX = """<!DOCTYPE html>
 """
 
 
-class CompressAnswers:
-    """Compresses what the app computes; Dash's own scripts go as they are, so none is compressed again and again."""
+class CompressResponses:
+    """Compresses what the app computes. Dash's own scripts are left alone: each request would compress them again."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.plain = app
         self.compressed = GZipMiddleware(app, minimum_size=2_000, compresslevel=4)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one connection."""
         static = scope["type"] != "http" or "/_dash-component-suites/" in scope["path"]
         await (self.plain if static else self.compressed)(scope, receive, send)
 
@@ -87,13 +88,13 @@ def create_app(
     """Build the app; serve the result with one worker.
 
     Args:
-        catalog: the runs that are browsed.
-        hosts: who is asked about which run.
-        shares_path: SQLite file of shared results; made at the first share.
-        edge: what the front filter lets through; ``edge.read_only`` stores nothing.
+        catalog: the runs to browse.
+        hosts: steering hosts by run.
+        shares_path: SQLite file of shared results; created at the first share.
+        edge: what the front filter lets through; with ``edge.read_only`` nothing is stored.
         prefix: path under which a proxy serves the app, with a slash at both ends.
         relay_limits: bounds of the relay.
-        view_only: answer under ``prefix`` alone, and give no stored result of another run than the catalog's one.
+        view_only: serve nothing outside ``prefix``, and only shared results of the catalog's single run.
     """
     app_version = version("manifold-explorer")
     shares = ShareStore(shares_path, app_version, edge.read_only, only_of=catalog.entries[0].id if view_only else None)
@@ -110,10 +111,10 @@ def create_app(
 
 def _dash(prefix: str, app_version: str) -> Dash:
     server = FastAPI(title="Manifold Explorer", version=app_version, docs_url=None, redoc_url=None)
-    server.add_middleware(CompressAnswers)
+    server.add_middleware(CompressResponses)
     assets_path = f"assets/{assets_digest()}"
     assets = prefix + assets_path
-    app = Dash(
+    app = TypedDash(
         "explorer.app",
         server=server,  # type: ignore[arg-type] # Dash takes a FastAPI app and is typed for Flask
         backend="fastapi",
@@ -143,7 +144,7 @@ def _index(assets: str) -> str:
 
 
 def _add_pages(app: Dash) -> None:
-    # Dash would answer any address with its page; the ones that exist are named, and the others fall to Dash's own.
+    # Known addresses get routes of their own; all others fall to Dash's catch-all, which serves the same page.
     for path in PAGE_PATHS[1:]:
         app.server.add_api_route(path, _page(app), methods=["GET"], include_in_schema=False)
 

@@ -1,4 +1,4 @@
-"""Callbacks of the frame: from the address to a page, and what the browser does by itself."""
+"""Callbacks of the page frame: routing an address to a page, title, theme and sharing."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from explorer.app.view import ids
 
 
 def register(app: Dash, site: Site) -> None:
-    """Add them to the app."""
+    """Register the callbacks."""
 
     @app.callback(
         Output(ids.HEADER, "children"),

@@ -1,6 +1,6 @@
-"""Steering hosts beside the app: a process and a model for each run, started when it is asked, ended with the app.
+"""Steering hosts as subprocesses of the app: one for each run, started by its first request, ended with the app.
 
-One that dies is started anew by the next question.
+A host that died is restarted by the next request.
 """
 
 import asyncio
@@ -20,60 +20,52 @@ from explorer.errors import HostError, HostNotReady
 from explorer.runs.run.catalog import BrokenRun
 from explorer.runs.run.reader import Run
 from explorer.steering.client import AsyncSteeringClient
-from explorer.steering.protocol.checks import (
-    CheckReply,
-    CheckRequest,
-    PhrasesReply,
-    PhrasesRequest,
-    SweepReply,
-    SweepRequest,
-)
-from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest
-from explorer.steering.protocol.protocol import BehaviourReply, BehaviourRequest, Event, SteerRequest, SubjectReply
+from explorer.steering.protocol.steer import Event, SteerRequest
+from explorer.steering.protocol.subject import SubjectReply
+from explorer.steering.protocol.wire import Reply, Request
 
-ASLEEP = "This run's model starts with your first question: a few seconds, once."
+ASLEEP = "This run's model starts with your first request: a few seconds, once."
 LOADING = "The host is loading this run's model: a few seconds, once."
 ENDED = (
-    "The host of this run ended while it loaded the model; the terminal that the app runs in says why. "
-    "Your next question tries again."
+    "The host of this run exited while it loaded the model; the terminal of the app shows why. "
+    "Your next request tries again."
 )
-DIED = "This run's model stopped. Your next question starts it anew: a few seconds, once."
+DIED = "This run's model stopped. Your next request restarts it: a few seconds, once."
 COMMAND = (sys.executable, "-m", "explorer.cli", "host")
-"""Starts a host: prints its address as one line once it listens."""
+"""Starts a host, which prints its address as one line once it listens."""
 _SECONDS_TO_START = 55.0
-"""How long a question waits for a host that starts; the relay waits longer for a first event, so the reason is told."""
+"""Longest wait of a request for a starting host; shorter than the relay's for a first event, so its reason is shown."""
 _SECONDS_TO_END = 5.0
 
 
 class HostProcess:
-    """One process of a host: it listens after a while, or ends before that, and may end at any time after."""
+    """A host's process. It listens after a while, and may exit before or after that."""
 
     def __init__(self, run: Path, command: Sequence[str]) -> None:
-        """Start it.
+        """Start the process.
 
         Args:
-            run: the run whose subject it serves.
-            command: what starts it, before the run and the options.
+            run: folder of the run to serve.
+            command: command line up to the run and the options.
         """
         self.listening: Future[AsyncSteeringClient | None] = Future()
-        """Its client once it listens; None where it ended before."""
+        """Its client once it listens; None if it exited before."""
         self._token = secrets.token_urlsafe(32)
         self._folder = tempfile.TemporaryDirectory(prefix="manifold-explorer-")
         token_file = Path(self._folder.name) / "token"
         token_file.touch(mode=0o600)
         token_file.write_text(self._token + "\n")
-        whole = [*command, str(run), "--token-file", str(token_file), "--port", "0"]
-        self._process = subprocess.Popen(whole, stdout=subprocess.PIPE, text=True)
-        threading.Thread(target=self._listen_for_address, daemon=True).start()
+        command_line = [*command, str(run), "--token-file", str(token_file), "--port", "0"]
+        self._process = subprocess.Popen(command_line, stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self._read_address, daemon=True).start()
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended by itself: before it listened, or since."""
+        """Whether it exited by itself, before or after it listened."""
         return self.listening.done() and (self.listening.result() is None or self._process.poll() is not None)
 
     def close(self) -> None:
-        """End it, and take its token away."""
+        """End the process and delete its token."""
         self._process.terminate()
         try:
             self._process.wait(_SECONDS_TO_END)
@@ -84,7 +76,7 @@ class HostProcess:
             self._process.stdout.close()
         self._folder.cleanup()
 
-    def _listen_for_address(self) -> None:
+    def _read_address(self) -> None:
         assert self._process.stdout is not None
         address = self._process.stdout.readline().strip()
         client = AsyncSteeringClient(address, self._token, viewer=current_viewer) if address else None
@@ -92,13 +84,13 @@ class HostProcess:
 
 
 class LocalHost:
-    """The client of a host process, which is started by ``start`` or by a question that finds none alive.
+    """The client of a host process, which is started by ``start`` or by a request that finds none alive.
 
-    Questions wait until the process listens. ``subject`` starts nothing and does not wait: it tells how far it is.
+    Requests wait until the process listens. ``subject`` neither starts it nor waits: it reports its state.
 
     Args:
-        run: the run whose subject it serves.
-        command: what starts it, before the run and the options.
+        run: folder of the run to serve.
+        command: command line up to the run and the options.
     """
 
     def __init__(self, run: Path, command: Sequence[str] = COMMAND) -> None:
@@ -107,13 +99,13 @@ class LocalHost:
         self._process: HostProcess | None = None
 
     def start(self) -> HostProcess:
-        """The process; started where there is none."""
+        """The process, started if there is none."""
         if self._process is None:
             self._process = HostProcess(self._run, self._command)
         return self._process
 
     def close(self) -> None:
-        """End the process, if there is one."""
+        """End the process if there is one."""
         if self._process is not None:
             self._process.close()
             self._process = None
@@ -128,45 +120,25 @@ class LocalHost:
         self.close()
 
     async def subject(self) -> SubjectReply:
-        """What the host holds.
+        """The model, SAE and runs that the host serves.
 
         Raises:
-            HostNotReady: it has not started, loads, or has ended since it listened.
-            HostError: it ended while it loaded.
+            HostNotReady: it has not started, is loading, or exited after it listened.
+            HostError: it exited while it loaded.
         """
         process = self._process
         if process is None:
             raise HostNotReady(ASLEEP)
         if not process.listening.done():
             raise HostNotReady(LOADING)
-        client = _there(process.listening.result())
+        client = _loaded(process.listening.result())
         if process.ended:
             raise HostNotReady(DIED)
         return await client.subject()
 
-    async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
-        """Next-token behaviour along a path."""
-        return await (await self._started()).behaviour(request)
-
-    async def encode(self, request: EncodeRequest) -> EncodeReply:
-        """Which clusters fire on each token of a text."""
-        return await (await self._started()).encode(request)
-
-    async def check(self, request: CheckRequest) -> CheckReply:
-        """The controls of a path, and the same move from other prompts."""
-        return await (await self._started()).check(request)
-
-    async def sweep(self, request: SweepRequest) -> SweepReply:
-        """Every strength at every position of a path."""
-        return await (await self._started()).sweep(request)
-
-    async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
-        """How likely some phrases are along a path."""
-        return await (await self._started()).phrases(request)
-
-    async def feature(self, request: FeatureRequest) -> FeatureReply:
-        """Which next tokens a feature's direction speaks for."""
-        return await (await self._started()).feature(request)
+    async def ask(self, request: Request[Reply]) -> Reply:
+        """Send one request and wait for its reply; starts the process where none runs."""
+        return await (await self._started()).ask(request)
 
     async def steer(self, request: SteerRequest) -> AsyncGenerator[Event, None]:
         """Text, token by token."""
@@ -186,27 +158,29 @@ class LocalHost:
             await client.aclose()
         try:
             async with asyncio.timeout(_SECONDS_TO_START):
-                return _there(await asyncio.shield(asyncio.wrap_future(process.listening)))
-        except TimeoutError as late:
-            raise HostNotReady(LOADING) from late
+                return _loaded(await asyncio.shield(asyncio.wrap_future(process.listening)))
+        except TimeoutError as error:
+            raise HostNotReady(LOADING) from error
 
 
-def _there(client: AsyncSteeringClient | None) -> AsyncSteeringClient:
+def _loaded(client: AsyncSteeringClient | None) -> AsyncSteeringClient:
     if client is None:
         raise HostError(ENDED)
     return client
 
 
 class LocalHosts:
-    """A local host for every run that names its subject; each starts by itself and all end together."""
+    """A local host for every run that names its subject: each starts at its first request, all end together."""
 
     def __init__(self, runs: Iterable[Run | BrokenRun], command: Sequence[str] = COMMAND) -> None:
-        whole = [run for run in runs if isinstance(run, Run)]
-        named = [run for run in whole if run.manifest.subject is not None and run.manifest.subject.fingerprint]
-        self._hosts = {run.id: LocalHost(run.path, command) for run in named}
+        self._hosts = {
+            run.id: LocalHost(run.path, command)
+            for run in runs
+            if isinstance(run, Run) and run.manifest.subject is not None and run.manifest.subject.fingerprint
+        }
 
     def of(self, run: str) -> LocalHost | None:
-        """The host of a run, started or not; None where the run names no subject."""
+        """The host of a run, started or not; None if the run names no subject."""
         return self._hosts.get(run)
 
     def __enter__(self) -> "LocalHosts":

@@ -1,4 +1,4 @@
-"""From an address to a page; what is wrong with the address or the run is said in words."""
+"""Routes an address to its page; a bad address or a broken run becomes a page that says so."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,11 +34,11 @@ from explorer.runs.compare.matching import most_alike
 from explorer.runs.run.reader import Run
 
 CANDIDATES = 6
-"""Clusters that a comparison offers in place of the right one."""
+"""Similar clusters that a comparison offers as alternatives to the right one."""
 
 
 def page_at(site: Site, path: str | None, query: str | None) -> Page:
-    """The page of an address. A query that cannot be read is said above the page's usual view."""
+    """The page of an address. An invalid query gives the default view with a notice."""
     try:
         view, problem = decode(query or ""), ""
     except RequestError as error:
@@ -87,7 +87,7 @@ def _gallery(site: Site) -> Page:
 
 
 def without_folder(reason: str, root: Path) -> str:
-    """A reason without the folder that the runs lie in: a page tells names, not this machine's paths."""
+    """A reason without the root folder: pages show names, not paths of the server."""
     return reason.replace(f"{root.resolve()}/", "").replace(f"{root}/", "")
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from explorer.app.security.answers import Refusal
 from explorer.app.site.shares import SharedResult, ShareStore
+from explorer.http.errors import ErrorReply
 
-NO_SUCH_SHARE = Refusal(404, "not_found", "There is no shared result under this link.")
+NO_SUCH_SHARE = ErrorReply(404, "not_found", "There is no shared result under this link.")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which tiles a view shows, in which order: pure."""
+"""Filters, search and order of the clusters that an atlas shows."""
 
 from collections.abc import Callable
 from typing import get_args
@@ -15,16 +15,16 @@ SORTS: dict[Sort, str] = {
     "stability": "most stable first",
     "label": "by name",
 }
-"""Orders on offer, in words."""
+"""Label of each order."""
 ALSO_CALLED: dict[ShapeKind, str] = {
     "closed curve": "ring loop circle",
     "open curve": "line path",
     "surface": "sheet",
     "blob": "cloud",
 }
-"""What else people call a shape that they search for."""
-WITHOUT_VALUES = 0.5
-"""Share of its likeness that counts for a shape along which no value has a place: there is nothing to read on it."""
+"""Synonyms that a search for a shape finds."""
+UNORDERED_FACTOR = 0.5
+"""Factor on the manifold-likeness of a shape without ordered values: there is nothing to read along it."""
 _REGIMES = get_args(Regime)
 _KEYS: dict[Sort, Callable[[ClusterSummary], tuple[float | str, ...]]] = {
     "manifold": lambda one: (-likeness(one), one.id),
@@ -37,23 +37,23 @@ _KEYS: dict[Sort, Callable[[ClusterSummary], tuple[float | str, ...]]] = {
 
 
 def likeness(one: ClusterSummary) -> float:
-    """How much a cluster is like a manifold that one would show first."""
-    return one.scores.get("manifold_likeness", 0.0) * (1.0 if one.order else WITHOUT_VALUES)
+    """Sort key of "manifold-like first": the score, halved for shapes without ordered values."""
+    return one.scores.get("manifold_likeness", 0.0) * (1.0 if one.order else UNORDERED_FACTOR)
 
 
 def choose_tiles(
     clusters: tuple[ClusterSummary, ...], view: View, tokens: Callable[[ClusterSummary], str]
 ) -> list[ClusterSummary]:
-    """Clusters that a view shows, in its order.
+    """Clusters that pass a view's filters and search, in its order.
 
     Args:
-        clusters: all of a run's clusters.
+        clusters: all clusters of a run.
         view: filters, search and order.
-        tokens: words of a cluster's features and around its tokens, lower case; asked only where a search
-            is not answered by label, values and numbers.
+        tokens: searchable text of a cluster's features and contexts, lower case; called only if label, values and
+            numbers do not match.
     """
     selected = read_selection(view.selection)
-    kept = [
+    chosen = [
         one
         for one in clusters
         if (not selected or one.id in selected)
@@ -61,13 +61,13 @@ def choose_tiles(
         and (not view.regime or one.regime == view.regime)
         and matches(one, view.query, tokens)
     ]
-    return sorted(kept, key=_KEYS[view.sort])
+    return sorted(chosen, key=_KEYS[view.sort])
 
 
 def matches(one: ClusterSummary, query: str, tokens: Callable[[ClusterSummary], str]) -> bool:
-    """Whether every word of a search is found in a cluster: its name, its values, its tokens, or a feature's number.
+    """Whether a cluster matches every word of a query: by label, values, tokens or feature number.
 
-    Words of one or two letters count only where there is no longer one: who looks for a "ring of months" means two.
+    Words of one or two letters are ignored if the query has a longer one: "ring of months" means two words.
     """
     words = query.casefold().split()
     if not words:

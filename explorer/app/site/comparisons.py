@@ -1,4 +1,4 @@
-"""Runs as comparing reads them, kept: the first comparison of a run reads all of its clusters, the next ones none."""
+"""Caches of what comparing runs costs: reading a run means reading all of its clusters."""
 
 from collections import OrderedDict
 from threading import Lock
@@ -13,14 +13,12 @@ Value = TypeVar("Value")
 
 RunKey = tuple[str, str]
 """A run's id and the digest of its contents."""
-MOST_RUNS = 4
-"""Runs that are kept, those asked for last."""
-MOST_PAIRS = 16
-"""Comparisons of two runs that are kept."""
+MAX_RUNS = 4
+MAX_PAIRS = 16
 
 
 class Comparisons:
-    """Readings of runs and comparisons of two, read once, whoever asks at the same time."""
+    """Least-recently-used caches of runs and of comparisons; concurrent requests compute each once."""
 
     def __init__(self) -> None:
         self._readings: OrderedDict[RunKey, MatchingInput] = OrderedDict()
@@ -28,31 +26,31 @@ class Comparisons:
         self._lock = Lock()
 
     def reading(self, run: Run) -> MatchingInput:
-        """A run's clusters as matching needs them; raises RunError where one is broken."""
+        """A run's clusters as matching needs them; raises RunError if one is broken."""
         with self._lock:
             return self._reading(run)
 
     def of(self, left: Run, right: Run) -> RunComparison:
-        """All clusters of two runs, matched; raises RunError where one is broken."""
+        """All clusters of two runs, matched; raises RunError if one is broken."""
         key = (_key(left), _key(right))
         with self._lock:
             if key not in self._pairs:
                 self._pairs[key] = compare_runs(self._reading(left), self._reading(right))
-            return _kept(self._pairs, key, MOST_PAIRS)
+            return _touch(self._pairs, key, MAX_PAIRS)
 
     def _reading(self, run: Run) -> MatchingInput:
         if _key(run) not in self._readings:
             self._readings[_key(run)] = read_matching_input(run)
-        return _kept(self._readings, _key(run), MOST_RUNS)
+        return _touch(self._readings, _key(run), MAX_RUNS)
 
 
 def _key(run: Run) -> RunKey:
     return run.id, run.digest
 
 
-def _kept(store: OrderedDict[Key, Value], key: Key, most: int) -> Value:
-    """An entry, now the last to go; the first ones go where there are more than ``most``."""
-    store.move_to_end(key)
-    while len(store) > most:
-        store.popitem(last=False)
-    return store[key]
+def _touch(cache: OrderedDict[Key, Value], key: Key, size: int) -> Value:
+    """Mark an entry as used last, and evict the least recently used ones beyond ``size``."""
+    cache.move_to_end(key)
+    while len(cache) > size:
+        cache.popitem(last=False)
+    return cache[key]

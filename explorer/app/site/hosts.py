@@ -1,4 +1,4 @@
-"""The steering hosts that the app knows, and its messages about them."""
+"""The app's view of steering hosts: which one serves a run, and messages about them."""
 
 import re
 from collections.abc import AsyncIterator
@@ -6,63 +6,34 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from explorer.errors import HostError, HostUnreachable
-from explorer.steering.protocol.checks import (
-    CheckReply,
-    CheckRequest,
-    PhrasesReply,
-    PhrasesRequest,
-    SweepReply,
-    SweepRequest,
-)
-from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest
-from explorer.steering.protocol.protocol import (
-    BehaviourReply,
-    BehaviourRequest,
-    Event,
-    SteerRequest,
-    SubjectReply,
-)
+from explorer.steering.protocol.steer import Event, SteerRequest
+from explorer.steering.protocol.subject import SubjectReply
+from explorer.steering.protocol.wire import Reply, Request
 
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 
-GONE = "The steering host does not answer. Browsing goes on; steering comes back with the host."
+GONE = "The steering host does not answer. You can keep browsing; steering resumes when the host is back."
 NO_HOST = "No steering host is connected. Start one with `explorer host RUN` and open the run with --host-url."
 
 
 class SteeringHost(Protocol):
-    """What the relay needs of a steering client."""
+    """The part of a steering client that the app uses."""
 
     async def subject(self) -> SubjectReply:
-        """What the host holds."""
+        """The model, SAE and runs that the host serves."""
 
-    async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
-        """Next-token behaviour along a path."""
-
-    async def encode(self, request: EncodeRequest) -> EncodeReply:
-        """Which clusters fire on each token of a text."""
-
-    async def check(self, request: CheckRequest) -> CheckReply:
-        """The controls of a path, and the same move from other prompts."""
-
-    async def sweep(self, request: SweepRequest) -> SweepReply:
-        """Every strength at every position of a path."""
-
-    async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
-        """How likely some phrases are along a path."""
-
-    async def feature(self, request: FeatureRequest) -> FeatureReply:
-        """Which next tokens a feature's direction speaks for."""
+    async def ask(self, request: Request[Reply]) -> Reply:
+        """Send one request and wait for its reply."""
 
     def steer(self, request: SteerRequest) -> AsyncIterator[Event]:
         """Text, token by token; closing the iterator ends the request at the host."""
 
 
 class SteeringHosts(Protocol):
-    """Who is asked about which run."""
+    """Steering hosts by run."""
 
     def of(self, run: str) -> SteeringHost | None:
-        """The host that a run's questions go to, by the run's id; None where there is none. Starts nothing."""
+        """The host that serves the run with this id, None if there is none; starts nothing."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +41,17 @@ class OneHost:
     """One host for every run, or none."""
 
     host: SteeringHost | None = None
-    """Its client."""
 
     def of(self, run: str) -> SteeringHost | None:  # noqa: ARG002 - part of the protocol
-        """The same, whatever the run."""
+        """The same host for every run."""
         return self.host
 
 
 def without_address(text: str) -> str:
-    """A message without any URL: where the host is stays on the server."""
+    """Replace URLs in a message, so that the host's address never reaches a browser."""
     return _ADDRESS.sub("the host", text)
 
 
 def host_words(error: HostError) -> str:
-    """What a browser is told about an error of the host."""
+    """The message that a browser gets about an error of the host."""
     return GONE if isinstance(error, HostUnreachable) else without_address(str(error))

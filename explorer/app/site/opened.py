@@ -1,4 +1,4 @@
-"""A cluster with everything that its page reads."""
+"""A cluster with everything that its page needs."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,23 +10,19 @@ from explorer.runs.run.reader import Run
 
 @dataclass(frozen=True)
 class OpenCluster:
-    """One cluster with all that its page reads."""
+    """A cluster's summary, arrays and vocabulary."""
 
     run: Run
-    """Its run."""
     summary: ClusterSummary
-    """What the manifest says of it."""
     geometry: ClusterGeometry
-    """Its arrays."""
     vocabulary: Vocabulary
-    """Texts of the tokens."""
 
     @cached_property
     def strips(self) -> StripsView:
-        """Where its features fire, as it is drawn and as a table."""
+        """Activation of its features along the shape, as drawn and as a table."""
         return strips_view(self.summary, self.geometry)
 
 
 def open_cluster(run: Run, number: int) -> OpenCluster:
-    """Read a cluster; raises RunError where there is none."""
+    """Read a cluster; raises RunError if there is none."""
     return OpenCluster(run, run.summary(number), run.cluster(number), run.vocabulary())

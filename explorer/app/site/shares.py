@@ -1,7 +1,7 @@
-"""Stored steering results: what a share link replays, word for word, with the host off.
+"""Stored steering results, which a share link replays without a host.
 
-A share is one immutable row of an SQLite file: JSON of a format version, with its SHA-256. Its id is 128 random bits,
-so a link cannot be guessed. Everything is validated when it is written and again when it is read.
+A share is one immutable row of an SQLite file: versioned JSON with its SHA-256. Its id is 128 random bits, so links
+cannot be guessed. Results are validated when they are written and again when they are read.
 """
 
 import hashlib
@@ -20,24 +20,17 @@ from pydantic import Field, ValidationError, model_validator
 
 from explorer.app.view.state import decode
 from explorer.errors import InputError, RequestError
+from explorer.steering.protocol.behaviour import ArmBehaviour, BehaviourReply, BehaviourRequest
 from explorer.steering.protocol.checks import CheckReply, PhrasesReply, SweepReply
-from explorer.steering.protocol.protocol import (
-    ArmBehaviour,
-    BehaviourReply,
-    BehaviourRequest,
-    DoneEvent,
-    RowDoneEvent,
-    StartEvent,
-    SteerRequest,
-    Wire,
-)
+from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, StartEvent, SteerRequest
+from explorer.steering.protocol.wire import Wire
 
 FORMAT_VERSION: Literal[2] = 2
-"""Raised when a stored share changes its meaning; ``READERS`` keeps the older ones."""
+"""Incremented when a stored share changes its meaning; ``READERS`` reads the older ones."""
 SCHEMA_VERSION = 1
 """``user_version`` of the SQLite file."""
-WAL_TRIES = 20
-"""How often a new file's journal is switched while other writers do the same."""
+WAL_ATTEMPTS = 20
+"""Attempts to switch a new file to WAL while other writers do the same."""
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS share (
@@ -51,37 +44,32 @@ PRAGMA user_version = {SCHEMA_VERSION};
 
 
 class SharedResult(Wire):
-    """What a page sends to be kept: one steering result and the view it was seen in."""
+    """A steering result and the view that showed it, as the page sends them."""
 
     view: str = Field(max_length=8_000)
-    """The view as the query of a link, see ``explorer.app.view.state``."""
+    """Query of a link, see ``explorer.app.view.state``."""
     label: str = Field(max_length=400)
-    """The cluster's label at that time."""
+    """Label of the cluster when the result was stored."""
     behaviour_request: BehaviourRequest
-    """What was asked: prompt, path, strength, seed, subject's fingerprint."""
     behaviour: BehaviourReply
-    """What the host answered."""
     steer_request: SteerRequest | None = None
-    """What text was asked for; None where none was generated."""
+    """None if no text was generated."""
     start: StartEvent | None = None
-    """How the generation began."""
     texts: tuple[RowDoneEvent, ...] = Field(default=(), max_length=16)
-    """The generated columns."""
+    """Generated columns."""
     done: DoneEvent | None = None
-    """How the generation ended, with its texts as the unsteered model reads them; from version 2 on, here and below."""
+    """From format version 2 on, as are the fields below."""
     check: CheckReply | None = None
-    """Its controls, where they were asked for."""
     sweep: SweepReply | None = None
-    """Its dose sweep, likewise."""
     phrases: PhrasesReply | None = None
-    """The phrases that were watched, likewise."""
 
     @model_validator(mode="after")
     def _belongs_together(self) -> "SharedResult":
-        asked, controls = self.behaviour_request, self.check.controls if self.check else None
+        request, controls = self.behaviour_request, self.check.controls if self.check else None
         replies = [reply for reply in (self.behaviour, controls) if reply is not None]
-        for got in (*replies, self.sweep, self.phrases):
-            if got and (asked.run, asked.cluster, asked.fingerprint) != (got.run, got.cluster, got.fingerprint):
+        subject = (request.run, request.cluster, request.fingerprint)
+        for part in (*replies, self.sweep, self.phrases):
+            if part and subject != (part.run, part.cluster, part.fingerprint):
                 raise ValueError("request and reply name different runs, clusters or subjects")
         for reply in replies:
             _check_reply(reply)
@@ -92,14 +80,15 @@ class SharedResult(Wire):
         return self
 
     def _check_texts(self) -> None:
-        asked, start = self.steer_request, self.start
-        if asked is None or start is None:
-            raise ValueError("texts need the request and the start event that they came from")
-        if {asked.fingerprint, start.fingerprint} != {self.behaviour.fingerprint} or asked.run != self.behaviour.run:
+        request, start = self.steer_request, self.start
+        if request is None or start is None:
+            raise ValueError("texts need their request and start event")
+        behaviour = self.behaviour
+        if {request.fingerprint, start.fingerprint} != {behaviour.fingerprint} or request.run != behaviour.run:
             raise ValueError("texts and behaviour name different subjects or runs")
         rows = [text.row for text in self.texts]
         if len(set(rows)) != len(rows) or not set(rows) <= set(start.rows):
-            raise ValueError("texts hold a column twice, or one that was not asked for")
+            raise ValueError("texts repeat a column, or hold one that was not requested")
         if any(text.row != "baseline" and text.hook_fired == 0 for text in self.texts):
             raise ValueError("a steered column's hook never fired: its text is not steered")
 
@@ -111,7 +100,7 @@ def _check_reply(reply: BehaviourReply) -> None:
         raise ValueError("the reply's values and probabilities differ in length")
     rows = reply.meter.off_manifold if reply.meter else ()
     if reply.meter and (len(rows), set(map(len, rows))) != (len(reply.meter.positions), {len(reply.meter.strengths)}):
-        raise ValueError("the meter is no positions by strengths")
+        raise ValueError("the meter's grid is not positions by strengths")
 
 
 def _check_sweep(sweep: SweepReply) -> None:
@@ -119,7 +108,7 @@ def _check_sweep(sweep: SweepReply) -> None:
     for arm in sweep.arms:
         for grid in (arm.p_target, arm.off_manifold, arm.kl, arm.top):
             if (len(grid), set(map(len, grid))) != shape:
-                raise ValueError(f"arm {arm.arm}: its grid is no strengths by positions")
+                raise ValueError(f"arm {arm.arm}: the grid is not strengths by positions")
 
 
 def _check_lengths(arm: ArmBehaviour, classes: int) -> None:
@@ -132,50 +121,45 @@ def _check_lengths(arm: ArmBehaviour, classes: int) -> None:
         *(len(part) for part in (arm.coordinate, arm.state_coordinate, arm.answer_coordinate) if part is not None),
     }
     if lengths != {n} or any(len(row) != classes for row in arm.probabilities):
-        raise ValueError(f"arm {arm.arm}: its waypoints or classes differ in length")
+        raise ValueError(f"arm {arm.arm}: waypoints or classes differ in length")
 
 
 class Share(Wire):
-    """One stored result."""
+    """A stored result."""
 
     format_version: Literal[1, 2] = FORMAT_VERSION
-    """Of this record."""
     app_version: Annotated[str, Field(max_length=100)]
-    """Version of the app that stored it."""
     created: Annotated[str, Field(max_length=40)]
-    """When, ISO 8601 in UTC."""
+    """ISO 8601 in UTC."""
     result: SharedResult
-    """The result."""
 
 
 Reader = Callable[[bytes], Share]
 READERS: Mapping[int, Reader] = dict.fromkeys((1, 2), Share.model_validate_json)
-"""How a row of each format version is read."""
+"""Parser of each format version."""
 
 
 @dataclass(frozen=True)
 class ShareLimits:
-    """How much is kept."""
+    """Bounds of a store."""
 
     max_bytes: int = 4_000_000
-    """Longest share, in bytes of JSON."""
+    """Of one share's JSON."""
     max_shares: int = 10_000
-    """Most shares."""
     max_total_bytes: int = 1_000_000_000
-    """Most bytes of all of them."""
     busy_seconds: float = 5.0
-    """How long to wait for another process that writes."""
+    """Time to wait for another writer."""
 
 
 class ShareStore:
-    """The shares of one SQLite file; each call opens its own connection, so threads need no care.
+    """The shares of one SQLite file. Thread-safe: each call opens its own connection.
 
     Args:
-        path: the file; made at the first write, readable by its owner alone.
-        app_version: written into each share.
+        path: the file; created at the first write, readable by its owner only.
+        app_version: stored with each share.
         read_only: refuse to store.
-        limits: how much is kept.
-        only_of: run whose shares are given; None gives those of every run.
+        limits: bounds of the store.
+        only_of: id of the only run whose shares may be read; None allows every run.
     """
 
     def __init__(
@@ -193,14 +177,14 @@ class ShareStore:
         self.only_of = only_of
 
     def put(self, result: SharedResult) -> str:
-        """Store a result for good; gives its id, 22 url-safe characters.
+        """Store a result; returns its id of 22 URL-safe characters.
 
         Raises:
-            RequestError: the store is read-only or full, the share too large, or its view unreadable.
+            RequestError: the store is read-only or full, the share too large, or its view invalid.
             InputError: the file cannot be written or is damaged.
         """
         if self.read_only:
-            raise RequestError("share", "a read-only server", "a server that was started without --read-only")
+            raise RequestError("share", "a read-only server", "a server started without --read-only")
         decode(result.view)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         payload = Share(app_version=self.app_version, created=created, result=result).model_dump_json().encode()
@@ -216,10 +200,10 @@ class ShareStore:
         return share_id
 
     def get(self, share_id: str) -> Share | None:
-        """Read a share; None where there is none of that id, or of that run.
+        """Read a share; None if no share has that id, or it is of another run than ``only_of``.
 
         Raises:
-            RequestError: a newer version of the app made it.
+            RequestError: a newer version of the app wrote it.
             InputError: the file or the row is damaged.
         """
         if not _ID.fullmatch(share_id) or not self.path.exists():
@@ -236,22 +220,24 @@ class ShareStore:
         if reader is None:
             known = ", ".join(map(str, READERS))
             raise RequestError(
-                "shared link", f"format version {version}", f"{known}: a newer app made it, update yours"
+                "shared link",
+                f"format version {version}",
+                f"{known}: a newer version of the app wrote it, update yours",
             )
         if hashlib.sha256(payload).hexdigest() != sha256:
-            raise InputError(self.path, "a share whose bytes have changed", "the bytes that were stored")
+            raise InputError(self.path, "a share with another SHA-256", "the bytes that were stored")
         try:
             return reader(payload)
         except ValidationError as error:
             reason = str(error.errors()[0]["msg"])
-            raise InputError(self.path, f"a share that breaks its format ({reason})", "what was stored") from error
+            raise InputError(self.path, f"an invalid share ({reason})", "a share of its format version") from error
 
     def _check_room(self, connection: sqlite3.Connection, size: int) -> None:
         count, total = connection.execute("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM share").fetchone()
         if count >= self.limits.max_shares:
-            raise RequestError("shares", f"{count} stored", f"fewer than {self.limits.max_shares}: no room for more")
+            raise RequestError("shares", f"{count} stored", f"fewer than {self.limits.max_shares}: the store is full")
         if total + size > self.limits.max_total_bytes:
-            wanted = f"at most {self.limits.max_total_bytes} in all: no room for more"
+            wanted = f"at most {self.limits.max_total_bytes} in all: the store is full"
             raise RequestError("shares", f"{total + size} bytes", wanted)
 
     @contextmanager
@@ -260,12 +246,12 @@ class ShareStore:
             with closing(self._open(write)) as connection:
                 yield connection
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
-            wanted = "a database of shares that can be read" + (" and written" if write else "")
+            wanted = "a readable" + (" and writable" if write else "") + " database of shares"
             raise InputError(self.path, f"{error}", wanted) from error
 
     def _open(self, write: bool) -> sqlite3.Connection:
         if write:
-            # Made by hand so that only its owner reads it; SQLite gives its journal the same mode.
+            # Created here so that only its owner can read it; SQLite gives the journal the same mode.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         uri = f"{self.path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
         connection = sqlite3.connect(uri, uri=True, timeout=self.limits.busy_seconds, isolation_level=None)
@@ -281,7 +267,9 @@ class ShareStore:
         connection.execute("PRAGMA cell_size_check = ON")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
-            raise InputError(self.path, f"schema version {version}", f"{SCHEMA_VERSION}: a newer app made it")
+            raise InputError(
+                self.path, f"schema version {version}", f"{SCHEMA_VERSION}: a newer version of the app wrote it"
+            )
         if write:
             self._use_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")
@@ -289,8 +277,8 @@ class ShareStore:
                 connection.executescript(_SCHEMA)
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
-        """Switch the file's journal once; SQLite does not wait by itself while another connection switches it."""
-        for last in (*[False] * (WAL_TRIES - 1), True):
+        """Switch the journal to WAL; SQLite's busy timeout does not cover another connection that switches it too."""
+        for last in (*[False] * (WAL_ATTEMPTS - 1), True):
             try:
                 if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                     connection.execute("PRAGMA journal_mode = WAL")

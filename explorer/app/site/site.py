@@ -1,4 +1,4 @@
-"""What the app works with: built once by the factory and handed to every part that needs it."""
+"""The app's resources, built once by the factory and passed to every slice."""
 
 from dataclasses import dataclass, field
 
@@ -12,19 +12,14 @@ from explorer.runs.run.catalog import Catalog
 
 @dataclass(frozen=True)
 class Site:
-    """The app's resources."""
+    """Runs, steering hosts, stored results and caches."""
 
     catalog: Catalog
-    """The runs."""
     hosts: SteeringHosts
-    """Who is asked about which run."""
     shares: ShareStore
-    """Stored results."""
     links: Links
-    """Addresses."""
     texts: ClusterTexts = field(default_factory=ClusterTexts)
-    """What searches for clusters look through."""
+    """Searchable text of clusters."""
     features: FeatureTexts = field(default_factory=FeatureTexts)
-    """What searches for features look through."""
+    """Searchable text of features."""
     comparisons: Comparisons = field(default_factory=Comparisons)
-    """Runs that were read whole to be compared."""

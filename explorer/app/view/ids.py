@@ -1,4 +1,4 @@
-"""Every id that a callback, a script or a test names."""
+"""Component ids that callbacks, scripts and tests refer to."""
 
 URL = "url"
 HEADER = "header"

@@ -1,4 +1,4 @@
-"""Addresses inside the app, under whatever path a proxy serves it."""
+"""Addresses inside the app: building and parsing them, under any path prefix."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -9,15 +9,14 @@ from explorer.app.view.state import View, encode
 
 @dataclass(frozen=True)
 class GalleryRoute:
-    """`/`: the runs."""
+    """`/`: the gallery of runs."""
 
 
 @dataclass(frozen=True)
 class AtlasRoute:
-    """`/run/<id>`: one run's map and tiles."""
+    """`/run/<id>`: map and tiles of one run."""
 
     run: str
-    """Id of the run in the catalog."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +24,7 @@ class ClusterRoute:
     """`/run/<id>/cluster/<n>`: one manifold."""
 
     run: str
-    """Id of the run in the catalog."""
     cluster: int
-    """Cluster number."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,6 @@ class SharedRoute:
     """`/s/<id>`: one stored steering result."""
 
     share: str
-    """Its id."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +44,17 @@ class TourRoute:
 
 @dataclass(frozen=True)
 class CollectionRoute:
-    """`/collection#keep=...`: a collection of views in the presenter; only the browser sees what follows the "#"."""
+    """`/collection#keep=...`: a collection of views in the presenter; the fragment never reaches the server."""
 
 
 @dataclass(frozen=True)
 class CompareRoute:
-    """`/compare?a=...&b=...`: two clusters or two runs side by side; which, the query says."""
+    """`/compare?a=...&b=...`: two clusters or two runs side by side."""
 
 
 @dataclass(frozen=True)
 class NoRoute:
-    """An address that the app does not have."""
+    """Any other address."""
 
 
 Route = GalleryRoute | AtlasRoute | ClusterRoute | SharedRoute | TourRoute | CollectionRoute | CompareRoute | NoRoute
@@ -72,66 +68,66 @@ PagePath = Literal[
     "/compare",
 ]
 PAGE_PATHS: tuple[PagePath, ...] = get_args(PagePath)
-"""Paths that answer with the app's page."""
+"""Paths that serve the app's page."""
 
 
 @dataclass(frozen=True)
 class Links:
-    """Builds and reads addresses."""
+    """Builds and parses addresses."""
 
     prefix: str = "/"
     """Path under which the app is served, with a slash at both ends."""
 
     def gallery(self) -> str:
-        """Address of the gallery."""
+        """The gallery."""
         return self.prefix
 
     def atlas(self, run: str, view: View | None = None) -> str:
-        """Address of a run."""
+        """A run's atlas."""
         return f"{self.prefix}run/{quote(run, safe='')}{encode(view) if view else ''}"
 
     def cluster(self, run: str, cluster: int, view: View | None = None) -> str:
-        """Address of one manifold."""
+        """The page of one manifold."""
         return f"{self.atlas(run)}/cluster/{cluster}{encode(view) if view else ''}"
 
     def clusters(self, run: str) -> str:
-        """What the addresses of a run's manifolds begin with."""
+        """Prefix of a run's manifold pages."""
         return f"{self.atlas(run)}/cluster/"
 
     def thumbnail(self, run: str, cluster: int) -> str:
-        """Address of a tile's picture."""
+        """The thumbnail of a tile."""
         return f"{self.prefix}api/run/{quote(run, safe='')}/thumbnail/{cluster}.svg"
 
     def data(self, run: str) -> str:
-        """What the addresses of a run's data begin with."""
+        """Prefix of a run's data."""
         return f"{self.prefix}api/run/{quote(run, safe='')}"
 
     def cluster_data(self, run: str, cluster: int) -> str:
-        """What the addresses of a manifold's data begin with."""
+        """Prefix of a manifold's data."""
         return f"{self.data(run)}/cluster/{cluster}"
 
     def api(self) -> str:
-        """What the addresses of the app's API begin with."""
+        """Prefix of the API."""
         return f"{self.prefix}api"
 
     def shared(self, share: str) -> str:
-        """Address of a stored result."""
+        """A stored result."""
         return f"{self.prefix}s/{share}"
 
     def tour(self, tour: str) -> str:
-        """Address of a tour."""
+        """A tour."""
         return f"{self.prefix}tour/{quote(tour, safe='')}"
 
     def compare(self, left: str, right: str = "") -> str:
-        """Address of a comparison; each side is a run's id, or "run/cluster"."""
+        """A comparison; each side is "run" or "run/cluster"."""
         return f"{self.prefix}compare{encode(View(left=left, right=right))}"
 
     def compare_points(self, left: str, right: str) -> str:
-        """Address of two clusters' drawn tokens as text; each is "run/cluster"."""
+        """Sampled tokens of two clusters as tab-separated text; each side is "run/cluster"."""
         return f"{self.api()}/compare/points.tsv{encode(View(left=left, right=right))}"
 
     def read(self, path: str | None) -> Route:
-        """Tell which page an address names."""
+        """Parse the path of an address."""
         inside = (path or "/").removeprefix(self.prefix.rstrip("/"))
         match [unquote(part) for part in inside.strip("/").split("/")]:
             case [""]:
@@ -153,9 +149,9 @@ class Links:
 
 
 WHOLE = "all"
-"""Stands for no single cluster."""
+"""In a cluster drop-down: the whole run."""
 
 
 def side_of(run: str, cluster: int | None) -> str:
-    """A side as a link names it."""
+    """One side of a comparison, as a link spells it."""
     return run if cluster is None else f"{run}/{cluster}"

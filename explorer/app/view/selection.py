@@ -1,4 +1,4 @@
-"""A set of clusters in a link: numbers and ranges, "3-7,12", or bits where there are too many of these to be read."""
+"""Sets of numbers in a link: ranges such as "3-7,12", or a bit set where ranges would be longer."""
 
 import base64
 import binascii
@@ -11,20 +11,21 @@ from jaxtyping import Int64
 from explorer.errors import RequestError
 
 LONGEST = 4_000
-"""Characters of a selection: bits of 24,000 clusters."""
+"""Characters: enough bits for 24,000 clusters."""
 _RANGES = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*", re.ASCII)
 _BITS = re.compile(r"~[A-Za-z0-9_-]+", re.ASCII)
+_PICKS = re.compile(r"(\d{1,9}(-\d{1,9})?(,\d{1,9}(-\d{1,9})?)*)?", re.ASCII)
 
 
 def read_selection(text: str) -> frozenset[int]:
-    """Read a set of cluster numbers; assets/js/view/selection.js writes it. "" is the empty one.
+    """Parse a set of cluster numbers, as `assets/js/view/selection.js` writes it.
 
     Args:
-        text: "3-7,12"; or "~" and, base64url without padding, one bit a cluster, the first in the lowest bit of the
-            first byte.
+        text: "" for the empty set; ranges such as "3-7,12"; or "~" and a bit set in base64url without padding, one bit
+            a cluster, lowest bit of the first byte first.
 
     Raises:
-        RequestError: text of neither form, or a range that runs backwards.
+        RequestError: the text has neither form, or a range descends.
     """
     wanted = 'clusters such as "3-7,12", or "~" and their bits in base64url'
     if not text:
@@ -36,15 +37,15 @@ def read_selection(text: str) -> frozenset[int]:
     if not _RANGES.fullmatch(text):
         raise RequestError("link sel", repr(text[:40]), wanted)
     found: set[int] = set()
-    for first, last in stretches(text):
+    for first, last in ranges(text):
         if last < first:
-            raise RequestError("link sel", repr(f"{first}-{last}"), "a range that rises")
+            raise RequestError("link sel", repr(f"{first}-{last}"), "an ascending range")
         found.update(range(first, last + 1))
     return frozenset(found)
 
 
-def stretches(text: str) -> Iterator[tuple[int, int]]:
-    """First and last number of each part of a list such as "3-7,12"."""
+def ranges(text: str) -> Iterator[tuple[int, int]]:
+    """First and last number of each range in a list such as "3-7,12"."""
     for part in text.split(","):
         first, _, last = part.partition("-")
         yield int(first), int(last or first)
@@ -58,38 +59,37 @@ def _set_bits(text: str, wanted: str) -> list[int]:
     return [8 * at + bit for at, byte in enumerate(data) for bit in range(8) if byte >> bit & 1]
 
 
-_PICKS = re.compile(r"(\d{1,9}(-\d{1,9})?(,\d{1,9}(-\d{1,9})?)*)?", re.ASCII)
-
-
 def check_picks(text: str) -> str:
-    """The text as it is.
+    """Return the text if it is a list of numbers and ranges.
 
     Raises:
-        RequestError: it is no list of numbers and stretches.
+        RequestError: it is not.
     """
     if not _PICKS.fullmatch(text):
-        raise RequestError("link pick", repr(text[:40]), "numbers and stretches of numbers, such as 3,7-12")
+        raise RequestError("link pick", repr(text[:40]), "numbers and ranges, such as 3,7-12")
     return text
 
 
 def read_picks(text: str, count: int) -> Int64[np.ndarray, "picked"]:
-    """Numbers below ``count`` that a text names, ascending, each once; a link from another run may name more.
+    """Parse sample numbers, ascending and unique.
+
+    Numbers from ``count`` on are dropped: the link may come from another run.
 
     Raises:
-        RequestError: the text is no list of numbers and stretches.
+        RequestError: the text is not a list of numbers and ranges.
     """
     chosen = np.zeros(count, dtype=bool)
-    for first, last in stretches(check_picks(text)) if text else ():
+    for first, last in ranges(check_picks(text)) if text else ():
         chosen[first : last + 1] = True
     return np.flatnonzero(chosen)
 
 
 def write_picks(numbers: Sequence[int]) -> str:
-    """Write ascending numbers; neighbours become one stretch."""
-    stretches: list[list[int]] = []
+    """Format ascending numbers; consecutive ones become a range."""
+    spans: list[list[int]] = []
     for number in numbers:
-        if stretches and number == stretches[-1][-1] + 1:
-            stretches[-1][1:] = [number]
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1][1:] = [number]
         else:
-            stretches.append([number])
-    return ",".join("-".join(map(str, stretch)) for stretch in stretches)
+            spans.append([number])
+    return ",".join("-".join(map(str, span)) for span in spans)

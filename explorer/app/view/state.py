@@ -1,7 +1,6 @@
-"""The whole view, as the query part of a link: pure, versioned, strict.
+"""The view of a page as the query of a link: versioned and strict.
 
-A link holds only what differs from the default view, so it stays short and readable. Opening one sets up the page and
-computes nothing on a host.
+A link holds only what differs from the default view, so it stays short. Opening one computes nothing on a host.
 """
 
 import math
@@ -15,10 +14,10 @@ from explorer.app.view.selection import check_picks, read_selection
 from explorer.errors import RequestError
 
 VERSION = "1"
-"""Raised when a key of a link changes its meaning; older versions stay readable."""
+"""Incremented when a key changes its meaning; older versions stay readable."""
 
 Place: TypeAlias = str | float
-"""A value's name, or an intrinsic coordinate in [0, 1]."""
+"""An end of a steering path: the name of a value, or an intrinsic coordinate in [0, 1]."""
 Theme = Literal["", "dark", "light"]
 ShapeFilter = Literal["", "closed curve", "open curve", "surface", "blob"]
 RegimeFilter = Literal["", "compact capture", "tiling", "dilution", "undetermined"]
@@ -31,80 +30,78 @@ Where = Literal["last_prompt", "all_prompt", "generated"]
 Axes = Literal["3d", "12", "13", "23", "all"]
 
 COLORS = ("coordinate", "value", "token", "document", "text")
-"""What colours the cloud beside features: place on the shape, value, token, place in its document and in the text."""
+"""Colourings of the cloud apart from features: intrinsic coordinate, value, token, position in document and text."""
 
 MAX_TEXT = 2_000
-"""Longest text of one key, in characters."""
+"""Characters of one key."""
 MAX_TRIED = 500
-"""Longest text that is tried, in characters."""
+"""Characters of the text to try."""
 MAX_STEPS = 999
-"""Largest number of a tour's step."""
+"""Steps of a tour."""
 MAX_STRENGTH = 100.0
-"""Largest strength that a link may name; a host's own limit is lower."""
-
-
+"""Largest steering strength in a link; a host's own limit is lower."""
 MAX_ZOOM = 64.0
-"""The map is not zoomed in further: one step of a feature's place is then about a pixel."""
+"""At this zoom, the quantisation step of a feature's map position is about a pixel."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What a page shows beyond its path."""
+    """What a page shows, apart from its path."""
 
     theme: Theme = ""
-    """Colours of the page; "" follows the system."""
+    """"" follows the system."""
     query: str = ""
     """Search over labels, tokens and numbers."""
     shape: ShapeFilter = ""
-    """Only clusters of this shape."""
+    """Filter; "" is any shape."""
     regime: RegimeFilter = ""
-    """Only clusters of this regime."""
+    """Filter; "" is any regime."""
     sort: Sort = "manifold"
-    """Order of the tiles."""
+    """Order of tiles and table."""
     selection: str = ""
-    """Only these clusters, as ``read_selection`` reads them; "" is all of them."""
+    """Filter: clusters in the form of ``read_selection``; "" is all."""
     wall: Wall = "tiles"
-    """Whether clusters stand as tiles or as rows of a table."""
+    """Whether clusters are shown as tiles or as a table."""
     paint: Paint = "cluster"
     """What colours the map."""
     noise: NoiseLook = "shown"
-    """How features in no cluster look on the map."""
+    """How the map draws features outside any cluster."""
     place: tuple[float, ...] = ()
-    """Middle of what is seen of the map, x and y in [0, 1], and how far it is zoomed in; or none for all of it."""
+    """Visible part of the map: centre x and y in [0, 1], and zoom; empty for all of it."""
     text: str = ""
-    """Text that is tried: which clusters fire on it."""
+    """Text to try: the page shows which clusters fire on it."""
     camera: tuple[float, ...] = ()
-    """Eye, centre and up vector of the cloud's camera: nine numbers, or none for the page's own."""
+    """Eye, centre and up vector of the cloud's camera: nine numbers, or empty for the default."""
     color: str = "coordinate"
-    """What colours the cloud: one of COLORS, or "feature-" and a feature's number."""
+    """One of COLORS, or "feature-" and a feature's number."""
     axes: Axes = "3d"
-    """Which axes of the cloud are drawn: all three at once, two of them, or each way side by side."""
+    """Projection of the cloud: three axes, two of them, or all pairs side by side."""
     pick: str = ""
-    """Drawn tokens that are picked, such as "3,7-12"."""
+    """Selected samples, such as "3,7-12"."""
     position: float = 0.5
-    """How far along the path the handle stands, in [0, 1]."""
+    """Position of the handle along the path, in [0, 1]."""
     prompt: str = ""
-    """Text whose last token is steered."""
+    """Prompt to steer."""
     start: Place | None = None
-    """Where the path begins; None is the prompt's own place."""
+    """Start of the path; None is the prompt's own coordinate."""
     end: Place | None = None
-    """Where the path ends; None lets the page choose."""
+    """End of the path; None lets the page choose."""
     strength: float = 1.0
-    """Multiple of the whole move."""
+    """Multiple of the full displacement."""
     step: int = 1
-    """Step of a tour, from 1."""
+    """Step of a tour, counted from 1."""
     readout: str = ""
-    """Readout classes as they are edited, one a line; "" is the cluster's own."""
+    """Edited readout classes, one a line; "" is the cluster's own."""
     phrases: str = ""
-    """Phrases that are watched along the path, one a line; "" is the page's own."""
+    """Phrases whose probability is measured along the path, one a line; "" is the page's own."""
     ask: Ask = "text"
-    """Whether the prompt is text to go on with, or a message to a model that answers."""
+    """Whether the prompt is text to continue, or a message to a chat model."""
     where: Where = "last_prompt"
-    """Which tokens are steered."""
+    """Token positions to steer."""
     left: str = ""
-    """What is compared: a run's id, or "run/cluster"; "" lets the page choose."""
+    """Left side of a comparison: "run" or "run/cluster"; "" lets the page choose."""
     right: str = ""
-    """With what it is compared, likewise."""
+    """Right side, likewise."""
 
 
 KEYS = {
@@ -115,7 +112,7 @@ KEYS = {
     "strength": "strength", "ask": "ask", "where": "where", "step": "step", "readout": "values", "phrases": "phrases",
     "left": "a", "right": "b",
 }  # fmt: skip
-"""Key in the link of each field of a view."""
+"""Link key of each field."""
 _SIDE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(/[0-9]{1,9})?")
 _FIELDS = {key: name for name, key in KEYS.items()}
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -133,7 +130,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 
 def encode(view: View) -> str:
-    """Write a view as a link's query, "?v=1&..."; "" for the default view."""
+    """Format a view as a query, "?v=1&..."; "" for the default view."""
     default = View()
     pairs = [
         (KEYS[field.name], _encode_field(field.name, getattr(view, field.name)))
@@ -144,10 +141,10 @@ def encode(view: View) -> str:
 
 
 def decode(query: str) -> View:
-    """Read a link's query.
+    """Parse the query of a link.
 
     Raises:
-        RequestError: an unknown version or key, a key twice, or a value outside its range.
+        RequestError: an unknown version or key, a repeated key, or a value out of range.
     """
     pairs = parse_qsl(query.removeprefix("?"), keep_blank_values=True)
     given = dict(pairs)
@@ -155,7 +152,7 @@ def decode(query: str) -> View:
         raise RequestError("link", "the same key twice", "each key once")
     version = given.pop("v", VERSION)
     if version != VERSION:
-        raise RequestError("link v", repr(version), f"{VERSION}: the link was made by another version of the app")
+        raise RequestError("link v", repr(version), f"{VERSION}: another version of the app made the link")
     unknown = sorted(set(given) - set(_FIELDS))
     if unknown:
         raise RequestError("link", f"the key {unknown[0][:40]!r}", "one of " + ", ".join(sorted(_FIELDS)))
@@ -163,29 +160,29 @@ def decode(query: str) -> View:
 
 
 def read_fields(texts: Mapping[str, str]) -> View:
-    """Read fields of a view that a page's controls hold, as strictly as a link's.
+    """Parse fields from the controls of a page, as strictly as those of a link.
 
     Raises:
-        RequestError: a value outside its range.
+        RequestError: a value out of range.
     """
     values: dict[str, Any] = {name: _decode_field(name, text) for name, text in texts.items()}
     return View(**values)
 
 
-def encode_place(place: Place | None) -> str:
-    """Write a place: a name as it is, a coordinate after "~", nothing for None."""
-    if place is None:
+def encode_place(end: Place | None) -> str:
+    """Format an end of a path: a name as it is, a coordinate after "~", "" for None."""
+    if end is None:
         return ""
-    if isinstance(place, str):
-        return "~" + place if place.startswith("~") else place
-    return f"~{place!r}"
+    if isinstance(end, str):
+        return "~" + end if end.startswith("~") else end
+    return f"~{end!r}"
 
 
 def decode_place(text: str) -> Place | None:
-    """Read a place written by encode_place.
+    """Parse what encode_place writes.
 
     Raises:
-        RequestError: a coordinate outside [0, 1], or a name that is too long.
+        RequestError: a coordinate outside [0, 1], or too long a name.
     """
     if not text:
         return None
@@ -207,7 +204,7 @@ def _decode_field(name: str, text: str) -> str | float | tuple[float, ...] | Non
     if name == "camera":
         return _camera(text)
     if name == "place":
-        return _map_place(text)
+        return _map_view(text)
     if name == "selection":
         read_selection(text)
         return text
@@ -248,10 +245,10 @@ def _camera(text: str) -> tuple[float, ...]:
     return tuple(_number("cam", part, -1000.0, 1000.0) for part in parts)
 
 
-def _map_place(text: str) -> tuple[float, ...]:
+def _map_view(text: str) -> tuple[float, ...]:
     parts = text.split(",") if text else []
     if len(parts) not in (0, 3):
-        raise RequestError("link map", f"{len(parts)} numbers", "three: x, y and how far it is zoomed in")
+        raise RequestError("link map", f"{len(parts)} numbers", "three: x, y and zoom")
     ends = zip(parts, (1.0, 1.0, MAX_ZOOM), strict=False)
     return tuple(_number("map", part, 0.0, high) for part, high in ends)
 

@@ -1,4 +1,4 @@
-"""The limits that a host is started with, as they are typed on the command line."""
+"""Request limits of a host as command-line options."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,18 @@ from explorer.config import SteeringLimits
 from explorer.errors import RequestError
 
 
-def read_limits(told: Sequence[str]) -> SteeringLimits:
-    """The usual limits but for those that are told, each as NAME=VALUE.
+def read_limits(options: Sequence[str]) -> SteeringLimits:
+    """The default limits, overridden by options of the form NAME=VALUE.
 
     Raises:
-        RequestError: no such limit, one twice, or a value out of its range.
+        RequestError: an unknown limit, one given twice, or a value out of range.
     """
     given: dict[str, str] = {}
-    for one in told:
-        name, equals, value = one.partition("=")
+    for option in options:
+        name, equals, value = option.partition("=")
         if not equals or name in given or name not in SteeringLimits.model_fields:
             wanted = f"NAME=VALUE, each name once: {', '.join(SteeringLimits.model_fields)}"
-            raise RequestError("--limit", repr(one), wanted)
+            raise RequestError("--limit", repr(option), wanted)
         given[name] = value
     try:
         return SteeringLimits.model_validate(given)

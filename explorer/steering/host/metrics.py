@@ -1,74 +1,101 @@
-"""What a host counts, and `GET /metrics`: Prometheus' text format 0.0.4 in a few lines."""
+"""Counters of a host, and their text for `GET /metrics`, written by ``prometheus_client``."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
 from contextlib import aclosing
+from typing import TypeAlias
 
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from explorer.steering.protocol.protocol import ErrorBody, Event, TokenEvent
+from explorer.steering.protocol.refusal import ErrorBody
+from explorer.steering.protocol.steer import Event, TokenEvent
 
-Labels = tuple[tuple[str, str], ...]
-"""Names and values of a sample's labels."""
-
-MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+Samples: TypeAlias = Mapping[tuple[str, ...], float]
+"""Values by label values."""
+MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 OTHER = "other"
-"""Route of every request to an address that does not exist, so that nobody can make new series."""
-_FIRST_REFUSAL = 400
+"""Route label of every address that does not exist, so that clients cannot create series."""
 _PREFIX = "explorer_host_"
+_FIRST_ERROR_STATUS = 400
 
 
 class Metrics:
-    """Counters of one host, raised by the event loop's thread alone."""
+    """Counters of one host, raised on the event loop only.
+
+    The library's own counters would add a ``_created`` series to each; a collector of plain numbers does not, and needs
+    no process-wide registry.
+    """
 
     def __init__(self, replica: str = "", replicas: int = 1) -> None:
-        """Where several replicas answer at one address, each scrape is one replica's, and every sample names it."""
-        self._own: Labels = (("replica", replica),) if replica else ()
+        """With several replicas at one address each scrape reaches one of them: every sample names its replica."""
+        self._own = {"replica": replica} if replica else {}
         self._replicas = replicas
         self.requests: Counter[tuple[str, int]] = Counter()
-        """Answered requests by route and status; a client that left before its answer counts as 499."""
+        """Replies by route and status; 499 where the client left first."""
         self.refused: Counter[str] = Counter()
-        """Refusals by the protocol's code."""
+        """Errors by the protocol's code."""
         self.tokens = 0
-        """Tokens sent, all columns together."""
+        """Generated tokens that were sent, all columns together."""
 
-    async def written(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-        """The events of a text as they are sent, its tokens counted; closing this closes them."""
+    async def counted(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+        """Pass a generation's events on and count its tokens; closing this closes them."""
         async with aclosing(events):
             async for event in events:
                 self.tokens += isinstance(event, TokenEvent)
                 yield event
 
     def text(self, *, running: int, queued: int, model_seconds: float) -> str:
-        """Everything in Prometheus' text format.
+        """All samples in Prometheus' text format 0.0.4.
 
         Args:
-            running: requests that take turns now.
+            running: requests that share the model now.
             queued: requests that wait.
-            model_seconds: time that the model's thread has spent on requests, in seconds.
+            model_seconds: seconds that the model's thread has spent on requests.
         """
-        requests: dict[Labels, float] = {
-            (("route", route), ("status", str(status))): n for (route, status), n in sorted(self.requests.items())
-        }
-        refused: dict[Labels, float] = {(("code", code),): n for code, n in sorted(self.refused.items())}
-        families: list[tuple[str, str, str, Mapping[Labels, float]]] = [
-            ("requests_total", "counter", "Requests answered.", requests),
-            ("requests_refused_total", "counter", "Requests refused, by the error's code.", refused),
-            ("requests_running", "gauge", "Requests that take turns on the model.", {(): running}),
-            ("requests_queued", "gauge", "Requests that wait for their turn.", {(): queued}),
-            ("tokens_written_total", "counter", "Tokens written, all columns together.", {(): self.tokens}),
-            ("model_seconds_total", "counter", "Seconds spent in the model.", {(): model_seconds}),
-            ("replicas", "gauge", "Replicas that were asked for at this address.", {(): self._replicas}),
-        ]
-        return "".join(
-            family(name, kind, meaning, {(*self._own, *labels): value for labels, value in samples.items()})
-            for name, kind, meaning, samples in families
+        requests: Samples = {(route, str(status)): n for (route, status), n in sorted(self.requests.items())}
+        refused: Samples = {(code,): n for code, n in sorted(self.refused.items())}
+        registry = CollectorRegistry()
+        registry.register(
+            _Snapshot(
+                self._counter("requests", "Requests answered.", requests, "route", "status"),
+                self._counter("requests_refused", "Requests refused, by error code.", refused, "code"),
+                self._gauge("requests_running", "Requests that share the model.", running),
+                self._gauge("requests_queued", "Requests that wait for the model.", queued),
+                self._counter("tokens_written", "Tokens generated, all columns together.", {(): self.tokens}),
+                self._counter("model_seconds", "Seconds spent in the model.", {(): model_seconds}),
+                self._gauge("replicas", "Replicas at this address.", self._replicas),
+            )
         )
+        return generate_latest(registry).decode()
+
+    def _counter(self, name: str, meaning: str, samples: Samples, *labels: str) -> CounterMetricFamily:
+        family = CounterMetricFamily(_PREFIX + name, meaning, labels=[*self._own, *labels])
+        for values, number in samples.items():
+            family.add_metric([*self._own.values(), *values], number)
+        return family
+
+    def _gauge(self, name: str, meaning: str, number: float) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(_PREFIX + name, meaning, labels=[*self._own])
+        family.add_metric([*self._own.values()], number)
+        return family
 
 
-class CountAnswers:
-    """ASGI around everything else: counts each answer by route and status, and each refusal by its code."""
+class _Snapshot:
+    """A collector of metrics that are already there."""
+
+    def __init__(self, *families: Metric) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._families
+
+
+class CountReplies:
+    """Outermost ASGI middleware: counts each reply by route and status, and each error by its code."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, routes: Collection[str]) -> None:
         self._app = app
@@ -83,40 +110,16 @@ class CountAnswers:
         route = scope["path"] if scope["path"] in self._routes else OTHER
         status = 0
 
-        async def counted(message: Message) -> None:
+        async def counting_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
                 self._metrics.requests[route, status] += 1
-            elif status >= _FIRST_REFUSAL and message.get("body"):
+            elif status >= _FIRST_ERROR_STATUS and message.get("body"):
                 self._metrics.refused[_code(message["body"])] += 1
             await send(message)
 
-        await self._app(scope, receive, counted)
-
-
-def family(name: str, kind: str, meaning: str, samples: Mapping[Labels, float]) -> str:
-    """One family of samples with its head, in text format 0.0.4.
-
-    Args:
-        name: without the project's prefix; a counter's ends in ``_total``.
-        kind: "counter" or "gauge".
-        meaning: one line.
-        samples: value of each set of labels.
-    """
-    full = _PREFIX + name
-    lines = [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}"]
-    lines += [f"{full}{_labels(labels)} {value!r}" for labels, value in samples.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _labels(labels: Labels) -> str:
-    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels)
-    return f"{{{pairs}}}" if pairs else ""
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        await self._app(scope, receive, counting_send)
 
 
 def _code(body: bytes) -> str:

@@ -2,24 +2,24 @@
 
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 
 import uvicorn
 
 from explorer.config import SteeringLimits
-from explorer.errors import ExplorerError
-from explorer.steering.answers.handlers import Answers
-from explorer.steering.engine.engine import Engine, choose_together, fitting_threads, is_poisoned
-from explorer.steering.engine.subject import open_engine
+from explorer.http.server import AnnouncingServer, bind_socket, socket_url
+from explorer.steering.answers.handlers import Handlers
+from explorer.steering.engine.engine import Engine, open_engine
+from explorer.steering.engine.generation import sample_batch
+from explorer.steering.engine.subject import fitting_threads, is_poisoned
 from explorer.steering.host.server import create_app
 from explorer.steering.protocol.token_file import read_token
-from explorer.steering.scheduler.scheduler import Worker
+from explorer.steering.scheduler.scheduler import Scheduler
 
 POISONED = 75
-"""Exit status of a host whose device fails every further call; "try again" (EX_TEMPFAIL) to a supervisor."""
-_LONGEST_REASON = 300
+"""Exit status after a lost device; EX_TEMPFAIL, so that a supervisor restarts the host."""
+_MAX_REASON_LENGTH = 300
 _SHUTDOWN_SECONDS = 5
 
 
@@ -36,19 +36,19 @@ def serve(
     limits: SteeringLimits | None = None,
     as_json: bool = False,
 ) -> None:
-    """Serve a run's subject until interrupted; prints its address as one line once it listens.
+    """Serve a run's subject until interrupted; prints the address as one line once it listens.
 
     Args:
-        run_path: the run's folder.
-        token_file: holds the token; made, readable by its owner only, where it is missing.
-        bind: address to listen on.
-        port: 0 takes a free one.
+        run_path: folder of the run.
+        token_file: holds the token; created, readable by its owner only, if missing.
+        bind: listen address.
+        port: 0 picks a free port.
         device: torch device.
-        dtype: number format.
-        model: the language model, where it is not at the place that the run names.
-        sae: the SAE, likewise.
-        limits: what one request may ask for.
-        as_json: print {"url": ...} in place of the address.
+        dtype: name of a torch floating-point type.
+        model: path of the language model, if it is not where the run says.
+        sae: path of the SAE, likewise.
+        limits: bounds of one request.
+        as_json: print ``{"url": ...}`` instead of the address.
 
     Raises:
         RequestError: the token file holds no token.
@@ -56,59 +56,35 @@ def serve(
         ExplorerError: the address cannot be listened on.
     """
     token = read_token(token_file)
-    listening = _listen(bind, port)
-    with listening:
+    # Bound before the model loads, so that a taken port fails at once; the server listens when the model is loaded.
+    with bind_socket(bind, port) as bound:
         engine = open_engine(run_path, device=device, dtype=dtype, model=model, sae=sae, limits=limits)
-        app = create_app(Answers(engine), token=token, bind=bind, worker=worker_for(engine))
+        app = create_app(Handlers(engine), token=token, bind=bind, scheduler=scheduler_for(engine))
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, lifespan="on",
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )  # fmt: skip
         with fitting_threads(engine.subject.loaded.model):
-            _Announcing(config, _address(bind, listening), as_json=as_json).run(sockets=[listening])
+            AnnouncingServer(config, lambda: announce(socket_url(bound, bind), as_json)).run(sockets=[bound])
 
 
-def worker_for(engine: Engine) -> Worker:
-    """The model's thread, which ends the process where the device is lost."""
+def scheduler_for(engine: Engine) -> Scheduler:
+    """The thread that runs the model; it ends the process if the device is lost."""
     limits = engine.limits
-    return Worker(running=limits.running, queued=limits.queued, do=choose_together, on_fault=end_if_poisoned)
+    return Scheduler(running=limits.running, queued=limits.queued, run_batch=sample_batch, on_fault=end_if_poisoned)
 
 
 def end_if_poisoned(error: Exception) -> None:
-    """End the process at once with status POISONED where the device is lost: what stays would fail, or worse, answer.
+    """End the process with status POISONED if the device is lost: every further call would fail, or return garbage.
 
-    Nothing is tidied up: whatever touches the device may hang.
+    Nothing is cleaned up, since any call to the device may hang.
     """
     if is_poisoned(error):
-        reason = " ".join(str(error).split())[:_LONGEST_REASON]
+        reason = " ".join(str(error).split())[:_MAX_REASON_LENGTH]
         print(f"explorer: the device is lost, start the host again: {reason}", file=sys.stderr, flush=True)
         os._exit(POISONED)
 
 
-def _listen(bind: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:  # bound now, so that a taken port is told at once; it listens when the model is loaded
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((bind, port))
-    except OSError as error:
-        listening.close()
-        raise ExplorerError(f"cannot listen on {bind} port {port}: {error.strerror or error}") from error
-    return listening
-
-
-def _address(bind: str, listening: socket.socket) -> str:
-    name = f"[{bind}]" if ":" in bind else bind
-    return f"http://{name}:{listening.getsockname()[1]}"
-
-
-class _Announcing(uvicorn.Server):
-    """Says where it listens, once it does."""
-
-    def __init__(self, config: uvicorn.Config, address: str, *, as_json: bool) -> None:
-        super().__init__(config)
-        self._line = json.dumps({"url": address}) if as_json else address
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        print(self._line, file=sys.stdout, flush=True)
+def announce(url: str, as_json: bool) -> None:
+    """Print a host's address as one line: the URL, or ``{"url": ...}``."""
+    print(json.dumps({"url": url}) if as_json else url, file=sys.stdout, flush=True)

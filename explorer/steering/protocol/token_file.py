@@ -1,4 +1,4 @@
-"""Secrets in files: read where they are, made where they are missing. No torch."""
+"""Token files: created where they are missing, readable by their owner only. No torch."""
 
 import os
 import secrets
@@ -12,15 +12,15 @@ _LONGEST_TOKEN = 4096
 
 
 def read_token(path: Path) -> str:
-    """The token that a file holds; a missing file is made with a new one.
+    """The token in a file; a missing file is created with a new one.
 
     Raises:
-        RequestError: the file cannot be read or made, or what it holds is no token.
+        RequestError: the file cannot be read or created, or does not hold a token.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return _stored_token(path)
+        return load_token(path)
     except OSError as error:
         raise RequestError(str(path), error.strerror or "an error", "a place for a token file") from error
     token = secrets.token_urlsafe(32)
@@ -29,7 +29,12 @@ def read_token(path: Path) -> str:
     return token
 
 
-def _stored_token(path: Path) -> str:
+def load_token(path: Path) -> str:
+    """The token in an existing file.
+
+    Raises:
+        RequestError: the file cannot be read, or does not hold a token.
+    """
     try:
         with path.open("rb") as file:
             token = file.read(_LONGEST_TOKEN).strip().decode("ascii")

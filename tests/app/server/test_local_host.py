@@ -1,4 +1,4 @@
-"""Hosts beside the app: one for each run, started by the first question, ended with the app, clear while they load."""
+"""Local hosts: one for each run, started by its first request, ended with the app, with clear messages meanwhile."""
 
 import asyncio
 import json
@@ -20,37 +20,37 @@ from explorer.errors import HostError
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import open_run
 from explorer.steering.client import AsyncSteeringClient
-from explorer.steering.protocol.protocol import BehaviourReply, BehaviourRequest
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest
 from tests.app.conftest import FINGERPRINT, write_steerable_run
 from tests.app.edge_app import ask
 from tests.planted import write_planted_run
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where runs lie, what lets their hosts listen, and where hosts keep their tokens."""
+class Sandbox:
+    """Folders of runs and of the hosts' tokens, and the file that lets hosts listen."""
 
     runs: Path
     gate: Path
     tokens: Path
     clients: list[AsyncSteeringClient] = field(default_factory=list)
-    """Every client that was made, to be closed in the loop that used it."""
+    """Every client, to be closed in the loop that used it."""
 
-    def run(self, story: Coroutine[Any, Any, None]) -> None:
-        """Run a story, and close what it connected."""
+    def run(self, scenario: Coroutine[Any, Any, None]) -> None:
+        """Run a test's coroutine, then close its clients."""
 
         async def whole() -> None:
             try:
-                await story
+                await scenario
             finally:
                 for client in self.clients:
                     await client.aclose()
 
         asyncio.run(whole())
 
-    def connect(self, *asked: Any, **how: Any) -> AsyncSteeringClient:
-        """A client, noted."""
-        self.clients.append(AsyncSteeringClient(*asked, **how))
+    def connect(self, *args: Any, **kwargs: Any) -> AsyncSteeringClient:
+        """Create and record a client."""
+        self.clients.append(AsyncSteeringClient(*args, **kwargs))
         return self.clients[-1]
 
     @property
@@ -59,7 +59,7 @@ class Place:
 
     @property
     def started(self) -> int:
-        """How many hosts were started and not ended."""
+        """Number of running hosts."""
         return len(list(self.tokens.iterdir()))
 
     def host(self) -> LocalHost:
@@ -80,159 +80,159 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def sandbox(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     (tmp_path / "tokens").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tokens"))
-    found = Place(runs, tmp_path / "gate", tmp_path / "tokens")
+    found = Sandbox(runs, tmp_path / "gate", tmp_path / "tokens")
     monkeypatch.setattr(local_host, "AsyncSteeringClient", found.connect)
     yield found
-    assert found.started == 0, "every host ended with its app, and took its token along"
+    assert found.started == 0, "every host ended with its app, and its token was deleted"
 
 
-def question(run: str = "first") -> BehaviourRequest:
+def behaviour_request(run: str = "first") -> BehaviourRequest:
     return BehaviourRequest(run=run, fingerprint=FINGERPRINT, cluster=0, prompt="it rained on", end="Friday")
 
 
-async def started(asking: Coroutine[Any, Any, BehaviourReply]) -> asyncio.Task[BehaviourReply]:
-    """A question that has begun to wait."""
-    task = asyncio.create_task(asking)
+async def started(request: Coroutine[Any, Any, BehaviourReply]) -> asyncio.Task[BehaviourReply]:
+    """Start a request and let it begin to wait."""
+    task = asyncio.create_task(request)
     await asyncio.sleep(0)
     return task
 
 
-async def refusal(asking: Coroutine[Any, Any, object]) -> str:
-    """What a host that is not ready says, as a browser is told."""
-    with pytest.raises(HostError) as told:
-        await asking
-    return host_words(told.value)
+async def refusal(request: Coroutine[Any, Any, object]) -> str:
+    """The message that a browser gets from a host that is not ready."""
+    with pytest.raises(HostError) as error:
+        await request
+    return host_words(error.value)
 
 
-def test_the_first_question_starts_a_host_and_waits_for_it(place: Place) -> None:
-    async def story(host: LocalHost) -> None:
+def test_the_first_request_starts_a_host_and_waits_for_it(sandbox: Sandbox) -> None:
+    async def scenario(host: LocalHost) -> None:
         assert await refusal(host.subject()) == ASLEEP
-        assert place.started == 0
-        first, second = [await started(host.behaviour(question())) for _ in range(2)]
-        assert place.started == 1
+        assert sandbox.started == 0
+        first, second = [await started(host.ask(behaviour_request())) for _ in range(2)]
+        assert sandbox.started == 1
         assert await refusal(host.subject()) == LOADING
-        place.gate.touch()
+        sandbox.gate.touch()
         assert (await first).fingerprint == (await second).fingerprint == FINGERPRINT
         assert (await host.subject()).runs[0].id == "first"
-        assert place.started == 1
+        assert sandbox.started == 1
 
-    host = place.host()
+    host = sandbox.host()
     try:
-        place.run(story(host))
+        sandbox.run(scenario(host))
     finally:
         host.close()
 
 
-def test_a_host_that_is_slow_is_told_and_can_be_asked_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def story(host: LocalHost) -> None:
+def test_a_request_to_a_slow_host_fails_and_can_be_repeated(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(host: LocalHost) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(local_host, "_SECONDS_TO_START", 0.01)
-            assert await refusal(host.behaviour(question())) == LOADING
-        place.gate.touch()
-        assert (await host.behaviour(question())).fingerprint == FINGERPRINT
+            assert await refusal(host.ask(behaviour_request())) == LOADING
+        sandbox.gate.touch()
+        assert (await host.ask(behaviour_request())).fingerprint == FINGERPRINT
 
-    with place.host() as host:
-        place.run(story(host))
+    with sandbox.host() as host:
+        sandbox.run(scenario(host))
 
 
-def test_a_host_that_ends_while_it_loads_is_told(place: Place) -> None:
-    async def story(host: LocalHost) -> None:
-        place.gate.write_text("end")
+def test_a_host_that_exits_while_it_loads_is_reported(sandbox: Sandbox) -> None:
+    async def scenario(host: LocalHost) -> None:
+        sandbox.gate.write_text("end")
         for _ in range(2):
-            assert await refusal(host.behaviour(question())) == ENDED
+            assert await refusal(host.ask(behaviour_request())) == ENDED
             assert await refusal(host.subject()) == ENDED
             assert (await host_state(host, FINGERPRINT)).state == "refused"
 
-    with place.host() as host:
-        place.run(story(host))
+    with sandbox.host() as host:
+        sandbox.run(scenario(host))
 
 
-def end_the_host(host: LocalHost) -> None:
-    """End its process as a crash would, and wait until it is gone."""
+def kill_host(host: LocalHost) -> None:
+    """Kill its process, and wait for it."""
     process = host.start()._process
     process.kill()
     process.wait()
 
 
-def test_a_host_that_dies_is_started_anew_by_the_next_question(place: Place) -> None:
-    async def story(host: LocalHost) -> None:
-        place.gate.touch()
-        assert (await host.behaviour(question())).fingerprint == FINGERPRINT
-        end_the_host(host)
+def test_a_dead_host_is_restarted_by_the_next_request(sandbox: Sandbox) -> None:
+    async def scenario(host: LocalHost) -> None:
+        sandbox.gate.touch()
+        assert (await host.ask(behaviour_request())).fingerprint == FINGERPRINT
+        kill_host(host)
         for _ in range(2):
             assert await refusal(host.subject()) == DIED
-        place.gate.unlink()
-        asked = await started(host.behaviour(question()))
+        sandbox.gate.unlink()
+        pending = await started(host.ask(behaviour_request()))
         assert await refusal(host.subject()) == LOADING
-        place.gate.touch()
-        assert (await asked).fingerprint == FINGERPRINT
+        sandbox.gate.touch()
+        assert (await pending).fingerprint == FINGERPRINT
         assert (await host.subject()).runs[0].id == "first"
-        assert place.started == 1, "the old one's token is gone"
+        assert sandbox.started == 1, "the token of the dead one is gone"
 
-    with place.host() as host:
-        place.run(story(host))
-
-
-def test_a_host_that_could_not_load_is_tried_again(place: Place) -> None:
-    async def story(host: LocalHost) -> None:
-        place.gate.write_text("end")
-        assert await refusal(host.behaviour(question())) == ENDED
-        place.gate.write_text("")
-        assert (await host.behaviour(question())).fingerprint == FINGERPRINT
-
-    with place.host() as host:
-        place.run(story(host))
+    with sandbox.host() as host:
+        sandbox.run(scenario(host))
 
 
-def test_a_question_that_is_given_up_leaves_the_host_to_the_others(place: Place) -> None:
-    async def story(host: LocalHost) -> None:
-        left, stays = [await started(host.behaviour(question())) for _ in range(2)]
+def test_a_host_that_failed_to_load_is_started_again(sandbox: Sandbox) -> None:
+    async def scenario(host: LocalHost) -> None:
+        sandbox.gate.write_text("end")
+        assert await refusal(host.ask(behaviour_request())) == ENDED
+        sandbox.gate.write_text("")
+        assert (await host.ask(behaviour_request())).fingerprint == FINGERPRINT
+
+    with sandbox.host() as host:
+        sandbox.run(scenario(host))
+
+
+def test_a_cancelled_request_does_not_affect_others(sandbox: Sandbox) -> None:
+    async def scenario(host: LocalHost) -> None:
+        left, stays = [await started(host.ask(behaviour_request())) for _ in range(2)]
         left.cancel()
-        place.gate.touch()
+        sandbox.gate.touch()
         assert (await stays).fingerprint == FINGERPRINT
         assert left.cancelled()
 
-    with place.host() as host:
-        place.run(story(host))
+    with sandbox.host() as host:
+        sandbox.run(scenario(host))
 
 
-def test_a_host_that_nobody_lets_in_ends_all_the_same(place: Place) -> None:
-    with place.host():
-        assert place.started == 1
+def test_a_host_that_never_listens_is_ended_too(sandbox: Sandbox) -> None:
+    with sandbox.host():
+        assert sandbox.started == 1
 
 
-def test_every_run_that_names_its_subject_has_a_host_of_its_own(place: Place) -> None:
-    async def story(hosts: LocalHosts) -> None:
+def test_every_run_with_a_subject_has_its_own_host(sandbox: Sandbox) -> None:
+    async def scenario(hosts: LocalHosts) -> None:
         second, first = hosts.of("second"), hosts.of("first")
         assert second is not None
         assert first is not None
         assert second is hosts.of("second")
-        place.gate.touch()
-        assert (await second.behaviour(question("second"))).fingerprint == FINGERPRINT
+        sandbox.gate.touch()
+        assert (await second.ask(behaviour_request("second"))).fingerprint == FINGERPRINT
         assert [run.id for run in (await second.subject()).runs] == ["second"]
         assert await refusal(first.subject()) == ASLEEP
-        assert place.started == 1
-        both = await asyncio.gather(first.behaviour(question()), second.behaviour(question("second")))
+        assert sandbox.started == 1
+        both = await asyncio.gather(first.ask(behaviour_request()), second.ask(behaviour_request("second")))
         assert [reply.fingerprint for reply in both] == [FINGERPRINT] * 2
-        assert place.started == 2
+        assert sandbox.started == 2
 
-    with place.hosts() as hosts:
+    with sandbox.hosts() as hosts:
         assert [hosts.of(name) for name in ("unnamed", "broken", "absent", "")] == [None] * 4
-        place.run(story(hosts))
+        sandbox.run(scenario(hosts))
 
 
-def test_asking_how_a_host_is_starts_none(place: Place) -> None:
-    subject = open_run(place.runs / "first").manifest.subject
+def test_reading_the_state_of_a_host_starts_none(sandbox: Sandbox) -> None:
+    subject = open_run(sandbox.runs / "first").manifest.subject
     assert subject is not None
-    with place.hosts() as hosts:
+    with sandbox.hosts() as hosts:
         app = FastAPI()
         app.include_router(relay_router(hosts))
         for run, wanted in (("first", ("not_ready", ASLEEP)), ("unnamed", ("none", NO_HOST))):
-            told = ask(app, "GET", f"/api/host?run={run}&fingerprint={subject.fingerprint}")
-            assert told.status_code == 200
-            found = json.loads(told.content)
+            response = ask(app, "GET", f"/api/host?run={run}&fingerprint={subject.fingerprint}")
+            assert response.status_code == 200
+            found = json.loads(response.content)
             assert (found["state"], found["message"]) == wanted
-        assert place.started == 0
+        assert sandbox.started == 0

@@ -20,7 +20,14 @@ from explorer.app.server import frame
 from explorer.app.server.router import page_at
 from explorer.app.site.cluster_filters import SORTS, choose_tiles, matches
 from explorer.app.site.hosts import OneHost, SteeringHost
-from explorer.app.site.search import NEAR, ClusterTexts, FeatureTexts, FoundFeatures, find_features, words_around
+from explorer.app.site.search import (
+    CONTEXT_REACH,
+    ClusterTexts,
+    FeatureTexts,
+    FoundFeatures,
+    find_features,
+    words_around,
+)
 from explorer.app.site.shares import SharedResult, ShareStore
 from explorer.app.site.site import Site
 from explorer.app.steering import callbacks as steering
@@ -253,7 +260,7 @@ def test_a_cluster_is_about_the_words_that_often_stand_around_its_tokens() -> No
     around[:4, CONTEXT_BEFORE - 3] = 50
     around[:4, CONTEXT_BEFORE - 2] = 50
     around[:2, CONTEXT_BEFORE - 1] = 51
-    around[:, CONTEXT_BEFORE - NEAR - 1] = 52
+    around[:, CONTEXT_BEFORE - CONTEXT_REACH - 1] = 52
     assert words_around(around) == {50}
 
 

@@ -1,4 +1,4 @@
-"""The app as a process: one URL on standard output, a host that the command line names, and refusals in one line."""
+"""The app as a process: the URL on standard output, a host from the command line, errors in one line."""
 
 import gc
 import json
@@ -53,22 +53,22 @@ def test_half_an_address_is_refused(tmp_path: Path, url: str | None, content: st
         HostAddress.read(url, token if content is not None else None)
 
 
-def test_shares_lie_with_the_user_and_never_in_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_shares_are_stored_in_the_users_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert default_shares() == tmp_path / "manifold-explorer" / "shares.sqlite"
 
 
-def test_a_folder_that_is_none_is_refused_before_anything_listens(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError):
         serve(tmp_path / "absent", place=Place(0), keeping=Keeping(tmp_path / "s.sqlite"))
 
 
-def test_an_address_that_cannot_be_listened_on_is_told(runs_folder: Path, tmp_path: Path) -> None:
+def test_an_address_of_another_machine_cannot_be_listened_on(runs_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ExplorerError, match="cannot listen"):
         serve(runs_folder, place=Place(0, "192.0.2.1"), keeping=Keeping(tmp_path / "s.sqlite"))
 
 
-def test_the_command_prints_one_url_that_answers(runs_folder: Path, tmp_path: Path) -> None:
+def test_the_command_prints_a_working_url(runs_folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "explorer.cli", "open", str(runs_folder), "--port", "0", "--json"]
     environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
     app = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
@@ -86,7 +86,7 @@ def test_the_command_prints_one_url_that_answers(runs_folder: Path, tmp_path: Pa
         app.communicate(timeout=60)
 
 
-def test_what_is_there_at_the_start_is_left_out_of_the_collectors_rounds(
+def test_the_heap_at_startup_is_excluded_from_garbage_collection(
     runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frozen = []
@@ -100,7 +100,7 @@ def test_what_is_there_at_the_start_is_left_out_of_the_collectors_rounds(
     assert frozen[0] > before + 10_000
 
 
-def test_an_idle_connection_outlives_a_proxys(
+def test_idle_connections_outlive_those_of_proxies(
     runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     idle = []
@@ -113,7 +113,7 @@ def test_an_idle_connection_outlives_a_proxys(
 
 
 def _document(lines: IO[str]) -> str:
-    """The first JSON document of a stream."""
+    """Read the first JSON document of a stream."""
     text = ""
     for line in lines:
         text += line
@@ -124,7 +124,7 @@ def _document(lines: IO[str]) -> str:
 
 @contextmanager
 def demo(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The demo as a process whose files lie in a folder, and its address."""
+    """The demo as a process that keeps its files in a folder; yields the process and its URL."""
     command = [sys.executable, "-m", "explorer.cli", "demo", "--json"]
     environment = {**os.environ, "TMPDIR": str(folder), "XDG_DATA_HOME": str(folder)}
     with subprocess.Popen(
@@ -140,22 +140,22 @@ def demo(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def hosts_of(folder: Path) -> int:
-    """How many hosts run beside a demo."""
+    """Number of host processes of a demo."""
     return len(list(folder.glob("manifold-explorer-*/token")))
 
 
-def test_a_demo_that_is_told_to_end_ends_its_host(tmp_path: Path) -> None:
+def test_a_terminated_demo_ends_its_host(tmp_path: Path) -> None:
     with demo(tmp_path):
         assert hosts_of(tmp_path) == 1
 
 
-def test_every_run_of_the_demo_can_be_steered_and_starts_its_host_when_it_is_asked(tmp_path: Path) -> None:
+def test_every_run_of_the_demo_starts_its_host_at_its_first_request(tmp_path: Path) -> None:
     runs = {run.id: run for run in scan(shipped_folder("cached_runs")).entries if isinstance(run, Run)}
     assert len(runs) == 2
     with demo(tmp_path) as (_, url):
         for run in runs.values():
             assert _json(f"{url}api/host?{_named(run)}")["state"] in ("not_ready", "ready")
-        assert hosts_of(tmp_path) == 1, "asking how a host is starts none"
+        assert hosts_of(tmp_path) == 1, "reading its state starts no host"
         for run in reversed(runs.values()):
             assert _steered(url, run)[0]["fingerprint"] == dict(parse_qsl(_named(run)))["fingerprint"]
             assert _json(f"{url}api/host?{_named(run)}")["subject"]["runs"][0]["id"] == run.id
@@ -169,12 +169,12 @@ def _named(run: Run) -> str:
 
 def _json(address: str | urllib.request.Request) -> dict[str, Any]:
     with urllib.request.urlopen(address, timeout=120) as reply:
-        told: dict[str, Any] = json.load(reply)
-    return told
+        body: dict[str, Any] = json.load(reply)
+    return body
 
 
 def _steered(url: str, run: Run) -> list[dict[str, Any]]:
-    """The events of one short text along a run's first cluster."""
+    """The events of one short generation along a run's first cluster."""
     wanted = {"cluster": 0, "prompt": "it rained on", "end": 0.5, "arms": ["manifold"], "max_tokens": 2}
     body = json.dumps(dict(parse_qsl(_named(run))) | wanted).encode()
     ticket = _json(urllib.request.Request(f"{url}api/steer", body, {"content-type": "application/json"}))["id"]

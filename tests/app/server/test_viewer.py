@@ -1,4 +1,4 @@
-"""The host is told for whom the app asks, and not from where."""
+"""The app sends the host a pseudonym of the viewer, never the address."""
 
 import asyncio
 
@@ -7,16 +7,16 @@ from starlette.types import Receive, Scope, Send
 
 from explorer.app.server.edge import NameViewer, current_viewer
 from explorer.steering.client import AsyncSteeringClient
-from explorer.steering.protocol.protocol import VIEWER_HEADER
-from tests.steering.fake import TOKEN, FakeAnswers
+from explorer.steering.protocol.wire import VIEWER_HEADER
+from tests.steering.fake import TOKEN, FakeHandlers
 
 
-def test_each_viewer_has_a_name_that_holds_no_address() -> None:
-    asked: list[str] = []
+def test_viewers_have_pseudonyms_without_their_addresses() -> None:
+    names: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.headers[VIEWER_HEADER])
-        return httpx.Response(200, text=FakeAnswers().subject().model_dump_json())
+        names.append(request.headers[VIEWER_HEADER])
+        return httpx.Response(200, text=FakeHandlers().subject().model_dump_json())
 
     async def app(_: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
         async with AsyncSteeringClient(
@@ -30,7 +30,7 @@ def test_each_viewer_has_a_name_that_holds_no_address() -> None:
             await named({"type": "http", "client": (address, 1)}, None, None)  # type: ignore[arg-type]
 
     asyncio.run(serve())
-    first, second, third = asked
+    first, second, third = names
     assert first == third != second
-    assert not any("10.0.0" in name for name in asked)
+    assert not any("10.0.0" in name for name in names)
     assert current_viewer() == ""

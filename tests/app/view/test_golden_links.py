@@ -1,4 +1,4 @@
-"""Links that earlier versions made open today: to the page that they named, in the view that they named."""
+"""Links of earlier versions still open the same page in the same view."""
 
 import json
 from dataclasses import asdict, replace
@@ -22,7 +22,7 @@ from tests.app.tour.tour_data import write_tour
 LINKS: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "data" / "golden" / "links.json").read_text())
 CHOICES = {name: get_args(kind) for name, kind in get_type_hints(View).items() if get_origin(kind) is Literal}
 CHOICES["color"] = COLORS
-"""Fields of a view that take one of a few words."""
+"""Fields with a fixed set of values."""
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +42,13 @@ def test_a_link_of_an_earlier_version_opens(site: Site, link: dict[str, Any]) ->
     assert "could not be read" not in str(page.body)
 
 
-def test_every_key_of_a_link_stands_here_and_none_has_gone() -> None:
-    """A key that is new comes here together with a link of the version that brings it."""
+def test_every_key_has_a_golden_link_and_none_was_removed() -> None:
+    """A new key needs a golden link of the version that introduces it."""
     named = {name for link in LINKS for name in link["view"]}
     assert named == set(KEYS)
 
 
 @pytest.mark.parametrize("name", sorted(CHOICES))
-def test_every_choice_that_a_link_can_make_stands_here(name: str) -> None:
+def test_every_choice_has_a_golden_link(name: str) -> None:
     made = {link["view"][name] for link in LINKS if name in link["view"]}
     assert made | {getattr(View(), name)} >= set(CHOICES[name])

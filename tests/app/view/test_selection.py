@@ -1,4 +1,4 @@
-"""A set of clusters in a link: both forms, and what is neither."""
+"""Sets of clusters in a link: ranges, bit sets, and invalid text."""
 
 import pytest
 
@@ -24,6 +24,6 @@ def test_ranges_and_bits(text: str, clusters: set[int]) -> None:
 
 
 @pytest.mark.parametrize("text", ["x", "1,,2", "-3", "5-4", "1.5", "~", "~ A", "~A", "1" * 6, "~" + "A" * 4000])
-def test_what_is_no_selection_is_refused(text: str) -> None:
+def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match="link sel"):
         read_selection(text)

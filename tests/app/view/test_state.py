@@ -1,4 +1,4 @@
-"""A link holds the whole view, and nothing that is not one."""
+"""Views round-trip through links, and invalid links are refused."""
 
 import pytest
 from hypothesis import given, settings
@@ -49,7 +49,7 @@ def test_a_link_opens_the_same_view(view: View) -> None:
 
 @settings(deadline=None)
 @given(place)
-def test_a_place_is_a_name_or_a_coordinate_and_stays_it(value: str | float | None) -> None:
+def test_an_end_of_a_path_stays_a_name_or_a_coordinate(value: str | float | None) -> None:
     assert decode_place(encode_place(value)) == value
 
 
@@ -63,7 +63,7 @@ def test_links_of_earlier_versions_open() -> None:
     assert decode(link) == expected
 
 
-def test_the_default_view_needs_no_link() -> None:
+def test_the_default_view_has_an_empty_query() -> None:
     assert encode(View()) == ""
     assert decode("") == View()
 
@@ -129,7 +129,7 @@ def test_a_link_is_short_and_readable() -> None:
         "?b=" + "a" * 129,
     ],
 )
-def test_what_is_no_view_is_refused(query: str) -> None:
+def test_invalid_queries_are_refused(query: str) -> None:
     with pytest.raises(RequestError):
         decode(query)
 
@@ -144,7 +144,7 @@ def test_any_query_gives_a_view_or_a_request_error(query: str) -> None:
     assert decode(encode(view)) == view
 
 
-def test_controls_are_read_as_strictly_as_links() -> None:
+def test_controls_are_parsed_as_strictly_as_links() -> None:
     assert read_fields({"sort": "size", "shape": "blob"}) == View(sort="size", shape="blob")
     with pytest.raises(RequestError):
         read_fields({"sort": "<script>"})

@@ -1,4 +1,4 @@
-"""The host as a process of its own."""
+"""The host as a process."""
 
 import json
 import os
@@ -14,12 +14,12 @@ import torch
 
 from explorer.config import SteeringLimits
 from explorer.errors import HostError, RequestError
-from explorer.steering.answers.handlers import Answers
+from explorer.steering.answers.handlers import Handlers
 from explorer.steering.client import SteeringClient
-from explorer.steering.engine.engine import is_poisoned
+from explorer.steering.engine.subject import is_poisoned
 from explorer.steering.host.limits import read_limits
 from explorer.steering.host.serve import POISONED
-from explorer.steering.protocol.protocol import TokenEvent
+from explorer.steering.protocol.steer import TokenEvent
 from tests.steering.conftest import behaviour_request, steer_request
 
 START_SECONDS = 240.0
@@ -31,7 +31,7 @@ def host_command(run: Path, token_file: Path, port: int) -> list[str]:
 
 
 def test_a_host_serves_its_run_and_answers_as_the_engine_does(
-    steerable_run: Path, answers: Answers, tmp_path: Path
+    steerable_run: Path, answers: Handlers, tmp_path: Path
 ) -> None:
     token_file = tmp_path / "token"
     with subprocess.Popen(
@@ -58,7 +58,7 @@ def test_a_host_serves_its_run_and_answers_as_the_engine_does(
                 limits = SteeringLimits(max_prompt_tokens=64, queued=3)
                 assert client.subject() == answers.subject().model_copy(update={"limits": limits})
                 request = behaviour_request(answers.engine)
-                assert client.behaviour(request).values == answers.behaviour(request).values
+                assert client.ask(request).values == answers.answer(request).values
                 request = steer_request(answers.engine)
                 here, there = ([e.token_id for e in events if isinstance(e, TokenEvent)]
                                for events in (answers.generate(request), client.steer(request)))  # fmt: skip
@@ -72,8 +72,8 @@ def test_a_host_serves_its_run_and_answers_as_the_engine_does(
 LOST = """
 import sys
 import torch
+from explorer.steering.answers.handlers import Handlers
 from explorer.steering.host import serve as host
-from explorer.steering.answers.handlers import Answers
 
 run, token_file, device = sys.argv[1:]
 
@@ -82,16 +82,16 @@ def lost(self, request):
         torch.zeros(4, device=device)[torch.tensor([9], device=device)].cpu()
     raise torch.AcceleratorError("CUDA error: device-side assert triggered")
 
-Answers.behaviour = lost
+Handlers.ask = lost
 host.serve(run, token_file=host.Path(token_file), port=0, device=device)
 """
-"""A host whose device is lost by a request: on CUDA by one that reads where nothing is."""
+"""A host that loses its device during a request: on CUDA by an illegal memory access."""
 
 
 def test_a_lost_device_ends_the_process_with_a_status_of_its_own(
-    steerable_run: Path, answers: Answers, tmp_path: Path, device: str
+    steerable_run: Path, answers: Handlers, tmp_path: Path, device: str
 ) -> None:
-    """Nothing that a host would still say could be believed: a supervisor starts it again."""
+    """Further results could be garbage, so the process exits and a supervisor restarts it."""
     with subprocess.Popen(
         [sys.executable, "-c", LOST, str(steerable_run), str(tmp_path / "token"), device],
         stdout=subprocess.PIPE,
@@ -108,11 +108,11 @@ def test_a_lost_device_ends_the_process_with_a_status_of_its_own(
         with SteeringClient(url, token, timeout=START_SECONDS) as client:
             assert [e.text for e in client.steer(steer_request(answers.engine)) if isinstance(e, TokenEvent)]
             with pytest.raises(HostError):
-                client.behaviour(behaviour_request(answers.engine))
-        told = process.stderr.read()
+                client.ask(behaviour_request(answers.engine))
+        errors = process.stderr.read()
         assert process.wait(START_SECONDS) == POISONED == 75
         watchdog.cancel()
-    assert "the device is lost, start the host again: CUDA error: device-side assert" in told
+    assert "the device is lost, start the host again: CUDA error: device-side assert" in errors
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_which_errors_lose_a_device(error: Exception, poisoned: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("options", "words"),
     [
         (["max_prompts=1"], "'max_prompts=1'.*max_prompt_tokens, max_new_tokens"),
         (["running"], "'running'.*NAME=VALUE"),
@@ -140,14 +140,14 @@ def test_which_errors_lose_a_device(error: Exception, poisoned: bool) -> None:
         (["queued=many"], "--limit queued: found 'many', wanted .*integer"),
     ],
 )
-def test_a_limit_that_cannot_be_is_named(told: list[str], words: str) -> None:
+def test_an_invalid_limit_is_named(options: list[str], words: str) -> None:
     with pytest.raises(RequestError, match=words):
-        read_limits(told)
+        read_limits(options)
     assert read_limits(["max_strength=2.5", "queued=0"]) == SteeringLimits(max_strength=2.5, queued=0)
     assert read_limits([]) == SteeringLimits()
 
 
-def test_a_taken_port_is_told_in_one_line(steerable_run: Path, tmp_path: Path) -> None:
+def test_a_taken_port_is_one_line_of_error(steerable_run: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What a host counts: every answer once, gauges that return to zero, and a text that Prometheus can read."""
+"""Metrics of a host: replies are counted once, gauges return to zero, and Prometheus can parse the text."""
 
 import asyncio
 import re
@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.steering.host.metrics import Metrics, family
+from explorer.steering.host.metrics import Metrics
 from explorer.steering.host.server import create_app
-from explorer.steering.protocol.protocol import Event, SteerRequest
-from explorer.steering.scheduler.batching import by_itself
-from explorer.steering.scheduler.scheduler import Worker
-from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
+from explorer.steering.protocol.steer import Event, SteerRequest
+from explorer.steering.scheduler.cooperative import run_alone
+from explorer.steering.scheduler.scheduler import Scheduler
+from tests.steering.fake import TOKEN, WAIT, FakeHandlers, asked, asked_of_text, served
 
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? (\S+)')
 
 
 def read(text: str) -> dict[str, float]:
-    """Samples of a text in Prometheus' format, by name and labels; fails on whatever is not in it."""
+    """Parse Prometheus' text format strictly: value by name and labels."""
     assert text.endswith("\n")
     found: dict[str, float] = {}
     typed: set[str] = set()
@@ -41,10 +41,10 @@ def read(text: str) -> dict[str, float]:
 
 @dataclass
 class Host:
-    """A served fake."""
+    """A served host without a model."""
 
-    fake: FakeAnswers
-    worker: Worker
+    fake: FakeHandlers
+    scheduler: Scheduler
     http: httpx.Client
 
     def metrics(self) -> dict[str, float]:
@@ -56,24 +56,24 @@ class Host:
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    fake = FakeAnswers()
-    worker = Worker(running=1, queued=2)
+    fake = FakeHandlers()
+    scheduler = Scheduler(running=1, queued=2)
     with (
-        served(create_app(fake, token=TOKEN, worker=worker)) as url,
+        served(create_app(fake, token=TOKEN, scheduler=scheduler)) as url,
         httpx.Client(base_url=url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=WAIT) as http,
     ):
-        yield Host(fake, worker, http)
+        yield Host(fake, scheduler, http)
         fake.gate.set()
 
 
-def test_a_host_that_did_nothing_says_so(host: Host) -> None:
+def test_an_idle_host_has_zeros(host: Host) -> None:
     assert host.metrics() == {
         "requests_running": 0, "requests_queued": 0, "tokens_written_total": 0, "model_seconds_total": 0,
         "replicas": 1,
     }  # fmt: skip
 
 
-def test_every_answer_is_counted_once(host: Host) -> None:
+def test_every_reply_is_counted_once(host: Host) -> None:
     host.http.get("/healthz")
     host.http.post("/v1/behaviour", json=asked())
     host.http.post("/v1/encode", json=asked_of_text())
@@ -109,12 +109,12 @@ def test_every_answer_is_counted_once(host: Host) -> None:
     assert host.metrics()['requests_total{route="/metrics",status="200"}'] == 1
 
 
-def test_running_and_queued_return_to_zero_and_the_refused_are_counted(host: Host) -> None:
+def test_gauges_return_to_zero_and_refusals_are_counted(host: Host) -> None:
     with ThreadPoolExecutor(3) as pool:
         jobs = [pool.submit(host.http.post, "/v1/behaviour", json=asked("wait")) for _ in range(3)]
-        with host.worker.changed:
-            assert host.worker.changed.wait_for(
-                lambda: (len(host.worker.active), len(host.worker.queue)) == (1, 2), WAIT
+        with host.scheduler.changed:
+            assert host.scheduler.changed.wait_for(
+                lambda: (len(host.scheduler.active), len(host.scheduler.queue)) == (1, 2), WAIT
             )
         host.http.post("/v1/encode", json=asked_of_text("wait"))
         busy = host.metrics()
@@ -122,21 +122,21 @@ def test_running_and_queued_return_to_zero_and_the_refused_are_counted(host: Hos
         assert busy['requests_refused_total{code="busy"}'] == 1
         host.fake.gate.set()
         assert {job.result(WAIT).status_code for job in jobs} == {200}
-    with host.worker.changed:
-        assert host.worker.changed.wait_for(lambda: not host.worker.active and not host.worker.queue, WAIT)
+    with host.scheduler.changed:
+        assert host.scheduler.changed.wait_for(lambda: not host.scheduler.active and not host.scheduler.queue, WAIT)
     calm = host.metrics()
     assert (calm["requests_running"], calm["requests_queued"]) == (0, 0)
 
 
-def test_a_generation_that_is_left_is_closed_and_its_tokens_are_counted() -> None:
-    fake, metrics = FakeAnswers(), Metrics()
+def test_an_abandoned_generation_is_closed_and_its_tokens_are_counted() -> None:
+    fake, metrics = FakeHandlers(), Metrics()
 
     async def sent() -> AsyncGenerator[Event, None]:
-        for event in by_itself(fake.writing(_steer(max_tokens=100)), fake.choose):
+        for event in run_alone(fake.steer(_steer(max_tokens=100)), fake.run_batch):
             yield event
 
     async def leave() -> None:
-        events = metrics.written(sent())
+        events = metrics.counted(sent())
         for _ in range(4):
             await anext(events)
         await events.aclose()
@@ -146,7 +146,7 @@ def test_a_generation_that_is_left_is_closed_and_its_tokens_are_counted() -> Non
     assert fake.stopped == 1
 
 
-def test_a_replicas_samples_name_it() -> None:
+def test_samples_name_their_replica() -> None:
     found = read(Metrics("one", 2).text(running=0, queued=0, model_seconds=0.0))
     assert found['replicas{replica="one"}'] == 2
     assert all('replica="one"' in name for name in found)
@@ -157,6 +157,8 @@ def _steer(**changes: object) -> SteerRequest:
 
 
 @given(st.lists(st.tuples(st.text(), st.integers(0, 10**12)), unique_by=lambda one: one[0], max_size=5))
-def test_whatever_a_label_holds_the_text_can_be_read(samples: list[tuple[str, int]]) -> None:
-    text = family("requests_total", "counter", "Requests.", {(("route", name),): n for name, n in samples})
-    assert sorted(read(text).values()) == sorted(n for _, n in samples)
+def test_labels_of_any_text_can_be_parsed(samples: list[tuple[str, int]]) -> None:
+    metrics = Metrics()
+    metrics.requests.update({(name, 200): n for name, n in samples})
+    found = read(metrics.text(running=0, queued=0, model_seconds=0.0))
+    assert sorted(n for name, n in found.items() if name.startswith("requests_total")) == sorted(n for _, n in samples)

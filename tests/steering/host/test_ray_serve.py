@@ -1,4 +1,4 @@
-"""Two replicas on Ray Serve answer as one host does. Skipped where the extra ``cluster`` is not installed."""
+"""Two replicas on Ray Serve behave as one host does. Skipped without the extra ``cluster``."""
 
 import json
 import os
@@ -15,9 +15,10 @@ import httpx
 import pytest
 
 from explorer.config import SteeringLimits
-from explorer.steering.answers.handlers import Answers
+from explorer.steering.answers.handlers import Handlers
 from explorer.steering.client import SteeringClient
-from explorer.steering.protocol.protocol import ErrorBody, StartEvent, TokenEvent
+from explorer.steering.protocol.refusal import ErrorBody
+from explorer.steering.protocol.steer import StartEvent, TokenEvent
 from tests.steering.conftest import behaviour_request, steer_request
 from tests.steering.host.test_metrics import read
 
@@ -48,20 +49,20 @@ def cluster(steerable_run: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         assert process.wait(START_SECONDS) == 0
 
 
-def test_replicas_answer_as_the_engine_does(cluster: tuple[str, str], answers: Answers) -> None:
+def test_replicas_answer_as_the_engine_does(cluster: tuple[str, str], answers: Handlers) -> None:
     url, token = cluster
     with SteeringClient(url, token, timeout=START_SECONDS) as client:
         for _ in range(6):
             assert client.subject() == answers.subject().model_copy(update={"limits": SteeringLimits(queued=3)})
             request = behaviour_request(answers.engine)
-            assert client.behaviour(request) == answers.behaviour(request)
+            assert client.ask(request) == answers.answer(request)
         request = steer_request(answers.engine)
         here, there = ([e.token_id for e in events if isinstance(e, TokenEvent)]
                        for events in (answers.generate(request), client.steer(request)))  # fmt: skip
         assert here == there
 
 
-def test_replicas_share_the_token_and_the_shape_of_errors(cluster: tuple[str, str]) -> None:
+def test_replicas_share_token_and_error_shape(cluster: tuple[str, str]) -> None:
     url, token = cluster
     assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
     for headers, status, code in (
@@ -87,10 +88,10 @@ def test_both_replicas_are_in_the_metrics(cluster: tuple[str, str]) -> None:
     assert len(seen) == 2
 
 
-def test_a_reader_that_leaves_frees_its_place_through_the_proxy(cluster: tuple[str, str], answers: Answers) -> None:
+def test_a_client_that_leaves_frees_its_place_through_the_proxy(cluster: tuple[str, str], answers: Handlers) -> None:
     url, token = cluster
     with SteeringClient(url, token, timeout=START_SECONDS) as client:
-        for _ in range(30):  # more than two replicas have places for
+        for _ in range(30):  # more than two replicas can hold
             events = client.steer(steer_request(answers.engine, max_tokens=64))
             assert isinstance(next(events), StartEvent)
             events.close()

@@ -16,13 +16,17 @@ import pytest
 from fastapi.routing import APIRoute
 
 from explorer.errors import RequestError
+from explorer.http.streaming import StreamLimits
 from explorer.steering.host import stream as stream_module
-from explorer.steering.host.auth import MAX_BODY, MAX_FAILURES, OPEN_PATHS
+from explorer.steering.host.auth import BODY_LIMITS, MAX_FAILURES, OPEN_PATHS
 from explorer.steering.host.server import create_app
-from explorer.steering.protocol.protocol import VIEWER_HEADER, ErrorBody, Event, SteerRequest, event_from_json
-from explorer.steering.scheduler.scheduler import Work, Worker
+from explorer.steering.protocol.refusal import ErrorBody
+from explorer.steering.protocol.steer import Event, SteerRequest, event_from_json
+from explorer.steering.protocol.wire import VIEWER_HEADER
+from explorer.steering.scheduler.cooperative import Task
+from explorer.steering.scheduler.scheduler import Scheduler
 from tests import host_api
-from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
+from tests.steering.fake import TOKEN, WAIT, FakeHandlers, asked, asked_of_text, served
 
 ROUTES = {("GET", "/healthz"), ("GET", "/v1/subject"), ("POST", "/v1/behaviour"), ("POST", "/v1/steer"),
           ("POST", "/v1/encode"), ("POST", "/v1/feature"), ("POST", "/v1/check"), ("POST", "/v1/sweep"),
@@ -32,36 +36,36 @@ RIGHT = {"authorization": f"Bearer {TOKEN}"}
 
 @dataclass
 class Host:
-    """A served fake."""
+    """A served host without a model."""
 
     url: str
-    fake: FakeAnswers
-    worker: Worker
+    fake: FakeHandlers
+    scheduler: Scheduler
     http: httpx.Client
 
     def until(self, running: int, waiting: int) -> None:
-        """Wait until the gauges stand so."""
-        with self.worker.changed:
-            found = self.worker.changed.wait_for(
-                lambda: (len(self.worker.active), len(self.worker.queue)) == (running, waiting), WAIT
+        """Wait until so many jobs run and wait."""
+        with self.scheduler.changed:
+            found = self.scheduler.changed.wait_for(
+                lambda: (len(self.scheduler.active), len(self.scheduler.queue)) == (running, waiting), WAIT
             )
-        assert found, (self.worker.running, self.worker.waiting)
+        assert found, (self.scheduler.running, self.scheduler.waiting)
 
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    fake = FakeAnswers()
-    worker = Worker(running=fake.limits.running, queued=fake.limits.queued)
+    fake = FakeHandlers()
+    scheduler = Scheduler(running=fake.limits.running, queued=fake.limits.queued)
     with (
-        served(create_app(fake, token=TOKEN, worker=worker)) as url,
+        served(create_app(fake, token=TOKEN, scheduler=scheduler)) as url,
         httpx.Client(base_url=url, headers=RIGHT, timeout=WAIT) as http,
     ):
-        yield Host(url, fake, worker, http)
+        yield Host(url, fake, scheduler, http)
         fake.gate.set()
 
 
 def refused(response: httpx.Response, status: int, code: str) -> ErrorBody:
-    """Every error has one shape."""
+    """Check status, code and shape of an error."""
     assert response.status_code == status, response.text
     body = ErrorBody.model_validate_json(response.content)
     assert body.code == code
@@ -71,8 +75,8 @@ def refused(response: httpx.Response, status: int, code: str) -> ErrorBody:
     return body
 
 
-def test_the_routes_are_those_that_are_listed() -> None:
-    app = create_app(FakeAnswers(), token=TOKEN)
+def test_routes() -> None:
+    app = create_app(FakeHandlers(), token=TOKEN)
     found = {
         (method, route.path)
         for route in app.routes
@@ -81,7 +85,7 @@ def test_the_routes_are_those_that_are_listed() -> None:
     }
     assert found == ROUTES
     assert {route.path for route in app.routes if isinstance(route, APIRoute)} & OPEN_PATHS == {"/healthz"}
-    app.state.worker.close()
+    app.state.scheduler.close()
 
 
 @pytest.mark.parametrize(("method", "path"), [*sorted(ROUTES), ("GET", "/nowhere"), ("DELETE", "/v1/steer")])
@@ -100,7 +104,7 @@ def test_every_route_but_healthz_needs_the_token(host: Host, method: str, path: 
     assert host.fake.touched == 0
 
 
-def test_wrong_tokens_are_throttled_and_the_right_one_is_not(host: Host) -> None:
+def test_only_wrong_tokens_are_throttled(host: Host) -> None:
     wrong = {"authorization": "Bearer wrong"}
     for _ in range(MAX_FAILURES):
         refused(host.http.get("/v1/subject", headers=wrong), 401, "unauthorized")
@@ -117,7 +121,7 @@ def test_other_host_names_are_refused_even_with_the_token(host: Host, name: str)
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1:9", "localhost", "LOCALHOST:80", "[::1]:80"])
-def test_its_own_names_are_answered(host: Host, name: str) -> None:
+def test_own_host_names_are_accepted(host: Host, name: str) -> None:
     assert host.http.get("/healthz", headers={"host": name}).status_code == 200
 
 
@@ -135,7 +139,7 @@ BAD = [
 
 @pytest.mark.parametrize("path", ["/v1/behaviour", "/v1/steer"])
 @pytest.mark.parametrize(("key", "value", "field"), BAD)
-def test_a_bad_field_is_named_and_the_model_is_not_touched(
+def test_an_invalid_field_is_named_and_the_model_does_not_run(
     host: Host, path: str, key: str, value: str, field: str
 ) -> None:
     body = json.dumps(asked() | {key: "@"}).replace('"@"', value)
@@ -152,9 +156,7 @@ BAD_TEXTS = [
 
 
 @pytest.mark.parametrize(("key", "value", "field"), BAD_TEXTS)
-def test_a_text_that_cannot_be_read_is_named_and_the_model_is_not_touched(
-    host: Host, key: str, value: str, field: str
-) -> None:
+def test_an_invalid_text_is_named_and_the_model_does_not_run(host: Host, key: str, value: str, field: str) -> None:
     body = json.dumps(asked_of_text() | {key: "@"}).replace('"@"', value)
     response = host.http.post("/v1/encode", content=body, headers={"content-type": "application/json"})
     assert refused(response, 422, "invalid").field == field
@@ -171,11 +173,11 @@ BAD_CHECKS = [
     ("phrases", "phrases", json.dumps(["x" * 201]), "phrases.0"),
 ]  # fmt: skip
 MORE = {"check": {}, "sweep": {"strengths": [1.0], "positions": [0.5, 1.0]}, "phrases": {"phrases": ["this is a test"]}}
-"""What each check needs beyond the path."""
+"""Fields of each check beyond the path."""
 
 
 @pytest.mark.parametrize(("check", "key", "value", "field"), BAD_CHECKS)
-def test_a_bad_field_of_a_check_is_named_and_the_model_is_not_touched(
+def test_an_invalid_field_of_a_check_is_named_and_the_model_does_not_run(
     host: Host, check: str, key: str, value: str, field: str
 ) -> None:
     body = json.dumps(asked() | MORE[check] | {key: "@"}).replace('"@"', value)
@@ -185,7 +187,7 @@ def test_a_bad_field_of_a_check_is_named_and_the_model_is_not_touched(
 
 
 @pytest.mark.parametrize("check", MORE)
-def test_checks_are_answered_and_fail_like_the_rest(host: Host, check: str) -> None:
+def test_checks_succeed_and_fail_like_other_requests(host: Host, check: str) -> None:
     assert host.http.post(f"/v1/{check}", json=asked() | MORE[check]).status_code == 200
     refused(host.http.post(f"/v1/{check}", json=asked("overflow") | MORE[check]), 422, "numeric_overflow")
     assert (
@@ -194,7 +196,7 @@ def test_checks_are_answered_and_fail_like_the_rest(host: Host, check: str) -> N
     )
 
 
-def test_bodies_that_are_no_requests(host: Host) -> None:
+def test_malformed_bodies(host: Host) -> None:
     post = lambda body: host.http.post("/v1/steer", content=body, headers={"content-type": "application/json"})  # noqa: E731
     refused(post(b"{"), 400, "malformed")
     refused(post(b""), 422, "invalid")
@@ -202,12 +204,12 @@ def test_bodies_that_are_no_requests(host: Host) -> None:
     refused(post(b"\xff\xfe"), 400, "malformed")
     refused(post(b"[" * 20 + b"]" * 20), 400, "too_deep")
     refused(post(b'{"a":' * 2000), 400, "too_deep")
-    refused(post(b" " * (MAX_BODY + 1)), 413, "too_large")
+    refused(post(b" " * (BODY_LIMITS.max_bytes + 1)), 413, "too_large")
     refused(post(iter([b" " * 4096] * 20)), 413, "too_large")
     assert host.fake.touched == 0
 
 
-def test_what_is_not_there_and_what_is_not_allowed(host: Host) -> None:
+def test_unknown_paths_and_wrong_methods(host: Host) -> None:
     refused(host.http.get("/nowhere"), 404, "not_found")
     refused(host.http.get("/v1/steer"), 405, "method_not_allowed")
 
@@ -242,13 +244,15 @@ def test_a_stream_is_complete(host: Host) -> None:
     assert host.fake.stopped == 0
 
 
-def test_four_run_sixteen_wait_and_the_next_is_told_to_come_back_at_once(host: Host) -> None:
+def test_a_full_queue_refuses_at_once_with_retry_after(host: Host) -> None:
     limits = host.fake.limits
     with ThreadPoolExecutor(limits.running + limits.queued) as pool:
         full = limits.running + limits.queued
         jobs = [pool.submit(host.http.post, "/v1/behaviour", json=asked("wait")) for _ in range(full)]
-        with host.worker.changed:
-            assert host.worker.changed.wait_for(lambda: len(host.worker.active) + len(host.worker.queue) == full, WAIT)
+        with host.scheduler.changed:
+            assert host.scheduler.changed.wait_for(
+                lambda: len(host.scheduler.active) + len(host.scheduler.queue) == full, WAIT
+            )
         waits = []
         for path in ("/v1/behaviour", "/v1/steer", "/v1/encode"):
             body = asked_of_text("wait") if path == "/v1/encode" else asked("wait")
@@ -257,7 +261,7 @@ def test_four_run_sixteen_wait_and_the_next_is_told_to_come_back_at_once(host: H
             waits.append(int(response.headers["retry-after"]))
         waits += [int(host.http.post("/v1/steer", json=asked()).headers["retry-after"]) for _ in range(20)]
         assert all(1 <= wait <= 4 for wait in waits)
-        assert len(set(waits)) > 1, "who is refused together does not come back together"
+        assert len(set(waits)) > 1, "retries are spread"
         assert host.fake.touched <= limits.running
         host.fake.gate.set()
         assert {job.result(WAIT).status_code for job in jobs} == {200}
@@ -265,13 +269,13 @@ def test_four_run_sixteen_wait_and_the_next_is_told_to_come_back_at_once(host: H
 
 
 @pytest.mark.parametrize("path", ["/v1/behaviour", "/v1/steer", "/v1/check", "/v1/sweep", "/v1/phrases"])
-def test_a_cluster_that_takes_long_to_make_ready_holds_nobody_up(host: Host, path: str) -> None:
-    """Others are answered meanwhile, and who leaves in the middle frees the place."""
+def test_preparing_a_cluster_does_not_block_other_requests(host: Host, path: str) -> None:
+    """Others are served meanwhile, and a client that leaves frees its place."""
     more = MORE.get(path.removeprefix("/v1/"), {})
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(host.http.post, path, json=asked("slow") | more)
-        with host.worker.changed:
-            assert host.worker.changed.wait_for(lambda: len(host.worker.active) == 1, WAIT)
+        with host.scheduler.changed:
+            assert host.scheduler.changed.wait_for(lambda: len(host.scheduler.active) == 1, WAIT)
         assert host.http.post("/v1/behaviour", json=asked()).status_code == 200
         assert [event.type for event in stream(host, asked(max_tokens=1))] == ["start", "token", "row_done", "done"]
         assert not slow.done()
@@ -286,13 +290,11 @@ def test_a_cluster_that_takes_long_to_make_ready_holds_nobody_up(host: Host, pat
 
 
 @pytest.mark.parametrize("path", ["/v1/behaviour", "/v1/steer", "/v1/check", "/v1/sweep", "/v1/phrases"])
-def test_an_answer_that_is_long_in_coming_begins_before_it_is_there(
-    host: Host, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
-    """A client that hears nothing would go; what fails after the beginning is told in the body."""
-    monkeypatch.setattr(stream_module, "HEARTBEAT_SECONDS", 0.01)
+def test_a_slow_reply_starts_with_heartbeats(host: Host, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """A client gives up on a silent host; errors after the start are reported in the body."""
+    monkeypatch.setattr(stream_module, "LIMITS", StreamLimits(heartbeat_seconds=0.01))
     more, silence = MORE.get(path.removeprefix("/v1/"), {}), ": still here" if path == "/v1/steer" else ""
-    for prompt, told in (("slow", '"fingerprint"'), ("slow overflow", '"code":"numeric_overflow"')):
+    for prompt, expected in (("slow", '"fingerprint"'), ("slow overflow", '"code":"numeric_overflow"')):
         host.fake.gate.clear()
         with host.http.stream("POST", path, json=asked(prompt) | more) as response:
             assert response.status_code == 200
@@ -300,12 +302,12 @@ def test_an_answer_that_is_long_in_coming_begins_before_it_is_there(
             assert [line for line in itertools.islice(lines, 6) if line] == [silence] * 3 * bool(silence)
             host.until(1, 0)
             host.fake.gate.set()
-            assert told in "".join(lines)
+            assert expected in "".join(lines)
         host.until(0, 0)
 
 
-def test_two_hundred_random_disconnects_leave_nothing_behind(host: Host) -> None:
-    """Before, within and after the request, while it waits, while the model is held and while it writes."""
+def test_random_disconnects_leave_nothing_behind(host: Host) -> None:
+    """Two hundred: during the request, in the queue, while the model runs and while tokens are sent."""
     rng = np.random.default_rng(0)
     address = host.url.removeprefix("http://").split(":")
     for _ in range(200):
@@ -320,19 +322,19 @@ def test_two_hundred_random_disconnects_leave_nothing_behind(host: Host) -> None
             raw.sendall(sent[: int(rng.integers(1, len(sent) + 1))] if rng.random() < 0.3 else sent)
             if not waits and rng.random() < 0.7:
                 raw.settimeout(0.05)
-                with_some_of_the_answer(raw, int(rng.integers(1, 4000)))
+                receive_some(raw, int(rng.integers(1, 4000)))
     host.fake.gate.set()
     host.until(0, 0)
-    assert 0 < host.fake.stopped < host.fake.touched, "texts were cut and other answers begun"
+    assert 0 < host.fake.stopped < host.fake.touched, "some generations were cut, some completed"
     assert [event.type for event in stream(host, asked(max_tokens=1))] == ["start", "token", "row_done", "done"]
 
 
-def with_some_of_the_answer(raw: socket.socket, count: int) -> None:
+def receive_some(raw: socket.socket, count: int) -> None:
     with contextlib.suppress(TimeoutError):
         raw.recv(count)
 
 
-def test_a_reader_that_stops_reading_is_waited_for_and_does_not_hold_others_up(host: Host) -> None:
+def test_a_stalled_client_does_not_block_others(host: Host) -> None:
     body = json.dumps(asked(max_tokens=4096)).encode()
     address = host.url.removeprefix("http://").split(":")
     head = (f"POST /v1/steer HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n"
@@ -345,17 +347,19 @@ def test_a_reader_that_stops_reading_is_waited_for_and_does_not_hold_others_up(h
     host.until(0, 0)
 
 
-def test_viewers_of_one_app_are_told_apart(host: Host) -> None:
-    """One viewer holds every place; another one behind the same address gets the newest of them."""
+def test_the_queue_is_fair_between_viewers_of_one_app(host: Host) -> None:
+    """One viewer fills the queue; another one behind the same address displaces its newest job."""
     full = host.fake.limits.running + host.fake.limits.queued
     with ThreadPoolExecutor(full + 1) as pool:
         first = [pool.submit(host.http.post, "/v1/behaviour", json=asked("wait"), headers={VIEWER_HEADER: "one"})
                  for _ in range(full)]  # fmt: skip
-        with host.worker.changed:
-            assert host.worker.changed.wait_for(lambda: len(host.worker.active) + len(host.worker.queue) == full, WAIT)
+        with host.scheduler.changed:
+            assert host.scheduler.changed.wait_for(
+                lambda: len(host.scheduler.active) + len(host.scheduler.queue) == full, WAIT
+            )
         other = pool.submit(host.http.post, "/v1/behaviour", json=asked("wait"), headers={VIEWER_HEADER: "two"})
-        put_off = next(as_completed(first, WAIT)).result()
-        refused(put_off, 429, "busy")
+        displaced = next(as_completed(first, WAIT)).result()
+        refused(displaced, 429, "busy")
         refused(host.http.post("/v1/steer", json=asked(), headers={VIEWER_HEADER: "one"}), 429, "busy")
         host.fake.gate.set()
         assert other.result(WAIT).status_code == 200
@@ -364,22 +368,22 @@ def test_viewers_of_one_app_are_told_apart(host: Host) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "short", "x" * 15, "ü" * 20])
-def test_a_host_does_not_start_without_a_token(token: str) -> None:
+def test_a_host_needs_a_long_token(token: str) -> None:
     with pytest.raises(RequestError, match="at least 16"):
-        create_app(FakeAnswers(), token=token, bind="0.0.0.0")
+        create_app(FakeHandlers(), token=token, bind="0.0.0.0")
 
 
-def test_the_model_is_asked_from_one_thread_only() -> None:
+def test_one_thread_runs_the_model() -> None:
     seen: set[int] = set()
 
-    class Noting(FakeAnswers):
-        def writing(self, request: SteerRequest) -> Work[Event]:
-            for event in super().writing(request):
+    class Recording(FakeHandlers):
+        def steer(self, request: SteerRequest) -> Task[Event]:
+            for event in super().steer(request):
                 seen.add(threading.get_ident())
                 yield event
 
     with (
-        served(create_app(Noting(), token=TOKEN)) as url,
+        served(create_app(Recording(), token=TOKEN)) as url,
         httpx.Client(base_url=url, headers=RIGHT, timeout=WAIT) as http,
         ThreadPoolExecutor(4) as pool,
     ):
@@ -387,29 +391,29 @@ def test_the_model_is_asked_from_one_thread_only() -> None:
     assert len(seen) == 1
 
 
-def test_the_openapi_document_tells_every_route_field_and_error(host: Host) -> None:
+def test_the_openapi_document_describes_every_route_field_and_error(host: Host) -> None:
     document = host.http.get("/openapi.json").json()
     schemas, paths = document["components"]["schemas"], document["paths"]
     assert set(paths) == {path for _, path in ROUTES} - {"/openapi.json"}
-    silent = [
+    undocumented = [
         (name, field)
         for name, schema in schemas.items()
-        for field, told in schema.get("properties", {}).items()
-        if not told.get("description") and field != "type"
+        for field, details in schema.get("properties", {}).items()
+        if not details.get("description") and field != "type"
     ]
-    assert silent == [], "every field says what it means"
+    assert undocumented == []
     assert document["security"] == [{"token": []}]
     assert document["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
-    assert [path for path, methods in paths.items() for told in methods.values() if told.get("security") == []] == [
+    assert [path for path, methods in paths.items() for method in methods.values() if method.get("security") == []] == [
         *OPEN_PATHS
     ]
     named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
-    assert named == set(schemas), "nothing is named that is not there, and nothing is there that nobody names"
+    assert named == set(schemas), "every reference resolves, and every schema is referred to"
     assert {"StartEvent", "TokenEvent", "RowDoneEvent", "DoneEvent", "ErrorEvent"} <= named
     assert list(paths["/v1/steer"]["post"]["responses"]["200"]["content"]) == ["text/event-stream"]
 
 
-def test_the_page_of_the_api_is_what_the_host_says() -> None:
+def test_the_api_page_is_up_to_date() -> None:
     assert host_api.PAGE.read_text() == host_api.page(), "docs/host-api.md is stale: run `python -m tests.host_api`"
 
 
@@ -420,18 +424,16 @@ def test_the_page_of_the_api_is_what_the_host_says() -> None:
         ("get", "/v1/subject", {"headers": {"authorization": "Bearer wrong"}}, 401),
         ("get", "/metrics", {"headers": {"host": "evil.example"}}, 400),
         ("post", "/v1/steer", {"content": b"{", "headers": {"content-type": "application/json"}}, 400),
-        ("post", "/v1/encode", {"content": b" " * (MAX_BODY + 1)}, 413),
+        ("post", "/v1/encode", {"content": b" " * (BODY_LIMITS.max_bytes + 1)}, 413),
         ("post", "/v1/sweep", {"json": {}}, 422),
         ("post", "/v1/phrases", {"json": asked("overflow") | {"phrases": ["one"]}}, 422),
         ("post", "/v1/behaviour", {"json": asked("deaf")}, 500),
     ],
 )
-def test_what_is_refused_is_refused_as_the_document_says(
-    host: Host, method: str, path: str, ask: dict[str, object], status: int
-) -> None:
+def test_errors_are_documented(host: Host, method: str, path: str, ask: dict[str, object], status: int) -> None:
     response = host.http.request(method, path, **ask)  # type: ignore[arg-type]
     assert response.status_code == status
     document = host.http.get("/openapi.json").json()
-    told = document["paths"][path][method]["responses"][str(status)]["content"]
-    assert told == {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
+    documented = document["paths"][path][method]["responses"][str(status)]["content"]
+    assert documented == {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
     assert set(response.json()) == set(document["components"]["schemas"]["ErrorBody"]["properties"])
