@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from explorer.steering.host.server import create_app
-from tests.steering.fake import TOKEN, FakeHandlers
+from tests.fake_host import TOKEN, FakeHandlers
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "host-api.md"
 HEAD = """# Host API

@@ -19,8 +19,8 @@ from explorer.app.server.factory import create_app
 from explorer.app.site.hosts import OneHost
 from explorer.runs.run.catalog import scan
 from tests.app.edge_app import Wire, ask, filter_of, post, settings
-from tests.app.fake_host import FakeHost
 from tests.app.steering.steering_data import steer_request
+from tests.fake_host import FakeHost
 
 
 class Whole:

@@ -21,8 +21,8 @@ from explorer.http.hosts import host_list
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
-from tests.app.fake_host import FakeHost
 from tests.app.tour.tour_data import write_tour
+from tests.fake_host import FakeHost
 from tests.planted import write_planted_run
 
 FLAGS = [

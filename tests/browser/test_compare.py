@@ -10,9 +10,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
-from tests.app.fake_host import FakeHost
 from tests.browser.conftest import App, Watch, keep, serve_in_thread
 from tests.browser.test_pages import CONTRAST
+from tests.fake_host import FakeHost
 
 pytestmark = pytest.mark.browser
 

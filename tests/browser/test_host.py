@@ -16,6 +16,7 @@ from explorer.runs.run.reader import open_run
 from explorer.steering.client import AsyncSteeringClient
 from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, serve_in_thread
 from tests.browser.test_story import steer, wait
+from tests.fake_host import TOKEN
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +25,8 @@ NEW_TEXT = """() => {
   return column.querySelector(".said").textContent.trim() && !column.querySelector(".end").textContent;
 }"""
 """Text of a generation that runs; text of the one before has an end."""
-TOKEN = "an-example-token-of-32-characters"
+PAUSE = 0.25
+"""Seconds between two tokens: long enough to be killed in the middle."""
 ANOTHER = "sha256:" + "f" * 64
 
 
@@ -36,11 +38,15 @@ class Machine:
     port: int
     own: str
     """Fingerprint of the subject that the run names."""
+    token_file: Path
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, fingerprint: str) -> None:
-        command = [sys.executable, "-m", "tests.app.host_process", str(self.run), str(self.port), TOKEN, fingerprint]
-        self.processes.append(subprocess.Popen(command))
+        command = [
+            sys.executable, "-m", "tests.fake_host", str(self.run), "--port", str(self.port),
+            "--token-file", str(self.token_file), "--fingerprint", fingerprint, "--pause", str(PAUSE),
+        ]  # fmt: skip
+        self.processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
 
     def kill(self) -> None:
         process = self.processes.pop()
@@ -56,8 +62,9 @@ def machine(served: App, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     assert subject is not None
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    machine = Machine(run, port, subject.fingerprint)
     folder = tmp_path_factory.mktemp("own-host")
+    (folder / "token").write_text(TOKEN)
+    machine = Machine(run, port, subject.fingerprint, folder / "token")
     (folder / "runs").symlink_to(run.parent)
     client = AsyncSteeringClient(f"http://127.0.0.1:{port}", TOKEN)
     with closing(serve_in_thread(folder, client)) as apps:  # type: ignore[arg-type]

@@ -17,10 +17,10 @@ from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import open_run
 from explorer.steering.client import AsyncSteeringClient
 from tests.app.conftest import write_steerable_run
-from tests.app.fake_host import FakeHost
 from tests.app.server.test_local_host import kill_host
 from tests.browser.conftest import PATIENCE_MS, Watch, serve_in_thread, watched
 from tests.browser.test_story import steer
+from tests.fake_host import FakeHost
 
 pytestmark = pytest.mark.browser
 
@@ -47,7 +47,7 @@ def hosts(tmp_path: Path, gate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     (tmp_path / "tokens").mkdir()
     monkeypatch.setattr(local_host, "AsyncSteeringClient", without_idle_connections)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tokens"))
-    command = (sys.executable, "-m", "tests.app.gated_host", str(gate))
+    command = (sys.executable, "-m", "tests.fake_host", "--gate", str(gate))
     with LocalHosts(scan(tmp_path / "runs").entries, command) as both:
         yield both
     assert list((tmp_path / "tokens").iterdir()) == []

@@ -9,8 +9,8 @@ from playwright.sync_api import Page, expect
 
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
-from tests.app.fake_host import FakeHost
 from tests.browser.conftest import App, Watch, keep, serve_in_thread
+from tests.fake_host import FakeHost
 
 pytestmark = pytest.mark.browser
 

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 from explorer.maths.position.values import isolate_bidi
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
-from tests.app.fake_host import FakeHost
 from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, App, Watch, keep, serve_in_thread, until
+from tests.fake_host import FakeHost
 
 pytestmark = pytest.mark.browser
 

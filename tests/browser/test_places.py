@@ -8,10 +8,10 @@ from playwright.sync_api import Page, expect
 
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
-from tests.app.fake_host import FakeHost
 from tests.app.tour.tour_data import write_tour
 from tests.browser.conftest import PATIENCE_MS, App, Watch, serve_in_thread
 from tests.browser.reverse_proxy import listen, page_of, proxy_to
+from tests.fake_host import FakeHost
 
 pytestmark = pytest.mark.browser
 PREFIX = "/some/prefix/"

@@ -9,11 +9,11 @@ from playwright.sync_api import Browser, Page, expect
 from explorer.app.still.page_file import manifold_file, tour_file
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
-from tests.app.fake_host import FakeHost
 from tests.app.tour.tour_data import write_tour
 from tests.browser.conftest import PATIENCE_MS, Watch, keep, watched
 from tests.browser.hostile import FINGERPRINT, Attacks, write_hostile_run
 from tests.browser.test_pages import CONTRAST
+from tests.fake_host import FakeHost
 
 pytestmark = pytest.mark.browser
 COLOR = "() => String(document.querySelector('#cloud .js-plotly-plot').data[0].marker.color)"

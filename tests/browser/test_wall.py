@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from explorer.runs.run.reader import open_run
-from tests.app.fake_host import FakeHost
 from tests.browser.conftest import App, Watch, keep, serve_in_thread
 from tests.browser.many_clusters import write_many_clusters
+from tests.fake_host import FakeHost
 
 pytestmark = pytest.mark.browser
 

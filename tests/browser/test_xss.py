@@ -34,9 +34,9 @@ from explorer.steering.protocol.features import (
 from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, SteerRequest, TokenEvent, Written
 from explorer.steering.protocol.subject import SubjectReply
 from explorer.steering.protocol.wire import Wire
-from tests.app.fake_host import FakeHost
 from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, module, serve_in_thread, tell_stopped, until
 from tests.browser.hostile import Attacks, corpus, write_hostile_run
+from tests.fake_host import FakeHost
 
 pytestmark = pytest.mark.browser
 RUNS = ("run0", "run1")

@@ -2,11 +2,13 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from starlette.types import Send
 
 from explorer.config import SteeringLimits
@@ -16,10 +18,10 @@ from explorer.steering.client import AsyncSteeringClient, SteeringClient
 from explorer.steering.host import stream
 from explorer.steering.host.server import create_app
 from explorer.steering.protocol.behaviour import BehaviourRequest
-from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
+from explorer.steering.protocol.checks import CONTROL_ARMS, CheckRequest, PhrasesRequest, SweepRequest
 from explorer.steering.protocol.features import EncodeRequest, FeatureRequest
 from explorer.steering.protocol.steer import DoneEvent, SteerRequest, TokenEvent, event_to_sse
-from tests.steering.fake import FINGERPRINT, TOKEN, WAIT, FakeHandlers, asked, asked_of_text, served
+from tests.fake_host import FINGERPRINT, TOKEN, WAIT, FakeHandlers, asked, asked_of_text, served
 
 TOKEN_EVENT = TokenEvent(row="baseline", index=0, text="ü", token_id=1, logprob=-0.5)
 DONE = DoneEvent(hook_fired={}, finish={}, tokens=1)
@@ -28,7 +30,7 @@ BEHAVIOUR = BehaviourRequest.model_validate(asked())
 CHECK = CheckRequest.model_validate(asked())
 SWEEP = SweepRequest.model_validate(asked(strengths=[1.0], positions=[0.0, 1.0]))
 PHRASES = PhrasesRequest.model_validate(asked(phrases=["this is a test"]))
-ENCODE = EncodeRequest.model_validate(asked_of_text())
+ENCODE = EncodeRequest.model_validate(asked_of_text("Monday"))
 FEATURE = FeatureRequest(run="planted", fingerprint=FINGERPRINT, feature=3)
 
 
@@ -57,9 +59,9 @@ def test_both_clients_speak_to_a_host() -> None:
             assert here.subject().model == "fake"
             assert here.ask(BEHAVIOUR).values == ("Monday",)
             assert here.ask(ENCODE).tokens[0].firing[0].features == (1,)
-            assert [arm.arm for arm in here.ask(CHECK).controls.arms] == ["manifold", "flipped"]
+            assert list(dict.fromkeys(arm.arm for arm in here.ask(CHECK).controls.arms)) == list(CONTROL_ARMS)
             assert here.ask(SWEEP).positions == (0.0, 1.0)
-            assert here.ask(PHRASES).phrases[0].baseline == -1.0
+            assert here.ask(PHRASES).phrases[0].baseline == -10.0
             assert here.ask(FEATURE).feature == 3
             types = [event.type for event in here.steer(STEER)]
         assert types == ["start", "token", "token", "token", "row_done", "done"]
@@ -115,9 +117,19 @@ def test_every_refusal_has_its_error(status: int, body: str, error: type[HostErr
         assert "\n" not in str(caught.value)
 
 
-def test_a_host_that_takes_its_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For longer than a client believes in a silent one; what fails then fails as ever."""
-    fake, beat, patience, beats = FakeHandlers(), 0.01, 0.25, 0
+def patience_for(app: FastAPI) -> float:
+    """A timeout that a host does not exceed by accident, however busy the machine is: many of its round trips."""
+    with served(app) as url, SteeringClient(url, TOKEN) as here:
+        here.subject()
+        started = time.perf_counter()
+        here.subject()
+    return max(0.25, 40 * (time.perf_counter() - started))
+
+
+def test_a_slow_host_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For longer than the client's timeout, because of the heartbeats; an error after them is still an error."""
+    patience = patience_for(create_app(FakeHandlers(), token=TOKEN))
+    fake, beat, beats = FakeHandlers(), patience / 25, 0
     send = StreamedResponse._body
 
     async def counted(self: StreamedResponse[Any], to: Send, text: str, *, more: bool = True) -> None:

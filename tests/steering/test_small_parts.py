@@ -20,7 +20,7 @@ from explorer.steering.protocol.steer import TokenEvent, event_from_json, event_
 from explorer.steering.protocol.token_file import read_token
 from explorer.steering.scheduler.cooperative import Cooperative, run_to_completion
 from explorer.steering.scheduler.lru import CooperativeCache, LruCache
-from tests.steering.fake import asked
+from tests.fake_host import asked
 
 WORDS = {"a": [1], " a": [2], "b": [3], " b": [3], "c d": [4, 5], " c d": [6, 5], "c e": [4, 7], " c e": [6, 7]}
 OWN = Readout(("a", "b"), ((1,), (3,)), (0.0, 0.9), ())

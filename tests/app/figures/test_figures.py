@@ -21,7 +21,7 @@ from explorer.app.steering.bands import BandsView, bands_view
 from explorer.app.view.state import View
 from explorer.runs.run.reader import Run
 from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest, Reach
-from tests.app.fake_host import FakeHost
+from tests.fake_host import FakeHost
 from tests.planted import LABELS
 
 RING, YEARS = 0, 1
@@ -32,7 +32,7 @@ def reply(run: Run, **fields: object) -> BehaviourReply:
     assert subject is not None
     asked = {"cluster": RING, "prompt": "it rained on", "start": "Monday", "end": "Thursday", **fields}
     request = BehaviourRequest(run=run.id, fingerprint=subject.fingerprint, **asked)  # type: ignore[arg-type]
-    return asyncio.run(FakeHost(run).behaviour(request))
+    return asyncio.run(FakeHost(run).ask(request))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_a_cluster_that_moves_nothing_says_so(run: Run) -> None:
     subject = run.manifest.subject
     assert subject is not None
     request = BehaviourRequest(run=run.id, fingerprint=subject.fingerprint, cluster=RING, prompt="x", end="Friday")
-    still = bands_view(asyncio.run(FakeHost(run, moves=False).behaviour(request)), "x")
+    still = bands_view(asyncio.run(FakeHost(run, moves=False).ask(request)), "x")
     assert still.moves is False
     assert "does not move the model" in still.verdict
 

@@ -37,8 +37,8 @@ from explorer.records import CONTEXT_BEFORE, FeatureLabel
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.reader import Run, open_run
 from explorer.runs.run.writer import RunWriter
-from tests.app.fake_host import FakeHost
 from tests.app.server.test_pages import components, site_of
+from tests.fake_host import FakeHost
 from tests.planted import LABELS, planted_parts, write_parts
 
 RING, YEARS = 0, 1

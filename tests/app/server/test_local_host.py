@@ -55,7 +55,7 @@ class Sandbox:
 
     @property
     def command(self) -> tuple[str, ...]:
-        return (sys.executable, "-m", "tests.app.gated_host", str(self.gate))
+        return (sys.executable, "-m", "tests.fake_host", "--gate", str(self.gate))
 
     @property
     def started(self) -> int:

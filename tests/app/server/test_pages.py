@@ -47,7 +47,7 @@ from explorer.errors import RequestError
 from explorer.records import CONTEXT_AFTER, CONTEXT_BEFORE, LEFT_OUT, NOISE
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import Run
-from tests.app.fake_host import FakeHost
+from tests.fake_host import FakeHost
 from tests.planted import LABELS, N_FEATURES
 
 

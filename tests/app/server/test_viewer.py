@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 from explorer.app.server.edge import NameViewer, current_viewer
 from explorer.steering.client import AsyncSteeringClient
 from explorer.steering.protocol.wire import VIEWER_HEADER
-from tests.steering.fake import TOKEN, FakeHandlers
+from tests.fake_host import TOKEN, FakeHandlers
 
 
 def test_viewers_have_pseudonyms_without_their_addresses() -> None:

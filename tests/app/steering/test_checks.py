@@ -18,8 +18,8 @@ from explorer.errors import RequestError
 from explorer.runs.run.reader import Run
 from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest
 from explorer.steering.protocol.checks import CheckReply, CheckRequest, PhrasesRequest, Spread, SweepRequest
-from tests.app.fake_host import FakeHost
 from tests.app.steering.steering_data import checks
+from tests.fake_host import FakeHost
 
 
 def asked(run: Run, **changes: object) -> dict[str, object]:
@@ -30,11 +30,11 @@ def asked(run: Run, **changes: object) -> dict[str, object]:
 
 
 def behaviour(run: Run, **changes: object) -> BehaviourReply:
-    return asyncio.run(FakeHost(run).behaviour(BehaviourRequest.model_validate(asked(run, **changes))))
+    return asyncio.run(FakeHost(run).ask(BehaviourRequest.model_validate(asked(run, **changes))))
 
 
 def check(run: Run, *, moves: bool = True) -> CheckReply:
-    return asyncio.run(FakeHost(run, moves=moves).check(CheckRequest.model_validate(asked(run))))
+    return asyncio.run(FakeHost(run, moves=moves).ask(CheckRequest.model_validate(asked(run))))
 
 
 def points(path: str) -> np.ndarray:
@@ -127,7 +127,7 @@ def test_a_step_that_is_the_whole_move_is_told_once(run: Run) -> None:
 
 def test_a_sweep_has_its_largest_dose_on_top_and_marks_what_is_too_far(run: Run) -> None:
     request = SweepRequest.model_validate(asked(run, strengths=(-1.0, 0.0, 3.0), positions=(0.0, 0.5, 1.0)))
-    view = sweep_view(asyncio.run(FakeHost(run).sweep(request)), True, 0.25)
+    view = sweep_view(asyncio.run(FakeHost(run).ask(request)), True, 0.25)
     assert view.strengths == (3.0, 0.0, -1.0)
     assert view.color == position_colors(True, np.array([0.25]))[0]
     assert len(view.grids) == 3
@@ -141,7 +141,7 @@ def test_a_sweep_has_its_largest_dose_on_top_and_marks_what_is_too_far(run: Run)
 
 def test_a_phrase_is_drawn_on_its_own_scale_beside_the_unsteered_model(run: Run) -> None:
     request = PhrasesRequest.model_validate(asked(run, phrases=("one", "two"), waypoints=3))
-    first, second = phrases_view(asyncio.run(FakeHost(run).phrases(request)))
+    first, second = phrases_view(asyncio.run(FakeHost(run).ask(request)))
     assert (first.text, second.text) == ("one", "two")
     assert first.read == ""
     line = points(first.lines[0].path)

@@ -16,8 +16,8 @@ from explorer.errors import RunError
 from explorer.places import shipped_folder
 from explorer.runs.run.reader import Run, open_run
 from tests.app.conftest import write_steerable_run
-from tests.app.fake_host import FakeHost
 from tests.app.tour.tour_data import write_tour
+from tests.fake_host import FakeHost
 
 GOLDEN = Path(__file__).resolve().parents[2] / "data" / "golden" / "run-v1"
 BAD = "</script><!--<img src=x onerror=hit(1)>\"'&"

@@ -20,8 +20,8 @@ from explorer.places import shipped_folder
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import Run, open_run
 from tests.app.conftest import write_steerable_run
-from tests.app.fake_host import FakeHost
 from tests.app.tour.tour_data import DAYS, tour_dict, write_tour
+from tests.fake_host import FakeHost
 
 WORDS_A_MINUTE = 160
 """A speaker who is in no hurry."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from explorer.app.tour.record import record_tour
 from explorer.app.tour.tour_file import MANIFEST, TourFolder
-from tests.app.fake_host import FakeHost
+from tests.fake_host import FakeHost
 
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 

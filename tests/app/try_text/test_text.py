@@ -22,7 +22,7 @@ from explorer.errors import RequestError, RunError
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import Run
 from explorer.steering.protocol.features import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
-from tests.app.fake_host import FakeHost
+from tests.fake_host import FakeHost
 
 TEXT = "<s> it rained on Monday and in 1950 lost"
 
@@ -39,7 +39,7 @@ def view_of(run: Run, text: str = TEXT) -> TextView:
     subject = run.manifest.subject
     assert subject is not None
     request = EncodeRequest(run=run.id, fingerprint=subject.fingerprint, text=text)
-    return text_view(run, text, asyncio.run(FakeHost(run).encode(request)))
+    return text_view(run, text, asyncio.run(FakeHost(run).ask(request)))
 
 
 def reply_of(token: EncodedToken, *clusters: int) -> EncodeReply:
@@ -141,7 +141,7 @@ def test_without_a_host_it_says_so(runs_folder: Path, run: Run, tmp_path: Path) 
 
 def test_an_answer_about_other_clusters_is_not_drawn(runs_folder: Path, run: Run, tmp_path: Path) -> None:
     class Other(FakeHost):
-        async def encode(self, request: EncodeRequest) -> EncodeReply:  # noqa: ARG002
+        async def ask(self, request: EncodeRequest) -> EncodeReply:  # type: ignore[override] # noqa: ARG002
             return reply_of(EncodedToken(text="x", special=False, firing=()), 99)
 
     answer = ask(site_of(runs_folder, tmp_path, Other(run)))

@@ -16,8 +16,8 @@ from explorer.app.view.state import COLORS, KEYS, View, decode
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
-from tests.app.fake_host import FakeHost
 from tests.app.tour.tour_data import write_tour
+from tests.fake_host import FakeHost
 
 LINKS: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "data" / "golden" / "links.json").read_text())
 CHOICES = {name: get_args(kind) for name, kind in get_type_hints(View).items() if get_origin(kind) is Literal}

@@ -16,7 +16,7 @@ from explorer.steering.host.server import create_app
 from explorer.steering.protocol.steer import Event, SteerRequest
 from explorer.steering.scheduler.cooperative import run_alone
 from explorer.steering.scheduler.scheduler import Scheduler
-from tests.steering.fake import TOKEN, WAIT, FakeHandlers, asked, asked_of_text, served
+from tests.fake_host import TOKEN, WAIT, FakeHandlers, asked, asked_of_text, served
 
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? (\S+)')
 

@@ -26,7 +26,7 @@ from explorer.steering.protocol.wire import VIEWER_HEADER
 from explorer.steering.scheduler.cooperative import Task
 from explorer.steering.scheduler.scheduler import Scheduler
 from tests import host_api
-from tests.steering.fake import TOKEN, WAIT, FakeHandlers, asked, asked_of_text, served
+from tests.fake_host import TOKEN, WAIT, FakeHandlers, asked, asked_of_text, served
 
 ROUTES = {("GET", "/healthz"), ("GET", "/v1/subject"), ("POST", "/v1/behaviour"), ("POST", "/v1/steer"),
           ("POST", "/v1/encode"), ("POST", "/v1/feature"), ("POST", "/v1/check"), ("POST", "/v1/sweep"),

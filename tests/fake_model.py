@@ -1,13 +1,11 @@
-"""A steering host without a model: values on a curve answer by their distance, so the right picture is known."""
+"""Replies without a model: values on a curve get probabilities by their distance, so the correct picture is known."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from functools import singledispatchmethod
 
 import numpy as np
 
 from explorer.config import SteeringLimits
-from explorer.errors import HostMismatch, HostUnreachable
 from explorer.runs.run.reader import Run
 from explorer.steering.protocol.behaviour import (
     ArmBehaviour,
@@ -47,6 +45,7 @@ from explorer.steering.protocol.features import (
 )
 from explorer.steering.protocol.steer import (
     DoneEvent,
+    Event,
     RowDoneEvent,
     StartEvent,
     SteerRequest,
@@ -55,38 +54,45 @@ from explorer.steering.protocol.steer import (
     WrittenToken,
 )
 from explorer.steering.protocol.subject import ServedRun, SubjectReply
-from explorer.steering.protocol.wire import PROTOCOL_VERSION, Arm, Kind, Place, Row, Wire
+from explorer.steering.protocol.wire import ARMS, PROTOCOL_VERSION, Arm, Kind, Place, Row, Wire
 
+FINGERPRINT = "sha256:" + "0" * 64
+"""Subject of a model without a run."""
 OWN = 0.02
-"""Where every prompt lies on the curve."""
+"""Coordinate of every prompt."""
 SHARPNESS = 4.0
-"""How firmly a value answers at its own place, relative to the values' spacing."""
+"""How fast a value's probability falls with the distance, relative to the spacing of the values."""
+LONGEST = 8
+"""Tokens of a text at most."""
 
 
-class FakeHost:
-    """Answers for one run; ``alive`` switches it off, ``asked`` counts what would have reached a model."""
+class FakeModel:
+    """Replies for the clusters of one run; without a run, for one cluster with the single value "Monday".
 
-    def __init__(self, run: Run, moves: bool = True, pause: float = 0.0) -> None:
+    Without a run a text is as long as requested and has the unsteered row only.
+    """
+
+    def __init__(self, run: Run | None = None, *, moves: bool = True, fingerprint: str = "") -> None:
         self.run = run
-        self.alive = True
         self.moves = moves
-        self.pause = pause
-        self.asked = 0
-        self.streams = 0
-        self.dies_at: int | None = None
-        """Number of the event of a generation instead of which the host dies: 0 is the first, one past the last dies
-        as soon as the last was sent."""
+        """Whether steering changes the replies."""
         self.kind: Kind = "base"
-        self.latest: BehaviourRequest | None = None
-        """The last behaviour that was asked for."""
+        self.limits = SteeringLimits()
+        own = FINGERPRINT if run is None or run.manifest.subject is None else run.manifest.subject.fingerprint
+        self.fingerprint = fingerprint or own
 
-    async def subject(self) -> SubjectReply:
-        self._check()
+    def subject(self) -> SubjectReply:
+        if self.run is None:
+            return SubjectReply(
+                protocol_version=PROTOCOL_VERSION, app_version="0", fingerprint=self.fingerprint, model="fake",
+                sae="fake", layer=0, hook="resid_post", d_model=4, device="cpu", dtype="float32", arms=ARMS,
+                limits=self.limits, runs=(ServedRun(id="planted", clusters=1),),
+            )  # fmt: skip
         manifest = self.run.manifest
         return SubjectReply(
             protocol_version=PROTOCOL_VERSION,
             app_version="0",
-            fingerprint=self._fingerprint(),
+            fingerprint=self.fingerprint,
             model=manifest.model.id,
             sae=manifest.sae.id,
             layer=manifest.model.layer,
@@ -96,46 +102,39 @@ class FakeHost:
             dtype="float32",
             kind=self.kind,
             arms=("manifold", "linear", "chord"),
-            limits=SteeringLimits(),
+            limits=self.limits,
             runs=(ServedRun(id=self.run.id, clusters=len(manifest.clusters)),),
         )
 
     @singledispatchmethod
-    async def ask(self, request: Wire) -> Wire:
+    def reply(self, request: Wire) -> Wire:
         raise NotImplementedError
 
-    @ask.register
-    async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
-        self._check()
-        if request.fingerprint != self._fingerprint():
-            raise HostMismatch(f"the host holds {self._fingerprint()}, the run needs {request.fingerprint}")
-        self.asked += 1
-        self.latest = request
-        return self._reply(request)
-
-    @ask.register
-    async def check(self, request: CheckRequest) -> CheckReply:
+    @reply.register
+    def check(self, request: CheckRequest) -> CheckReply:
         asked = request.model_dump(exclude={"prompts"}) | {"arms": CONTROL_ARMS}
-        controls = await self.behaviour(BehaviourRequest.model_validate(asked))
+        controls = self.behaviour(BehaviourRequest.model_validate(asked))
+        if len(controls.values) < 2:
+            return CheckReply(controls=controls, across=None, adjacent=None)
         return CheckReply(
             controls=controls,
             across=_across(controls.values[0], controls.values[-1], 0.05, 0.83),
             adjacent=_across(controls.values[0], controls.values[1], 0.03, 0.02),
         )
 
-    @ask.register
-    async def sweep(self, request: SweepRequest) -> SweepReply:
-        self._check()
-        self.asked += 1
+    @reply.register
+    def sweep(self, request: SweepRequest) -> SweepReply:
+        end = self._coordinate(request.cluster, request.end)
+        names, coordinates, closed = self._values(request.cluster)
         doses = np.clip(np.array(request.strengths), 0, 1)[:, None] * np.array(request.positions)
         top = tuple(tuple(TopToken(text=f" {p:.1f}", probability=0.5) for p in row) for row in doses)
         grid = tuple(map(tuple, doses.tolist()))
         off = tuple(tuple(abs(dose) for _ in request.positions) for dose in request.strengths)
         return SweepReply(
-            fingerprint=self._fingerprint(),
+            fingerprint=self.fingerprint,
             run=request.run,
             cluster=request.cluster,
-            target=str(request.end),
+            target=names[int(np.argmin(_gap(coordinates, np.array(end), closed)))],
             strengths=request.strengths,
             positions=request.positions,
             baseline=0.0,
@@ -143,106 +142,85 @@ class FakeHost:
             arms=tuple(SweepArm(arm=arm, p_target=grid, off_manifold=off, kl=grid, top=top) for arm in request.arms),
         )
 
-    @ask.register
-    async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
-        self._check()
-        self.asked += 1
+    @reply.register
+    def phrases(self, request: PhrasesRequest) -> PhrasesReply:
         along = tuple(-10.0 - step for step in range(request.waypoints))
         arms = tuple(PhraseArm(arm=arm, logprob=along) for arm in request.arms)
         return PhrasesReply(
-            fingerprint=self._fingerprint(),
+            fingerprint=self.fingerprint,
             run=request.run,
             cluster=request.cluster,
             phrases=tuple(Phrase(text=one, read=one, tokens=3, baseline=-10.0, arms=arms) for one in request.phrases),
         )
 
-    @ask.register
-    async def encode(self, request: EncodeRequest) -> EncodeReply:
-        self._check()
-        if request.fingerprint != self._fingerprint():
-            raise HostMismatch(f"the host holds {self._fingerprint()}, the run needs {request.fingerprint}")
-        self.asked += 1
+    @reply.register
+    def encode(self, request: EncodeRequest) -> EncodeReply:
         tokens = tuple(self._token(word) for word in request.text.split(" "))
         fired = [firing.cluster for token in tokens for firing in token.firing]
         clusters = tuple(
-            FiredCluster(cluster=one, core=len(self.run.summary(one).features), needed=2, tokens=fired.count(one))
+            FiredCluster(cluster=one, core=len(self._features(one)), needed=2, tokens=fired.count(one))
             for one in sorted(set(fired))
         )
-        return EncodeReply(fingerprint=self._fingerprint(), run=request.run, tokens=tokens, clusters=clusters)
+        return EncodeReply(fingerprint=self.fingerprint, run=request.run, tokens=tokens, clusters=clusters)
 
-    @ask.register
-    async def feature(self, request: FeatureRequest) -> FeatureReply:
+    @reply.register
+    def feature(self, request: FeatureRequest) -> FeatureReply:
         """Speaks for the values in turn from its own number on, and against the others."""
-        self._check()
-        if request.fingerprint != self._fingerprint():
-            raise HostMismatch(f"the host holds {self._fingerprint()}, the run needs {request.fingerprint}")
-        self.asked += 1
         names, _, _ = self._values(0)
         turned = [f" {names[(request.feature + step) % len(names)]}" for step in range(len(names))]
         promoted = tuple(TokenLogit(text=text, logit=3.0 - step) for step, text in enumerate(turned[:3]))
         suppressed = tuple(TokenLogit(text=text, logit=-2.0 + step) for step, text in enumerate(turned[3:5]))
         return FeatureReply(
-            fingerprint=self._fingerprint(), run=request.run, feature=request.feature,
+            fingerprint=self.fingerprint, run=request.run, feature=request.feature,
             promoted=promoted, suppressed=suppressed,
         )  # fmt: skip
 
     def _token(self, word: str) -> EncodedToken:
-        """A value's name lies at its place, "lost" far from the first cluster's curve, and nothing fires elsewhere."""
+        """A value lies at its coordinate, "lost" far from the first cluster's curve; no other word fires a feature."""
         firing = []
-        for cluster in range(len(self.run.manifest.clusters)):
+        for cluster in range(1 if self.run is None else len(self.run.manifest.clusters)):
             names, coordinates, _ = self._values(cluster)
             if word in names or (word == "lost" and cluster == 0):
                 at = float(coordinates[names.index(word)]) if word in names else 0.5
-                features = self.run.summary(cluster).features[:3]
+                features = self._features(cluster)[:3]
                 off = 1.25 if word in names else 4.0
                 firing.append(Firing(cluster=cluster, features=features, coordinate=at, off_manifold=off))
         return EncodedToken(text=f" {word}", special=word == "<s>", firing=tuple(firing))
 
-    async def steer(self, request: SteerRequest) -> AsyncIterator[object]:
-        number = 0
-        async for event in self._events(request):
-            self.alive = self.alive and number != self.dies_at
-            self._check()
-            number += 1
-            if isinstance(event, DoneEvent) and number == self.dies_at:
-                self.alive = False
-            yield event
-
-    async def _events(self, request: SteerRequest) -> AsyncIterator[object]:
-        self._check()
-        self.asked += 1
-        self.streams += 1
-        rows: tuple[Row, ...] = ("baseline", *request.arms)
+    def events(self, request: SteerRequest) -> Iterator[Event | None]:
+        """Events of a text; None after each step of all rows."""
+        rows: tuple[Row, ...] = ("baseline",) if self.run is None else ("baseline", *request.arms)
+        count = request.max_tokens if self.run is None else min(request.max_tokens, LONGEST)
         names, _, _ = self._values(request.cluster)
         place = self._coordinate(request.cluster, request.end)
         yield StartEvent(
-            fingerprint=self._fingerprint(),
+            fingerprint=self.fingerprint,
             rows=rows,
             own_coordinate=OWN,
             coordinate=place,
             off_manifold=dict.fromkeys(rows, 1.0),
             prompt_tokens=_tokens(request),
         )
-        said: dict[Row, str] = dict.fromkeys(rows, "")
-        for index in range(min(request.max_tokens, 8)):
+        texts: dict[Row, str] = dict.fromkeys(rows, "")
+        for index in range(count):
             for row in rows:
                 word = f" {names[index % len(names)]}" if row != "linear" else " and"
-                said[row] += word
+                texts[row] += word
                 yield TokenEvent(row=row, index=index, text=word, token_id=index, logprob=-0.1)
-            await asyncio.sleep(self.pause)
+            yield None
         for row in rows:
-            yield RowDoneEvent(row=row, finish="length", text=said[row], hook_fired=0 if row == "baseline" else 1)
+            yield RowDoneEvent(row=row, finish="length", text=texts[row], hook_fired=0 if row == "baseline" else 1)
         yield DoneEvent(
             hook_fired={row: 0 if row == "baseline" else 1 for row in rows},
             finish=dict.fromkeys(rows, "length"),
-            tokens=8 * len(rows),
-            written={row: self._written(request.cluster, said[row]) for row in rows},
+            tokens=count * len(rows),
+            written={row: self._written(request.cluster, texts[row]) for row in rows},
         )
 
-    def _written(self, cluster: int, said: str) -> Written:
-        """Each value that was said lies at its place; the last one far from the curve."""
+    def _written(self, cluster: int, text: str) -> Written:
+        """Each value in a text lies at its coordinate; the last word is far from the curve."""
         names, coordinates, _ = self._values(cluster)
-        words = said.split()
+        words = text.split()
         tokens = tuple(
             WrittenToken(
                 text=f" {word}",
@@ -254,16 +232,12 @@ class FakeHost:
         )
         return Written(tokens=tokens, perplexity=1.5, repeated=0.25)
 
-    def _check(self) -> None:
-        if not self.alive:
-            raise HostUnreachable("nobody answers at http://127.0.0.1:1")
-
-    def _fingerprint(self) -> str:
-        subject = self.run.manifest.subject
-        assert subject is not None
-        return subject.fingerprint
+    def _features(self, cluster: int) -> tuple[int, ...]:
+        return (1,) if self.run is None else self.run.summary(cluster).features
 
     def _values(self, cluster: int) -> tuple[tuple[str, ...], np.ndarray, bool]:
+        if self.run is None:
+            return ("Monday",), np.zeros(1), True
         summary = self.run.summary(cluster)
         names = tuple(name.strip() for name in summary.order)
         return names, self.run.cluster(cluster).value_coordinate, summary.shape == "closed curve"
@@ -274,7 +248,8 @@ class FakeHost:
             return OWN
         return float(coordinates[names.index(place.strip())]) if isinstance(place, str) else place
 
-    def _reply(self, request: BehaviourRequest) -> BehaviourReply:
+    @reply.register
+    def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         names, coordinates, closed = self._values(request.cluster)
         start, end = self._coordinate(request.cluster, request.start), self._coordinate(request.cluster, request.end)
         length = (end - start + 0.5) % 1.0 - 0.5 if closed else end - start
@@ -286,13 +261,13 @@ class FakeHost:
             for arm in request.arms
             for repeat in range(request.random_repeats if arm == "random" else 1)
         )
-        baseline = _answers(np.array([OWN]), coordinates, closed)[0]
+        baseline = _probabilities(np.array([OWN]), coordinates, closed)[0]
         effect = Effect(
             shift=0.95 if self.moves else 0.01, control_mean=0.02, control_max=0.05, controls=4, moves_model=self.moves,
             control_sd=0.01, over_spread=93.0 if self.moves else -1.0, distinguishable=self.moves,
         )  # fmt: skip
         return BehaviourReply(
-            fingerprint=self._fingerprint(),
+            fingerprint=self.fingerprint,
             run=request.run,
             cluster=request.cluster,
             closed=closed,
@@ -329,9 +304,9 @@ class FakeHost:
         target: int,
     ) -> ArmBehaviour:
         if arm == "manifold":
-            rows = _answers(along, coordinates, closed)
+            rows = _probabilities(along, coordinates, closed)
         else:
-            ends = _answers(along[[0, -1]], coordinates, closed)
+            ends = _probabilities(along[[0, -1]], coordinates, closed)
             turn = 1 / (1 + np.exp(-14 * (steps - 0.5)))[:, None]
             rows = ends[0] * (1 - turn) + ends[1] * turn
             lost = 0.45 * np.exp(-(((steps - 0.5) / 0.16) ** 2))[:, None]
@@ -361,10 +336,10 @@ class FakeHost:
 
 
 def _across(start: str, end: str, curve: float, straight: float) -> AcrossPrompts:
-    def told(arm: Arm, energy: float) -> ArmSpread:
+    def spread(arm: Arm, energy: float) -> ArmSpread:
         return ArmSpread(arm=arm, e_bc=Spread(mean=energy, sd=0.01), p_target=Spread(mean=0.9, sd=0.02), visited=1.0)
 
-    arms = (told("manifold", curve), told("linear", straight), told("chord", straight))
+    arms = (spread("manifold", curve), spread("linear", straight), spread("chord", straight))
     return AcrossPrompts(start=start, end=end, prompts=8, arms=arms)
 
 
@@ -373,7 +348,7 @@ def _gap(coordinates: np.ndarray, at: np.ndarray, closed: bool) -> np.ndarray:
     return np.minimum(gap % 1.0, 1 - gap % 1.0) if closed else gap
 
 
-def _answers(along: np.ndarray, coordinates: np.ndarray, closed: bool) -> np.ndarray:
+def _probabilities(along: np.ndarray, coordinates: np.ndarray, closed: bool) -> np.ndarray:
     spacing = 1 / len(coordinates)
     near = np.exp(-SHARPNESS * (_gap(coordinates[None, :], along[:, None], closed) / spacing) ** 2)
     with_other = np.concatenate([near, np.full((len(along), 1), 0.02)], axis=1)
@@ -381,13 +356,13 @@ def _answers(along: np.ndarray, coordinates: np.ndarray, closed: bool) -> np.nda
 
 
 def _tokens(request: PathRequest) -> tuple[PromptToken, ...]:
-    """The prompt word by word; a message stands between the marks of a template, which are left alone."""
+    """The prompt word by word; a chat message is enclosed in the template's markers, which are not steered."""
     words = [f" {word}" for word in request.prompt.split()]
     everywhere = request.where == "all_prompt"
-    told = [PromptToken(text=word, steered=everywhere or word is words[-1]) for word in words]
+    tokens = [PromptToken(text=word, steered=everywhere or word is words[-1]) for word in words]
     if request.chat is None:
-        return tuple(told)
+        return tuple(tokens)
     before, over, answer = (
         PromptToken(text=mark, steered=False, special=True) for mark in ("<user>", "<over>", "<me>")
     )
-    return (before, *told, over, answer)
+    return (before, *tokens, over, answer)
