@@ -72,7 +72,7 @@ def test_a_host_serves_its_run_and_answers_as_the_engine_does(
 LOST = """
 import sys
 import torch
-from explorer.steering.answers.handlers import Answers
+from explorer.steering.answers.handlers import Handlers
 from explorer.steering.host import serve as host
 
 run, token_file, device = sys.argv[1:]
@@ -82,7 +82,7 @@ def lost(self, request):
         torch.zeros(4, device=device)[torch.tensor([9], device=device)].cpu()
     raise torch.AcceleratorError("CUDA error: device-side assert triggered")
 
-Answers.ask = lost
+Handlers.ask = lost
 host.serve(run, token_file=host.Path(token_file), port=0, device=device)
 """
 """A host whose device is lost by a request: on CUDA by one that reads where nothing is."""
