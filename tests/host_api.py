@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from explorer.steering.host.server import create_app
-from tests.steering.fake import TOKEN, FakeAnswers
+from tests.steering.fake import TOKEN, FakeHandlers
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "host-api.md"
 HEAD = """# The host's API
@@ -25,8 +25,8 @@ RANGES = {"string": ("minLength", "maxLength", " characters"), "array": ("minIte
 
 def page() -> str:
     """The whole page."""
-    app = create_app(FakeAnswers(), token=TOKEN)
-    app.state.worker.close()
+    app = create_app(FakeHandlers(), token=TOKEN)
+    app.state.scheduler.close()
     told = app.openapi()
     routes = (route(method, path, one) for path, found in told["paths"].items() for method, one in found.items())
     shapes = (shape(name, schema) for name, schema in sorted(told["components"]["schemas"].items()))

@@ -17,8 +17,8 @@ from explorer.lm.model.load import load_model
 from explorer.runs.run.manifest import SUBJECT
 from explorer.runs.run.reader import Run, open_run
 from explorer.steering.answers.pairs import PairSettings, all_pairs
-from explorer.steering.engine.engine import fitting_threads
-from explorer.steering.engine.subject import open_engine
+from explorer.steering.engine.engine import open_engine
+from explorer.steering.engine.subject import fitting_threads
 from explorer.steering.headless.headless import steer_headless
 from explorer.steering.headless.tables import pairs_table
 
@@ -119,8 +119,8 @@ def _along_labels(path: Path, run: Run, steered: list[ConceptRow]) -> dict[str, 
             course = labelled_course(labelled, scale, names, n_axes)
             settings = PairSettings(arms=("manifold",), prompts_per_value=_contexts(row))
             trials = all_pairs(engine, run.id, row.cluster, settings, course=course)
-            place_of = {name.strip(): place for place, name in enumerate(names)}
-            own = np.array([place_of.get(name, -1) for name in scale.values])[labelled.value]
+            coordinate_of = {name.strip(): place for place, name in enumerate(names)}
+            own = np.array([coordinate_of.get(name, -1) for name in scale.values])[labelled.value]
             found[row.concept] = pairs_table(trials, names) | {
                 "n_tokens": len(labelled.value),
                 "p_at_labels": _own_share(prepared.readout.probabilities(labelled.p), own),

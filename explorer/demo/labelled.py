@@ -14,9 +14,9 @@ from explorer.demo.tokenizer import BOS
 from explorer.errors import RequestError
 from explorer.lm.hooks.residual_edit import vocabulary_size
 from explorer.maths.steering.labelled_curve import labelled_manifold
-from explorer.steering.answers.pairs import Course
+from explorer.steering.answers.pairs import SteeredCurve
 from explorer.steering.engine.engine import Engine
-from explorer.steering.scheduler.cooperative import finish
+from explorer.steering.scheduler.cooperative import run_to_completion
 
 LABELLED_DOCS = 3_000
 """Documents of labelled text: some thousand known answers of each concept."""
@@ -48,19 +48,21 @@ def labelled_activations(engine: Engine, scales: Iterable[Scale]) -> dict[str, L
     values: dict[str, list[int]] = {name: [] for name in wanted}
     for document in documents(LABELLED_DOCS, np.random.default_rng(LABELLED_SEED)):
         words = engine.subject.loaded.tokenizer.tokenize(document)
-        ids = [*([] if engine.bos is None else [engine.bos]), *engine.tokenize(document)]
+        ids = [*([] if engine.tokenizer.bos is None else [engine.tokenizer.bos]), *engine.tokenizer.encode(document)]
         for record in concept_records([[BOS, *words]]):
             if record.concept in wanted:
                 texts[record.concept].append(ids[: record.token_index + 1])
                 values[record.concept].append(wanted[record.concept].values.index(record.value))
     every = np.arange(vocabulary_size(engine.subject.loaded.model))
     return {
-        scale.name: Labelled(*finish(engine.read_texts(texts[name], every)), np.array(values[name], dtype=np.int64))
+        scale.name: Labelled(
+            *run_to_completion(engine.model.read_texts(texts[name], every)), np.array(values[name], dtype=np.int64)
+        )
         for name, scale in wanted.items()
     }
 
 
-def labelled_course(labelled: Labelled, scale: Scale, names: Iterable[str], n_axes: int) -> Course:
+def labelled_course(labelled: Labelled, scale: Scale, names: Iterable[str], n_axes: int) -> SteeredCurve:
     """The curve that the labels give, with the places of a cluster's named values on it.
 
     Args:
@@ -80,4 +82,4 @@ def labelled_course(labelled: Labelled, scale: Scale, names: Iterable[str], n_ax
     place = (orders - orders.min()) / length
     manifold = labelled_manifold(labelled.residual, labelled.value, place, n_axes, closed=scale.period is not None)
     by_name = dict(zip(scale.values, place.tolist(), strict=True))
-    return Course(manifold, np.array([by_name.get(name.strip(), np.nan) for name in names]))
+    return SteeredCurve(manifold, np.array([by_name.get(name.strip(), np.nan) for name in names]))

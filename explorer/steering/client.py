@@ -1,59 +1,37 @@
-"""The Python client of a steering host: the same that the app uses. No torch.
+"""A client of a steering host, blocking or for asyncio. No torch.
 
     with SteeringClient("http://127.0.0.1:8051", token) as client:
-        for event in client.steer(request):
+        reply = client.ask(BehaviourRequest(...))
+        for event in client.steer(SteerRequest(...)):
             ...
 
-``AsyncSteeringClient`` is the same for asyncio. Closing an iterator of events ends the request at the host.
+Closing an iterator of events ends the request at the host.
 """
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from contextlib import aclosing, contextmanager
 from types import TracebackType
-from typing import TypeVar
+from typing import cast
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from httpx_sse import EventSource
+from pydantic import ValidationError
 
 from explorer.errors import HookNotFired, HostMismatch, HostRefused, HostUnreachable
-from explorer.steering.protocol.checks import (
-    CheckReply,
-    CheckRequest,
-    PhrasesReply,
-    PhrasesRequest,
-    SweepReply,
-    SweepRequest,
-)
-from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest
-from explorer.steering.protocol.protocol import (
-    PROTOCOL_VERSION,
-    VIEWER_HEADER,
-    BehaviourReply,
-    BehaviourRequest,
-    DoneEvent,
-    ErrorBody,
-    ErrorEvent,
-    Event,
-    SteerRequest,
-    SubjectReply,
-    event_from_json,
-)
-
-Reply = TypeVar("Reply", bound=BaseModel)
+from explorer.steering.protocol.endpoints import STEER, SUBJECT, endpoint_of
+from explorer.steering.protocol.refusal import ErrorBody
+from explorer.steering.protocol.steer import DoneEvent, ErrorEvent, Event, SteerRequest, event_from_json
+from explorer.steering.protocol.subject import SubjectReply
+from explorer.steering.protocol.wire import PROTOCOL_VERSION, VIEWER_HEADER, Reply, Request
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-"""Longest silence of a host that is believed: however long its answer takes, it says that it is there every ten
-seconds. Connecting must be quick."""
-_SUBJECT, _BEHAVIOUR, _STEER, _ENCODE = "/v1/subject", "/v1/behaviour", "/v1/steer", "/v1/encode"
-_CHECK, _SWEEP, _PHRASES = "/v1/check", "/v1/sweep", "/v1/phrases"
-_FEATURE = "/v1/feature"
-_LONGEST_LINE = 1 << 20
-_SHOWN = 200
+"""A host that is silent for longer counts as dead: while it computes, it sends a heartbeat every ten seconds."""
+_MAX_EVENT = 1 << 20
+_MAX_REASON = 200
 
 
 class SteeringClient:
-    """Speaks to a host, and waits for it."""
+    """Blocking client of one host."""
 
     def __init__(
         self,
@@ -67,8 +45,8 @@ class SteeringClient:
 
         Args:
             base_url: such as "http://127.0.0.1:8051".
-            token: what the host's token file holds.
-            transport: how to reach it; None is the network.
+            token: content of the host's token file.
+            transport: how to reach the host; None is the network.
             timeout: longest silence, in seconds.
         """
         self.base_url = base_url
@@ -77,79 +55,46 @@ class SteeringClient:
         )
 
     def subject(self) -> SubjectReply:
-        """What the host holds.
+        """The model, SAE and runs that the host serves.
 
         Raises:
-            HostUnreachable: nobody answers, or what answers is no steering host.
-            HostRefused: the token is wrong, or the host is busy; its ``retry_after`` tells when to try again.
+            HostUnreachable: no answer, or the answer is not a steering host's.
+            HostRefused: the token is wrong, or the host is busy; ``retry_after`` is the time to wait, in seconds.
             HostMismatch: the host speaks another version of the protocol.
         """
-        with _told(self.base_url):
-            response = self._http.get(_SUBJECT)
-            return _subject(self.base_url, response)
+        with _host_errors(self.base_url):
+            return _subject(self.base_url, self._http.get(SUBJECT))
 
-    def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
-        """Next-token behaviour along a path.
-
-        Raises:
-            HostUnreachable, HostRefused: as in ``subject``; HostRefused also where a field is out of its range.
-            HostMismatch: the host holds another subject; both are named.
-            HookNotFired: the steering did not happen.
-        """
-        return self._post(_BEHAVIOUR, request, BehaviourReply)
-
-    def encode(self, request: EncodeRequest) -> EncodeReply:
-        """Which clusters fire on each token of a text.
+    def ask(self, request: Request[Reply]) -> Reply:
+        """Send one request and wait for its reply.
 
         Raises:
-            HostUnreachable, HostRefused, HostMismatch: as in ``behaviour``.
+            HostUnreachable, HostRefused: as in ``subject``; HostRefused also where a field is out of range.
+            HostMismatch: the host holds another subject; the message names both.
+            HookNotFired: the edit was not applied.
         """
-        return self._post(_ENCODE, request, EncodeReply)
-
-    def check(self, request: CheckRequest) -> CheckReply:
-        """The controls of a path, and the same move from other prompts; raises as ``behaviour``."""
-        return self._post(_CHECK, request, CheckReply)
-
-    def sweep(self, request: SweepRequest) -> SweepReply:
-        """Every strength at every position of a path; raises as ``behaviour``."""
-        return self._post(_SWEEP, request, SweepReply)
-
-    def phrases(self, request: PhrasesRequest) -> PhrasesReply:
-        """How likely some phrases are along a path; raises as ``behaviour``."""
-        return self._post(_PHRASES, request, PhrasesReply)
-
-    def feature(self, request: FeatureRequest) -> FeatureReply:
-        """Which next tokens a feature's direction speaks for.
-
-        Raises:
-            HostUnreachable, HostRefused, HostMismatch: as in ``behaviour``.
-        """
-        return self._post(_FEATURE, request, FeatureReply)
-
-    def _post(self, path: str, request: BaseModel, kind: type[Reply]) -> Reply:
-        with _told(self.base_url):
-            response = self._http.post(path, content=request.model_dump_json())
-            return _reply(self.base_url, kind, response)
+        endpoint = endpoint_of(request)
+        with _host_errors(self.base_url):
+            response = self._http.post(endpoint.path, content=request.model_dump_json())
+            return _parse(self.base_url, endpoint.reply, response)
 
     def steer(self, request: SteerRequest) -> Generator[Event, None, None]:
-        """Text, token by token; the last event is DoneEvent or ErrorEvent. Closing the iterator stops the host.
+        """Generate text, token by token, up to DoneEvent or ErrorEvent. Closing the iterator stops the host.
 
         Raises:
-            HostUnreachable, HostRefused, HostMismatch: as in ``behaviour``; HostUnreachable also where the stream
-                ends in the middle.
+            HostUnreachable, HostRefused, HostMismatch: as in ``ask``; HostUnreachable also where the stream breaks off.
         """
-        with _told(self.base_url):
-            with self._http.stream("POST", _STEER, content=request.model_dump_json()) as response:
+        with _host_errors(self.base_url):
+            with self._http.stream("POST", STEER, content=request.model_dump_json()) as response:
                 if response.status_code != httpx.codes.OK:
                     response.read()
                     raise _refusal(self.base_url, response)
-                lines = _Lines()
-                for piece in response.iter_bytes():
-                    for event in lines.events(piece):
-                        yield event
-                        if isinstance(event, (DoneEvent, ErrorEvent)):
-                            return
-            raise _cut(self.base_url)
+                for message in _events(response).iter_sse():
+                    event = event_from_json(message.data)
+                    yield event
+                    if isinstance(event, (DoneEvent, ErrorEvent)):
+                        return
+            raise _broken_off(self.base_url)
 
     def close(self) -> None:
         """Close the connections."""
@@ -165,7 +110,7 @@ class SteeringClient:
 
 
 class AsyncSteeringClient:
-    """Speaks to a host without blocking the event loop; methods as in SteeringClient."""
+    """The same for asyncio; methods raise as SteeringClient's."""
 
     def __init__(
         self,
@@ -176,66 +121,43 @@ class AsyncSteeringClient:
         timeout: httpx.Timeout | float = TIMEOUT,
         viewer: Callable[[], str] = str,
     ) -> None:
-        """As SteeringClient; ``viewer`` tells for whom the next request is, "" for nobody in particular."""
+        """As SteeringClient; ``viewer`` gives the value of VIEWER_HEADER for the next request, "" for none."""
 
-        async def name(request: httpx.Request) -> None:
+        async def set_viewer(request: httpx.Request) -> None:
             request.headers[VIEWER_HEADER] = viewer()
 
         self.base_url = base_url
         self._http = httpx.AsyncClient(
             base_url=base_url, headers=_headers(token), transport=transport, timeout=timeout, trust_env=False,
-            event_hooks={"request": [name]},
+            event_hooks={"request": [set_viewer]},
         )  # fmt: skip
 
     async def subject(self) -> SubjectReply:
-        """What the host holds; raises as SteeringClient.subject."""
-        with _told(self.base_url):
-            response = await self._http.get(_SUBJECT)
-            return _subject(self.base_url, response)
+        """The model, SAE and runs that the host serves."""
+        with _host_errors(self.base_url):
+            return _subject(self.base_url, await self._http.get(SUBJECT))
 
-    async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
-        """Next-token behaviour along a path; raises as SteeringClient.behaviour."""
-        return await self._post(_BEHAVIOUR, request, BehaviourReply)
-
-    async def encode(self, request: EncodeRequest) -> EncodeReply:
-        """Which clusters fire on each token of a text; raises as SteeringClient.encode."""
-        return await self._post(_ENCODE, request, EncodeReply)
-
-    async def check(self, request: CheckRequest) -> CheckReply:
-        """The controls of a path, and the same move from other prompts; raises as SteeringClient.behaviour."""
-        return await self._post(_CHECK, request, CheckReply)
-
-    async def sweep(self, request: SweepRequest) -> SweepReply:
-        """Every strength at every position of a path; raises as SteeringClient.behaviour."""
-        return await self._post(_SWEEP, request, SweepReply)
-
-    async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
-        """How likely some phrases are along a path; raises as SteeringClient.behaviour."""
-        return await self._post(_PHRASES, request, PhrasesReply)
-
-    async def feature(self, request: FeatureRequest) -> FeatureReply:
-        """Which next tokens a feature's direction speaks for; raises as SteeringClient.feature."""
-        return await self._post(_FEATURE, request, FeatureReply)
-
-    async def _post(self, path: str, request: BaseModel, kind: type[Reply]) -> Reply:
-        with _told(self.base_url):
-            response = await self._http.post(path, content=request.model_dump_json())
-            return _reply(self.base_url, kind, response)
+    async def ask(self, request: Request[Reply]) -> Reply:
+        """Send one request and wait for its reply."""
+        endpoint = endpoint_of(request)
+        with _host_errors(self.base_url):
+            response = await self._http.post(endpoint.path, content=request.model_dump_json())
+            return _parse(self.base_url, endpoint.reply, response)
 
     async def steer(self, request: SteerRequest) -> AsyncGenerator[Event, None]:
-        """Text, token by token; raises as SteeringClient.steer."""
-        with _told(self.base_url):
-            async with self._http.stream("POST", _STEER, content=request.model_dump_json()) as response:
+        """Generate text, token by token, up to DoneEvent or ErrorEvent. Closing the iterator stops the host."""
+        with _host_errors(self.base_url):
+            async with self._http.stream("POST", STEER, content=request.model_dump_json()) as response:
                 if response.status_code != httpx.codes.OK:
                     await response.aread()
                     raise _refusal(self.base_url, response)
-                lines = _Lines()
-                async for piece in response.aiter_bytes():
-                    for event in lines.events(piece):
+                async with aclosing(_events(response).aiter_sse()) as messages:
+                    async for message in messages:
+                        event = event_from_json(message.data)
                         yield event
                         if isinstance(event, (DoneEvent, ErrorEvent)):
                             return
-            raise _cut(self.base_url)
+            raise _broken_off(self.base_url)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -250,20 +172,40 @@ class AsyncSteeringClient:
         await self.aclose()
 
 
-class _Lines:
-    """Puts events together from pieces of server-sent-event text; a line that never ends is refused."""
+class _BoundedText:
+    """A response whose events are bounded: httpx-sse collects a line, and the lines of an event, without limit.
 
-    def __init__(self) -> None:
-        self._rest = b""
+    httpx-sse reads the headers and the text of a response, and nothing else. The bound is counted after decompression.
+    """
 
-    def events(self, piece: bytes) -> Iterator[Event]:
-        """Events that this piece completes. The host writes each event's data as one line, so lines suffice."""
-        *lines, self._rest = (self._rest + piece).split(b"\n")
-        if len(self._rest) > _LONGEST_LINE:
+    def __init__(self, response: httpx.Response) -> None:
+        self.headers = response.headers
+        self._response = response
+        self._last = ""
+        """Last character so far: a blank line may be split between two pieces."""
+        self._length = 0
+        """Characters since the last blank line."""
+
+    def iter_text(self) -> Iterator[str]:
+        for text in self._response.iter_text():
+            yield self._checked(text)
+
+    async def aiter_text(self) -> AsyncIterator[str]:
+        async for text in self._response.aiter_text():
+            yield self._checked(text)
+
+    def _checked(self, text: str) -> str:
+        joined = self._last + text
+        end = joined.rfind("\n\n")
+        self._length = self._length + len(text) if end < 0 else len(joined) - end - 2
+        self._last = text[-1:]
+        if self._length > _MAX_EVENT:
             raise httpx.RemoteProtocolError("an event without an end")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield event_from_json(line.removeprefix(b"data:").decode("utf-8", "replace"))
+        return text
+
+
+def _events(response: httpx.Response) -> EventSource:
+    return EventSource(cast("httpx.Response", _BoundedText(response)))
 
 
 def _headers(token: str) -> dict[str, str]:
@@ -271,14 +213,14 @@ def _headers(token: str) -> dict[str, str]:
 
 
 def _subject(url: str, response: httpx.Response) -> SubjectReply:
-    reply = _reply(url, SubjectReply, response)
+    reply = _parse(url, SubjectReply, response)
     if reply.protocol_version != PROTOCOL_VERSION:
         theirs = f"{reply.app_version} with protocol {reply.protocol_version}"
         raise HostMismatch(f"the host at {url} runs version {theirs}, this client speaks protocol {PROTOCOL_VERSION}")
     return reply
 
 
-def _reply(url: str, kind: type[Reply], response: httpx.Response) -> Reply:
+def _parse(url: str, kind: type[Reply], response: httpx.Response) -> Reply:
     if response.status_code != httpx.codes.OK:
         raise _refusal(url, response)
     try:
@@ -292,7 +234,7 @@ def _reply(url: str, kind: type[Reply], response: httpx.Response) -> Reply:
 def _refusal(url: str, response: httpx.Response) -> HostUnreachable | HostRefused | HostMismatch | HookNotFired:
     body = _error_body(response)
     if body is None:
-        return HostUnreachable(f"what answers at {url} is no steering host: status {response.status_code}")
+        return HostUnreachable(f"the server at {url} is not a steering host: status {response.status_code}")
     if body.code == "fingerprint_mismatch":
         return HostMismatch(body.message)
     if body.code == "hook_not_fired":
@@ -302,24 +244,24 @@ def _refusal(url: str, response: httpx.Response) -> HostUnreachable | HostRefuse
 
 
 def _error_body(response: httpx.Response) -> ErrorBody | None:
-    """Why there is no answer; an answer that had begun has it under the status of success."""
+    """The error in a body; one that occurs after the reply has begun has status 200."""
     try:
         return ErrorBody.model_validate_json(response.content)
     except ValidationError:
         return None
 
 
-def _cut(url: str) -> HostUnreachable:
-    return HostUnreachable(f"the host at {url} went away in the middle of an answer")
+def _broken_off(url: str) -> HostUnreachable:
+    return HostUnreachable(f"the host at {url} closed the connection in the middle of a reply")
 
 
 @contextmanager
-def _told(url: str) -> Iterator[None]:
-    """Turn what httpx and pydantic raise into the error tree, in one line."""
+def _host_errors(url: str) -> Iterator[None]:
+    """Translate the errors of httpx and pydantic into the project's error tree, one line each."""
     try:
         yield
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        reason = str(error)[:_SHOWN] or type(error).__name__
+        reason = str(error)[:_MAX_REASON] or type(error).__name__
         raise HostUnreachable(f"the steering host at {url} does not answer: {reason}") from error
     except ValidationError as error:
         raise HostUnreachable(
@@ -329,4 +271,4 @@ def _told(url: str) -> Iterator[None]:
 
 def _first(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:_SHOWN]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:_MAX_REASON]

@@ -2,12 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import singledispatchmethod
 
 import numpy as np
 
 from explorer.config import SteeringLimits
 from explorer.errors import HostMismatch, HostUnreachable
 from explorer.runs.run.reader import Run
+from explorer.steering.protocol.behaviour import (
+    ArmBehaviour,
+    BehaviourReply,
+    BehaviourRequest,
+    Effect,
+    Meter,
+    PathRequest,
+    PromptToken,
+    Reach,
+    TopToken,
+)
 from explorer.steering.protocol.checks import (
     CONTROL_ARMS,
     AcrossPrompts,
@@ -23,33 +35,27 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.encode import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest, TokenLogit
-from explorer.steering.protocol.protocol import (
-    PROTOCOL_VERSION,
-    Arm,
-    ArmBehaviour,
-    BehaviourReply,
-    BehaviourRequest,
+from explorer.steering.protocol.features import (
+    EncodedToken,
+    EncodeReply,
+    EncodeRequest,
+    FeatureReply,
+    FeatureRequest,
+    FiredCluster,
+    Firing,
+    TokenLogit,
+)
+from explorer.steering.protocol.steer import (
     DoneEvent,
-    Effect,
-    Kind,
-    Meter,
-    PathRequest,
-    Place,
-    PromptToken,
-    Reach,
-    Row,
     RowDoneEvent,
-    ServedRun,
     StartEvent,
     SteerRequest,
-    SubjectReply,
     TokenEvent,
-    TopToken,
     Written,
     WrittenToken,
 )
+from explorer.steering.protocol.subject import ServedRun, SubjectReply
+from explorer.steering.protocol.wire import PROTOCOL_VERSION, Arm, Kind, Place, Row, Wire
 
 OWN = 0.02
 """Where every prompt lies on the curve."""
@@ -92,6 +98,11 @@ class FakeHost:
             runs=(ServedRun(id=self.run.id, clusters=len(manifest.clusters)),),
         )
 
+    @singledispatchmethod
+    async def ask(self, request: Wire) -> Wire:
+        raise NotImplementedError
+
+    @ask.register
     async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         self._check()
         if request.fingerprint != self._fingerprint():
@@ -100,6 +111,7 @@ class FakeHost:
         self.latest = request
         return self._reply(request)
 
+    @ask.register
     async def check(self, request: CheckRequest) -> CheckReply:
         asked = request.model_dump(exclude={"prompts"}) | {"arms": CONTROL_ARMS}
         controls = await self.behaviour(BehaviourRequest.model_validate(asked))
@@ -109,6 +121,7 @@ class FakeHost:
             adjacent=_across(controls.values[0], controls.values[1], 0.03, 0.02),
         )
 
+    @ask.register
     async def sweep(self, request: SweepRequest) -> SweepReply:
         self._check()
         self.asked += 1
@@ -128,6 +141,7 @@ class FakeHost:
             arms=tuple(SweepArm(arm=arm, p_target=grid, off_manifold=off, kl=grid, top=top) for arm in request.arms),
         )
 
+    @ask.register
     async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
         self._check()
         self.asked += 1
@@ -140,6 +154,7 @@ class FakeHost:
             phrases=tuple(Phrase(text=one, read=one, tokens=3, baseline=-10.0, arms=arms) for one in request.phrases),
         )
 
+    @ask.register
     async def encode(self, request: EncodeRequest) -> EncodeReply:
         self._check()
         if request.fingerprint != self._fingerprint():
@@ -153,6 +168,7 @@ class FakeHost:
         )
         return EncodeReply(fingerprint=self._fingerprint(), run=request.run, tokens=tokens, clusters=clusters)
 
+    @ask.register
     async def feature(self, request: FeatureRequest) -> FeatureReply:
         """Speaks for the values in turn from its own number on, and against the others."""
         self._check()

@@ -11,17 +11,11 @@ import uvicorn
 
 from explorer.runs.run.reader import open_run
 from explorer.steering.host.server import create_app
-from explorer.steering.protocol.protocol import (
-    BehaviourReply,
-    BehaviourRequest,
-    Event,
-    PathRequest,
-    SteerRequest,
-    SubjectReply,
-)
 from explorer.steering.protocol.refusal import Refusal
-from explorer.steering.scheduler.cooperative import Turns
-from explorer.steering.scheduler.scheduler import Work
+from explorer.steering.protocol.steer import Event, SteerRequest
+from explorer.steering.protocol.subject import SubjectReply
+from explorer.steering.protocol.wire import Reply, Request
+from explorer.steering.scheduler.cooperative import Cooperative, Task
 from tests.app.fake_host import FakeHost
 
 PAUSE = 0.25
@@ -40,22 +34,25 @@ class Blocking:
     def subject(self) -> SubjectReply:
         return self._subject
 
-    def preparing(self, request: PathRequest) -> Turns[None]:
+    def ask(self, request: Request[Reply]) -> Cooperative[Reply]:
         yield from ()
-        if request.fingerprint != self._held:
-            message = f"this host holds {self._held}, the request is for {request.fingerprint}"
-            raise Refusal(409, "fingerprint_mismatch", message)
+        self._check(request.fingerprint)
+        return self._loop.run_until_complete(self._fake.ask(request))
 
-    def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
-        return self._loop.run_until_complete(self._fake.behaviour(request))
-
-    def writing(self, request: SteerRequest) -> Work[Event]:
+    def steer(self, request: SteerRequest) -> Task[Event]:
+        self._check(request.fingerprint)
         events = self._fake.steer(request)
         while (event := self._loop.run_until_complete(anext(events, None))) is not None:
             yield event  # type: ignore[misc]
             yield None
 
-    def choose(self, asked: Sequence[object]) -> Sequence[object]:
+    def _check(self, fingerprint: str) -> None:
+        if fingerprint != self._held:
+            raise Refusal(
+                409, "fingerprint_mismatch", f"this host holds {self._held}, the request is for {fingerprint}"
+            )
+
+    def run_batch(self, steps: Sequence[object]) -> Sequence[object]:
         raise NotImplementedError("no text of this host wants a step")
 
 

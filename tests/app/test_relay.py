@@ -23,18 +23,9 @@ from explorer.errors import HookNotFired, HostError, HostMismatch, HostRefused, 
 from explorer.http.streaming import Prefetched, StreamedResponse, StreamLimits
 from explorer.steering.client import TIMEOUT, AsyncSteeringClient
 from explorer.steering.host.stream import LIMITS
-from explorer.steering.protocol.protocol import (
-    BehaviourReply,
-    BehaviourRequest,
-    DoneEvent,
-    ErrorEvent,
-    RowDoneEvent,
-    ServedRun,
-    SteerRequest,
-    SubjectReply,
-    TokenEvent,
-    event_to_sse,
-)
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest
+from explorer.steering.protocol.steer import DoneEvent, ErrorEvent, RowDoneEvent, SteerRequest, TokenEvent, event_to_sse
+from explorer.steering.protocol.subject import ServedRun, SubjectReply
 from tests.app.edge_app import Wire, ask, post, settings
 from tests.app.steering.steering_data import FINGERPRINT, reply, start_event, steer_request
 
@@ -365,8 +356,7 @@ CUTS = sorted({*range(40), *range(0, len(WIRE_TEXT), 31), *range(len(WIRE_TEXT) 
 def test_cut_after_any_byte(failure: Exception | None) -> None:
     whole = [json.loads(event.model_dump_json()) for event in ALL_EVENTS]
     for cut in CUTS:
-        lines = WIRE_TEXT[:cut].split(b"\n")[:-1]
-        complete = sum(line.startswith(b"data:") for line in lines)
+        complete = sum(b"data:" in event for event in WIRE_TEXT[:cut].split(b"\n\n")[:-1])
         events = relayed_over(Wired([WIRE_TEXT[:cut]], failure))
         assert events[:complete] == whole[:complete], cut
         if complete < len(whole):

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from explorer.steering.protocol.protocol import ReadoutValue
+from explorer.steering.protocol.behaviour import ReadoutValue
 from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, watched
 from tests.browser.test_story import open_cluster, steer, wait
 

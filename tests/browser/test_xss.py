@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import singledispatchmethod
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from explorer.app.view import ids
 from explorer.errors import HostRefused
 from explorer.runs.run.reader import open_run
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest, PromptToken, TopToken
 from explorer.steering.protocol.checks import (
     CheckReply,
     CheckRequest,
@@ -19,20 +21,19 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.encode import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest, TokenLogit
-from explorer.steering.protocol.protocol import (
-    BehaviourReply,
-    BehaviourRequest,
-    DoneEvent,
-    PromptToken,
-    RowDoneEvent,
-    SteerRequest,
-    SubjectReply,
-    TokenEvent,
-    TopToken,
-    Written,
+from explorer.steering.protocol.features import (
+    EncodedToken,
+    EncodeReply,
+    EncodeRequest,
+    FeatureReply,
+    FeatureRequest,
+    FiredCluster,
+    Firing,
+    TokenLogit,
 )
+from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, SteerRequest, TokenEvent, Written
+from explorer.steering.protocol.subject import SubjectReply
+from explorer.steering.protocol.wire import Wire
 from tests.app.fake_host import FakeHost
 from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, serve_in_thread, tell_stopped, until
 from tests.browser.hostile import Attacks, corpus, write_hostile_run
@@ -60,10 +61,15 @@ class HostileHost:
         names = {name: self.attacks.take() for name in ("model", "sae", "device", "dtype", "app_version")}
         return found.model_copy(update=names)
 
+    @singledispatchmethod
+    async def ask(self, request: Wire) -> Wire:
+        raise NotImplementedError
+
+    @ask.register
     async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         if request.prompt == "refuse":
             raise HostRefused(self.attacks.take())
-        reply = await self.hosts[request.run].behaviour(request)
+        reply = await self.hosts[request.run].ask(request)
         tokens = tuple(PromptToken(text=self.attacks.take(), steered=True) for _ in range(3))
         arms = tuple(
             arm.model_copy(update={"top": tuple(TopToken(text=self.attacks.take(), probability=0.5) for _ in arm.top)})
@@ -72,8 +78,9 @@ class HostileHost:
         top = TopToken(text=self.attacks.take(), probability=0.5)
         return reply.model_copy(update={"prompt_tokens": tokens, "arms": arms, "baseline_top": top})
 
+    @ask.register
     async def check(self, request: CheckRequest) -> CheckReply:
-        reply = await self.hosts[request.run].check(request)
+        reply = await self.hosts[request.run].ask(request)
         across = [
             told.model_copy(update={"start": self.attacks.take(), "end": self.attacks.take()})
             for told in (reply.across, reply.adjacent)
@@ -81,8 +88,9 @@ class HostileHost:
         ]
         return reply.model_copy(update=dict(zip(("across", "adjacent"), across, strict=True)))
 
+    @ask.register
     async def sweep(self, request: SweepRequest) -> SweepReply:
-        reply = await self.hosts[request.run].sweep(request)
+        reply = await self.hosts[request.run].ask(request)
         arms = tuple(
             arm.model_copy(
                 update={
@@ -95,17 +103,19 @@ class HostileHost:
         )
         return reply.model_copy(update={"arms": arms, "target": self.attacks.take()})
 
+    @ask.register
     async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
-        reply = await self.hosts[request.run].phrases(request)
+        reply = await self.hosts[request.run].ask(request)
         told = tuple(
             one.model_copy(update={"text": self.attacks.take(), "read": self.attacks.take()}) for one in reply.phrases
         )
         return reply.model_copy(update={"phrases": told})
 
+    @ask.register
     async def encode(self, request: EncodeRequest) -> EncodeReply:
         if request.text == "refuse":
             raise HostRefused(self.attacks.take())
-        reply = await self.hosts[request.run].encode(request)
+        reply = await self.hosts[request.run].ask(request)
         firing = tuple(
             Firing(cluster=one, features=(0,), coordinate=0.5, off_manifold=1.0)
             for one in range(len(self.hosts[request.run].run.manifest.clusters))
@@ -114,8 +124,9 @@ class HostileHost:
         tokens = tuple(EncodedToken(text=self.attacks.take(), special=n == 0, firing=firing) for n in range(8))
         return reply.model_copy(update={"tokens": tokens, "clusters": fired})
 
+    @ask.register
     async def feature(self, request: FeatureRequest) -> FeatureReply:
-        reply = await self.hosts[request.run].feature(request)
+        reply = await self.hosts[request.run].ask(request)
         said = tuple(TokenLogit(text=self.attacks.take(), logit=1.0) for _ in range(8))
         return reply.model_copy(update={"promoted": said, "suppressed": said})
 

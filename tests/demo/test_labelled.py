@@ -9,8 +9,7 @@ from explorer.demo.labelled import Labelled, labelled_activations, labelled_cour
 from explorer.errors import RequestError
 from explorer.maths.steering.arms import coordinates, nearest_on_curve
 from explorer.places import shipped_folder
-from explorer.steering.engine.engine import Engine
-from explorer.steering.engine.subject import open_engine
+from explorer.steering.engine.engine import Engine, open_engine
 from tests.steering.conftest import behaviour_request
 
 DOCS = 150
@@ -42,7 +41,7 @@ def test_an_activation_is_that_of_the_text_before_the_answer(engine: Engine, mon
         read = engine.read(behaviour_request(engine, prompt=prompt))
         np.testing.assert_allclose(state, read.prefix.residual, atol=1e-3)
     np.testing.assert_allclose(found.p.sum(axis=1), 1.0, atol=1e-5)
-    assert engine.decode([int(found.p[0].argmax())]).strip() == "Thursday"
+    assert engine.tokenizer.decode([int(found.p[0].argmax())]).strip() == "Thursday"
 
 
 def test_fresh_text_names_every_value(found: dict[str, Labelled]) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from explorer.steering.answers.handlers import Answers
-from explorer.steering.engine.engine import Engine
-from explorer.steering.engine.subject import open_engine
-from explorer.steering.protocol.protocol import BehaviourRequest, SteerRequest
+from explorer.steering.answers.handlers import Handlers
+from explorer.steering.engine.engine import Engine, open_engine
+from explorer.steering.protocol.behaviour import BehaviourRequest
+from explorer.steering.protocol.steer import SteerRequest
 from tests.steering.tiny import write_steerable_run
 
 
@@ -28,8 +28,8 @@ def engine(steerable_run: Path, device: str) -> Engine:
 
 
 @pytest.fixture(scope="session")
-def answers(engine: Engine) -> Answers:
-    return Answers(engine)
+def answers(engine: Engine) -> Handlers:
+    return Handlers(engine)
 
 
 def behaviour_request(engine: Engine, **changes: object) -> BehaviourRequest:

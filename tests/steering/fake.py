@@ -2,15 +2,25 @@
 
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import singledispatchmethod
 
 import uvicorn
 from fastapi import FastAPI
 
 from explorer.config import SteeringLimits
 from explorer.errors import HookNotFired
+from explorer.steering.protocol.behaviour import (
+    ArmBehaviour,
+    BehaviourReply,
+    BehaviourRequest,
+    PathRequest,
+    PromptToken,
+    TopToken,
+)
 from explorer.steering.protocol.checks import (
     CheckReply,
     CheckRequest,
@@ -22,29 +32,21 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.encode import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest, TokenLogit
-from explorer.steering.protocol.protocol import (
-    ARMS,
-    PROTOCOL_VERSION,
-    ArmBehaviour,
-    BehaviourReply,
-    BehaviourRequest,
-    DoneEvent,
-    Event,
-    PathRequest,
-    PromptToken,
-    RowDoneEvent,
-    ServedRun,
-    StartEvent,
-    SteerRequest,
-    SubjectReply,
-    TokenEvent,
-    TopToken,
+from explorer.steering.protocol.features import (
+    EncodedToken,
+    EncodeReply,
+    EncodeRequest,
+    FeatureReply,
+    FeatureRequest,
+    FiredCluster,
+    Firing,
+    TokenLogit,
 )
 from explorer.steering.protocol.refusal import overflow
-from explorer.steering.scheduler.cooperative import Turns
-from explorer.steering.scheduler.scheduler import Work
+from explorer.steering.protocol.steer import DoneEvent, Event, RowDoneEvent, StartEvent, SteerRequest, TokenEvent
+from explorer.steering.protocol.subject import ServedRun, SubjectReply
+from explorer.steering.protocol.wire import ARMS, PROTOCOL_VERSION, Reply, Request, Wire
+from explorer.steering.scheduler.cooperative import Cooperative, Task
 
 TOKEN = "an-example-token-of-32-characters"
 FINGERPRINT = "sha256:" + "0" * 64
@@ -53,7 +55,7 @@ WAIT = 30.0
 
 
 @dataclass
-class FakeAnswers:
+class FakeHandlers:
     """The words of a prompt steer it: "wait" blocks until `gate` opens, "slow" takes turns until then, and then
     "overflow", "deaf" and "broken" fail, in text after a token."""
 
@@ -73,6 +75,17 @@ class FakeAnswers:
             runs=(ServedRun(id="planted", clusters=1),),
         )  # fmt: skip
 
+    def ask(self, request: Request[Reply]) -> Cooperative[Reply]:
+        if isinstance(request, PathRequest):
+            yield from self._prepare(request)
+        answer = self._answer(request)
+        return (yield from answer) if isinstance(answer, Generator) else answer
+
+    @singledispatchmethod
+    def _answer(self, request: Wire) -> Wire | Cooperative[Wire]:
+        raise NotImplementedError
+
+    @_answer.register
     def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
         self.touched += 1
         self._fail(request.prompt)
@@ -91,7 +104,8 @@ class FakeAnswers:
             prompt_tokens=(PromptToken(text=request.prompt, steered=True),),
         )  # fmt: skip
 
-    def encoding(self, request: EncodeRequest) -> Turns[EncodeReply]:
+    @_answer.register
+    def encode(self, request: EncodeRequest) -> Cooperative[EncodeReply]:
         yield
         self.touched += 1
         self._fail(request.text)
@@ -104,17 +118,19 @@ class FakeAnswers:
             clusters=(FiredCluster(cluster=0, core=2, needed=1, tokens=1),),
         )  # fmt: skip
 
-    def preparing(self, request: PathRequest) -> Turns[None]:
+    def _prepare(self, request: PathRequest) -> Cooperative[None]:
         """A prompt with "slow" in it takes turns for as long as `gate` is closed."""
         while "slow" in request.prompt.split() and not self.gate.is_set():
             self.turns += 1
+            time.sleep(0.001)  # a spinning thread would starve the server's
             yield
 
-    def checking(self, request: CheckRequest) -> Turns[CheckReply]:
-        yield from self.preparing(request)
+    @_answer.register
+    def check(self, request: CheckRequest) -> CheckReply:
         asked = request.model_dump(exclude={"prompts"}) | {"arms": ("manifold", "flipped")}
         return CheckReply(controls=self.behaviour(BehaviourRequest.model_validate(asked)), across=None, adjacent=None)
 
+    @_answer.register
     def sweep(self, request: SweepRequest) -> SweepReply:
         self.touched += 1
         self._fail(request.prompt)
@@ -127,6 +143,7 @@ class FakeAnswers:
             strengths=request.strengths, positions=request.positions, baseline=0.5, safe=2.0, arms=arms,
         )  # fmt: skip
 
+    @_answer.register
     def phrases(self, request: PhrasesRequest) -> PhrasesReply:
         self.touched += 1
         self._fail(request.prompt)
@@ -134,6 +151,7 @@ class FakeAnswers:
         read = tuple(Phrase(text=text, read=text, tokens=1, baseline=-1.0, arms=along) for text in request.phrases)
         return PhrasesReply(fingerprint=FINGERPRINT, run=request.run, cluster=request.cluster, phrases=read)
 
+    @_answer.register
     def feature(self, request: FeatureRequest) -> FeatureReply:
         self.touched += 1
         said = TokenLogit(text=" Monday", logit=1.5)
@@ -141,7 +159,8 @@ class FakeAnswers:
             fingerprint=FINGERPRINT, run=request.run, feature=request.feature, promoted=(said,), suppressed=(said,)
         )
 
-    def writing(self, request: SteerRequest) -> Work[Event]:
+    def steer(self, request: SteerRequest) -> Task[Event]:
+        yield from self._prepare(request)
         self.touched += 1
         finished = False
         try:
@@ -159,7 +178,7 @@ class FakeAnswers:
         finally:
             self.stopped += not finished
 
-    def choose(self, asked: Sequence[object]) -> Sequence[object]:
+    def run_batch(self, steps: Sequence[object]) -> Sequence[object]:
         raise NotImplementedError("no text of this host wants a step")
 
     def _fail(self, prompt: str) -> None:

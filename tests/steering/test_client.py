@@ -1,7 +1,8 @@
 """What a client makes of a host's answers, the broken ones included."""
 
 import asyncio
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -14,11 +15,11 @@ from explorer.http.streaming import StreamedResponse, StreamLimits
 from explorer.steering.client import AsyncSteeringClient, SteeringClient
 from explorer.steering.host import stream
 from explorer.steering.host.server import create_app
+from explorer.steering.protocol.behaviour import BehaviourRequest
 from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
-from explorer.steering.protocol.encode import EncodeRequest
-from explorer.steering.protocol.feature import FeatureRequest
-from explorer.steering.protocol.protocol import BehaviourRequest, DoneEvent, SteerRequest, TokenEvent, event_to_sse
-from tests.steering.fake import FINGERPRINT, TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
+from explorer.steering.protocol.features import EncodeRequest, FeatureRequest
+from explorer.steering.protocol.steer import DoneEvent, SteerRequest, TokenEvent, event_to_sse
+from tests.steering.fake import FINGERPRINT, TOKEN, WAIT, FakeHandlers, asked, asked_of_text, served
 
 TOKEN_EVENT = TokenEvent(row="baseline", index=0, text="ü", token_id=1, logprob=-0.5)
 DONE = DoneEvent(hook_fired={}, finish={}, tokens=1)
@@ -43,23 +44,23 @@ def test_both_clients_speak_to_a_host() -> None:
     async def asynchronously(url: str) -> list[str]:
         async with AsyncSteeringClient(url, TOKEN) as there:
             assert (await there.subject()).model == "fake"
-            assert (await there.behaviour(BEHAVIOUR)).values == ("Monday",)
-            assert (await there.encode(ENCODE)).clusters[0].tokens == 1
-            assert (await there.check(CHECK)).across is None
-            assert (await there.sweep(SWEEP)).target == "Monday"
-            assert (await there.phrases(PHRASES)).phrases[0].text == "this is a test"
-            assert (await there.feature(FEATURE)).promoted[0].text == " Monday"
+            assert (await there.ask(BEHAVIOUR)).values == ("Monday",)
+            assert (await there.ask(ENCODE)).clusters[0].tokens == 1
+            assert (await there.ask(CHECK)).across is None
+            assert (await there.ask(SWEEP)).target == "Monday"
+            assert (await there.ask(PHRASES)).phrases[0].text == "this is a test"
+            assert (await there.ask(FEATURE)).promoted[0].text == " Monday"
             return [event.type async for event in there.steer(STEER)]
 
-    with served(create_app(FakeAnswers(), token=TOKEN)) as url:
+    with served(create_app(FakeHandlers(), token=TOKEN)) as url:
         with SteeringClient(url, TOKEN) as here:
             assert here.subject().model == "fake"
-            assert here.behaviour(BEHAVIOUR).values == ("Monday",)
-            assert here.encode(ENCODE).tokens[0].firing[0].features == (1,)
-            assert [arm.arm for arm in here.check(CHECK).controls.arms] == ["manifold", "flipped"]
-            assert here.sweep(SWEEP).positions == (0.0, 1.0)
-            assert here.phrases(PHRASES).phrases[0].baseline == -1.0
-            assert here.feature(FEATURE).feature == 3
+            assert here.ask(BEHAVIOUR).values == ("Monday",)
+            assert here.ask(ENCODE).tokens[0].firing[0].features == (1,)
+            assert [arm.arm for arm in here.ask(CHECK).controls.arms] == ["manifold", "flipped"]
+            assert here.ask(SWEEP).positions == (0.0, 1.0)
+            assert here.ask(PHRASES).phrases[0].baseline == -1.0
+            assert here.ask(FEATURE).feature == 3
             types = [event.type for event in here.steer(STEER)]
         assert types == ["start", "token", "token", "token", "row_done", "done"]
         assert asyncio.run(asynchronously(url)) == types
@@ -68,15 +69,15 @@ def test_both_clients_speak_to_a_host() -> None:
 
 
 def test_closing_the_iterator_stops_the_host() -> None:
-    fake = FakeAnswers()
+    fake = FakeHandlers()
     app = create_app(fake, token=TOKEN)
     with served(app) as url, SteeringClient(url, TOKEN) as here:
         events = here.steer(SteerRequest.model_validate(asked(max_tokens=4096)))
         assert next(events).type == "start"
         events.close()
-        worker = app.state.worker
-        with worker.changed:
-            assert worker.changed.wait_for(lambda: not worker.active, 30)
+        scheduler = app.state.scheduler
+        with scheduler.changed:
+            assert scheduler.changed.wait_for(lambda: not scheduler.active, 30)
     assert fake.stopped == 1
 
 
@@ -99,12 +100,12 @@ def test_closing_the_iterator_stops_the_host() -> None:
 def test_every_refusal_has_its_error(status: int, body: str, error: type[HostError], words: str) -> None:
     for ask in (
         lambda c: c.subject(),
-        lambda c: c.behaviour(BEHAVIOUR),
-        lambda c: c.encode(ENCODE),
-        lambda c: c.check(CHECK),
-        lambda c: c.sweep(SWEEP),
-        lambda c: c.phrases(PHRASES),
-        lambda c: c.feature(FEATURE),
+        lambda c: c.ask(BEHAVIOUR),
+        lambda c: c.ask(ENCODE),
+        lambda c: c.ask(CHECK),
+        lambda c: c.ask(SWEEP),
+        lambda c: c.ask(PHRASES),
+        lambda c: c.ask(FEATURE),
         lambda c: list(c.steer(STEER)),
     ):
         if status == 200 and "steer" in ask.__code__.co_names:
@@ -116,7 +117,7 @@ def test_every_refusal_has_its_error(status: int, body: str, error: type[HostErr
 
 def test_a_host_that_takes_its_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """For longer than a client believes in a silent one; what fails then fails as ever."""
-    fake, beat, patience, beats = FakeAnswers(), 0.01, 0.25, 0
+    fake, beat, patience, beats = FakeHandlers(), 0.01, 0.25, 0
     send = StreamedResponse._body
 
     async def counted(self: StreamedResponse[Any], to: Send, text: str, *, more: bool = True) -> None:
@@ -136,16 +137,16 @@ def test_a_host_that_takes_its_time_is_waited_for(monkeypatch: pytest.MonkeyPatc
     slow, overflow = ({"prompt": prompt} for prompt in ("slow", "slow overflow"))
     with served(create_app(fake, token=TOKEN)) as url, SteeringClient(url, TOKEN, timeout=patience) as here:
         held()
-        assert here.behaviour(BEHAVIOUR.model_copy(update=slow)).values == ("Monday",)
+        assert here.ask(BEHAVIOUR.model_copy(update=slow)).values == ("Monday",)
         held()
         assert next(here.steer(STEER.model_copy(update=slow))).type == "start"
         held()
         with pytest.raises(HostRefused, match="not finite"):
-            here.behaviour(BEHAVIOUR.model_copy(update=overflow))
+            here.ask(BEHAVIOUR.model_copy(update=overflow))
 
 
 def test_a_busy_host_tells_when_to_try_again() -> None:
-    fake = FakeAnswers(limits=SteeringLimits(running=1, queued=0))
+    fake = FakeHandlers(limits=SteeringLimits(running=1, queued=0))
     app = create_app(fake, token=TOKEN)
     with (
         served(app) as url,
@@ -154,7 +155,7 @@ def test_a_busy_host_tells_when_to_try_again() -> None:
     ):
         writing = first.steer(STEER.model_copy(update={"max_tokens": 4096}))
         next(writing)
-        for ask in (lambda: second.behaviour(BEHAVIOUR), lambda: next(second.steer(STEER))):
+        for ask in (lambda: second.ask(BEHAVIOUR), lambda: next(second.steer(STEER))):
             with pytest.raises(HostRefused, match="1 requests run") as busy:
                 ask()
             assert busy.value.retry_after is not None
@@ -166,7 +167,7 @@ def test_a_busy_host_tells_when_to_try_again() -> None:
 
 
 def test_another_version_of_the_protocol_is_told_in_words() -> None:
-    newer = FakeAnswers().subject().model_copy(update={"protocol_version": 99, "app_version": "9.9"})
+    newer = FakeHandlers().subject().model_copy(update={"protocol_version": 99, "app_version": "9.9"})
     with says(200, newer.model_dump_json()) as there, pytest.raises(HostMismatch, match=r"9\.9 with protocol 99"):
         there.subject()
 
@@ -177,12 +178,12 @@ def test_nobody_there() -> None:
 
     for ask in (
         lambda c: c.subject(),
-        lambda c: c.behaviour(BEHAVIOUR),
-        lambda c: c.encode(ENCODE),
-        lambda c: c.check(CHECK),
-        lambda c: c.sweep(SWEEP),
-        lambda c: c.phrases(PHRASES),
-        lambda c: c.feature(FEATURE),
+        lambda c: c.ask(BEHAVIOUR),
+        lambda c: c.ask(ENCODE),
+        lambda c: c.ask(CHECK),
+        lambda c: c.ask(SWEEP),
+        lambda c: c.ask(PHRASES),
+        lambda c: c.ask(FEATURE),
         lambda c: list(c.steer(STEER)),
     ):
         with client(gone) as there, pytest.raises(HostUnreachable, match="http://host does not answer"):
@@ -202,8 +203,35 @@ def test_a_stream_that_is_cut_says_so_and_keeps_what_came(cut: int) -> None:
 def test_events_come_whole_however_they_are_cut_into_pieces(size: int) -> None:
     text = (": still here\n\n" + event_to_sse(TOKEN_EVENT) + event_to_sse(DONE)).encode()
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
-    with client(lambda _: httpx.Response(200, content=iter(pieces))) as there:
+    kind = {"content-type": "text/event-stream"}
+    with client(lambda _: httpx.Response(200, content=iter(pieces), headers=kind)) as there:
         assert list(there.steer(STEER)) == [TOKEN_EVENT, DONE]
+
+
+@pytest.mark.parametrize("line", [b"x" * 4096, b"data: x\n" * 512, b": no blank line\n" * 256])
+def test_an_event_without_an_end_is_refused_before_it_fills_the_memory(line: bytes) -> None:
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += len(line)
+            yield line
+
+    kind = {"content-type": "text/event-stream"}
+    with (
+        client(lambda _: httpx.Response(200, content=endless(), headers=kind)) as there,
+        pytest.raises(HostUnreachable, match="an event without an end"),
+    ):
+        list(there.steer(STEER))
+    assert sent < 2 << 20
+
+
+def test_heartbeats_are_no_part_of_an_event() -> None:
+    pieces = itertools.chain(itertools.repeat(b": still here\n\n", 100_000), [event_to_sse(DONE).encode()])
+    kind = {"content-type": "text/event-stream"}
+    with client(lambda _: httpx.Response(200, content=pieces, headers=kind)) as there:
+        assert list(there.steer(STEER)) == [DONE]
 
 
 @pytest.mark.parametrize(

@@ -10,21 +10,16 @@ from pydantic import ValidationError
 
 from explorer.errors import RequestError
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
-from explorer.steering.engine.detokenize import TextStream
 from explorer.steering.engine.engine import Engine
-from explorer.steering.engine.prepared import CONTEXTS_PER_VALUE, Reader, context_text, mean_place, prepare
+from explorer.steering.engine.prepared import CONTEXTS_PER_VALUE, TextReader, context_text, mean_place, prepare
 from explorer.steering.engine.readout import Readout, custom_readout
+from explorer.steering.engine.tokenizer import IncrementalDetokenizer
 from explorer.steering.host.auth import allowed_hosts
-from explorer.steering.protocol.protocol import (
-    BehaviourRequest,
-    ReadoutValue,
-    TokenEvent,
-    event_from_json,
-    event_to_sse,
-)
+from explorer.steering.protocol.behaviour import BehaviourRequest, ReadoutValue
+from explorer.steering.protocol.steer import TokenEvent, event_from_json, event_to_sse
 from explorer.steering.protocol.token_file import read_token
-from explorer.steering.scheduler.cooperative import MadeInTurns, Turns, finish
-from explorer.steering.scheduler.lru import Kept
+from explorer.steering.scheduler.cooperative import Cooperative, run_to_completion
+from explorer.steering.scheduler.lru import CooperativeCache, LruCache
 from tests.steering.fake import asked
 
 WORDS = {"a": [1], " a": [2], "b": [3], " b": [3], "c d": [4, 5], " c d": [6, 5], "c e": [4, 7], " c e": [6, 7]}
@@ -85,12 +80,12 @@ def test_the_clusters_own_readout_is_the_tokens_that_the_run_saw(engine: Engine)
 
 def test_characters_of_several_tokens_are_said_when_they_are_complete() -> None:
     pieces = [b"na", b"\xc3", b"\xaf", b"ve ", b"\xe6\x97", b"\xa5"]
-    stream = TextStream(lambda ids: b"".join(pieces[number] for number in ids).decode("utf-8", "replace"))
+    stream = IncrementalDetokenizer(lambda ids: b"".join(pieces[number] for number in ids).decode("utf-8", "replace"))
     assert [stream.push(number) for number in range(6)] == ["na", "", "ï", "ve ", "", "日"]
 
 
 def test_a_tokens_text_takes_its_space_from_what_stands_before() -> None:
-    stream = TextStream(lambda ids: " ".join("xyz"[number] for number in ids), before=[0])
+    stream = IncrementalDetokenizer(lambda ids: " ".join("xyz"[number] for number in ids), before=[0])
     assert [stream.push(1), stream.push(2)] == [" y", " z"]
 
 
@@ -130,10 +125,10 @@ def due(engine: Engine) -> tuple[ClusterSummary, ClusterGeometry]:
     return dataclasses.replace(summary, value_offset=1), dataclasses.replace(geometry, context_ids=context_ids)
 
 
-def always(token: int, residual: np.ndarray) -> Reader:
+def always(token: int, residual: np.ndarray) -> TextReader:
     """A model that always says one token, from one state."""
 
-    def read(texts: list[list[int]], tokens: np.ndarray) -> Turns[tuple[np.ndarray, np.ndarray]]:
+    def read(texts: list[list[int]], tokens: np.ndarray) -> Cooperative[tuple[np.ndarray, np.ndarray]]:
         yield
         return np.tile(residual, (len(texts), 1)), np.tile(np.eye(32)[token][tokens], (len(texts), 1))
 
@@ -142,9 +137,11 @@ def always(token: int, residual: np.ndarray) -> Reader:
 
 def test_a_context_is_for_the_value_that_the_model_finds_likeliest(engine: Engine) -> None:
     summary, geometry = due(engine)
-    prepared = finish(prepare(summary, geometry, engine.tokenize, None, always(6, geometry.value_residual[2])))
+    prepared = run_to_completion(
+        prepare(summary, geometry, engine.tokenizer.encode, None, always(6, geometry.value_residual[2]))
+    )
     assert len(prepared.contexts.of(6)) == len(prepared.contexts.text) == 7 * CONTEXTS_PER_VALUE
-    assert prepared.natural is None
+    assert prepared.behaviour_manifold is None
     assert prepared.place[:6] == pytest.approx(geometry.value_coordinate[:6])
     assert prepared.place[6] == pytest.approx(geometry.value_coordinate[2], abs=0.02)
     assert prepared.manifold.value_residual[6] == pytest.approx(geometry.value_residual[2], abs=1e-5)
@@ -152,7 +149,9 @@ def test_a_context_is_for_the_value_that_the_model_finds_likeliest(engine: Engin
 
 def test_where_the_model_answers_with_no_value_the_stored_ones_hold(engine: Engine) -> None:
     summary, geometry = due(engine)
-    prepared = finish(prepare(summary, geometry, engine.tokenize, None, always(30, geometry.value_residual[2])))
+    prepared = run_to_completion(
+        prepare(summary, geometry, engine.tokenizer.encode, None, always(30, geometry.value_residual[2]))
+    )
     assert [len(prepared.contexts.of(value)) for value in range(7)] == [CONTEXTS_PER_VALUE] * 7
     assert prepared.place == pytest.approx(geometry.value_coordinate)
 
@@ -170,7 +169,7 @@ def test_a_cut_context_begins_as_every_text_does() -> None:
     assert context_text(cut, None) == list(range(5, 30))
 
 
-def making(key: str, parts: list[str], count: int = 3) -> Turns[str]:
+def making(key: str, parts: list[str], count: int = 3) -> Cooperative[str]:
     for _ in range(count):
         parts.append(key)
         yield
@@ -179,38 +178,38 @@ def making(key: str, parts: list[str], count: int = 3) -> Turns[str]:
 
 def test_what_is_made_in_turns_is_made_once_for_all_who_ask_meanwhile() -> None:
     parts: list[str] = []
-    made: MadeInTurns[str, str] = MadeInTurns(2, 2)
+    made: CooperativeCache[str, str] = CooperativeCache(2, 2)
     first, second = (made.get("a", lambda: making("a", parts)) for _ in range(2))
     next(first)
     next(second)
     first.close()
     assert parts == ["a", "a"], "the second goes on where the first stood, and the first may leave"
-    assert finish(second) == "A"
-    assert finish(made.get("a", lambda: making("a", parts))) == "A"
+    assert run_to_completion(second) == "A"
+    assert run_to_completion(made.get("a", lambda: making("a", parts))) == "A"
     assert parts == ["a"] * 3
 
 
 def test_what_fails_or_is_left_too_long_is_begun_anew() -> None:
     parts: list[str] = []
-    made: MadeInTurns[str, str] = MadeInTurns(9, 2)
+    made: CooperativeCache[str, str] = CooperativeCache(9, 2)
 
-    def failing() -> Turns[str]:
+    def failing() -> Cooperative[str]:
         yield from making("f", parts, 1)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        finish(made.get("f", failing))
-    assert finish(made.get("f", lambda: making("f", parts))) == "F"
+        run_to_completion(made.get("f", failing))
+    assert run_to_completion(made.get("f", lambda: making("f", parts))) == "F"
     assert parts == ["f"] * 4
     for key in "abc":
         next(made.get(key, lambda key=key: making(key, parts)))
-    assert finish(made.get("a", lambda: making("a", parts))) == "A"
+    assert run_to_completion(made.get("a", lambda: making("a", parts))) == "A"
     assert parts[4:] == ["a", "b", "c", "a", "a", "a"]
 
 
 def test_what_nobody_asked_for_the_longest_is_let_go() -> None:
     made: list[str] = []
-    kept: Kept[str, str] = Kept(2)
+    kept: LruCache[str, str] = LruCache(2)
 
     def ask(key: str) -> str:
         return kept.get(key, lambda: made.append(key) or key.upper())  # type: ignore[func-returns-value]

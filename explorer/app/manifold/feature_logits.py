@@ -10,7 +10,7 @@ from explorer.app.ui.format import visible
 from explorer.app.ui.parts import Node
 from explorer.errors import HostError, RequestError
 from explorer.runs.run.reader import Run
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest, TokenLogit
+from explorer.steering.protocol.features import FeatureReply, FeatureRequest, TokenLogit
 
 
 async def ask_feature(site: Site, path: str, feature: int) -> list[Node]:
@@ -20,7 +20,7 @@ async def ask_feature(site: Site, path: str, feature: int) -> list[Node]:
         host = site.hosts.of(run.id)
         if host is None:
             return [html.P(NO_HOST, className="muted small")]
-        reply = await host.feature(feature_request(run, feature))
+        reply = await host.ask(feature_request(run, feature))
     except HostError as error:
         return [html.P(host_words(error), className="problem small")]
     except RequestError as error:

@@ -20,17 +20,9 @@ from explorer.errors import HostError, HostNotReady
 from explorer.runs.run.catalog import BrokenRun
 from explorer.runs.run.reader import Run
 from explorer.steering.client import AsyncSteeringClient
-from explorer.steering.protocol.checks import (
-    CheckReply,
-    CheckRequest,
-    PhrasesReply,
-    PhrasesRequest,
-    SweepReply,
-    SweepRequest,
-)
-from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest
-from explorer.steering.protocol.protocol import BehaviourReply, BehaviourRequest, Event, SteerRequest, SubjectReply
+from explorer.steering.protocol.steer import Event, SteerRequest
+from explorer.steering.protocol.subject import SubjectReply
+from explorer.steering.protocol.wire import Reply, Request
 
 ASLEEP = "This run's model starts with your first request: a few seconds, once."
 LOADING = "The host is loading this run's model: a few seconds, once."
@@ -144,29 +136,9 @@ class LocalHost:
             raise HostNotReady(DIED)
         return await client.subject()
 
-    async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
-        """Next-token behaviour along a path."""
-        return await (await self._started()).behaviour(request)
-
-    async def encode(self, request: EncodeRequest) -> EncodeReply:
-        """Which clusters fire on each token of a text."""
-        return await (await self._started()).encode(request)
-
-    async def check(self, request: CheckRequest) -> CheckReply:
-        """The controls of a path, and the same move from other prompts."""
-        return await (await self._started()).check(request)
-
-    async def sweep(self, request: SweepRequest) -> SweepReply:
-        """Every strength at every position of a path."""
-        return await (await self._started()).sweep(request)
-
-    async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
-        """How likely some phrases are along a path."""
-        return await (await self._started()).phrases(request)
-
-    async def feature(self, request: FeatureRequest) -> FeatureReply:
-        """Which next tokens a feature's direction speaks for."""
-        return await (await self._started()).feature(request)
+    async def ask(self, request: Request[Reply]) -> Reply:
+        """Send one request and wait for its reply; starts the process where none runs."""
+        return await (await self._started()).ask(request)
 
     async def steer(self, request: SteerRequest) -> AsyncGenerator[Event, None]:
         """Text, token by token."""

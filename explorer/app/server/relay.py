@@ -33,13 +33,9 @@ from explorer.app.ui.format import short_id
 from explorer.errors import HostError, HostUnreachable
 from explorer.http.errors import ErrorReply
 from explorer.http.streaming import SSE, SSE_HEARTBEAT, Prefetched, StreamedResponse, StreamFormat, StreamLimits
-from explorer.steering.protocol.protocol import (
-    DoneEvent,
-    ErrorEvent,
-    SteerRequest,
-    SubjectReply,
-    Wire,
-)
+from explorer.steering.protocol.steer import DoneEvent, ErrorEvent, SteerRequest
+from explorer.steering.protocol.subject import SubjectReply
+from explorer.steering.protocol.wire import Wire
 
 LOG = logging.getLogger("explorer.app")
 EVENTS: StreamFormat[str] = StreamFormat(SSE, str, SSE_HEARTBEAT)

@@ -6,23 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from explorer.errors import HostError, HostUnreachable
-from explorer.steering.protocol.checks import (
-    CheckReply,
-    CheckRequest,
-    PhrasesReply,
-    PhrasesRequest,
-    SweepReply,
-    SweepRequest,
-)
-from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest
-from explorer.steering.protocol.protocol import (
-    BehaviourReply,
-    BehaviourRequest,
-    Event,
-    SteerRequest,
-    SubjectReply,
-)
+from explorer.steering.protocol.steer import Event, SteerRequest
+from explorer.steering.protocol.subject import SubjectReply
+from explorer.steering.protocol.wire import Reply, Request
 
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 
@@ -31,28 +17,13 @@ NO_HOST = "No steering host is connected. Start one with `explorer host RUN` and
 
 
 class SteeringHost(Protocol):
-    """What the relay needs of a steering client."""
+    """The part of a steering client that the app uses."""
 
     async def subject(self) -> SubjectReply:
-        """What the host holds."""
+        """The model, SAE and runs that the host serves."""
 
-    async def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
-        """Next-token behaviour along a path."""
-
-    async def encode(self, request: EncodeRequest) -> EncodeReply:
-        """Which clusters fire on each token of a text."""
-
-    async def check(self, request: CheckRequest) -> CheckReply:
-        """The controls of a path, and the same move from other prompts."""
-
-    async def sweep(self, request: SweepRequest) -> SweepReply:
-        """Every strength at every position of a path."""
-
-    async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
-        """How likely some phrases are along a path."""
-
-    async def feature(self, request: FeatureRequest) -> FeatureReply:
-        """Which next tokens a feature's direction speaks for."""
+    async def ask(self, request: Request[Reply]) -> Reply:
+        """Send one request and wait for its reply."""
 
     def steer(self, request: SteerRequest) -> AsyncIterator[Event]:
         """Text, token by token; closing the iterator ends the request at the host."""

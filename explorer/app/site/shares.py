@@ -20,17 +20,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from explorer.app.view.state import decode
 from explorer.errors import InputError, RequestError
+from explorer.steering.protocol.behaviour import ArmBehaviour, BehaviourReply, BehaviourRequest
 from explorer.steering.protocol.checks import CheckReply, PhrasesReply, SweepReply
-from explorer.steering.protocol.protocol import (
-    ArmBehaviour,
-    BehaviourReply,
-    BehaviourRequest,
-    DoneEvent,
-    RowDoneEvent,
-    StartEvent,
-    SteerRequest,
-    Wire,
-)
+from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, StartEvent, SteerRequest
+from explorer.steering.protocol.wire import Wire
 
 FORMAT_VERSION: Literal[2] = 2
 """Incremented when a stored share changes its meaning; ``READERS`` reads the older ones."""

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from explorer.app.figures.colors import value_colors
 from explorer.app.steering.realised import MeterView, RealisedView, meter_view, progress, realised_view, signed_length
 from explorer.app.ui.format import number, percent
-from explorer.steering.protocol.protocol import ArmBehaviour, BehaviourReply, Reach, TopToken
+from explorer.steering.protocol.behaviour import ArmBehaviour, BehaviourReply, Reach, TopToken
 
 WIDTH = 1000
 """Width of the drawing's own units; the browser stretches it."""

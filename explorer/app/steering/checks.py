@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from explorer.app.figures.colors import value_colors
 from explorer.app.steering.bands import NUMBERS, TITLES, ArmBands, bands_view
 from explorer.app.ui.format import number, percent
+from explorer.steering.protocol.behaviour import Effect
 from explorer.steering.protocol.checks import (
     AcrossPrompts,
     ArmSpread,
@@ -16,7 +17,7 @@ from explorer.steering.protocol.checks import (
     Spread,
     SweepReply,
 )
-from explorer.steering.protocol.protocol import Arm, Effect
+from explorer.steering.protocol.wire import Arm
 
 WIDTH = 1000
 """Width of a line's own units."""

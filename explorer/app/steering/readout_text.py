@@ -5,7 +5,7 @@ import numpy as np
 from explorer.app.view.state import MAX_TEXT
 from explorer.errors import RequestError
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vocabulary
-from explorer.steering.protocol.protocol import ReadoutValue
+from explorer.steering.protocol.behaviour import ReadoutValue
 
 MOST_VALUES = 256
 """As in the protocol."""

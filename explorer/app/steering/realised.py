@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from explorer.steering.protocol.protocol import BehaviourReply
+from explorer.steering.protocol.behaviour import BehaviourReply
 
 WIDTH = 1000
 """Width of a drawing's own units."""

@@ -16,10 +16,11 @@ from explorer.app.steering.readout_text import proposed_readout, read_readout, s
 from explorer.app.view.state import MAX_STRENGTH, MAX_TEXT, Ask, Where, decode_place
 from explorer.errors import HostError, RequestError, RunError
 from explorer.runs.run.reader import Run
+from explorer.steering.protocol.behaviour import BehaviourRequest, PathRequest, ReadoutValue
 from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
-from explorer.steering.protocol.protocol import DEFAULT_ARMS, BehaviourRequest, PathRequest, ReadoutValue
+from explorer.steering.protocol.wire import DEFAULT_ARMS
 
-Request = TypeVar("Request", bound=PathRequest)
+AnyPathRequest = TypeVar("AnyPathRequest", bound=PathRequest)
 
 WAYPOINTS = 50
 """Points of the path, as in the energies that the field publishes."""
@@ -68,7 +69,7 @@ async def ask_host(site: Site, path: str, fields: Fields) -> HostAnswer:
 
     async def ask(host: SteeringHost, run: Run, cluster: int) -> tuple[Any, Any, Any]:
         request = behaviour_request(run, cluster, fields)
-        reply = await host.behaviour(request)
+        reply = await host.ask(request)
         return request, reply, asdict(bands_view(reply, request.prompt))
 
     return await _answer(site, path, ask)
@@ -80,7 +81,7 @@ async def ask_check(site: Site, path: str, fields: Fields) -> HostAnswer:
     async def ask(host: SteeringHost, run: Run, cluster: int) -> tuple[Any, Any, Any]:
         same = behaviour_request(run, cluster, fields).model_dump(exclude={"arms", "random_repeats"})
         request = CheckRequest.model_validate(same)
-        reply = await host.check(request)
+        reply = await host.ask(request)
         return request, reply, asdict(check_view(reply))
 
     return await _answer(site, path, ask)
@@ -93,7 +94,7 @@ async def ask_sweep(site: Site, path: str, fields: Fields) -> HostAnswer:
         left = {"arms", "waypoints", "random_repeats", "strength"}
         same = behaviour_request(run, cluster, fields).model_dump(exclude=left)
         request = SweepRequest.model_validate(same | {"strengths": DOSES, "positions": PLACES})
-        reply = await host.sweep(request)
+        reply = await host.ask(request)
         return request, reply, asdict(sweep_view(reply, *target_place(run, cluster, reply.target)))
 
     return await _answer(site, path, ask)
@@ -106,7 +107,7 @@ async def ask_phrases(site: Site, path: str, fields: Fields, phrases: str | None
         left = {"waypoints", "random_repeats", "values"}
         same = behaviour_request(run, cluster, fields).model_dump(exclude=left)
         request = _validated(PhrasesRequest, same | {"phrases": phrase_lines(phrases)})
-        reply = await host.phrases(request)
+        reply = await host.ask(request)
         return request, reply, [asdict(one) for one in phrases_view(reply)]
 
     return await _answer(site, path, ask)
@@ -191,7 +192,7 @@ def target_place(run: Run, cluster: int, target: str) -> tuple[bool, float | Non
     return closed, float(run.cluster(cluster).value_coordinate[names.index(target.strip())])
 
 
-def _validated(kind: type[Request], fields: dict[str, object]) -> Request:
+def _validated(kind: type[AnyPathRequest], fields: dict[str, object]) -> AnyPathRequest:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:

@@ -14,14 +14,9 @@ from explorer.runs.io.atomic import write_bytes
 from explorer.runs.io.strict_json import encode_line
 from explorer.runs.run.catalog import Catalog, scan
 from explorer.runs.run.reader import Run
-from explorer.steering.protocol.protocol import (
-    DEFAULT_ARMS,
-    BehaviourRequest,
-    ErrorEvent,
-    RowDoneEvent,
-    StartEvent,
-    SteerRequest,
-)
+from explorer.steering.protocol.behaviour import BehaviourRequest
+from explorer.steering.protocol.steer import ErrorEvent, RowDoneEvent, StartEvent, SteerRequest
+from explorer.steering.protocol.wire import DEFAULT_ARMS
 
 WAYPOINTS = 50
 """Points of a recorded path."""
@@ -81,7 +76,7 @@ async def _result(run: Run, summary: ClusterSummary, ask: Ask, host: SteeringHos
         "arms": DEFAULT_ARMS,
     }
     request = BehaviourRequest.model_validate({**common, "waypoints": WAYPOINTS})
-    reply = await host.behaviour(request)
+    reply = await host.ask(request)
     if not ask.max_tokens:
         return SharedResult(view="", label=summary.label, behaviour_request=request, behaviour=reply)
     steer = SteerRequest.model_validate({**common, "max_tokens": ask.max_tokens})

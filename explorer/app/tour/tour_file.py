@@ -14,7 +14,7 @@ from explorer.app.view.state import decode
 from explorer.errors import InputError, RequestError
 from explorer.runs.io.files import file_name, quoted, read_small, require_folder
 from explorer.runs.io.strict_json import Strict, parse_record
-from explorer.steering.protocol.protocol import Arm
+from explorer.steering.protocol.wire import Arm
 
 FOLDER = "tours"
 """Where tours lie: beside the runs that they show."""

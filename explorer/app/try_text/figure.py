@@ -12,7 +12,7 @@ from explorer.app.ui.format import counted, feature_name, number, visible
 from explorer.records import ClusterGeometry, ClusterSummary
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.reader import Run
-from explorer.steering.protocol.encode import EncodedToken, EncodeReply, Firing
+from explorer.steering.protocol.features import EncodedToken, EncodeReply, Firing
 
 FAR = 2.0
 """In usual distances: from here on a place on the curve says little, and its marker is hollow."""

@@ -11,7 +11,7 @@ from explorer.app.try_text.figure import text_view
 from explorer.app.view.state import MAX_TRIED
 from explorer.errors import HostError, RequestError, RunError
 from explorer.runs.run.reader import Run
-from explorer.steering.protocol.encode import EncodeRequest
+from explorer.steering.protocol.features import EncodeRequest
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ async def ask_text(site: Site, path: str, text: str | None) -> TextAnswer:
         if host is None:
             return TextAnswer(None, NO_HOST)
         request = encode_request(run, text)
-        reply = await host.encode(request)
+        reply = await host.ask(request)
         view = await asyncio.to_thread(text_view, run, request.text, reply)
     except HostError as error:
         return TextAnswer(None, host_words(error))

@@ -21,14 +21,15 @@ from explorer.lm.generation.batched_edits import read_prefix
 from explorer.lm.generation.cache import read_into
 from explorer.maths.steering.arms import Way, waypoints
 from explorer.records import CURVES, Progress, silent
-from explorer.steering.answers.displacements import moves, own_place
-from explorer.steering.answers.handlers import Answers
-from explorer.steering.engine.engine import Engine, choose_together, fitting_threads
-from explorer.steering.engine.generation import Chosen, Step, write
-from explorer.steering.engine.prepared import Prepared
-from explorer.steering.engine.subject import open_engine
-from explorer.steering.protocol.protocol import Arm, BehaviourReply, BehaviourRequest, Row
-from explorer.steering.scheduler.batching import by_itself
+from explorer.steering.answers.displacements import arm_displacements, curve_position
+from explorer.steering.answers.handlers import Handlers
+from explorer.steering.engine.engine import Engine, open_engine
+from explorer.steering.engine.generation import GenerationStep, SampledTokens, generate_rows, sample_batch
+from explorer.steering.engine.prepared import PreparedCluster
+from explorer.steering.engine.subject import fitting_threads
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest
+from explorer.steering.protocol.wire import Arm, Row
+from explorer.steering.scheduler.cooperative import run_alone
 
 ARMS: tuple[Arm, ...] = ("manifold", "linear", "chord", "random")
 """The four arms that are timed together."""
@@ -81,7 +82,7 @@ class _Bench:
     """Its run."""
     cluster: int
     """A cluster with a curve."""
-    prepared: Prepared
+    prepared: PreparedCluster
     """It, ready for steering."""
     ids: list[int]
     """A context's tokens."""
@@ -168,11 +169,11 @@ def _works(bench: _Bench) -> Iterator[tuple[str, str, Job, Job, float]]:
 
 def _rows(bench: _Bench) -> Float[np.ndarray, "arm d_model"]:
     """Displacement of each arm at the end of a path to another value."""
-    residual = bench.engine.read_ids(bench.ids).residual
+    residual = bench.engine.model.read_prefix(bench.ids).residual
     end = float(bench.prepared.place[len(bench.prepared.place) // 2])
     manifold, t = bench.prepared.manifold, np.linspace(0.0, 1.0, bench.settings.waypoints)
-    path = waypoints(own_place(manifold, residual).coordinate, end, t, closed=manifold.closed, anchored=True)
-    found = moves(Way.of(manifold, residual, path), ARMS, seed=0)
+    path = waypoints(curve_position(manifold, residual).coordinate, end, t, closed=manifold.closed, anchored=True)
+    found = arm_displacements(Way.of(manifold, residual, path), ARMS, seed=0)
     return np.stack([move.displacement[-1] for move in found])
 
 
@@ -183,20 +184,20 @@ def _writing(bench: _Bench, rows: Float[np.ndarray, "row d_model"]) -> Job:
     names: tuple[Row, ...] = ("baseline", *ARMS)
 
     def work() -> None:
-        steps = engine.steps(
+        steps = engine.model.decoder(
             read_prefix(engine.subject.place, ids), rows, every_token=True, tokens=bench.settings.tokens
         )
-        written = write(
+        written = generate_rows(
             steps,
             names,
-            engine.decode,
+            engine.tokenizer.decode,
             bench.ids,
             frozenset(),
             max_tokens=bench.settings.tokens,
             temperature=0.0,
             rng=np.random.default_rng(0),
         )
-        for _ in by_itself(written, choose_together):
+        for _ in run_alone(written, sample_batch):
             pass
 
     return work
@@ -223,12 +224,12 @@ def _generating(bench: _Bench) -> Job:
 
 def _stepping(bench: _Bench, rows: Float[np.ndarray, "row d_model"], every_token: bool) -> Job:
     engine = bench.engine
-    prefix = engine.read_ids(bench.ids)
+    prefix = engine.model.read_prefix(bench.ids)
 
     def work() -> None:
-        steps = engine.steps(prefix, rows, every_token=every_token, tokens=bench.settings.tokens)
+        steps = engine.model.decoder(prefix, rows, every_token=every_token, tokens=bench.settings.tokens)
         for _ in range(bench.settings.tokens):
-            steps.choose(0.0, 0.0)
+            steps.sample(0.0, 0.0)
             steps.feed(np.full(len(rows), bench.ids[-1]))
 
     return work
@@ -237,33 +238,35 @@ def _stepping(bench: _Bench, rows: Float[np.ndarray, "row d_model"], every_token
 def _together(bench: _Bench, rows: Float[np.ndarray, "row d_model"], turns: int) -> Job:
     """Several texts after prompts of several lengths, all in one forward pass a token, or in so many turns."""
     engine = bench.engine
-    prefixes = [engine.read_ids(bench.ids[: max(1, len(bench.ids) - cut)]) for cut in range(_TEXTS)]
+    prefixes = [engine.model.read_prefix(bench.ids[: max(1, len(bench.ids) - cut)]) for cut in range(_TEXTS)]
 
     def work() -> None:
-        texts = [engine.steps(one, rows, every_token=True, tokens=bench.settings.tokens) for one in prefixes]
+        texts = [engine.model.decoder(one, rows, every_token=True, tokens=bench.settings.tokens) for one in prefixes]
         for _ in range(bench.settings.tokens):
             for part in (texts[turn::turns] for turn in range(turns)):
-                came = choose_together([Step(one, 0.0, 0.0) for one in part])
+                came = sample_batch([GenerationStep(one, 0.0, 0.0) for one in part])
                 for one, chosen in zip(part, came, strict=True):
-                    assert isinstance(chosen, Chosen)
+                    assert isinstance(chosen, SampledTokens)
                     one.feed(chosen.token_ids)
 
     return work
 
 
 def _behaving(bench: _Bench) -> Callable[[], BehaviourReply]:
-    answers = Answers(bench.engine)
+    answers = Handlers(bench.engine)
     end = bench.prepared.summary.order[len(bench.prepared.place) // 2]
     request = BehaviourRequest(
         run=bench.run,
         fingerprint=bench.engine.subject.fingerprint,
         cluster=bench.cluster,
-        prompt=bench.engine.decode(bench.ids[1:] if bench.engine.bos == bench.ids[0] else bench.ids),
+        prompt=bench.engine.tokenizer.decode(
+            bench.ids[1:] if bench.engine.tokenizer.bos == bench.ids[0] else bench.ids
+        ),
         end=end,
         arms=ARMS,
         waypoints=bench.settings.waypoints,
     )
-    return lambda: answers.behaviour(request)
+    return lambda: answers.answer(request)
 
 
 def _telling(bench: _Bench) -> Job:

@@ -1,4 +1,4 @@
-"""What puts a steering result to the test: other prompts, adjacent values, a dose sweep, phrases along the path."""
+"""Checks of a steering result: controls, other prompts, adjacent values, a dose sweep, phrases along the path."""
 
 from collections.abc import Sequence
 from statistics import fmean, stdev
@@ -9,14 +9,18 @@ from jaxtyping import Float
 
 from explorer.errors import RequestError
 from explorer.lm.generation.next_tokens import NextTokens
-from explorer.steering.answers.displacements import Move, off_curve
-from explorer.steering.answers.measure import safe_distance
+from explorer.steering.answers.behaviour import behaviour
+from explorer.steering.answers.displacements import ArmDisplacements, off_curve
+from explorer.steering.answers.measure import safe_distance, top_tokens
 from explorer.steering.answers.pairs import PairSettings, Trial, from_context, mean_known
-from explorer.steering.answers.plan import Plan, check_readout, check_strength, check_waypoints, plan, top_tokens
+from explorer.steering.answers.plan import SteeringPlan, check_readout, check_strength, check_waypoints, plan
 from explorer.steering.engine.engine import Engine
+from explorer.steering.protocol.behaviour import BehaviourRequest
 from explorer.steering.protocol.checks import (
+    CONTROL_ARMS,
     AcrossPrompts,
     ArmSpread,
+    CheckReply,
     CheckRequest,
     Phrase,
     PhraseArm,
@@ -27,51 +31,60 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.protocol import DEFAULT_ARMS
-from explorer.steering.scheduler.cooperative import Turns
+from explorer.steering.protocol.wire import DEFAULT_ARMS
+from explorer.steering.scheduler.cooperative import Cooperative
 
 
-class Across(NamedTuple):
-    """The same move from other prompts."""
+class _AcrossPrompts(NamedTuple):
+    """The same move from other prompts: to the path's end, and to the next value only."""
 
     across: AcrossPrompts | None
-    """To the path's end."""
     adjacent: AcrossPrompts | None
-    """To the next value only."""
 
 
-def across_prompts(engine: Engine, request: CheckRequest) -> Turns[Across]:
-    """Repeat a move from stored contexts of its first value, where it is asked for, and go to the next value from them;
-    a context a turn.
+def check(engine: Engine, request: CheckRequest) -> Cooperative[CheckReply]:
+    """The controls of a path, and the same move from other prompts.
 
-    Neither where the path does not end at a value with a place, where its first value has no context, or where there is
-    no behaviour manifold to hold the answers against.
+    Raises:
+        RequestError, Refusal, HookNotFired: as in ``behaviour``.
+    """
+    controls = request.model_dump(exclude={"prompts"}) | {"arms": CONTROL_ARMS}
+    reply = behaviour(engine, BehaviourRequest.model_validate(controls))
+    others = yield from _across_prompts(engine, request)
+    return CheckReply(controls=reply, across=others.across, adjacent=others.adjacent)
+
+
+def _across_prompts(engine: Engine, request: CheckRequest) -> Cooperative[_AcrossPrompts]:
+    """Repeat a move from stored contexts of its first value, one context at a time.
+
+    Both results are None where the path does not start and end at different values, where the first value has no
+    stored context, or where there is no behaviour manifold to measure the energy against.
     """
     if request.values is not None:
-        return Across(None, None)
+        return _AcrossPrompts(None, None)
     planned = plan(engine, request, np.linspace(0.0, 1.0, request.waypoints), ("manifold",), strength=request.strength)
-    prepared, aim = planned.prepared, planned.aim
-    contexts = [] if aim.start is None else prepared.typical(aim.start, request.prompts)
-    if aim.start is None or aim.target is None or aim.start == aim.target or not contexts or prepared.natural is None:
-        return Across(None, None)
-    ends = list(dict.fromkeys((aim.target, _next_value(planned, aim.start, aim.target))))
+    cluster, start, target = planned.cluster, planned.classes.start, planned.classes.target
+    contexts = [] if start is None else cluster.typical(start, request.prompts)
+    if start is None or target is None or start == target or not contexts or cluster.behaviour_manifold is None:
+        return _AcrossPrompts(None, None)
+    ends = list(dict.fromkeys((target, _next_value(planned, start, target))))
     settings = PairSettings(DEFAULT_ARMS, len(contexts), request.waypoints, request.strength, request.seed)
     trials: list[Trial] = []
     for text in contexts:
         yield
-        prefix = engine.read_ids(text, engine.moved(request, text))
-        trials += from_context(engine, prepared, prefix, aim.start, ends, settings)
-    return Across(*(_told(trials, end, planned.readout.names) for end in (ends[0], ends[-1])))
+        prefix = engine.model.read_prefix(text, engine.tokenizer.steered_positions(request, text))
+        trials += from_context(engine, cluster, prefix, start, ends, settings)
+    return _AcrossPrompts(*(_summarise(trials, end, planned.readout.names) for end in (ends[0], ends[-1])))
 
 
 def sweep(engine: Engine, request: SweepRequest) -> SweepReply:
     """Every strength at every position of a path, all arms in one batch with the unsteered row.
 
     Raises:
-        RequestError: more rows than the host allows, a strength or a position twice, an end that no readout value
-            belongs to, or a field out of its range for this subject and cluster.
+        RequestError: more rows than the host allows, a repeated strength or position, an end without a readout value,
+            or a field out of its range for this subject and cluster.
         Refusal: another subject or run, or logits that are not finite.
-        HookNotFired: the edit did not happen.
+        HookNotFired: the edit was not applied.
     """
     cells = len(request.strengths) * len(request.positions)
     if cells * len(request.arms) > engine.limits.max_rows:
@@ -83,12 +96,12 @@ def sweep(engine: Engine, request: SweepRequest) -> SweepReply:
         check_strength(engine, strength, "strengths")
     planned = plan(engine, request, np.array(request.positions), request.arms, values=request.values)
     check_readout(planned.readout)
-    if planned.aim.target is None:
-        raise RequestError("end", repr(request.end), "a place that one of the readout's values belongs to")
+    if planned.classes.target is None:
+        raise RequestError("end", repr(request.end), "a place that has a readout value")
     doses = np.array(request.strengths)[:, None, None]
-    moved = [(doses * move.displacement).reshape(-1, move.displacement.shape[1]) for move in planned.arms]
-    base, *along = engine.next_tokens(planned.prompt.prefix, moved, planned.readout.tokens)
-    target = planned.aim.target
+    rows = [(doses * arm.displacement).reshape(-1, arm.displacement.shape[1]) for arm in planned.arms]
+    baseline, *along = engine.model.next_tokens(planned.prompt.prefix, rows, planned.readout.tokens)
+    target = planned.classes.target
     return SweepReply(
         fingerprint=engine.subject.fingerprint,
         run=request.run,
@@ -96,10 +109,10 @@ def sweep(engine: Engine, request: SweepRequest) -> SweepReply:
         target=planned.readout.names[target],
         strengths=request.strengths,
         positions=request.positions,
-        baseline=float(planned.readout.behaviour(base.asked)[0, target]),
-        safe=safe_distance(planned.prepared, planned.own),
+        baseline=float(planned.readout.behaviour(baseline.asked)[0, target]),
+        safe=safe_distance(planned.cluster, planned.own),
         arms=tuple(
-            _sweep_arm(engine, request, planned, *found) for found in zip(planned.arms, moved, along, strict=True)
+            _sweep_arm(engine, request, planned, *columns) for columns in zip(planned.arms, rows, along, strict=True)
         ),
     )
 
@@ -107,11 +120,11 @@ def sweep(engine: Engine, request: SweepRequest) -> SweepReply:
 def read_phrases(engine: Engine, request: PhrasesRequest) -> PhrasesReply:
     """Log-probability of each phrase after the prompt, unsteered and at every waypoint of every arm.
 
-    All rows and tokens of a phrase are one forward pass; the tokens are steered that the request names, as in text
-    (methods.md section 5).
+    One forward pass for all rows and tokens of a phrase. As in generation, the request's ``where`` decides which tokens
+    are steered (methods.md section 5).
 
     Raises:
-        RequestError: too many or too long phrases, one twice, or a field out of its range for this subject and cluster.
+        RequestError: too many, too long or repeated phrases, or a field out of its range for this subject and cluster.
         Refusal, HookNotFired: as in sweep.
     """
     limits = engine.limits
@@ -119,36 +132,36 @@ def read_phrases(engine: Engine, request: PhrasesRequest) -> PhrasesReply:
     if len(request.phrases) > limits.max_phrases:
         raise RequestError("phrases", str(len(request.phrases)), f"at most {limits.max_phrases}")
     _check_once("phrases", request.phrases)
-    tokens = [engine.phrase(request, phrase) for phrase in request.phrases]
+    tokens = [engine.tokenizer.phrase_ids(request, phrase) for phrase in request.phrases]
     for phrase, ids in zip(request.phrases, tokens, strict=True):
         if not 1 <= len(ids) <= limits.max_phrase_tokens:
             raise RequestError("phrases", f"{len(ids)} tokens in {phrase!r}", f"1 to {limits.max_phrase_tokens}")
     t = np.linspace(0.0, 1.0, request.waypoints)
     planned = plan(engine, request, t, request.arms, strength=request.strength, room=max(map(len, tokens)))
     prefix = planned.prompt.prefix
-    rows = np.concatenate([np.zeros((1, len(prefix.residual))), *(move.displacement for move in planned.arms)])
+    rows = np.concatenate([np.zeros((1, len(prefix.residual))), *(arm.displacement for arm in planned.arms)])
     every = request.where == "generated"
-    told = [engine.log_probability(prefix, rows, ids, every_token=every, skip_special=request.skip_special)
+    logprobs = [engine.model.log_probability(prefix, rows, ids, every_token=every, skip_special=request.skip_special)
             for ids in tokens]  # fmt: skip
     return PhrasesReply(
         fingerprint=engine.subject.fingerprint,
         run=request.run,
         cluster=request.cluster,
         phrases=tuple(
-            _phrase(text, engine.decode(ids).strip(), len(ids), logprob, planned.arms)
-            for text, ids, logprob in zip(request.phrases, tokens, told, strict=True)
+            _phrase(text, engine.tokenizer.decode(ids).strip(), len(ids), logprob, planned.arms)
+            for text, ids, logprob in zip(request.phrases, tokens, logprobs, strict=True)
         ),
     )
 
 
 def _check_once(field: str, given: Sequence[object]) -> None:
     if len(set(given)) < len(given):
-        raise RequestError(field, "one of them twice", "each once")
+        raise RequestError(field, "a repeated one", "each once")
 
 
-def _next_value(planned: Plan, start: int, target: int) -> int:
+def _next_value(planned: SteeringPlan, start: int, target: int) -> int:
     """The first value after the start on the way to the target; the target where there is none between."""
-    place, path = planned.prepared.place, planned.path
+    place, path = planned.cluster.place, planned.path
     ahead = (place - place[start]) * np.sign(path.away)
     ahead = ahead % 1.0 if path.closed else ahead
     ahead[start] = np.inf
@@ -156,7 +169,7 @@ def _next_value(planned: Plan, start: int, target: int) -> int:
     return first if ahead[first] < ahead[target] else target
 
 
-def _told(trials: Sequence[Trial], end: int, names: Sequence[str]) -> AcrossPrompts:
+def _summarise(trials: Sequence[Trial], end: int, names: Sequence[str]) -> AcrossPrompts:
     mine = [trial for trial in trials if trial.end == end]
     by_arm = {arm: [trial for trial in mine if trial.arm == arm] for arm in DEFAULT_ARMS}
     arms = tuple(
@@ -179,19 +192,19 @@ def _spread(numbers: list[float]) -> Spread:
 def _sweep_arm(
     engine: Engine,
     request: SweepRequest,
-    planned: Plan,
-    move: Move,
-    moved: Float[np.ndarray, "cell d_model"],
-    said: NextTokens,
+    planned: SteeringPlan,
+    arm: ArmDisplacements,
+    rows: Float[np.ndarray, "cell d_model"],
+    next_tokens: NextTokens,
 ) -> SweepArm:
-    prepared, residual, target = planned.prepared, planned.prompt.prefix.residual, planned.aim.target
+    cluster, residual, target = planned.cluster, planned.prompt.prefix.residual, planned.classes.target
     width = len(request.positions)
-    top = top_tokens(engine, request.run, said)
+    top = top_tokens(engine, request.run, next_tokens)
     return SweepArm(
-        arm=move.arm,
-        p_target=_grid(planned.readout.behaviour(said.asked)[:, target], width),
-        off_manifold=_grid(off_curve(prepared.manifold, residual, moved) / prepared.spread, width),
-        kl=_grid(said.kl, width),
+        arm=arm.arm,
+        p_target=_grid(planned.readout.behaviour(next_tokens.asked)[:, target], width),
+        off_manifold=_grid(off_curve(cluster.manifold, residual, rows) / cluster.spread, width),
+        kl=_grid(next_tokens.kl, width),
         top=tuple(top[first : first + width] for first in range(0, len(top), width)),
     )
 
@@ -200,8 +213,10 @@ def _grid(cells: Float[np.ndarray, "cell"], width: int) -> tuple[tuple[float, ..
     return tuple(map(tuple, cells.reshape(-1, width).tolist()))
 
 
-def _phrase(text: str, read: str, tokens: int, logprob: Float[np.ndarray, "row"], arms: Sequence[Move]) -> Phrase:
-    ends = np.cumsum([1, *(len(move.displacement) for move in arms)])
-    along = np.split(logprob, ends[:-1])[1:]
-    told = tuple(PhraseArm(arm=move.arm, logprob=tuple(part.tolist())) for move, part in zip(arms, along, strict=True))
-    return Phrase(text=text, read=read, tokens=tokens, baseline=float(logprob[0]), arms=told)
+def _phrase(
+    text: str, read: str, tokens: int, logprob: Float[np.ndarray, "row"], arms: Sequence[ArmDisplacements]
+) -> Phrase:
+    ends = np.cumsum([1, *(len(arm.displacement) for arm in arms)])
+    parts = zip(arms, np.split(logprob, ends[:-1])[1:], strict=True)
+    along = tuple(PhraseArm(arm=arm.arm, logprob=tuple(part.tolist())) for arm, part in parts)
+    return Phrase(text=text, read=read, tokens=tokens, baseline=float(logprob[0]), arms=along)

@@ -1,4 +1,4 @@
-"""From a request to displacements: where the path runs, and what each arm adds at each waypoint."""
+"""Displacements: what each arm adds to the residual at each waypoint of a path (methods.md section 3)."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,73 +17,74 @@ from explorer.maths.steering.arms import (
     random_direction,
     row_lengths,
 )
-from explorer.steering.engine.prepared import Prepared
-from explorer.steering.protocol.protocol import ARMS, Arm, Place
+from explorer.steering.engine.prepared import PreparedCluster
+from explorer.steering.protocol.wire import ARMS, Arm, Place
 
 _CONTROL_STREAM = 1_000
 _SHOWN_VALUES = 12
 
 
 @dataclass(frozen=True)
-class Move:
+class ArmDisplacements:
     """One arm along one path."""
 
     arm: Arm
-    """Which arm."""
     repeat: int
     """Number of the random direction; 0 for every other arm."""
     displacement: Float[np.ndarray, "waypoint d_model"]
-    """What is added to the residual, strength included."""
+    """Added to the residual, strength included."""
 
 
-class OwnPlace(NamedTuple):
-    """Where a state lies beside a curve."""
+class CurvePosition(NamedTuple):
+    """Position of a state relative to a curve."""
 
     coordinate: float
     """Intrinsic coordinate of the curve's nearest point."""
     distance: float
-    """How far it is from there, in units of the residual."""
+    """Distance to that point, in units of the residual."""
 
 
-def place_of(place: Place, field: str, prepared: Prepared) -> float:
-    """Intrinsic coordinate of a value's name or of a coordinate.
+def coordinate_of(place: Place, field: str, cluster: PreparedCluster) -> float:
+    """Intrinsic coordinate of a place: of a value by its name, or the coordinate itself.
 
     Raises:
         RequestError: the cluster has no such value.
     """
-    order = prepared.summary.order
+    order = cluster.summary.order
     if not isinstance(place, str):
         return float(place)
     for names in (order, tuple(name.strip() for name in order)):
         if place in names:
-            return float(prepared.place[names.index(place)])
+            return float(cluster.place[names.index(place)])
     known = ", ".join(order[:_SHOWN_VALUES]) + (", ..." if len(order) > _SHOWN_VALUES else "")
     raise RequestError(field, repr(place), f"a value of the cluster ({known}) or a coordinate in [0, 1]")
 
 
-def own_place(manifold: Manifold, residual: Float[np.ndarray, "d_model"]) -> OwnPlace:
-    """Where on the curve a state lies, and how far from it."""
+def curve_position(manifold: Manifold, residual: Float[np.ndarray, "d_model"]) -> CurvePosition:
+    """Nearest point of the curve to a state, and the distance to it."""
     nearest = nearest_on_curve(manifold, coordinates(manifold, residual[None]))
-    return OwnPlace(float(nearest.coordinate[0]), float(nearest.distance[0]))
+    return CurvePosition(float(nearest.coordinate[0]), float(nearest.distance[0]))
 
 
-def moves(way: Way, arms: tuple[Arm, ...], *, seed: int, strength: float = 1.0, random_repeats: int = 1) -> list[Move]:
-    """Every arm's displacements, the random one once for each direction.
+def arm_displacements(
+    way: Way, arms: tuple[Arm, ...], *, seed: int, strength: float = 1.0, random_repeats: int = 1
+) -> list[ArmDisplacements]:
+    """Displacements of every arm; the random arm once for each direction.
 
     Raises:
-        RequestError: the straight line is asked of a cluster without values.
+        RequestError: the linear arm of a cluster without values.
     """
     if "linear" in arms and not len(way.manifold.value_coordinate):
         raise RequestError("arms", "linear", "another arm: the cluster has no values, so the line has no end")
     return [
-        Move(arm, repeat, displacements(way, arm, _rng(seed, arm, repeat), strength))
+        ArmDisplacements(arm, repeat, displacements(way, arm, _rng(seed, arm, repeat), strength))
         for arm in dict.fromkeys(arms)
         for repeat in range(random_repeats if arm == "random" else 1)
     ]
 
 
-def controls(way: Way, *, seed: int, strength: float, count: int) -> Float[np.ndarray, "control d_model"]:
-    """The random arm in several directions, where the manifold arm's move is longest."""
+def control_displacements(way: Way, *, seed: int, strength: float, count: int) -> Float[np.ndarray, "control d_model"]:
+    """The random arm in several directions, each as long as the longest move of the manifold arm."""
     longest = way.along[row_lengths(way.start + way.along).argmax()]
     length = float(np.linalg.norm(longest))
     return np.asarray(strength * (way.start + length * _control_directions(seed, count, len(longest))))
@@ -92,9 +93,9 @@ def controls(way: Way, *, seed: int, strength: float, count: int) -> Float[np.nd
 def off_at_strengths(
     way: Way, strengths: Float[np.ndarray, "strength"], at: Int64[np.ndarray, "position"]
 ) -> Float[np.ndarray, "position strength"]:
-    """Distance from the curve to which the manifold arm brings a state with each strength, at some waypoints.
+    """Distance of the moved state from the curve at each strength, at some waypoints of the manifold arm.
 
-    Nothing is run for it: the move is known before the model is asked, and a multiple of it in the subspace too.
+    Needs no forward pass: a move scales linearly with its strength, in the subspace too.
     """
     inside = (way.start + way.along[at]) @ way.manifold.basis.T
     moved = way.own + strengths[None, :, None] * inside[:, None, :]
@@ -105,7 +106,7 @@ def off_at_strengths(
 def off_curve(
     manifold: Manifold, residual: Float[np.ndarray, "d_model"], moved: Float[np.ndarray, "waypoint d_model"]
 ) -> Float[np.ndarray, "waypoint"]:
-    """Distance of each moved state's subspace part from the curve."""
+    """Distance of each moved state from the curve, inside the subspace."""
     return nearest_on_curve(manifold, coordinates(manifold, residual + moved)).distance
 
 

@@ -1,4 +1,7 @@
-"""Which clusters a text's tokens are in, by the run's own rule, and where on their curves they lie."""
+"""`POST /v1/encode`: the clusters that fire on each token of a text, and their positions on the clusters' curves.
+
+The same rule decides which tokens of generated text belong to a cluster.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,86 +13,87 @@ from jaxtyping import Float, Int32, Int64
 from explorer.maths.steering.arms import Manifold, coordinates, nearest_on_curve
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary
 from explorer.runs.run.reader import Run
-from explorer.steering.engine.engine import Encoded, Engine
+from explorer.steering.engine.engine import Engine
 from explorer.steering.engine.prepared import usual_distance
-from explorer.steering.protocol.encode import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
-from explorer.steering.scheduler.cooperative import Turns
+from explorer.steering.protocol.features import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
+from explorer.steering.scheduler.cooperative import Cooperative
 
-_KEPT_CURVES = 256
+_CACHED_CURVES = 256
 
 
 @dataclass(frozen=True)
-class Curve:
-    """A cluster's curve with the distance that is usual there."""
+class UsualCurve:
+    """A cluster's curve with the usual distance of its tokens."""
 
     manifold: Manifold
-    """The curve in the cluster's subspace."""
     usual: float
-    """Root mean square distance of the cluster's own tokens from it, in units of the residual."""
+    """Root mean square distance of the cluster's own tokens, in units of the residual."""
 
 
 class TokenRule(NamedTuple):
-    """Which tokens are a cluster's."""
+    """Which tokens belong to a cluster."""
 
     needed: int
     """How many features of its core must fire."""
     always: tuple[int, ...]
-    """Which of them must."""
+    """Features of its core that must be among them."""
 
     def holds(self, fired: Sequence[int]) -> bool:
-        """Whether a token on which these features of the core fire is the cluster's."""
+        """Whether a token belongs to the cluster, given the features of its core that fire there."""
         return len(fired) >= self.needed and set(self.always).issubset(fired)
 
 
 @dataclass(frozen=True)
-class Found:
+class ClusterFirings:
     """One cluster that fires in a text."""
 
     cluster: int
-    """Cluster number."""
     core: int
-    """Features of its core."""
+    """Number of features of its core."""
     rule: TokenRule
-    """Which tokens are its own."""
     at: tuple[int, ...]
-    """Tokens of the text that are its own."""
+    """Tokens of the text that belong to it."""
     features: tuple[tuple[int, ...], ...]
-    """Features of its core that fire, for each of these tokens."""
+    """Features of its core that fire on each of these tokens, ascending."""
 
 
 class Encoder:
-    """Answers `POST /v1/encode`; what it learns of clusters is kept."""
+    """The handler of `POST /v1/encode`; caches each cluster's token rule and curve."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._rules: dict[tuple[str, int], TokenRule] = {}
-        self._curves: dict[tuple[str, int], Curve | None] = {}
+        self._curves: dict[tuple[str, int], UsualCurve | None] = {}
 
-    def encoding(self, request: EncodeRequest) -> Turns[EncodeReply]:
-        """For each token of a text the clusters that fire there, from one forward pass over the text; a cluster a turn.
+    def encode(self, request: EncodeRequest) -> Cooperative[EncodeReply]:
+        """The clusters that fire on each token, from one forward pass over the text; one cluster at a time.
 
-        The first time that a cluster with a curve fires, the model also reads some of its stored contexts, to learn
-        which distance from the curve is usual.
+        The first time that a cluster with a curve fires, the model also reads some of its stored contexts, which give
+        the usual distance from the curve.
 
         Raises:
             RequestError: the text is empty, or longer than the limits or the model allow.
             Refusal: another subject or run, or activations that are not finite.
         """
         run = self._engine.served(request.run, request.fingerprint)
-        encoded = self._engine.encode(request.text)
-        fired = core_firing(encoded.features, cluster_of(run))
-        found = [one for cluster in sorted(fired) if (one := self._found(run, cluster, fired[cluster])).at]
-        placed: list[list[Firing]] = [[] for _ in encoded.texts]
+        tokenizer = self._engine.tokenizer
+        ids = tokenizer.text_ids("text", request.text)
+        read = self._engine.model.read_text(ids)
+        special = [token in tokenizer.special for token in ids]
+        features = [np.empty(0, np.int64) if skip else one for skip, one in zip(special, read.features, strict=True)]
+        fired = core_firing(features, cluster_of(run))
+        found = [one for cluster in sorted(fired) if (one := self._firings(run, cluster, fired[cluster])).at]
+        placed: list[list[Firing]] = [[] for _ in ids]
         for one in found:
             yield
-            for token, firing in zip(one.at, self._firings(run, one, encoded), strict=True):
+            for token, firing in zip(one.at, self._placed(run, one, read.residual[list(one.at)]), strict=True):
                 placed[token].append(firing)
         return EncodeReply(
             fingerprint=self._engine.subject.fingerprint,
             run=run.id,
             tokens=tuple(
-                EncodedToken(text=text, special=special, firing=tuple(here))
-                for text, special, here in zip(encoded.texts, encoded.special, placed, strict=True)
+                EncodedToken(text=text, special=skipped, firing=tuple(here))
+                for text, skipped, here in zip(tokenizer.token_texts(ids), special, placed, strict=True)
             ),
             clusters=tuple(
                 FiredCluster(
@@ -104,34 +108,34 @@ class Encoder:
         )
 
     def own_tokens(self, run: Run, cluster: int, features: Sequence[Int64[np.ndarray, "fires"]]) -> frozenset[int]:
-        """Numbers of the tokens on which a cluster fires, by the run's own rule.
+        """Numbers of the tokens that belong to a cluster, by the run's own rule.
 
         Args:
             run: the run.
             cluster: cluster number.
-            features: for each token the features that fire on it.
+            features: features that fire on each token.
         """
         fired = core_firing(features, cluster_of(run)).get(cluster, {})
-        return frozenset(self._found(run, cluster, fired).at)
+        return frozenset(self._firings(run, cluster, fired).at)
 
-    def _found(self, run: Run, cluster: int, fired: dict[int, list[int]]) -> Found:
+    def _firings(self, run: Run, cluster: int, fired: dict[int, list[int]]) -> ClusterFirings:
         key = (run.id, cluster)
         if key not in self._rules:
             self._rules[key] = token_rule(run.cluster(cluster), run.manifest.settings.halo.core_share)
         rule = self._rules[key]
         at = tuple(token for token in sorted(fired) if rule.holds(fired[token]))
         core = len(run.summary(cluster).features)
-        return Found(cluster, core, rule, at, tuple(tuple(sorted(fired[token])) for token in at))
+        return ClusterFirings(cluster, core, rule, at, tuple(tuple(sorted(fired[token])) for token in at))
 
-    def _firings(self, run: Run, one: Found, encoded: Encoded) -> Iterator[Firing]:
-        places = self._places(run, one.cluster, encoded.residual[list(one.at)])
-        for features, (coordinate, off) in zip(one.features, places, strict=True):
+    def _placed(self, run: Run, one: ClusterFirings, residual: Float[np.ndarray, "token d_model"]) -> Iterator[Firing]:
+        positions = self._positions(run, one.cluster, residual)
+        for features, (coordinate, off) in zip(one.features, positions, strict=True):
             yield Firing(cluster=one.cluster, features=features, coordinate=coordinate, off_manifold=off)
 
-    def _places(
+    def _positions(
         self, run: Run, cluster: int, residual: Float[np.ndarray, "token d_model"]
     ) -> list[tuple[float, float] | tuple[None, None]]:
-        """Coordinate and distance in usual distances of each state; neither where the cluster has no curve."""
+        """Coordinate of each state, and its distance in usual distances; None where the cluster has no curve."""
         curve = self._curve(run, cluster)
         if curve is None:
             return [(None, None)] * len(residual)
@@ -139,28 +143,29 @@ class Encoder:
         off = nearest.distance / curve.usual
         return list(zip(nearest.coordinate.tolist(), off.tolist(), strict=True))
 
-    def _curve(self, run: Run, cluster: int) -> Curve | None:
+    def _curve(self, run: Run, cluster: int) -> UsualCurve | None:
         key = (run.id, cluster)
         if key not in self._curves:
-            if len(self._curves) >= _KEPT_CURVES:
+            if len(self._curves) >= _CACHED_CURVES:
                 self._curves.pop(next(iter(self._curves)))
-            self._curves[key] = self._learn(run.summary(cluster), run, cluster)
+            self._curves[key] = self._measure_curve(run.summary(cluster), run, cluster)
         return self._curves[key]
 
-    def _learn(self, summary: ClusterSummary, run: Run, cluster: int) -> Curve | None:
+    def _measure_curve(self, summary: ClusterSummary, run: Run, cluster: int) -> UsualCurve | None:
         if summary.shape not in CURVES:
             return None
         geometry = run.cluster(cluster)
         manifold = Manifold.of(geometry, closed=summary.shape == "closed curve")
-        return Curve(manifold, usual_distance(manifold, geometry, self._engine.bos, self._engine.read_states))
+        bos, read_states = self._engine.tokenizer.bos, self._engine.model.read_states
+        return UsualCurve(manifold, usual_distance(manifold, geometry, bos, read_states))
 
 
 def cluster_of(run: Run) -> Int32[np.ndarray, "feature"]:
-    """The cluster in whose core each feature is; -1 where it is in none."""
-    found = np.full(run.manifest.n_features, -1, np.int32)
+    """The cluster whose core contains each feature; -1 where there is none."""
+    owner = np.full(run.manifest.n_features, -1, np.int32)
     for one in run.manifest.clusters:
-        found[list(one.features)] = one.id
-    return found
+        owner[list(one.features)] = one.id
+    return owner
 
 
 def core_firing(
@@ -169,22 +174,22 @@ def core_firing(
     """Core features that fire, by cluster and by token.
 
     Args:
-        features: for each token of a text the features that fire on it.
-        cluster: the cluster in whose core each feature is; -1 where it is in none.
+        features: features that fire on each token.
+        cluster: the cluster whose core contains each feature; -1 where there is none.
     """
-    found: dict[int, dict[int, list[int]]] = {}
+    fired: dict[int, dict[int, list[int]]] = {}
     for token, fires in enumerate(features):
         for feature in fires[cluster[fires] >= 0].tolist():
-            found.setdefault(int(cluster[feature]), {}).setdefault(token, []).append(feature)
-    return found
+            fired.setdefault(int(cluster[feature]), {}).setdefault(token, []).append(feature)
+    return fired
 
 
 def token_rule(geometry: ClusterGeometry, share: float) -> TokenRule:
-    """Which tokens are a cluster's, as the build chose them.
+    """Which tokens belong to a cluster, as the build chose them.
 
-    The share that the run's settings name; or fewer where the build asked for fewer, since tiles that hardly overlap
-    never fire together, or took the tokens of the core's most central feature. Then the tokens that the run draws of
-    the cluster show with how many it was content, and which features are on all of them.
+    The build requires the share of core features that the run's settings name. Where tiles hardly overlap it accepts
+    fewer, or takes the tokens of the core's most central feature; the run's sample of the cluster's tokens then shows
+    how many sufficed, and which features fire on all of them.
     """
     fires = geometry.codes[:, : geometry.n_core] > 0
     named = int(np.ceil(share * geometry.n_core))

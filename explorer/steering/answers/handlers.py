@@ -1,24 +1,19 @@
-"""Answers a host's requests: checks them against the subject, plans the moves, runs them, measures."""
+"""Answers requests about one subject: one handler for each endpoint, chosen by the type of the request."""
 
 from collections.abc import Generator, Iterator, Sequence
+from functools import singledispatchmethod
 from importlib.metadata import version
-from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float
 
-from explorer.errors import RequestError
-from explorer.lm.generation.next_tokens import NextTokens
-from explorer.steering.answers.checks import across_prompts, read_phrases, sweep
-from explorer.steering.answers.displacements import controls, off_curve
+from explorer.steering.answers.behaviour import behaviour
+from explorer.steering.answers.checks import check, read_phrases, sweep
 from explorer.steering.answers.encoding import Encoder
-from explorer.steering.answers.measure import arm_behaviours, effect_of, meter_of
-from explorer.steering.answers.plan import Plan, check_readout, check_waypoints, plan, top_tokens
-from explorer.steering.answers.read_back import read_back
-from explorer.steering.engine.engine import Engine, choose_together
-from explorer.steering.engine.generation import Chosen, Step, write
+from explorer.steering.answers.generation import SteerTask, steer
+from explorer.steering.engine.engine import Engine
+from explorer.steering.engine.generation import GenerationStep, SampledTokens, sample_batch
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest, PathRequest
 from explorer.steering.protocol.checks import (
-    CONTROL_ARMS,
     CheckReply,
     CheckRequest,
     PhrasesReply,
@@ -26,43 +21,23 @@ from explorer.steering.protocol.checks import (
     SweepReply,
     SweepRequest,
 )
-from explorer.steering.protocol.encode import EncodeReply, EncodeRequest
-from explorer.steering.protocol.feature import FeatureReply, FeatureRequest, TokenLogit
-from explorer.steering.protocol.protocol import (
-    ARMS,
-    PROTOCOL_VERSION,
-    BehaviourReply,
-    BehaviourRequest,
-    Effect,
-    Event,
-    PathRequest,
-    Row,
-    ServedRun,
-    StartEvent,
-    SteerRequest,
-    SubjectReply,
-)
-from explorer.steering.scheduler.batching import Wanted, by_itself
-from explorer.steering.scheduler.cooperative import Turns, finish
-
-Told: TypeAlias = Generator[Event | Wanted[Step] | None, Chosen, None]
-"""A text as it is written: asks for its steps, and tells; None where others may have their turn."""
-
-CONTROLS = 8
-"""Random directions that the manifold arm is held against."""
-PATH_POINTS = 50
-"""Waypoints of the path that generation picks its one place from."""
+from explorer.steering.protocol.endpoints import endpoint_of
+from explorer.steering.protocol.features import EncodeReply, EncodeRequest, FeatureReply, FeatureRequest, TokenLogit
+from explorer.steering.protocol.steer import Event, SteerRequest
+from explorer.steering.protocol.subject import ServedRun, SubjectReply
+from explorer.steering.protocol.wire import ARMS, PROTOCOL_VERSION, Reply, Request, Wire
+from explorer.steering.scheduler.cooperative import Cooperative, run_alone, run_to_completion
 
 
-class Answers:
-    """What a host answers; one request at a time."""
+class Handlers:
+    """The handlers of one engine. A handler returns its reply, or computes it cooperatively."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._encoder = Encoder(engine)
 
     def subject(self) -> SubjectReply:
-        """What the host holds and what it allows."""
+        """The model, SAE and runs on offer, and the limits of a request."""
         subject, engine = self.engine.subject, self.engine
         return SubjectReply(
             protocol_version=PROTOCOL_VERSION,
@@ -75,189 +50,102 @@ class Answers:
             d_model=subject.loaded.d_model,
             device=str(subject.loaded.device),
             dtype=str(subject.loaded.dtype).removeprefix("torch."),
-            kind=engine.kind,
+            kind=engine.tokenizer.kind,
             batch_difference=subject.batch_difference,
             arms=ARMS,
             limits=engine.limits,
             runs=tuple(ServedRun(id=run.id, clusters=len(run.manifest.clusters)) for run in engine.runs.values()),
         )
 
-    def behaviour(self, request: BehaviourRequest) -> BehaviourReply:
-        """Next-token behaviour at every waypoint of every arm, in one batch with the unsteered row.
+    def ask(self, request: Request[Reply]) -> Cooperative[Reply]:
+        """Answer one request; the first request about a cluster prepares it.
 
         Raises:
             RequestError: a field is out of its range for this subject and cluster.
-            Refusal: another subject or run, or logits that are not finite.
-            HookNotFired: the edit did not happen.
+            Refusal: another subject or run, or numbers that are not finite.
+            HookNotFired: the edit was not applied.
         """
-        check_waypoints(self.engine, request.waypoints)
-        t = np.linspace(0.0, 1.0, request.waypoints)
-        planned = plan(self.engine, request, t, request.arms, strength=request.strength, values=request.values,
-                       random_repeats=request.random_repeats)  # fmt: skip
-        check_readout(planned.readout)
-        chance = controls(planned.way, seed=request.seed, strength=request.strength, count=CONTROLS)
-        moved = [*(move.displacement for move in planned.arms), chance]
-        baseline, *along, by_chance = self.engine.next_tokens(planned.prompt.prefix, moved, planned.readout.tokens)
-        return self._reply(request, planned, baseline, along, by_chance)
+        if isinstance(request, PathRequest):
+            yield from self._prepare(request)
+        answer = self._handle(request)
+        reply = (yield from answer) if isinstance(answer, Generator) else answer
+        assert isinstance(reply, endpoint_of(request).reply)
+        return reply
 
-    def preparing(self, request: PathRequest) -> Turns[None]:
-        """Make a request's cluster ready, in turns: what the first question about a cluster waits for.
+    def answer(self, request: Request[Reply]) -> Reply:
+        """``ask``, run to completion."""
+        return run_to_completion(self.ask(request))
+
+    def steer(self, request: SteerRequest) -> SteerTask:
+        """Generate text for every arm and the unsteered model. Closing the generator stops it.
 
         Raises:
-            RequestError: no such cluster.
-            Refusal: another subject or run.
+            RequestError, Refusal, HookNotFired: as in ``ask``, before the first event or between two.
         """
+        yield from self._prepare(request)
+        yield from steer(self.engine, self._encoder, request)
+
+    def generate(self, request: SteerRequest) -> Iterator[Event]:
+        """``steer`` without other requests: every step is a batch of its own. Closing the iterator stops it."""
+        return run_alone(self.steer(request), self.run_batch)
+
+    def run_batch(self, steps: Sequence[GenerationStep]) -> Sequence[SampledTokens | Exception]:
+        """The next token of each row of several texts; a text that fails has its error in its place."""
+        return sample_batch(steps)
+
+    def _prepare(self, request: PathRequest) -> Cooperative[None]:
         self.engine.served(request.run, request.fingerprint)
         yield from self.engine.preparing(request.run, request.cluster)
 
-    def check(self, request: CheckRequest) -> CheckReply:
-        """All of ``checking`` at once."""
-        return finish(self.checking(request))
+    @singledispatchmethod
+    def _handle(self, request: Wire) -> Wire | Cooperative[Wire]:
+        raise NotImplementedError(f"no handler for {type(request).__name__}")
 
-    def checking(self, request: CheckRequest) -> Turns[CheckReply]:
-        """The controls of a path, and the same move from other prompts, in turns.
+    @_handle.register
+    def _behaviour(self, request: BehaviourRequest) -> BehaviourReply:
+        return behaviour(self.engine, request)
 
-        Raises:
-            RequestError, Refusal, HookNotFired: as in behaviour.
-        """
-        yield from self.preparing(request)
-        asked = request.model_dump(exclude={"prompts"}) | {"arms": CONTROL_ARMS}
-        reply = self.behaviour(BehaviourRequest.model_validate(asked))
-        across = yield from across_prompts(self.engine, request)
-        return CheckReply(controls=reply, **across._asdict())
+    @_handle.register
+    def _check(self, request: CheckRequest) -> Cooperative[CheckReply]:
+        return check(self.engine, request)
 
-    def sweep(self, request: SweepRequest) -> SweepReply:
-        """Every strength at every position of a path; raises as ``checks.sweep``."""
+    @_handle.register
+    def _sweep(self, request: SweepRequest) -> SweepReply:
         return sweep(self.engine, request)
 
-    def phrases(self, request: PhrasesRequest) -> PhrasesReply:
-        """How likely some phrases are along a path; raises as ``checks.read_phrases``."""
+    @_handle.register
+    def _phrases(self, request: PhrasesRequest) -> PhrasesReply:
         return read_phrases(self.engine, request)
 
-    def encode(self, request: EncodeRequest) -> EncodeReply:
-        """All of ``encoding`` at once."""
-        return finish(self.encoding(request))
+    @_handle.register
+    def _encode(self, request: EncodeRequest) -> Cooperative[EncodeReply]:
+        return self._encoder.encode(request)
 
-    def encoding(self, request: EncodeRequest) -> Turns[EncodeReply]:
-        """For each token of a text the clusters that fire there, in turns; raises as Encoder.encoding."""
-        return self._encoder.encoding(request)
-
-    def feature(self, request: FeatureRequest) -> FeatureReply:
-        """The tokens that a feature's direction speaks for and against, by itself.
-
-        Raises:
-            RequestError: no such feature.
-            Refusal: another subject or run, or logits that are not finite.
-        """
-        run = self.engine.served(request.run, request.fingerprint)
-        vocabulary = self.engine.vocabulary(run.id)
-        logits = self.engine.feature_logits(request.feature)[: len(vocabulary)]
-        order = np.argsort(-logits, kind="stable")
-        ends = (order[: request.top], order[::-1][: request.top])
-        promoted, suppressed = (
-            tuple(TokenLogit(text=vocabulary.text(token), logit=float(logits[token])) for token in end.tolist())
-            for end in ends
-        )
-        return FeatureReply(
-            fingerprint=self.engine.subject.fingerprint,
-            run=run.id,
-            feature=request.feature,
-            promoted=promoted,
-            suppressed=suppressed,
-        )
-
-    def generate(self, request: SteerRequest) -> Iterator[Event]:
-        """All of ``writing`` with every step alone. Closing the iterator stops it."""
-        return by_itself(self.writing(request), self.choose)
-
-    def choose(self, asked: Sequence[Step]) -> Sequence[Chosen | Exception]:
-        """The next step of several texts at once; what fails for one is in its place and touches no other."""
-        return choose_together(asked)
-
-    def writing(self, request: SteerRequest) -> Told:
-        """Text of every arm beside the unsteered model's, one token a row at a time. Closing the generator stops it.
-
-        Raises:
-            RequestError, Refusal, HookNotFired: as in behaviour; before the first event, or in the middle.
-        """
-        engine = self.engine
-        if request.max_tokens > engine.limits.max_new_tokens:
-            raise RequestError("max_tokens", str(request.max_tokens), f"at most {engine.limits.max_new_tokens}")
-        at = round(request.position * (PATH_POINTS - 1))
-        t = np.linspace(0.0, 1.0, PATH_POINTS)
-        t[at] = request.position
-        planned = plan(engine, request, t, request.arms, strength=request.strength, room=1)
-        prefix, prepared = planned.prompt.prefix, planned.prepared
-        names: tuple[Row, ...] = ("baseline", *(move.arm for move in planned.arms))
-        rows = np.stack([np.zeros(len(prefix.residual)), *(move.displacement[at] for move in planned.arms)])
-        off = off_curve(prepared.manifold, prefix.residual, rows) / prepared.spread
-        yield StartEvent(
-            fingerprint=engine.subject.fingerprint,
-            rows=names,
-            own_coordinate=planned.own.coordinate,
-            coordinate=float(planned.path.u[at]),
-            off_manifold=dict(zip(names, off.tolist(), strict=True)),
-            prompt_tokens=planned.prompt.tokens,
-        )
-        tokens = min(request.max_tokens, engine.subject.loaded.max_context - len(planned.prompt.token_ids))
-        every = request.where == "generated"
-        text = yield from write(
-            engine.steps(prefix, rows, every_token=every, tokens=tokens, skip_special=request.skip_special),
-            names,
-            engine.decode,
-            planned.prompt.token_ids,
-            engine.ends,
-            max_tokens=tokens,
-            temperature=request.temperature,
-            rng=np.random.default_rng(request.seed),
-        )
-        yield None
-        written = read_back(engine, self._encoder, request, planned, text.said)
-        yield text.done.model_copy(update={"written": written})
-
-    def _reply(
-        self,
-        request: BehaviourRequest,
-        planned: Plan,
-        baseline: NextTokens,
-        along: list[NextTokens],
-        chance: NextTokens,
-    ) -> BehaviourReply:
-        prepared, readout, path, own = planned.prepared, planned.readout, planned.path, planned.own
-        behaviour = readout.behaviour(np.concatenate([said.asked for said in (baseline, *along, chance)]))
-        unsteered, by_arm, by_chance = behaviour[0], behaviour[1 : -len(chance.kl)], behaviour[-len(chance.kl) :]
-        top = [top_tokens(self.engine, request.run, said) for said in along]
-        measured = arm_behaviours(prepared, readout, planned.way, planned.aim, planned.arms, by_arm, along, top)
-        return BehaviourReply(
-            fingerprint=self.engine.subject.fingerprint,
-            run=request.run,
-            cluster=request.cluster,
-            closed=prepared.closed,
-            values=readout.names,
-            value_coordinate=readout.coordinate,
-            partial_values=readout.partial,
-            own_coordinate=own.coordinate,
-            own_off_manifold=own.distance / prepared.spread,
-            start=float(path.u[0]),
-            end=path.end,
-            strength=request.strength,
-            seed=request.seed,
-            baseline=tuple(unsteered.tolist()),
-            baseline_top=top_tokens(self.engine, request.run, baseline)[0],
-            arms=measured,
-            effect=_effect(planned, unsteered, by_arm, by_chance),
-            prompt_tokens=planned.prompt.tokens,
-            meter=meter_of(prepared, own, planned.way, self.engine.limits.max_strength),
-        )
+    @_handle.register
+    def _feature(self, request: FeatureRequest) -> FeatureReply:
+        return feature_logits(self.engine, request)
 
 
-def _effect(
-    planned: Plan,
-    baseline: Float[np.ndarray, "behaviour"],
-    by_arm: Float[np.ndarray, "point behaviour"],
-    chance: Float[np.ndarray, "control behaviour"],
-) -> Effect | None:
-    for move, along in zip(planned.arms, np.split(by_arm, len(planned.arms)), strict=True):
-        if move.arm == "manifold":
-            return effect_of(planned.aim, baseline, along, chance)
-    return None
+def feature_logits(engine: Engine, request: FeatureRequest) -> FeatureReply:
+    """The tokens that a feature's direction promotes and suppresses most (logit lens).
+
+    Raises:
+        RequestError: no such feature.
+        Refusal: another subject or run, or logits that are not finite.
+    """
+    run = engine.served(request.run, request.fingerprint)
+    vocabulary = engine.vocabulary(run.id)
+    logits = engine.model.feature_logits(request.feature)[: len(vocabulary)]
+    order = np.argsort(-logits, kind="stable")
+    ends = (order[: request.top], order[::-1][: request.top])
+    promoted, suppressed = (
+        tuple(TokenLogit(text=vocabulary.text(token), logit=float(logits[token])) for token in end.tolist())
+        for end in ends
+    )
+    return FeatureReply(
+        fingerprint=engine.subject.fingerprint,
+        run=run.id,
+        feature=request.feature,
+        promoted=promoted,
+        suppressed=suppressed,
+    )

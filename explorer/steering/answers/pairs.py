@@ -21,11 +21,17 @@ from explorer.maths.steering.behaviour import (
     values_between,
     visited_share,
 )
-from explorer.steering.answers.displacements import Move, controls, moves, own_place
-from explorer.steering.answers.measure import Aim, effect_of
+from explorer.steering.answers.displacements import (
+    ArmDisplacements,
+    arm_displacements,
+    control_displacements,
+    curve_position,
+)
+from explorer.steering.answers.measure import effect_of
+from explorer.steering.answers.plan import PathClasses
 from explorer.steering.engine.engine import Engine
-from explorer.steering.engine.prepared import Prepared
-from explorer.steering.protocol.protocol import Arm
+from explorer.steering.engine.prepared import PreparedCluster
+from explorer.steering.protocol.wire import Arm
 
 _CONTROLS = 8
 _MOST_ROWS = 4096
@@ -48,7 +54,7 @@ class PairSettings:
 
 
 @dataclass(frozen=True)
-class Course:
+class SteeredCurve:
     """A curve that is steered along in place of a cluster's own, on the same pairs and from the same contexts."""
 
     manifold: Manifold
@@ -91,7 +97,7 @@ def distant_pairs(count: int, *, closed: bool) -> list[tuple[int, int]]:
 
 
 def all_pairs(
-    engine: Engine, run: str, cluster: int, settings: PairSettings | None = None, *, course: Course | None = None
+    engine: Engine, run: str, cluster: int, settings: PairSettings | None = None, *, course: SteeredCurve | None = None
 ) -> list[Trial]:
     """Try every pair of values that are not neighbours, from stored contexts, the prompt's own place as the start.
 
@@ -111,19 +117,19 @@ def all_pairs(
     along = np.argsort(prepared.place, kind="stable").tolist()
     seen = [value for value in along if len(prepared.contexts.of(value))]
     pairs = [(seen[a], seen[b]) for a, b in distant_pairs(len(seen), closed=prepared.closed)]
-    if not pairs or prepared.natural is None:
+    if not pairs or prepared.behaviour_manifold is None:
         raise RequestError("cluster", f"{len(seen)} values with contexts", "at least two that are not neighbours")
     known = np.isfinite(steered.place)
     trials = []
     for first in seen:
         ends = [end for start, end in pairs if start == first and known[start] and known[end]]
         for text in prepared.typical(first, settings.prompts_per_value):
-            trials += from_context(engine, steered, engine.read_ids(text), first, ends, settings)
+            trials += from_context(engine, steered, engine.model.read_prefix(text), first, ends, settings)
     return trials
 
 
 def from_context(
-    engine: Engine, prepared: Prepared, prefix: Prefix, start: int, ends: list[int], settings: PairSettings
+    engine: Engine, prepared: PreparedCluster, prefix: Prefix, start: int, ends: list[int], settings: PairSettings
 ) -> list[Trial]:
     """Try every arm to every end, from one context, in as few batches as their rows allow.
 
@@ -142,43 +148,43 @@ def from_context(
 
 
 def _batch(
-    engine: Engine, prepared: Prepared, prefix: Prefix, start: int, ends: list[int], settings: PairSettings
+    engine: Engine, prepared: PreparedCluster, prefix: Prefix, start: int, ends: list[int], settings: PairSettings
 ) -> list[Trial]:
     t = np.linspace(0.0, 1.0, settings.waypoints)
-    own = own_place(prepared.manifold, prefix.residual).coordinate
-    planned: list[tuple[int, Path, list[Move]]] = []
+    own = curve_position(prepared.manifold, prefix.residual).coordinate
+    planned: list[tuple[int, Path, list[ArmDisplacements]]] = []
     rows: list[Float[np.ndarray, "row d_model"]] = []
     for end in ends:
         path = waypoints(own, float(prepared.place[end]), t, closed=prepared.closed, anchored=True)
         way = Way.of(prepared.manifold, prefix.residual, path)
-        arms = moves(way, settings.arms, seed=settings.seed, strength=settings.strength)
-        chance = controls(way, seed=settings.seed, strength=settings.strength, count=_CONTROLS)
+        arms = arm_displacements(way, settings.arms, seed=settings.seed, strength=settings.strength)
+        chance = control_displacements(way, seed=settings.seed, strength=settings.strength, count=_CONTROLS)
         planned.append((end, path, arms))
         rows += [*(move.displacement for move in arms), chance]
     readout = prepared.readout
-    behaviours = (readout.behaviour(said.asked) for said in engine.next_tokens(prefix, rows, readout.tokens))
+    behaviours = (readout.behaviour(said.asked) for said in engine.model.next_tokens(prefix, rows, readout.tokens))
     baseline = next(behaviours)[0]
     trials = []
     for end, path, arms in planned:
         along = [next(behaviours) for _ in arms]
         chance = next(behaviours)
         trials += [
-            _trial(prepared, path, Aim(start, end), move, rows, baseline, chance)
+            _trial(prepared, path, PathClasses(start, end), move, rows, baseline, chance)
             for move, rows in zip(arms, along, strict=True)
         ]
     return trials
 
 
 def _trial(
-    prepared: Prepared,
+    prepared: PreparedCluster,
     path: Path,
-    aim: Aim,
-    move: Move,
+    aim: PathClasses,
+    move: ArmDisplacements,
     behaviour: Float[np.ndarray, "waypoint behaviour"],
     baseline: Float[np.ndarray, "behaviour"],
     chance: Float[np.ndarray, "control behaviour"],
 ) -> Trial:
-    assert prepared.natural is not None
+    assert prepared.behaviour_manifold is not None
     assert aim.start is not None
     assert aim.target is not None
     between = values_between(path, prepared.place, aim.start, aim.target)
@@ -188,7 +194,7 @@ def _trial(
         start=aim.start,
         end=aim.target,
         arm=move.arm,
-        e_bc=energy(prepared.natural, behaviour),
+        e_bc=energy(prepared.behaviour_manifold, behaviour),
         p_target=float(behaviour[-1, aim.target]),
         visited=visited_share(behaviour, between),
         activation_length=arc_length(move.displacement),

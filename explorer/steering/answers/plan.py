@@ -1,46 +1,54 @@
-"""From a request to what is run: the cluster, its readout, the prompt as read, the path and every arm's moves."""
+"""The steering plan of a request: cluster, readout, encoded prompt, path, and each arm's displacements."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import TypeAdapter
 
 from explorer.errors import RequestError
-from explorer.lm.generation.next_tokens import NextTokens
 from explorer.maths.steering.arms import Path, Way, waypoints
-from explorer.steering.answers.displacements import Move, OwnPlace, moves, own_place, place_of
-from explorer.steering.answers.measure import Aim, aim_of
-from explorer.steering.engine.engine import Engine, Prompt
-from explorer.steering.engine.prepared import Prepared
+from explorer.steering.answers.displacements import (
+    ArmDisplacements,
+    CurvePosition,
+    arm_displacements,
+    coordinate_of,
+    curve_position,
+)
+from explorer.steering.engine.engine import EncodedPrompt, Engine
+from explorer.steering.engine.prepared import PreparedCluster
 from explorer.steering.engine.readout import Readout, custom_readout
-from explorer.steering.protocol.protocol import Arm, PathRequest, ReadoutValue, TopToken
-
-_TOP_TOKENS = TypeAdapter(tuple[TopToken, ...])
+from explorer.steering.protocol.behaviour import PathRequest, ReadoutValue
+from explorer.steering.protocol.wire import Arm
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A request as the subject understands it."""
+class PathClasses:
+    """The readout classes that a path runs between, by number."""
 
-    prepared: Prepared
-    """The cluster."""
+    start: int | None
+    """Class nearest to the path's start."""
+    target: int | None
+    """Class of the path's end; None where no class lies on the curve."""
+
+
+@dataclass(frozen=True)
+class SteeringPlan:
+    """A request, resolved against the subject."""
+
+    cluster: PreparedCluster
     readout: Readout
-    """What is read of its answers."""
-    prompt: Prompt
-    """The prompt, read."""
-    own: OwnPlace
-    """Where the prompt lies."""
+    """The request's own classes, or the cluster's."""
+    prompt: EncodedPrompt
+    own: CurvePosition
+    """Position of the unsteered prompt."""
     way: Way
-    """How it goes from there."""
-    aim: Aim
-    """Between which readout classes."""
-    arms: list[Move]
-    """What each arm adds on the way."""
+    """The path as displacements from the prompt's state."""
+    classes: PathClasses
+    arms: list[ArmDisplacements]
 
     @property
     def path(self) -> Path:
-        """Where to go."""
+        """The waypoints."""
         return self.way.path
 
 
@@ -54,17 +62,17 @@ def plan(
     values: tuple[ReadoutValue, ...] | None = None,
     room: int = 0,
     random_repeats: int = 1,
-) -> Plan:
-    """Check a request against the subject, and turn it into moves.
+) -> SteeringPlan:
+    """Check a request against the subject, and compute its displacements.
 
     Args:
         engine: holds the subject.
         request: names run, cluster, prompt and path.
-        t: shares of the path.
+        t: shares of the path, in [0, 1].
         arms: which arms.
         strength: multiple of the move.
-        values: own readout classes; None takes the cluster's.
-        room: positions that must stay free after the prompt.
+        values: readout classes; None takes the cluster's.
+        room: positions of the context window that must stay free after the prompt.
         random_repeats: directions of the random arm.
 
     Raises:
@@ -73,43 +81,42 @@ def plan(
     """
     engine.served(request.run, request.fingerprint)
     check_strength(engine, strength, "strength")
-    prepared = engine.prepared(request.run, request.cluster)
-    readout = prepared.readout if values is None else custom_readout(values, prepared.readout, engine.tokenize)
-    start = None if request.start is None else place_of(request.start, "start", prepared)
-    end = place_of(request.end, "end", prepared)
+    cluster = engine.prepared(request.run, request.cluster)
+    readout = cluster.readout if values is None else custom_readout(values, cluster.readout, engine.tokenizer.encode)
+    start = None if request.start is None else coordinate_of(request.start, "start", cluster)
+    end = coordinate_of(request.end, "end", cluster)
     prompt = engine.read(request, room=room)
     residual = prompt.prefix.residual
-    own = own_place(prepared.manifold, residual)
+    own = curve_position(cluster.manifold, residual)
     first = own.coordinate if start is None else start
-    path = waypoints(first, end, t, closed=prepared.closed, anchored=start is None)
-    way = Way.of(prepared.manifold, residual, path)
-    planned = moves(way, arms, seed=request.seed, strength=strength, random_repeats=random_repeats)
-    aim = aim_of(readout, path, request.end, closed=prepared.closed)
-    return Plan(prepared, readout, prompt, own, way, aim, planned)
+    path = waypoints(first, end, t, closed=cluster.closed, anchored=start is None)
+    way = Way.of(cluster.manifold, residual, path)
+    displacements = arm_displacements(way, arms, seed=request.seed, strength=strength, random_repeats=random_repeats)
+    classes = path_classes(readout, path, request.end, closed=cluster.closed)
+    return SteeringPlan(cluster, readout, prompt, own, way, classes, displacements)
+
+
+def path_classes(readout: Readout, path: Path, end: str | float, *, closed: bool) -> PathClasses:
+    """The class nearest to the path's start, and the one that the end names, else the nearest to it."""
+    named = readout.index(end) if isinstance(end, str) else None
+    target = named if named is not None else readout.nearest(path.end, closed=closed)
+    return PathClasses(readout.nearest(float(path.u[0]), closed=closed), target)
 
 
 def check_strength(engine: Engine, strength: float, field: str) -> None:
-    """Raise RequestError where a strength is beyond the host's limit."""
+    """Raise RequestError where a strength exceeds the host's limit."""
     largest = engine.limits.max_strength
     if abs(strength) > largest:
         raise RequestError(field, f"{strength:g}", f"from -{largest:g} to {largest:g}")
 
 
 def check_waypoints(engine: Engine, waypoints: int) -> None:
-    """Raise RequestError where a path has more points than the host allows."""
+    """Raise RequestError where a path has more waypoints than the host allows."""
     if waypoints > engine.limits.max_waypoints:
         raise RequestError("waypoints", str(waypoints), f"at most {engine.limits.max_waypoints}")
 
 
 def check_readout(readout: Readout) -> None:
-    """Raise RequestError where there is nothing to read."""
+    """Raise RequestError where a readout has no classes."""
     if not readout.names:
         raise RequestError("values", "none, and the cluster names none", "readout values")
-
-
-def top_tokens(engine: Engine, run: str, said: NextTokens) -> tuple[TopToken, ...]:
-    """Likeliest next token of each row."""
-    texts = engine.vocabulary(run)
-    text = {token: texts.text(token) if token < len(texts) else "" for token in set(said.likeliest.tolist())}
-    found = zip(said.likeliest.tolist(), np.minimum(said.probability, 1.0).tolist(), strict=True)
-    return _TOP_TOKENS.validate_python([{"text": text[token], "probability": most} for token, most in found])

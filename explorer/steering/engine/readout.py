@@ -1,4 +1,4 @@
-"""Readout classes: which next tokens count as which value."""
+"""The readout: classes of next tokens, one for each value."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 
 from explorer.errors import RequestError
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
-from explorer.steering.protocol.protocol import ReadoutValue
+from explorer.steering.protocol.behaviour import ReadoutValue
 
 Tokenize = Callable[[str], Sequence[int]]
 """Text to token ids, without special tokens."""
@@ -17,59 +17,60 @@ Tokenize = Callable[[str], Sequence[int]]
 
 @dataclass(frozen=True)
 class Readout:
-    """The classes of a behaviour; "other" is everything else."""
+    """The classes of a behaviour distribution; "other" is everything else."""
 
     names: tuple[str, ...]
-    """Name of each value."""
     token_ids: tuple[tuple[int, ...], ...]
-    """Tokens that count as it; a token counts for one value only."""
+    """Tokens of each class; a token belongs to one class only."""
     coordinate: tuple[float | None, ...]
-    """Intrinsic coordinate of each value, None for a class that is no value of the cluster."""
+    """Intrinsic coordinate of each class; None where it is not a value of the cluster."""
     partial: tuple[str, ...]
-    """Values of which only a first token is read."""
+    """Classes that are represented by the first token of a longer word."""
 
     def probabilities(self, p: Float[np.ndarray, "row vocab"]) -> Float[np.ndarray, "row behaviour"]:
-        """Sum next-token probabilities over each value's tokens; the rest is "other", last."""
+        """Class probabilities from the whole next-token distribution; "other" is last."""
         return self.behaviour(p[:, self.tokens])
 
     def behaviour(self, p: Float[np.ndarray, "row token"]) -> Float[np.ndarray, "row behaviour"]:
-        """The same of the probabilities of ``tokens`` alone."""
-        told, starts = self._begin
+        """Class probabilities from the probabilities of ``tokens`` alone; "other" is last."""
+        filled, starts = self._starts
         sums = np.zeros((len(p), len(self.token_ids)), dtype=p.dtype)
-        if len(told):
-            sums[:, told] = np.add.reduceat(p, starts, axis=1)
+        if len(filled):
+            sums[:, filled] = np.add.reduceat(p, starts, axis=1)
         other = np.clip(1.0 - sums.sum(axis=1, keepdims=True), 0.0, 1.0)
         return np.asarray(np.clip(np.concatenate([sums, other], axis=1), 0.0, 1.0))
 
     @cached_property
     def tokens(self) -> Int64[np.ndarray, "token"]:
-        """Tokens that count as some value, one value's after the other's."""
+        """Tokens of all classes, class by class."""
         return np.array([token for ids in self.token_ids for token in ids], dtype=np.int64)
 
     @cached_property
     def places(self) -> Float[np.ndarray, "value"]:
-        """``coordinate`` as an array; NaN for a class that is no value of the cluster."""
+        """``coordinate`` as an array; NaN for None."""
         return np.array([np.nan if at is None else at for at in self.coordinate])
 
     @cached_property
-    def _begin(self) -> tuple[Int64[np.ndarray, "told"], Int64[np.ndarray, "told"]]:
-        """Values that have tokens, and where each one's begin among all."""
-        told = np.array([index for index, ids in enumerate(self.token_ids) if ids], dtype=np.int64)
-        starts = np.cumsum([0, *(len(self.token_ids[index]) for index in told)])[:-1]
-        return told, starts.astype(np.int64)
+    def _starts(self) -> tuple[Int64[np.ndarray, "filled"], Int64[np.ndarray, "filled"]]:
+        """Classes that have tokens, and the position of each one's first token in ``tokens``."""
+        filled = np.array([index for index, ids in enumerate(self.token_ids) if ids], dtype=np.int64)
+        starts = np.cumsum([0, *(len(self.token_ids[index]) for index in filled)])[:-1]
+        return filled, starts.astype(np.int64)
 
     def nearest(self, u: float, *, closed: bool) -> int | None:
-        """The value whose coordinate is nearest to u, None where no class has one."""
-        known = [(_apart(u, at, closed), index) for index, at in enumerate(self.coordinate) if at is not None]
+        """The class whose coordinate is nearest to u; None where no class has one."""
+        known = [
+            (_circular_distance(u, at, closed), index) for index, at in enumerate(self.coordinate) if at is not None
+        ]
         return min(known)[1] if known else None
 
     def index(self, name: str) -> int | None:
-        """Number of the class with that name, None where there is none."""
+        """Number of a class by its name; None where there is none."""
         return self.names.index(name) if name in self.names else None
 
 
 def cluster_readout(summary: ClusterSummary, geometry: ClusterGeometry, tokenize: Tokenize) -> Readout:
-    """The cluster's own values: the tokens that the run saw, and their spellings with and without a space before."""
+    """A cluster's own values: the tokens in the run's sample, and the names with and without a leading space."""
     seen = geometry.context_ids[:, CONTEXT_BEFORE + summary.value_offset]
     classes = []
     for index, name in enumerate(summary.order):
@@ -81,7 +82,7 @@ def cluster_readout(summary: ClusterSummary, geometry: ClusterGeometry, tokenize
 
 
 def custom_readout(values: Sequence[ReadoutValue], own: Readout, tokenize: Tokenize) -> Readout:
-    """Classes as a request spells them; a class with the name of a cluster's value stands at its place.
+    """Classes from a request; one with the name of a cluster's value has its coordinate.
 
     Raises:
         RequestError: two classes of one name, or a class without a token of its own.
@@ -103,7 +104,7 @@ def custom_readout(values: Sequence[ReadoutValue], own: Readout, tokenize: Token
 
 
 def spellings(name: str) -> tuple[str, ...]:
-    """A value as it may stand in running text: as it is, without and with a space before."""
+    """How a value may be written in running text: as it is, without and with a leading space."""
     bare = name.strip()
     return tuple(dict.fromkeys((name, bare, f" {bare}"))) if bare else (name,)
 
@@ -113,7 +114,7 @@ def _first_tokens(texts: Iterable[str], tokenize: Tokenize) -> list[int]:
 
 
 def _readout(classes: Sequence[tuple[str, list[int], list[int]]], places: dict[str, float]) -> Readout:
-    """Give each token to the first class that claims it whole, then to the first that begins with it."""
+    """Assign each token to the first class that claims it."""
     taken: set[int] = set()
     token_ids: list[tuple[int, ...]] = []
     for _, whole, first in classes:
@@ -125,6 +126,6 @@ def _readout(classes: Sequence[tuple[str, list[int], list[int]]], places: dict[s
     return Readout(names, tuple(token_ids), tuple(places.get(name) for name in names), partial)
 
 
-def _apart(first: float, second: float, closed: bool) -> float:
+def _circular_distance(first: float, second: float, closed: bool) -> float:
     away = abs(first - second)
     return min(away % 1.0, -away % 1.0) if closed else away

@@ -1,61 +1,69 @@
-"""Opens the subject that a run names, and makes sure that it is that one."""
+"""The subject of a run: model, tokenizer, SAE and hook, loaded from where the run names them and verified."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
-from explorer.config import SteeringLimits
+import torch
+from threadpoolctl import threadpool_limits
+from transformers import PreTrainedModel
+
 from explorer.errors import HostMismatch, RequestError, RunError, SubjectError
+from explorer.lm.generation.batched_edits import Place
 from explorer.lm.generation.capabilities import batch_difference, open_place
 from explorer.lm.model.fingerprint import subject_fingerprint
 from explorer.lm.model.load import DType, LoadedModel, load_model
 from explorer.lm.sae.saelens import Sae, load_sae
 from explorer.records import SubjectInfo
-from explorer.runs.run.reader import Run, open_run
-from explorer.steering.engine.engine import Engine, Subject, fitting_threads
+from explorer.runs.run.reader import Run
 
 DTYPES: tuple[DType, ...] = ("float32", "float16", "bfloat16")
+_SMALL_MODEL = 20_000_000
 
 
-def open_engine(
-    run_path: Path | str,
-    *,
-    device: str = "cpu",
-    dtype: str = "float32",
-    model: str | None = None,
-    sae: str | None = None,
-    limits: SteeringLimits | None = None,
-) -> Engine:
-    """Open a run and the subject that it names.
+@dataclass(frozen=True)
+class Subject:
+    """A loaded subject."""
+
+    loaded: LoadedModel
+    sae: Sae
+    place: Place
+    """Layer and hook that are steered."""
+    fingerprint: str
+    """Over model, vocabulary, SAE, layer and hook."""
+    info: SubjectInfo
+    """Names, as the run gives them."""
+    batch_difference: float
+    """Largest difference of a row's logits in a batch and alone, see ``capabilities.batch_difference``."""
+
+
+def open_subject(
+    run: Run, *, device: str = "cpu", dtype: str = "float32", model: str | None = None, sae: str | None = None
+) -> Subject:
+    """Load the subject that a run names.
 
     Args:
-        run_path: the run's folder.
+        run: the run.
         device: torch device.
-        dtype: number format to compute in.
+        dtype: number format of the computation: one of DTYPES.
         model: the language model, where it is not at the place that the run names.
         sae: the SAE, likewise.
-        limits: what one request may ask for.
 
     Raises:
-        RunError: the run is broken, or names no subject.
+        RunError: the run names no subject.
         SubjectError: the model or the SAE cannot be used.
-        HostMismatch: they are not those that the run was made with; both fingerprints are named.
+        HostMismatch: they are not the ones that the run was made with; the message names both fingerprints.
     """
-    run = open_run(run_path)
     info = run.manifest.subject
     if info is None or not info.fingerprint:
         raise RunError(run.path / "run.json", "no subject with a fingerprint", "a run that was made from a harvest")
-    subject = _open_subject(run, info, model, sae, device, _dtype(dtype))
-    return Engine(subject, {run.id: run}, limits or SteeringLimits())
-
-
-def _open_subject(
-    run: Run, info: SubjectInfo, model: str | None, sae: str | None, device: str, dtype: DType
-) -> Subject:
+    number_format = _dtype(dtype)
     model_path = model or _located(run, info.model_path)
     autoencoder = load_sae(sae or _located(run, info.sae_path))
     loaded = load_model(model_path, device=device)
     fingerprint = _fingerprint(loaded, autoencoder, info)
-    if fingerprint != info.fingerprint or dtype != "float32":
-        loaded = load_model(model_path, device=device, dtype=dtype)
+    if fingerprint != info.fingerprint or number_format != "float32":
+        loaded = load_model(model_path, device=device, dtype=number_format)
     if fingerprint != info.fingerprint and _fingerprint(loaded, autoencoder, info) != info.fingerprint:
         raise HostMismatch(f"{model_path} with its SAE is {fingerprint}, the run {run.path} needs {info.fingerprint}")
     if loaded.d_model != autoencoder.d_model:
@@ -66,12 +74,38 @@ def _open_subject(
     return Subject(loaded, autoencoder, place, info.fingerprint, info, difference)
 
 
+@contextmanager
+def fitting_threads(model: PreTrainedModel) -> Iterator[None]:
+    """Limit threads while a model runs: torch to one for a small model, BLAS to one for numpy's small products.
+
+    More threads would wait for each other longer than they compute.
+    """
+    before = torch.get_num_threads()
+    size = sum(parameter.numel() for parameter in model.parameters())
+    torch.set_num_threads(1 if size < _SMALL_MODEL else before)
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def is_poisoned(error: Exception) -> bool:
+    """Whether an error leaves the device unusable for this process, as a failed CUDA kernel does.
+
+    Every later call would fail too. Running out of memory is not such an error.
+    """
+    if isinstance(error, torch.OutOfMemoryError):
+        return False
+    return isinstance(error, torch.AcceleratorError) or (isinstance(error, RuntimeError) and "CUDA error" in str(error))
+
+
 def _fingerprint(loaded: LoadedModel, sae: Sae, info: SubjectInfo) -> str:
     return subject_fingerprint(loaded.model, loaded.tokenizer, sae, info.model.layer, info.model.hook)
 
 
 def _located(run: Run, path: str) -> str:
-    """A path from the run's folder where something lies there, else as it was given."""
+    """A path relative to the run's folder where something is there, else as it was given."""
     inside = run.path / path
     return str(inside) if path and inside.exists() else path
 

@@ -7,23 +7,17 @@ from typing import NamedTuple, TypeVar, cast, get_args
 from pydantic import JsonValue, ValidationError
 
 from explorer.errors import RequestError
-from explorer.steering.answers.handlers import Answers
+from explorer.steering.answers.handlers import Handlers
 from explorer.steering.answers.pairs import PairSettings, all_pairs
-from explorer.steering.engine.engine import Engine, fitting_threads
-from explorer.steering.engine.subject import open_engine
+from explorer.steering.engine.engine import Engine, open_engine
+from explorer.steering.engine.subject import fitting_threads
 from explorer.steering.headless.tables import check_table, move_table, pairs_table
+from explorer.steering.protocol.behaviour import BehaviourRequest, PathRequest, ReadoutValue
 from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
-from explorer.steering.protocol.protocol import (
-    Arm,
-    BehaviourRequest,
-    DoneEvent,
-    PathRequest,
-    ReadoutValue,
-    RowDoneEvent,
-    SteerRequest,
-)
+from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, SteerRequest
+from explorer.steering.protocol.wire import Arm
 
-Request = TypeVar("Request", bound=PathRequest)
+Asked = TypeVar("Asked", bound=PathRequest)
 SWEPT_STRENGTHS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 """Doses of a sweep, both signs."""
 SWEPT_POSITIONS = tuple(step / 10 for step in range(11))
@@ -137,20 +131,20 @@ def steer_headless(
             "seed": seed,
         }
         options = MoveOptions(waypoints, max_tokens, prompts_per_value, swept, tuple(phrases), tuple(values) or None)
-        return told | {"where": where, "chat": chat} | _move(Answers(engine), asked, prompts, options)
+        return told | {"where": where, "chat": chat} | _move(Handlers(engine), asked, prompts, options)
 
 
 def _move(
-    answers: Answers, asked: Mapping[str, object], prompts: Sequence[str], options: MoveOptions
+    answers: Handlers, asked: Mapping[str, object], prompts: Sequence[str], options: MoveOptions
 ) -> dict[str, JsonValue]:
     """One move on every prompt with its controls, and what else was asked for."""
     each = [{**asked, "prompt": prompt} for prompt in prompts]
     path = [{key: value for key, value in one.items() if key != "arms"} for one in each]
     readout, still = {"values": options.values}, {"strength"}
     along = readout | {"waypoints": options.waypoints}
-    replies = [answers.behaviour(_checked(BehaviourRequest, one | along)) for one in each]
+    replies = [answers.answer(_checked(BehaviourRequest, one | along)) for one in each]
     contexts = {"prompts": options.contexts}
-    checks = [answers.check(_checked(CheckRequest, one | along | contexts)) for one in path]
+    checks = [answers.answer(_checked(CheckRequest, one | along | contexts)) for one in path]
     told = move_table(replies) | check_table(checks) | {"prompts": list(prompts)}
     written = [one | {"max_tokens": options.max_tokens} for one in each if options.max_tokens]
     told["texts"] = [_texts(answers, _checked(SteerRequest, one)) for one in written]
@@ -161,10 +155,10 @@ def _move(
             "positions": SWEPT_POSITIONS,
         }
         doses = [{key: value for key, value in one.items() if key not in still} | readout | grid for one in path]
-        told["sweep"] = [answers.sweep(_checked(SweepRequest, one)).model_dump(mode="json") for one in doses]
+        told["sweep"] = [answers.answer(_checked(SweepRequest, one)).model_dump(mode="json") for one in doses]
     if options.phrases:
         monitored = [_checked(PhrasesRequest, one | {"phrases": options.phrases}) for one in each]
-        told["phrases"] = [answers.phrases(one).model_dump(mode="json") for one in monitored]
+        told["phrases"] = [answers.answer(one).model_dump(mode="json") for one in monitored]
     return told
 
 
@@ -180,7 +174,7 @@ def _about(engine: Engine, run: str, cluster: int) -> dict[str, JsonValue]:
     }
 
 
-def _texts(answers: Answers, request: SteerRequest) -> dict[str, JsonValue]:
+def _texts(answers: Handlers, request: SteerRequest) -> dict[str, JsonValue]:
     rows: dict[str, JsonValue] = {}
     ended: list[RowDoneEvent] = []
     for event in answers.generate(request):
@@ -222,7 +216,7 @@ def _place(place: str | float | None, names: Sequence[str]) -> str | float | Non
         return place
 
 
-def _checked(kind: type[Request], fields: Mapping[str, object]) -> Request:
+def _checked(kind: type[Asked], fields: Mapping[str, object]) -> Asked:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:

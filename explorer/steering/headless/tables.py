@@ -8,8 +8,9 @@ from pydantic import JsonValue
 
 from explorer.steering.answers.measure import moves_model
 from explorer.steering.answers.pairs import Trial, arm_isometry, mean_known
+from explorer.steering.protocol.behaviour import ArmBehaviour, BehaviourReply
 from explorer.steering.protocol.checks import CheckReply
-from explorer.steering.protocol.protocol import Arm, ArmBehaviour, BehaviourReply
+from explorer.steering.protocol.wire import Arm
 
 
 def pairs_table(trials: list[Trial], names: Sequence[str]) -> dict[str, JsonValue]:

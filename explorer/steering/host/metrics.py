@@ -11,7 +11,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from explorer.steering.protocol.protocol import ErrorBody, Event, TokenEvent
+from explorer.steering.protocol.refusal import ErrorBody
+from explorer.steering.protocol.steer import Event, TokenEvent
 
 Samples: TypeAlias = Mapping[tuple[str, ...], float]
 """Values by label values."""

@@ -12,7 +12,9 @@ from pydantic import TypeAdapter
 from explorer.steering.host.auth import BODY_LIMITS, OPEN_PATHS
 from explorer.steering.host.metrics import MEDIA_TYPE
 from explorer.steering.host.stream import LIMITS
-from explorer.steering.protocol.protocol import PROTOCOL_VERSION, VIEWER_HEADER, ErrorBody, SteerEvent
+from explorer.steering.protocol.refusal import ErrorBody
+from explorer.steering.protocol.steer import SteerEvent
+from explorer.steering.protocol.wire import PROTOCOL_VERSION, VIEWER_HEADER
 
 ANY_ERRORS = {
     400: "The Host header names another server.",

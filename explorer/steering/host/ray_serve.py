@@ -16,11 +16,11 @@ from fastapi import FastAPI
 from ray import serve
 
 from explorer.config import SteeringLimits
-from explorer.steering.answers.handlers import Answers
-from explorer.steering.engine.engine import fitting_threads
-from explorer.steering.engine.subject import open_engine
+from explorer.steering.answers.handlers import Handlers
+from explorer.steering.engine.engine import open_engine
+from explorer.steering.engine.subject import fitting_threads
 from explorer.steering.host.metrics import Metrics
-from explorer.steering.host.serve import announce, worker_for
+from explorer.steering.host.serve import announce, scheduler_for
 from explorer.steering.host.server import create_app
 from explorer.steering.protocol.token_file import read_token
 
@@ -112,7 +112,7 @@ def application(settings: ReplicaSettings) -> serve.Application:
         ExitStack().enter_context(fitting_threads(engine.subject.loaded.model))  # for the lifetime of the replica
         metrics = Metrics(serve.get_replica_context().replica_id.unique_id, settings.replicas)
         return create_app(
-            Answers(engine), token=settings.token, bind=settings.bind, worker=worker_for(engine), metrics=metrics
+            Handlers(engine), token=settings.token, bind=settings.bind, scheduler=scheduler_for(engine), metrics=metrics
         )
 
     deployment = serve.deployment(

@@ -9,12 +9,13 @@ import uvicorn
 
 from explorer.config import SteeringLimits
 from explorer.http.server import AnnouncingServer, bind_socket, socket_url
-from explorer.steering.answers.handlers import Answers
-from explorer.steering.engine.engine import Engine, choose_together, fitting_threads, is_poisoned
-from explorer.steering.engine.subject import open_engine
+from explorer.steering.answers.handlers import Handlers
+from explorer.steering.engine.engine import Engine, open_engine
+from explorer.steering.engine.generation import sample_batch
+from explorer.steering.engine.subject import fitting_threads, is_poisoned
 from explorer.steering.host.server import create_app
 from explorer.steering.protocol.token_file import read_token
-from explorer.steering.scheduler.scheduler import Worker
+from explorer.steering.scheduler.scheduler import Scheduler
 
 POISONED = 75
 """Exit status after a lost device; EX_TEMPFAIL, so that a supervisor restarts the host."""
@@ -58,7 +59,7 @@ def serve(
     # Bound before the model loads, so that a taken port fails at once; the server listens when the model is loaded.
     with bind_socket(bind, port) as bound:
         engine = open_engine(run_path, device=device, dtype=dtype, model=model, sae=sae, limits=limits)
-        app = create_app(Answers(engine), token=token, bind=bind, worker=worker_for(engine))
+        app = create_app(Handlers(engine), token=token, bind=bind, scheduler=scheduler_for(engine))
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, lifespan="on",
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
@@ -67,10 +68,10 @@ def serve(
             AnnouncingServer(config, lambda: announce(socket_url(bound, bind), as_json)).run(sockets=[bound])
 
 
-def worker_for(engine: Engine) -> Worker:
-    """The thread that runs the model; it ends the process if the device is lost."""
+def scheduler_for(engine: Engine) -> Scheduler:
+    """The scheduler of the model's thread; it ends the process if the device is lost."""
     limits = engine.limits
-    return Worker(running=limits.running, queued=limits.queued, do=choose_together, on_fault=end_if_poisoned)
+    return Scheduler(running=limits.running, queued=limits.queued, run_batch=sample_batch, on_fault=end_if_poisoned)
 
 
 def end_if_poisoned(error: Exception) -> None:

@@ -7,8 +7,8 @@ then on is reported in the body, under status 200.
 from pydantic import BaseModel
 
 from explorer.http.streaming import SSE, SSE_HEARTBEAT, StreamFormat, StreamLimits
-from explorer.steering.protocol.protocol import ErrorEvent, Event, event_to_sse
 from explorer.steering.protocol.refusal import explained
+from explorer.steering.protocol.steer import ErrorEvent, Event, event_to_sse
 
 LIMITS = StreamLimits()
 

@@ -7,40 +7,23 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from explorer.steering.protocol.protocol import (
+from explorer.steering.protocol.behaviour import BehaviourReply, PathRequest, ReadoutValues, TopToken
+from explorer.steering.protocol.wire import (
     ARMS,
     DEFAULT_ARMS,
     Arm,
-    BehaviourReply,
     Count,
     Distance,
     Finite,
-    PathRequest,
-    ReadoutValues,
+    Request,
     Share,
     Strength,
-    TopToken,
     Wire,
 )
 
 CONTROL_ARMS: tuple[Arm, ...] = ("manifold", "random", "shuffled", "flipped")
 """The manifold arm with what it is held against."""
 LogProbability: TypeAlias = Annotated[float, Field(le=0.0, allow_inf_nan=False)]
-
-
-class CheckRequest(PathRequest):
-    """Ask for the controls of a path, and for the same move from other prompts."""
-
-    strength: Strength = 1.0
-    """As in BehaviourRequest."""
-    waypoints: Annotated[int, Field(strict=True, ge=2, le=1024)] = 50
-    """As in BehaviourRequest."""
-    values: ReadoutValues | None = None
-    """As in BehaviourRequest."""
-    random_repeats: Annotated[int, Field(strict=True, ge=1, le=8)] = 4
-    """Random directions whose whole path is told."""
-    prompts: Annotated[int, Field(strict=True, ge=1, le=40)] = 8
-    """Stored contexts of the path's first value that the move is repeated from, where there are so many."""
 
 
 class Spread(Wire):
@@ -90,17 +73,19 @@ class CheckReply(Wire):
     """From the same contexts to the next value only, where the chord is as good as the curve; None likewise."""
 
 
-class SweepRequest(PathRequest):
-    """Ask for every strength at every position of a path, in one batch."""
+class CheckRequest(PathRequest, Request[CheckReply]):
+    """Ask for the controls of a path, and for the same move from other prompts."""
 
-    strengths: tuple[Strength, ...] = Field(min_length=1, max_length=64)
-    """Multiples of the whole move, each once; the host's own limit holds too."""
-    positions: tuple[Share, ...] = Field(min_length=1, max_length=64)
-    """Shares of the path, ascending."""
-    arms: tuple[Arm, ...] = Field(default=("manifold", "linear", "random"), min_length=1, max_length=len(ARMS))
-    """Which arms, each once."""
+    strength: Strength = 1.0
+    """As in BehaviourRequest."""
+    waypoints: Annotated[int, Field(strict=True, ge=2, le=1024)] = 50
+    """As in BehaviourRequest."""
     values: ReadoutValues | None = None
     """As in BehaviourRequest."""
+    random_repeats: Annotated[int, Field(strict=True, ge=1, le=8)] = 4
+    """Random directions whose whole path is told."""
+    prompts: Annotated[int, Field(strict=True, ge=1, le=40)] = 8
+    """Stored contexts of the path's first value that the move is repeated from, where there are so many."""
 
 
 class SweepArm(Wire):
@@ -141,17 +126,17 @@ class SweepReply(Wire):
     """One for each arm asked."""
 
 
-class PhrasesRequest(PathRequest):
-    """Ask how likely some phrases are after the prompt, unsteered and along a path."""
+class SweepRequest(PathRequest, Request[SweepReply]):
+    """Ask for every strength at every position of a path, in one batch."""
 
-    phrases: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(min_length=1, max_length=64)
-    """Texts that may follow, each once. The host's own limits hold too."""
-    strength: Strength = 1.0
-    """As in BehaviourRequest."""
-    waypoints: Annotated[int, Field(strict=True, ge=2, le=64)] = 11
-    """Points of the path at which they are read, both ends included."""
-    arms: tuple[Arm, ...] = Field(default=DEFAULT_ARMS, min_length=1, max_length=len(ARMS))
+    strengths: tuple[Strength, ...] = Field(min_length=1, max_length=64)
+    """Multiples of the whole move, each once; the host's own limit holds too."""
+    positions: tuple[Share, ...] = Field(min_length=1, max_length=64)
+    """Shares of the path, ascending."""
+    arms: tuple[Arm, ...] = Field(default=("manifold", "linear", "random"), min_length=1, max_length=len(ARMS))
     """Which arms, each once."""
+    values: ReadoutValues | None = None
+    """As in BehaviourRequest."""
 
 
 class PhraseArm(Wire):
@@ -189,3 +174,16 @@ class PhrasesReply(Wire):
     """Which cluster."""
     phrases: tuple[Phrase, ...]
     """In the order asked."""
+
+
+class PhrasesRequest(PathRequest, Request[PhrasesReply]):
+    """Ask how likely some phrases are after the prompt, unsteered and along a path."""
+
+    phrases: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(min_length=1, max_length=64)
+    """Texts that may follow, each once. The host's own limits hold too."""
+    strength: Strength = 1.0
+    """As in BehaviourRequest."""
+    waypoints: Annotated[int, Field(strict=True, ge=2, le=64)] = 11
+    """Points of the path at which they are read, both ends included."""
+    arms: tuple[Arm, ...] = Field(default=DEFAULT_ARMS, min_length=1, max_length=len(ARMS))
+    """Which arms, each once."""

@@ -1,14 +1,51 @@
 """Why a host gives no answer, as it is told to a client."""
 
 import logging
+from typing import Literal, TypeAlias
 
 from explorer.errors import ExplorerError, HookNotFired, HostError, InputError, RequestError
 from explorer.http.errors import ErrorReply
-from explorer.steering.protocol.protocol import ErrorBody, ErrorCode
+from explorer.steering.protocol.wire import Wire
 
 LOG = logging.getLogger("explorer.host")
 _INTERNAL = "the host failed on this request; its log says more"
 _FILES = "the host's own files are at fault; its log says more"
+
+
+ErrorCode: TypeAlias = Literal[
+    "invalid",
+    "malformed",
+    "too_large",
+    "too_deep",
+    "unauthorized",
+    "throttled",
+    "bad_host",
+    "not_found",
+    "method_not_allowed",
+    "fingerprint_mismatch",
+    "busy",
+    "stopped",
+    "hook_not_fired",
+    "numeric_overflow",
+    "internal",
+]
+"""Why a request got no answer."""
+
+
+class ErrorBody(Wire):
+    """Every refusal has this shape."""
+
+    code: ErrorCode
+    """Why, for programs."""
+    message: str
+    """Why, for people."""
+    field: str | None = None
+    """Which field of the request, as a dotted path."""
+
+    @property
+    def words(self) -> str:
+        """The message, after the field where there is one."""
+        return f"{self.field}: {self.message}" if self.field else self.message
 
 
 class Refusal(HostError):

@@ -1,46 +1,66 @@
-"""Work that takes turns: done part by part, so that whoever shares the model need not wait for all of it."""
+"""Cooperative tasks: generators that share the model's thread, and hand in operations that are batched across tasks.
 
-from collections.abc import Callable, Generator
-from typing import Generic, TypeAlias, TypeVar
+A task yields None where another task may run, a ``Batched`` operation where it waits for one, and everything else as an
+item for its reader.
+"""
 
-from explorer.steering.scheduler.lru import Kept
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
 
-Key = TypeVar("Key")
-Made = TypeVar("Made")
+Item = TypeVar("Item")
+Operation = TypeVar("Operation")
+Outcome = TypeVar("Outcome")
+Result = TypeVar("Result")
 
-Turns: TypeAlias = Generator[None, None, Made]
-"""Yields wherever others may have their turn, and returns what was made."""
+
+@dataclass(frozen=True)
+class Batched(Generic[Operation]):
+    """An operation that a task waits for; the task is sent its outcome, or thrown its error."""
+
+    operation: Operation
 
 
-def finish(work: Turns[Made]) -> Made:
-    """Do all of it at once."""
+Cooperative: TypeAlias = Generator[None, None, Result]
+"""Computes one result, and yields None between parts."""
+Task: TypeAlias = Generator[Item | Batched[Any] | None, Any, Item | None]
+"""Produces items for a reader; a return value other than None is the last one."""
+RunBatch: TypeAlias = Callable[[Sequence[Operation]], Sequence[Outcome | Exception]]
+"""Runs the operations of several tasks at once. Outcomes keep the order; an operation that fails yields its exception
+and leaves the others unaffected."""
+
+
+def run_to_completion(task: Cooperative[Result]) -> Result:
+    """Run all parts in a row."""
     while True:
         try:
-            next(work)
+            next(task)
         except StopIteration as done:
-            made: Made = done.value
-            return made
+            result: Result = done.value
+            return result
 
 
-class MadeInTurns(Generic[Key, Made]):
-    """Keeps the last few things that were made, as ``Kept``; who asks for one that is being made goes on with it."""
+def run_alone(
+    task: Generator[Item | Batched[Operation] | None, Outcome, object], run_batch: RunBatch[Operation, Outcome]
+) -> Iterator[Item]:
+    """Items of a task that shares the model with no other one: every operation is a batch of its own.
 
-    def __init__(self, most: int, most_under_way: int) -> None:
-        """Beyond ``most_under_way``, what nobody went on with the longest is let go and begun anew when asked for."""
-        self._made: Kept[Key, Made] = Kept(most)
-        self._under_way: Kept[Key, Turns[Made]] = Kept(most_under_way)
+    Closing the iterator closes the task.
 
-    def get(self, key: Key, make: Callable[[], Turns[Made]]) -> Turns[Made]:
-        """What the key stands for, made in turns if it is not here; leaving in the middle leaves the work to others."""
-        while key not in self._made:
-            try:
-                next(self._under_way.get(key, make))
-            except StopIteration as done:
-                self._under_way.drop(key)
-                self._made.put(key, done.value)
-            except Exception:
-                self._under_way.drop(key)
-                raise
+    Raises:
+        Whatever the task raises.
+    """
+    try:
+        item = next(task)
+        while True:
+            if isinstance(item, Batched):
+                (outcome,) = run_batch([item.operation])
+                item = task.throw(outcome) if isinstance(outcome, Exception) else task.send(outcome)
             else:
-                yield
-        return self._made.get(key, lambda: finish(make()))
+                if item is not None:
+                    yield item
+                item = next(task)
+    except StopIteration:
+        return
+    finally:
+        task.close()

@@ -20,7 +20,7 @@ from explorer.app.manifold.features import feature_rows
 from explorer.app.steering.bands import BandsView, bands_view
 from explorer.app.view.state import View
 from explorer.runs.run.reader import Run
-from explorer.steering.protocol.protocol import BehaviourReply, BehaviourRequest, Reach
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest, Reach
 from tests.app.fake_host import FakeHost
 from tests.planted import LABELS
 

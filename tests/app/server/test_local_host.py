@@ -20,7 +20,7 @@ from explorer.errors import HostError
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import open_run
 from explorer.steering.client import AsyncSteeringClient
-from explorer.steering.protocol.protocol import BehaviourReply, BehaviourRequest
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest
 from tests.app.conftest import FINGERPRINT, write_steerable_run
 from tests.app.edge_app import ask
 from tests.planted import write_planted_run
@@ -111,7 +111,7 @@ def test_the_first_request_starts_a_host_and_waits_for_it(sandbox: Sandbox) -> N
     async def scenario(host: LocalHost) -> None:
         assert await refusal(host.subject()) == ASLEEP
         assert sandbox.started == 0
-        first, second = [await started(host.behaviour(behaviour_request())) for _ in range(2)]
+        first, second = [await started(host.ask(behaviour_request())) for _ in range(2)]
         assert sandbox.started == 1
         assert await refusal(host.subject()) == LOADING
         sandbox.gate.touch()
@@ -130,9 +130,9 @@ def test_a_request_to_a_slow_host_fails_and_can_be_repeated(sandbox: Sandbox, mo
     async def scenario(host: LocalHost) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(local_host, "_SECONDS_TO_START", 0.01)
-            assert await refusal(host.behaviour(behaviour_request())) == LOADING
+            assert await refusal(host.ask(behaviour_request())) == LOADING
         sandbox.gate.touch()
-        assert (await host.behaviour(behaviour_request())).fingerprint == FINGERPRINT
+        assert (await host.ask(behaviour_request())).fingerprint == FINGERPRINT
 
     with sandbox.host() as host:
         sandbox.run(scenario(host))
@@ -142,7 +142,7 @@ def test_a_host_that_exits_while_it_loads_is_reported(sandbox: Sandbox) -> None:
     async def scenario(host: LocalHost) -> None:
         sandbox.gate.write_text("end")
         for _ in range(2):
-            assert await refusal(host.behaviour(behaviour_request())) == ENDED
+            assert await refusal(host.ask(behaviour_request())) == ENDED
             assert await refusal(host.subject()) == ENDED
             assert (await host_state(host, FINGERPRINT)).state == "refused"
 
@@ -160,12 +160,12 @@ def kill_host(host: LocalHost) -> None:
 def test_a_dead_host_is_restarted_by_the_next_request(sandbox: Sandbox) -> None:
     async def scenario(host: LocalHost) -> None:
         sandbox.gate.touch()
-        assert (await host.behaviour(behaviour_request())).fingerprint == FINGERPRINT
+        assert (await host.ask(behaviour_request())).fingerprint == FINGERPRINT
         kill_host(host)
         for _ in range(2):
             assert await refusal(host.subject()) == DIED
         sandbox.gate.unlink()
-        pending = await started(host.behaviour(behaviour_request()))
+        pending = await started(host.ask(behaviour_request()))
         assert await refusal(host.subject()) == LOADING
         sandbox.gate.touch()
         assert (await pending).fingerprint == FINGERPRINT
@@ -179,9 +179,9 @@ def test_a_dead_host_is_restarted_by_the_next_request(sandbox: Sandbox) -> None:
 def test_a_host_that_failed_to_load_is_started_again(sandbox: Sandbox) -> None:
     async def scenario(host: LocalHost) -> None:
         sandbox.gate.write_text("end")
-        assert await refusal(host.behaviour(behaviour_request())) == ENDED
+        assert await refusal(host.ask(behaviour_request())) == ENDED
         sandbox.gate.write_text("")
-        assert (await host.behaviour(behaviour_request())).fingerprint == FINGERPRINT
+        assert (await host.ask(behaviour_request())).fingerprint == FINGERPRINT
 
     with sandbox.host() as host:
         sandbox.run(scenario(host))
@@ -189,7 +189,7 @@ def test_a_host_that_failed_to_load_is_started_again(sandbox: Sandbox) -> None:
 
 def test_a_cancelled_request_does_not_affect_others(sandbox: Sandbox) -> None:
     async def scenario(host: LocalHost) -> None:
-        left, stays = [await started(host.behaviour(behaviour_request())) for _ in range(2)]
+        left, stays = [await started(host.ask(behaviour_request())) for _ in range(2)]
         left.cancel()
         sandbox.gate.touch()
         assert (await stays).fingerprint == FINGERPRINT
@@ -211,11 +211,11 @@ def test_every_run_with_a_subject_has_its_own_host(sandbox: Sandbox) -> None:
         assert first is not None
         assert second is hosts.of("second")
         sandbox.gate.touch()
-        assert (await second.behaviour(behaviour_request("second"))).fingerprint == FINGERPRINT
+        assert (await second.ask(behaviour_request("second"))).fingerprint == FINGERPRINT
         assert [run.id for run in (await second.subject()).runs] == ["second"]
         assert await refusal(first.subject()) == ASLEEP
         assert sandbox.started == 1
-        both = await asyncio.gather(first.behaviour(behaviour_request()), second.behaviour(behaviour_request("second")))
+        both = await asyncio.gather(first.ask(behaviour_request()), second.ask(behaviour_request("second")))
         assert [reply.fingerprint for reply in both] == [FINGERPRINT] * 2
         assert sandbox.started == 2
 

@@ -7,8 +7,8 @@ from starlette.types import Receive, Scope, Send
 
 from explorer.app.server.edge import NameViewer, current_viewer
 from explorer.steering.client import AsyncSteeringClient
-from explorer.steering.protocol.protocol import VIEWER_HEADER
-from tests.steering.fake import TOKEN, FakeAnswers
+from explorer.steering.protocol.wire import VIEWER_HEADER
+from tests.steering.fake import TOKEN, FakeHandlers
 
 
 def test_viewers_have_pseudonyms_without_their_addresses() -> None:
@@ -16,7 +16,7 @@ def test_viewers_have_pseudonyms_without_their_addresses() -> None:
 
     def answer(request: httpx.Request) -> httpx.Response:
         names.append(request.headers[VIEWER_HEADER])
-        return httpx.Response(200, text=FakeAnswers().subject().model_dump_json())
+        return httpx.Response(200, text=FakeHandlers().subject().model_dump_json())
 
     async def app(_: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
         async with AsyncSteeringClient(

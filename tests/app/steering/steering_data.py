@@ -5,6 +5,14 @@ from typing import Any
 from hypothesis import strategies as st
 
 from explorer.app.site.shares import SharedResult
+from explorer.steering.protocol.behaviour import (
+    ArmBehaviour,
+    BehaviourReply,
+    BehaviourRequest,
+    PromptToken,
+    Reach,
+    TopToken,
+)
 from explorer.steering.protocol.checks import (
     AcrossPrompts,
     ArmSpread,
@@ -16,20 +24,7 @@ from explorer.steering.protocol.checks import (
     SweepArm,
     SweepReply,
 )
-from explorer.steering.protocol.protocol import (
-    ArmBehaviour,
-    BehaviourReply,
-    BehaviourRequest,
-    DoneEvent,
-    PromptToken,
-    Reach,
-    RowDoneEvent,
-    StartEvent,
-    SteerRequest,
-    TopToken,
-    Written,
-    WrittenToken,
-)
+from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, StartEvent, SteerRequest, Written, WrittenToken
 
 FINGERPRINT = "sha256:" + "ab" * 32
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday")

@@ -16,8 +16,8 @@ from explorer.app.steering.realised import HEIGHT, MARGIN, WIDTH, realised_view
 from explorer.app.view.state import MAX_TEXT
 from explorer.errors import RequestError
 from explorer.runs.run.reader import Run
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest
 from explorer.steering.protocol.checks import CheckReply, CheckRequest, PhrasesRequest, Spread, SweepRequest
-from explorer.steering.protocol.protocol import BehaviourReply, BehaviourRequest
 from tests.app.fake_host import FakeHost
 from tests.app.steering.steering_data import checks
 

@@ -21,7 +21,7 @@ from explorer.app.view.state import MAX_TRIED
 from explorer.errors import RequestError, RunError
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import Run
-from explorer.steering.protocol.encode import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
+from explorer.steering.protocol.features import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
 from tests.app.fake_host import FakeHost
 
 TEXT = "<s> it rained on Monday and in 1950 lost"

@@ -13,8 +13,8 @@ from explorer.bench.host.steer import ARMS, SteerBenchSettings, report_rows, rep
 from explorer.errors import RequestError
 from explorer.lm.generation.batched_generation import Decoder, Said, step_together
 from explorer.places import shipped_folder
-from explorer.steering.engine import engine as engine_module
-from explorer.steering.engine.engine import EngineSteps
+from explorer.steering.engine import generation as generation_module
+from explorer.steering.engine.generation import RowDecoder
 
 ALMANAC = shipped_folder("cached_runs") / "almanac"
 SHORT = SteerBenchSettings(rounds=3, tokens=3, waypoints=4)
@@ -33,9 +33,9 @@ def test_every_row_writes_every_token_and_every_token_is_moved(monkeypatch: pyte
     rows: list[int] = []
     fired: list[int] = []
     texts: list[int] = []
-    feed = EngineSteps.feed
+    feed = RowDecoder.feed
 
-    def counted(self: EngineSteps, token_ids: np.ndarray) -> None:
+    def counted(self: RowDecoder, token_ids: np.ndarray) -> None:
         rows.append(len(token_ids))
         fired.append(int(self.fired.max()))
         feed(self, token_ids)
@@ -44,8 +44,8 @@ def test_every_row_writes_every_token_and_every_token_is_moved(monkeypatch: pyte
         texts.append(len(decoders))
         return step_together(decoders)
 
-    monkeypatch.setattr(EngineSteps, "feed", counted)
-    monkeypatch.setattr(engine_module, "step_together", noted)
+    monkeypatch.setattr(RowDecoder, "feed", counted)
+    monkeypatch.setattr(generation_module, "step_together", noted)
     time_steering(ALMANAC, SHORT)
     written = (SHORT.rounds + 1) * SHORT.tokens
     assert set(rows) == {len(ARMS), len(ARMS) + 1}

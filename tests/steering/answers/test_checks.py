@@ -11,14 +11,14 @@ from explorer.errors import RequestError
 from explorer.lm.model.load import blocks
 from explorer.maths.steering.arms import coordinates, nearest_on_curve
 from explorer.steering.answers.checks import read_phrases, sweep
-from explorer.steering.answers.handlers import Answers
+from explorer.steering.answers.handlers import Handlers
 from explorer.steering.answers.plan import plan
-from explorer.steering.engine.engine import Engine
-from explorer.steering.engine.subject import open_engine
+from explorer.steering.engine.engine import Engine, open_engine
+from explorer.steering.protocol.behaviour import BehaviourReply
 from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
-from explorer.steering.protocol.protocol import BehaviourReply, DoneEvent, TokenEvent
 from explorer.steering.protocol.refusal import Refusal
-from explorer.steering.scheduler.cooperative import finish
+from explorer.steering.protocol.steer import DoneEvent, TokenEvent
+from explorer.steering.scheduler.cooperative import run_to_completion
 from tests.steering.conftest import behaviour_request, steer_request
 from tests.steering.engine.reference import slow_text_logprob
 from tests.steering.tiny import TURNS
@@ -36,8 +36,8 @@ def arm_of(reply: BehaviourReply, name: str) -> object:
     return next(arm for arm in reply.arms if arm.arm == name)
 
 
-def test_the_realised_coordinate_is_where_the_moved_state_lies(answers: Answers, engine: Engine) -> None:
-    reply = answers.behaviour(behaviour_request(engine, waypoints=8, arms=("manifold", "chord", "flipped")))
+def test_the_realised_coordinate_is_where_the_moved_state_lies(answers: Handlers, engine: Engine) -> None:
+    reply = answers.answer(behaviour_request(engine, waypoints=8, arms=("manifold", "chord", "flipped")))
     manifold = arm_of(reply, "manifold")
     assert manifold.state_coordinate[0] == pytest.approx(reply.own_coordinate)
     assert manifold.state_coordinate[-1] == pytest.approx(reply.end, abs=1e-6)
@@ -47,8 +47,8 @@ def test_the_realised_coordinate_is_where_the_moved_state_lies(answers: Answers,
     assert len(manifold.answer_coordinate) == 8
 
 
-def test_strength_0_realises_nothing_but_the_prompt(answers: Answers, engine: Engine) -> None:
-    reply = answers.behaviour(behaviour_request(engine, strength=0.0))
+def test_strength_0_realises_nothing_but_the_prompt(answers: Handlers, engine: Engine) -> None:
+    reply = answers.answer(behaviour_request(engine, strength=0.0))
     for arm in reply.arms:
         assert set(arm.state_coordinate) == {reply.own_coordinate}
         assert len(set(arm.answer_coordinate)) == 1
@@ -57,20 +57,20 @@ def test_strength_0_realises_nothing_but_the_prompt(answers: Answers, engine: En
     assert reply.effect.over_spread is None
 
 
-def test_own_readout_classes_have_no_place_among_natural_answers(answers: Answers, engine: Engine) -> None:
+def test_own_readout_classes_have_no_place_among_natural_answers(answers: Handlers, engine: Engine) -> None:
     values = [{"name": "Monday", "spellings": ["Monday"]}, {"name": "rain", "spellings": ["rained"]}]
-    reply = answers.behaviour(behaviour_request(engine, values=values))
+    reply = answers.answer(behaviour_request(engine, values=values))
     assert all(arm.answer_coordinate is None and arm.e_bc is None for arm in reply.arms)
     assert all(arm.state_coordinate is not None for arm in reply.arms)
 
 
-def test_the_meter_tells_what_a_request_at_that_strength_finds(answers: Answers, engine: Engine) -> None:
-    meter = answers.behaviour(behaviour_request(engine)).meter
+def test_the_meter_tells_what_a_request_at_that_strength_finds(answers: Handlers, engine: Engine) -> None:
+    meter = answers.answer(behaviour_request(engine)).meter
     assert meter.strengths[0] == -engine.limits.max_strength
     assert meter.strengths[-1] == engine.limits.max_strength
     assert meter.positions == pytest.approx((0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
     for at in (0, 10, 16, 20, 30):
-        reply = answers.behaviour(behaviour_request(engine, strength=meter.strengths[at]))
+        reply = answers.answer(behaviour_request(engine, strength=meter.strengths[at]))
         told = [row[at] for row in meter.off_manifold]
         assert told == pytest.approx(arm_of(reply, "manifold").off_manifold, abs=1e-5)
     unsteered = meter.strengths.index(0.0)
@@ -78,11 +78,11 @@ def test_the_meter_tells_what_a_request_at_that_strength_finds(answers: Answers,
     assert meter.safe == pytest.approx(max(2.0, reply.own_off_manifold))
 
 
-def test_a_check_holds_the_manifold_against_its_controls(answers: Answers, engine: Engine) -> None:
-    check = answers.check(CheckRequest.model_validate(asked(engine, waypoints=6, prompts=3)))
+def test_a_check_holds_the_manifold_against_its_controls(answers: Handlers, engine: Engine) -> None:
+    check = answers.answer(CheckRequest.model_validate(asked(engine, waypoints=6, prompts=3)))
     names = [(arm.arm, arm.repeat) for arm in check.controls.arms]
     assert names == [("manifold", 0), *[("random", n) for n in range(4)], ("shuffled", 0), ("flipped", 0)]
-    same = answers.behaviour(behaviour_request(engine, arms=("manifold",)))
+    same = answers.answer(behaviour_request(engine, arms=("manifold",)))
     assert arm_of(check.controls, "manifold").reach == arm_of(same, "manifold").reach
     assert check.controls.effect == same.effect
     effect = check.controls.effect
@@ -91,10 +91,10 @@ def test_a_check_holds_the_manifold_against_its_controls(answers: Answers, engin
 
 @pytest.mark.parametrize("where", ["last_prompt", "all_prompt"])
 def test_other_prompts_are_contexts_of_the_first_value_and_each_energy_has_its_reach(
-    answers: Answers, engine: Engine, where: str
+    answers: Handlers, engine: Engine, where: str
 ) -> None:
     request = asked(engine, start="Monday", waypoints=6, prompts=3, where=where)
-    check = answers.check(CheckRequest.model_validate(request))
+    check = answers.answer(CheckRequest.model_validate(request))
     assert check.across is not None
     assert (check.across.start, check.across.end, check.across.prompts) == ("Monday", "Thursday", 3)
     assert (check.adjacent.start, check.adjacent.end) == ("Monday", "Tuesday")
@@ -104,16 +104,16 @@ def test_other_prompts_are_contexts_of_the_first_value_and_each_energy_has_its_r
     assert all(arm.visited is None for arm in check.adjacent.arms)
     words = engine.vocabulary("planted")
     prompts = ["".join(map(words.text, text)).strip() for text in engine.prepared("planted", 0).typical(0, 3)]
-    alone = [answers.behaviour(behaviour_request(engine, prompt=prompt, where=where)) for prompt in prompts]
+    alone = [answers.answer(behaviour_request(engine, prompt=prompt, where=where)) for prompt in prompts]
     energies = [arm_of(reply, "manifold").e_bc for reply in alone]
     assert check.across.arms[0].e_bc.mean == pytest.approx(np.mean(energies), rel=1e-3)
     assert check.across.arms[0].e_bc.sd == pytest.approx(np.std(energies, ddof=1), rel=1e-3)
 
 
-def test_the_next_value_lies_on_the_way_and_may_be_the_end(answers: Answers, engine: Engine) -> None:
+def test_the_next_value_lies_on_the_way_and_may_be_the_end(answers: Handlers, engine: Engine) -> None:
     for end, following in (("Saturday", "Sunday"), ("Tuesday", "Tuesday"), ("Sunday", "Sunday")):
         request = asked(engine, start="Monday", end=end, waypoints=4, prompts=1)
-        check = answers.check(CheckRequest.model_validate(request))
+        check = answers.answer(CheckRequest.model_validate(request))
         assert check.adjacent.end == following
         assert check.across.arms[0].e_bc.sd is None
 
@@ -125,20 +125,20 @@ def test_the_next_value_lies_on_the_way_and_may_be_the_end(answers: Answers, eng
         {"values": [{"name": "Monday", "spellings": ["Monday"]}]},
     ],
 )
-def test_what_cannot_be_repeated_is_left_out(answers: Answers, engine: Engine, changes: dict[str, object]) -> None:
-    check = answers.check(CheckRequest.model_validate(asked(engine, waypoints=4, **changes)))
+def test_what_cannot_be_repeated_is_left_out(answers: Handlers, engine: Engine, changes: dict[str, object]) -> None:
+    check = answers.answer(CheckRequest.model_validate(asked(engine, waypoints=4, **changes)))
     assert (check.across, check.adjacent) == (None, None)
 
 
-def test_a_sweep_is_what_single_requests_find(answers: Answers, engine: Engine) -> None:
+def test_a_sweep_is_what_single_requests_find(answers: Handlers, engine: Engine) -> None:
     strengths, positions = (-1.0, 0.0, 0.5, 2.0), (0.0, 0.2, 0.6, 1.0)
     arms = ("manifold", "linear", "random")
     request = SweepRequest.model_validate(asked(engine, strengths=strengths, positions=positions, arms=arms))
-    reply = answers.sweep(request)
+    reply = answers.answer(request)
     target = reply.target
     assert (target, [arm.arm for arm in reply.arms]) == ("Thursday", list(arms))
     for (row, strength), name in product(enumerate(strengths), arms):
-        single = answers.behaviour(behaviour_request(engine, strength=strength, arms=(name,)))
+        single = answers.answer(behaviour_request(engine, strength=strength, arms=(name,)))
         at = [round(position * 5) for position in positions]
         mine, alone = arm_of(reply, name), arm_of(single, name)
         column = single.values.index(target)
@@ -171,17 +171,17 @@ PHRASES = ("it rained on Friday", "the parcel arrived")
 
 
 @pytest.mark.parametrize("where", ["last_prompt", "all_prompt", "generated"])
-def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Answers, engine: Engine, where: str) -> None:
+def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Handlers, engine: Engine, where: str) -> None:
     request = PhrasesRequest.model_validate(
         asked(engine, phrases=PHRASES, waypoints=3, arms=("manifold", "chord"), where=where)
     )
-    reply = answers.phrases(request)
-    place, prompt = engine.subject.place, engine.tokenize("the parcel was sent on Monday")
+    reply = answers.answer(request)
+    place, prompt = engine.subject.place, engine.tokenizer.encode("the parcel was sent on Monday")
     t = np.linspace(0, 1, 3)
     planned = plan(engine, request, t, request.arms)
     still = np.zeros(len(planned.prompt.prefix.residual))
     for found in reply.phrases:
-        ids = engine.tokenize(found.text)
+        ids = engine.tokenizer.encode(found.text)
         moved = [index for index, token in enumerate(planned.prompt.tokens) if token.steered]
         moved += range(len(prompt), len(prompt) + len(ids)) if where == "generated" else []
         assert found.tokens == len(ids)
@@ -194,10 +194,10 @@ def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Answers, en
 
 
 @pytest.mark.parametrize("where", ["last_prompt", "generated"])
-def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Answers, engine: Engine, where: str) -> None:
+def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Handlers, engine: Engine, where: str) -> None:
     """All its tokens at once; one row more reads them below the edit. One that is a single token needs no such row."""
     request = PhrasesRequest.model_validate(asked(engine, phrases=(*PHRASES, "it"), waypoints=4, where=where))
-    answers.phrases(request)
+    answers.answer(request)
     seen: dict[int, list[tuple[int, ...]]] = {0: [], len(blocks(engine.subject.place.model)) - 1: []}
     model = engine.subject.place.model
     handles = [
@@ -209,7 +209,7 @@ def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Answers, engine: E
         )
         for layer in seen
     ]
-    told = answers.phrases(request)
+    told = answers.answer(request)
     for handle in handles:
         handle.remove()
     counts = [phrase.tokens for phrase in told.phrases]
@@ -224,18 +224,23 @@ def test_marks_in_a_phrase_are_steered_only_where_it_is_asked(chat_run: Path, de
     """The template's marks in a phrase are left alone unless `skip_special` is false, as in written text."""
     engine = open_engine(chat_run, device=device)
     place, rng = engine.subject.place, np.random.default_rng(0)
-    prompt, text = engine.tokenize(PROMPT), engine.tokenize(" ".join(["it", TURNS[3], TURNS[1], "rained"]))
+    prompt, text = (
+        engine.tokenizer.encode(PROMPT),
+        engine.tokenizer.encode(" ".join(["it", TURNS[3], TURNS[1], "rained"])),
+    )
     moves = rng.normal(0, 2, (2, engine.subject.loaded.d_model))
     last = len(prompt) - 1
     for skip, moved in ((True, [last, last + 1]), (False, [last, last + 1, last + 2, last + 3])):
-        found = engine.log_probability(engine.read_ids(prompt), moves, text, every_token=True, skip_special=skip)
+        found = engine.model.log_probability(
+            engine.model.read_prefix(prompt), moves, text, every_token=True, skip_special=skip
+        )
         slow = [slow_text_logprob(place, prompt, move, text, moved) for move in moves]
         assert found == pytest.approx(slow, abs=1e-3)
 
 
-def test_a_phrase_of_unknown_words_says_what_the_model_reads(answers: Answers, engine: Engine) -> None:
+def test_a_phrase_of_unknown_words_says_what_the_model_reads(answers: Handlers, engine: Engine) -> None:
     request = PhrasesRequest.model_validate(asked(engine, phrases=("it evaluated",), waypoints=2))
-    (found,) = answers.phrases(request).phrases
+    (found,) = answers.answer(request).phrases
     assert found.tokens == 2
     assert "<unk>" in found.read
 
@@ -249,33 +254,36 @@ def test_phrases_beyond_the_limits_are_refused(engine: Engine, phrases: tuple[st
         read_phrases(engine, PhrasesRequest.model_validate(asked(engine, phrases=phrases)))
 
 
-def test_checks_are_for_this_subject_only(answers: Answers, engine: Engine) -> None:
+def test_checks_are_for_this_subject_only(answers: Handlers, engine: Engine) -> None:
     stranger = asked(engine, fingerprint="sha256:other")
     for ask in (
-        lambda: answers.check(CheckRequest.model_validate(stranger)),
-        lambda: answers.sweep(SweepRequest.model_validate(stranger | {"strengths": (1.0,), "positions": (1.0,)})),
-        lambda: answers.phrases(PhrasesRequest.model_validate(stranger | {"phrases": ("it",)})),
+        lambda: answers.answer(CheckRequest.model_validate(stranger)),
+        lambda: answers.answer(SweepRequest.model_validate(stranger | {"strengths": (1.0,), "positions": (1.0,)})),
+        lambda: answers.answer(PhrasesRequest.model_validate(stranger | {"phrases": ("it",)})),
     ):
         with pytest.raises(Refusal, match="sha256:other"):
             ask()
 
 
 @pytest.mark.parametrize("where", ["last_prompt", "generated"])
-def test_text_is_read_back_by_the_unsteered_model(answers: Answers, engine: Engine, where: str) -> None:
+def test_text_is_read_back_by_the_unsteered_model(answers: Handlers, engine: Engine, where: str) -> None:
     events = list(answers.generate(steer_request(engine, where=where, strength=2.0, max_tokens=6)))
     done = events[-1]
     assert isinstance(done, DoneEvent)
     assert list(done.written) == list(done.finish)
-    prompt = engine.tokenize("the parcel was sent on Monday")
+    prompt = engine.tokenizer.encode("the parcel was sent on Monday")
     manifold = engine.prepared("planted", 0).manifold
     for row, written in done.written.items():
         said = [event for event in events if isinstance(event, TokenEvent) and event.row == row]
         ids = [event.token_id for event in said]
         assert [token.text for token in written.tokens] == [event.text for event in said]
-        states = np.concatenate([engine.read_states([prompt + ids[: n + 1]]) for n in range(len(ids))])
+        states = np.concatenate([engine.model.read_states([prompt + ids[: n + 1]]) for n in range(len(ids))])
         nearest = nearest_on_curve(manifold, coordinates(manifold, states))
         assert [token.coordinate for token in written.tokens] == pytest.approx(nearest.coordinate, abs=1e-3)
-        p = [finish(engine.read_texts([prompt + ids[:n]], np.array([token])))[1][0, 0] for n, token in enumerate(ids)]
+        p = [
+            run_to_completion(engine.model.read_texts([prompt + ids[:n]], np.array([token])))[1][0, 0]
+            for n, token in enumerate(ids)
+        ]
         assert written.perplexity == pytest.approx(math.exp(-np.mean(np.log(p))), rel=1e-3)
     unsteered = [event.logprob for event in events if isinstance(event, TokenEvent) and event.row == "baseline"]
     assert done.written["baseline"].perplexity == pytest.approx(math.exp(-np.mean(unsteered)), rel=1e-3)

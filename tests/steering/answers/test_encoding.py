@@ -14,14 +14,14 @@ from explorer.errors import RequestError
 from explorer.lm.generation import batched_edits as rows_module
 from explorer.lm.model.load import blocks
 from explorer.runs.run.reader import Run
-from explorer.steering.answers.displacements import own_place
+from explorer.steering.answers.displacements import curve_position
 from explorer.steering.answers.encoding import cluster_of, core_firing, token_rule
-from explorer.steering.answers.handlers import Answers
+from explorer.steering.answers.handlers import Handlers
 from explorer.steering.engine.engine import Engine
 from explorer.steering.engine.prepared import prepare
-from explorer.steering.protocol.encode import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
+from explorer.steering.protocol.features import EncodedToken, EncodeReply, EncodeRequest, FiredCluster, Firing
 from explorer.steering.protocol.refusal import Refusal
-from explorer.steering.scheduler.cooperative import finish
+from explorer.steering.scheduler.cooperative import run_to_completion
 from tests.planted import planted_world
 from tests.steering.conftest import behaviour_request
 from tests.steering.engine.test_engine import nothing_is_left
@@ -43,7 +43,7 @@ def run(engine: Engine) -> Run:
 
 def slow_states(engine: Engine, text: str) -> torch.Tensor:
     """States of every token, each from a forward pass of its own over all the text before it."""
-    ids, place, last = engine.tokenize(text), engine.subject.place, []
+    ids, place, last = engine.tokenizer.encode(text), engine.subject.place, []
     assert place.hook == "resid_post"
     handle = blocks(place.model)[place.layer].register_forward_hook(
         lambda _, __, out: last.append(out[0, -1] if out.ndim == 3 else out[-1])
@@ -56,9 +56,9 @@ def slow_states(engine: Engine, text: str) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_clusters_of_a_token_are_those_of_the_plain_rule(answers: Answers, run: Run, seed: int) -> None:
+def test_the_clusters_of_a_token_are_those_of_the_plain_rule(answers: Handlers, run: Run, seed: int) -> None:
     text = text_of(seed)
-    reply = answers.encode(encode_request(answers.engine, text=text))
+    reply = answers.answer(encode_request(answers.engine, text=text))
     states = slow_states(answers.engine, text)
     fires = answers.engine.subject.sae.encode(states) > 0
     expected = []
@@ -77,25 +77,25 @@ def test_the_clusters_of_a_token_are_those_of_the_plain_rule(answers: Answers, r
     assert counts == {c: n for c in range(2) if (n := sum(one[0] == c for here in expected for one in here))}
 
 
-def test_a_token_lies_where_the_steering_panel_says_that_the_prompt_lies(answers: Answers) -> None:
+def test_a_token_lies_where_the_steering_panel_says_that_the_prompt_lies(answers: Handlers) -> None:
     engine = answers.engine
     words = text_of(0).split()
-    reply = answers.encode(encode_request(engine, text=" ".join(words)))
+    reply = answers.answer(encode_request(engine, text=" ".join(words)))
     told = [(at, one) for at, token in enumerate(reply.tokens) for one in token.firing]
     assert told
     for at, one in told:
         prompt = " ".join(words[: at + 1])
         read = engine.read(behaviour_request(engine, prompt=prompt))
-        own, distance = own_place(engine.prepared("planted", one.cluster).manifold, read.prefix.residual)
+        own, distance = curve_position(engine.prepared("planted", one.cluster).manifold, read.prefix.residual)
         assert one.coordinate == pytest.approx(own, abs=1e-4)
         assert one.off_manifold is not None
         # The unit is learnt from a sample of the contexts that the panel's is learnt from.
         assert one.off_manifold == pytest.approx(distance / engine.prepared("planted", one.cluster).spread, rel=0.25)
 
 
-def test_the_text_takes_one_forward_pass(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_text_takes_one_forward_pass(answers: Handlers, monkeypatch: pytest.MonkeyPatch) -> None:
     request = encode_request(answers.engine)
-    first = answers.encode(request)
+    first = answers.answer(request)
     calls = 0
     plain = rows_module.read_every
 
@@ -104,25 +104,25 @@ def test_the_text_takes_one_forward_pass(answers: Answers, monkeypatch: pytest.M
         calls += 1
         return plain(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("explorer.steering.engine.engine.read_every", counted)
-    assert answers.encode(request) == first
+    monkeypatch.setattr("explorer.steering.engine.model.read_every", counted)
+    assert answers.answer(request) == first
     assert calls == 1
     assert nothing_is_left(answers.engine)
 
 
-def test_a_shape_without_a_curve_has_no_place(answers: Answers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shape_without_a_curve_has_no_place(answers: Handlers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     blobs = tuple(dataclasses.replace(one, shape="blob") for one in run.manifest.clusters)
     monkeypatch.setattr(run, "manifest", run.manifest.model_copy(update={"clusters": blobs}))
-    reply = Answers(answers.engine).encode(encode_request(answers.engine))
+    reply = Handlers(answers.engine).answer(encode_request(answers.engine))
     told = [one for token in reply.tokens for one in token.firing]
     assert told
     assert {(one.coordinate, one.off_manifold) for one in told} == {(None, None)}
 
 
-def test_the_answer_does_not_depend_on_what_was_steered_before(answers: Answers) -> None:
-    fresh = Answers(answers.engine).encode(encode_request(answers.engine))
-    answers.behaviour(behaviour_request(answers.engine))
-    assert answers.encode(encode_request(answers.engine)) == fresh
+def test_the_answer_does_not_depend_on_what_was_steered_before(answers: Handlers) -> None:
+    fresh = Handlers(answers.engine).answer(encode_request(answers.engine))
+    answers.answer(behaviour_request(answers.engine))
+    assert answers.answer(encode_request(answers.engine)) == fresh
 
 
 @pytest.mark.parametrize(
@@ -135,26 +135,26 @@ def test_the_answer_does_not_depend_on_what_was_steered_before(answers: Answers)
     ],
 )
 def test_what_cannot_be_encoded_is_refused(
-    answers: Answers, changes: dict[str, str], error: type[Exception], words: str
+    answers: Handlers, changes: dict[str, str], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        answers.encode(encode_request(answers.engine, **changes))
+        answers.answer(encode_request(answers.engine, **changes))
 
 
 def test_the_hosts_own_limit_holds(engine: Engine) -> None:
     tight = Engine(engine.subject, engine.runs, SteeringLimits(max_prompt_tokens=5))
     with pytest.raises(RequestError, match="6 tokens"):
-        tight.encode("it rained on the parcel and")
+        Handlers(tight).answer(encode_request(tight, text="it rained on the parcel and"))
 
 
 def test_activations_that_are_not_finite_are_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("explorer.steering.engine.engine.read_every", lambda *_: torch.full((1, 2, 4), torch.nan))
+    monkeypatch.setattr("explorer.steering.engine.model.read_every", lambda *_: torch.full((1, 2, 4), torch.nan))
     with pytest.raises(Refusal, match="not finite") as caught:
-        engine.encode("it rained")
+        Handlers(engine).answer(encode_request(engine, text="it rained"))
     assert caught.value.body.code == "numeric_overflow"
 
 
-def test_a_cluster_without_values_refuses_a_readout_in_words(answers: Answers, run: Run) -> None:
+def test_a_cluster_without_values_refuses_a_readout_in_words(answers: Handlers, run: Run) -> None:
     summary = dataclasses.replace(run.summary(0), order=(), value_offset=0)
     none = np.full_like(run.cluster(0).value, -1)
     geometry = dataclasses.replace(
@@ -162,9 +162,11 @@ def test_a_cluster_without_values_refuses_a_readout_in_words(answers: Answers, r
         value_residual=np.zeros((0, run.manifest.model.d_model), np.float32),
     )  # fmt: skip
     engine = answers.engine
-    prepared = finish(prepare(summary, geometry, engine.tokenize, engine.bos, engine.read_texts))
+    prepared = run_to_completion(
+        prepare(summary, geometry, engine.tokenizer.encode, engine.tokenizer.bos, engine.model.read_texts)
+    )
     assert prepared.readout.names == ()
-    assert prepared.natural is None
+    assert prepared.behaviour_manifold is None
 
 
 features = st.lists(st.lists(st.integers(0, 19), unique=True).map(sorted), max_size=8)

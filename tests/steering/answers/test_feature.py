@@ -7,21 +7,21 @@ import pytest
 from pydantic import ValidationError
 
 from explorer.errors import RequestError
-from explorer.steering.answers.handlers import Answers
-from explorer.steering.protocol.feature import MOST, FeatureRequest
+from explorer.steering.answers.handlers import Handlers
+from explorer.steering.protocol.features import MOST, FeatureRequest
 from explorer.steering.protocol.refusal import Refusal
 from tests.steering.engine.test_engine import nothing_is_left
 
 
-def feature_request(answers: Answers, **changes: object) -> FeatureRequest:
+def feature_request(answers: Handlers, **changes: object) -> FeatureRequest:
     asked = {"run": "planted", "fingerprint": answers.engine.subject.fingerprint, "feature": 3}
     return FeatureRequest.model_validate(asked | changes)
 
 
-def test_both_ends_are_told_strongest_first(answers: Answers) -> None:
-    reply = answers.feature(feature_request(answers, top=5))
+def test_both_ends_are_told_strongest_first(answers: Handlers) -> None:
+    reply = answers.answer(feature_request(answers, top=5))
     vocabulary = answers.engine.vocabulary("planted")
-    logits = answers.engine.feature_logits(3)[: len(vocabulary)]
+    logits = answers.engine.model.feature_logits(3)[: len(vocabulary)]
     assert [one.logit for one in reply.promoted] == pytest.approx(sorted(logits)[::-1][:5])
     assert [one.logit for one in reply.suppressed] == pytest.approx(sorted(logits)[:5])
     assert reply.promoted[0].text == vocabulary.text(int(np.argmax(logits)))
@@ -29,25 +29,25 @@ def test_both_ends_are_told_strongest_first(answers: Answers) -> None:
     assert nothing_is_left(answers.engine)
 
 
-def test_the_direction_is_the_decoders(answers: Answers) -> None:
+def test_the_direction_is_the_decoders(answers: Handlers) -> None:
     engine = answers.engine
     subject = dataclasses.replace(
         engine.subject, sae=dataclasses.replace(engine.subject.sae, W_dec=-engine.subject.sae.W_dec)
     )
     turned = type(engine)(subject, engine.runs, engine.limits)
-    np.testing.assert_allclose(turned.feature_logits(3), -engine.feature_logits(3), atol=1e-4)
+    np.testing.assert_allclose(turned.feature_logits(3), -engine.model.feature_logits(3), atol=1e-4)
 
 
-def test_what_is_not_there_is_refused(answers: Answers) -> None:
+def test_what_is_not_there_is_refused(answers: Handlers) -> None:
     with pytest.raises(RequestError, match="feature"):
-        answers.feature(feature_request(answers, feature=10_000))
+        answers.answer(feature_request(answers, feature=10_000))
     with pytest.raises(Refusal, match="this host holds"):
-        answers.feature(feature_request(answers, fingerprint="sha256:other"))
+        answers.answer(feature_request(answers, fingerprint="sha256:other"))
     with pytest.raises(Refusal, match="no run"):
-        answers.feature(feature_request(answers, run="elsewhere"))
+        answers.answer(feature_request(answers, run="elsewhere"))
 
 
 @pytest.mark.parametrize("changes", [{"feature": -1}, {"feature": "1"}, {"top": 0}, {"top": MOST + 1}, {"more": 1}])
-def test_a_field_outside_its_range_is_no_request(answers: Answers, changes: dict[str, object]) -> None:
+def test_a_field_outside_its_range_is_no_request(answers: Handlers, changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         feature_request(answers, **changes)

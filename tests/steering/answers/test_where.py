@@ -15,18 +15,12 @@ from explorer.lm.generation.capabilities import BELOW, batch_difference, open_pl
 from explorer.lm.model.load import LoadedModel, blocks, load_model
 from explorer.lm.sae.saelens import load_sae
 from explorer.records import SubjectInfo
-from explorer.steering.answers.handlers import Answers
-from explorer.steering.engine.engine import Engine, Subject
-from explorer.steering.engine.subject import open_engine
-from explorer.steering.protocol.protocol import (
-    ARMS,
-    BehaviourReply,
-    BehaviourRequest,
-    ChatMessage,
-    DoneEvent,
-    StartEvent,
-    TokenEvent,
-)
+from explorer.steering.answers.handlers import Handlers
+from explorer.steering.engine.engine import Engine, open_engine
+from explorer.steering.engine.subject import Subject
+from explorer.steering.protocol.behaviour import BehaviourReply, BehaviourRequest, ChatMessage
+from explorer.steering.protocol.steer import DoneEvent, StartEvent, TokenEvent
+from explorer.steering.protocol.wire import ARMS
 from tests.lm.model.tiny_tokenizers import word_tokenizer
 from tests.lm.tiny import TINY, tiny_model, tiny_place
 from tests.planted import MODEL, SAE
@@ -41,8 +35,8 @@ HOOKS = ("resid_pre", "resid_post", "attn_out", "mlp_out")
 
 
 @pytest.fixture(scope="module")
-def chat_answers(chat_run: Path, device: str) -> Answers:
-    return Answers(open_engine(chat_run, device=device))
+def chat_answers(chat_run: Path, device: str) -> Handlers:
+    return Handlers(open_engine(chat_run, device=device))
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
@@ -164,7 +158,7 @@ def test_a_conversation_goes_through_the_template_and_its_marks_are_left_alone(n
     before = (ChatMessage(role="system", content="the dog"),)
     asked = BehaviourRequest(run="r", fingerprint="f", cluster=0, prompt="old cat", end=0.5, chat=before)
     read = engine.read(asked)
-    assert engine.kind == "instruct"
+    assert engine.tokenizer.kind == "instruct"
     words = ["<|system|>", "the", "dog", "<|over|>", "<|user|>", "old", "cat", "<|over|>", "<|assistant|>"]
     assert [token.text.strip() for token in read.tokens] == words
     assert [token.text.strip() for token in read.tokens if token.steered] == ["cat"]
@@ -177,7 +171,7 @@ def test_a_conversation_goes_through_the_template_and_its_marks_are_left_alone(n
     move = np.random.default_rng(0).normal(0, 1, 16)
     for prompt in (read, everywhere, marks_too):
         steered = [index for index, token in enumerate(prompt.tokens) if token.steered]
-        _, said = engine.next_tokens(
+        _, said = engine.model.next_tokens(
             prompt.prefix, [move[None]], np.arange(engine.subject.place.model.config.vocab_size)
         )
         expected = torch.softmax(slow_logits(engine.subject.place, prompt.token_ids, move, steered), dim=-1)
@@ -197,17 +191,17 @@ def chat_engine(name: str) -> Engine:
 @pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("chat", [None, (), EARLIER])
 def test_strength_0_and_the_own_place_are_the_unsteered_model_wherever_it_is_steered(
-    chat_answers: Answers, where: str, chat: object
+    chat_answers: Handlers, where: str, chat: object
 ) -> None:
     engine = chat_answers.engine
-    still = chat_answers.behaviour(behaviour_request(engine, strength=0.0, arms=ARMS, where=where, chat=chat))
+    still = chat_answers.answer(behaviour_request(engine, strength=0.0, arms=ARMS, where=where, chat=chat))
     assert all(set(arm.probabilities) == {still.baseline} for arm in still.arms)
-    moved = chat_answers.behaviour(behaviour_request(engine, arms=ARMS, where=where, chat=chat))
+    moved = chat_answers.answer(behaviour_request(engine, arms=ARMS, where=where, chat=chat))
     assert all(arm.probabilities[0] == moved.baseline != arm.probabilities[-1] for arm in moved.arms)
 
 
 @pytest.mark.parametrize("where", WHERE)
-def test_a_stream_tells_how_many_tokens_of_a_conversation_it_moved(chat_answers: Answers, where: str) -> None:
+def test_a_stream_tells_how_many_tokens_of_a_conversation_it_moved(chat_answers: Handlers, where: str) -> None:
     request = steer_request(chat_answers.engine, where=where, chat=(), max_tokens=5)
     events = list(chat_answers.generate(request))
     start, done = events[0], events[-1]
@@ -215,7 +209,7 @@ def test_a_stream_tells_how_many_tokens_of_a_conversation_it_moved(chat_answers:
     assert isinstance(done, DoneEvent)
     marked = [token.text.strip() for token in start.prompt_tokens if token.steered]
     assert marked == (PROMPT.split() if where == "all_prompt" else ["Monday"])
-    special = {chat_answers.engine.tokenize(mark)[0] for mark in TURNS}
+    special = {chat_answers.engine.tokenizer.encode(mark)[0] for mark in TURNS}
     for row in start.rows[1:]:
         said = [event.token_id for event in events if isinstance(event, TokenEvent) and event.row == row]
         fed = said if done.finish[row] == "end" else said[:-1]
@@ -224,27 +218,27 @@ def test_a_stream_tells_how_many_tokens_of_a_conversation_it_moved(chat_answers:
     assert done.hook_fired["baseline"] == 0
 
 
-def test_base_and_instruct_are_told_apart(answers: Answers, chat_answers: Answers) -> None:
+def test_base_and_instruct_are_told_apart(answers: Handlers, chat_answers: Handlers) -> None:
     assert answers.subject().kind == "base"
     assert chat_answers.subject().kind == "instruct"
     difference = answers.subject().batch_difference
     assert difference is not None
     assert difference < 1e-4
     with pytest.raises(RequestError, match="base model"):
-        answers.behaviour(behaviour_request(answers.engine, chat=()))
+        answers.answer(behaviour_request(answers.engine, chat=()))
 
 
-def test_what_a_template_refuses_is_told(chat_answers: Answers) -> None:
+def test_what_a_template_refuses_is_told(chat_answers: Handlers) -> None:
     late = ({"role": "user", "content": "it"}, {"role": "system", "content": "rained"})
     with pytest.raises(RequestError, match="system comes first") as error:
-        chat_answers.behaviour(behaviour_request(chat_answers.engine, chat=late))
+        chat_answers.answer(behaviour_request(chat_answers.engine, chat=late))
     assert error.value.where == "chat"
 
 
-def test_a_prompt_of_special_tokens_has_nothing_to_steer(chat_answers: Answers) -> None:
+def test_a_prompt_of_special_tokens_has_nothing_to_steer(chat_answers: Handlers) -> None:
     with pytest.raises(RequestError, match="special tokens only"):
-        chat_answers.behaviour(behaviour_request(chat_answers.engine, prompt="<|over|>"))
-    reply = chat_answers.behaviour(behaviour_request(chat_answers.engine, prompt="<|over|>", skip_special=False))
+        chat_answers.answer(behaviour_request(chat_answers.engine, prompt="<|over|>"))
+    reply = chat_answers.answer(behaviour_request(chat_answers.engine, prompt="<|over|>", skip_special=False))
     assert isinstance(reply, BehaviourReply)
 
 
@@ -266,10 +260,10 @@ def test_a_real_model_is_steered_in_a_conversation_as_a_slow_reference_steers_it
     assert len(steered) == (len(read.tokens) - 1 if where == "all_prompt" else 1)
     move = np.random.default_rng(4).normal(0, 0.3, loaded.d_model)
     every = where == "generated"
-    steps = engine.steps(read.prefix, np.stack([np.zeros_like(move), move]), every_token=every, tokens=12)
+    steps = engine.model.decoder(read.prefix, np.stack([np.zeros_like(move), move]), every_token=every, tokens=12)
     written = []
     for _ in range(12):
-        chosen = steps.choose(0.0, 0.0).token_ids
+        chosen = steps.sample(0.0, 0.0).token_ids
         written.append(chosen)
         steps.feed(chosen)
     for row, displacement in enumerate((np.zeros_like(move), move)):

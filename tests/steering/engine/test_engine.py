@@ -16,15 +16,14 @@ from explorer.lm.generation.batched_generation import Decoder
 from explorer.lm.generation.capabilities import open_place
 from explorer.lm.hooks.block_hooks import Edit
 from explorer.lm.model.load import blocks, load_model
-from explorer.steering.answers.handlers import Answers
-from explorer.steering.engine import engine as engine_module
-from explorer.steering.engine.engine import Engine, EngineSteps, choose_together
-from explorer.steering.engine.generation import write
-from explorer.steering.engine.subject import open_engine
-from explorer.steering.protocol.protocol import ARMS, DoneEvent, RowDoneEvent, StartEvent, TokenEvent
+from explorer.steering.answers.handlers import Handlers
+from explorer.steering.engine import model as model_module
+from explorer.steering.engine.engine import Engine, open_engine
+from explorer.steering.engine.generation import RowDecoder, generate_rows, sample_batch
 from explorer.steering.protocol.refusal import Refusal
-from explorer.steering.scheduler.batching import by_itself
-from explorer.steering.scheduler.cooperative import finish
+from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, StartEvent, TokenEvent
+from explorer.steering.protocol.wire import ARMS
+from explorer.steering.scheduler.cooperative import run_alone, run_to_completion
 from tests.lm.tiny import TINY, tiny_place
 from tests.steering.conftest import behaviour_request, steer_request
 from tests.steering.engine.reference import on, slow_logits, slow_text
@@ -42,9 +41,9 @@ def nothing_is_left(engine: Engine) -> bool:
 
 
 @pytest.mark.parametrize("start", [None, "Tuesday", 0.3])
-def test_strength_0_is_the_unsteered_row_for_every_arm(answers: Answers, engine: Engine, start: str | None) -> None:
+def test_strength_0_is_the_unsteered_row_for_every_arm(answers: Handlers, engine: Engine, start: str | None) -> None:
     request = behaviour_request(engine, start=start, strength=0.0, arms=ARMS, random_repeats=2)
-    reply = answers.behaviour(request)
+    reply = answers.answer(request)
     assert len(reply.arms) == len(ARMS) + 1
     for arm in reply.arms:
         assert set(arm.probabilities) == {reply.baseline}
@@ -55,29 +54,29 @@ def test_strength_0_is_the_unsteered_row_for_every_arm(answers: Answers, engine:
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_strength_0_is_the_unsteered_row_in_a_rounded_dtype_too(steerable_run: Path, dtype: str, device: str) -> None:
-    rounded = Answers(open_engine(steerable_run, dtype=dtype, device=device))
+    rounded = Handlers(open_engine(steerable_run, dtype=dtype, device=device))
     assert rounded.subject().dtype == dtype
-    reply = rounded.behaviour(behaviour_request(rounded.engine, strength=0.0, arms=ARMS))
+    reply = rounded.answer(behaviour_request(rounded.engine, strength=0.0, arms=ARMS))
     assert all(set(arm.probabilities) == {reply.baseline} for arm in reply.arms)
     ids, _, _ = texts(rounded, arms=ARMS, strength=0.0, where="generated")
     assert {tuple(written) for written in ids.values()} == {tuple(ids["baseline"])}
-    moved = rounded.behaviour(behaviour_request(rounded.engine, arms=ARMS))
+    moved = rounded.answer(behaviour_request(rounded.engine, arms=ARMS))
     assert all(arm.probabilities[0] == moved.baseline != arm.probabilities[-1] for arm in moved.arms)
 
 
-def test_the_prompts_own_place_is_the_unsteered_row_for_every_arm(answers: Answers, engine: Engine) -> None:
-    reply = answers.behaviour(behaviour_request(engine, arms=ARMS))
+def test_the_prompts_own_place_is_the_unsteered_row_for_every_arm(answers: Handlers, engine: Engine) -> None:
+    reply = answers.answer(behaviour_request(engine, arms=ARMS))
     assert reply.start == reply.own_coordinate
     for arm in reply.arms:
         assert arm.probabilities[0] == reply.baseline
         assert arm.probabilities[-1] != reply.baseline
 
 
-def test_the_unsteered_row_is_what_the_model_says_alone(answers: Answers, engine: Engine) -> None:
-    reply = answers.behaviour(behaviour_request(engine))
-    ids = engine.tokenize("the parcel was sent on Monday")
+def test_the_unsteered_row_is_what_the_model_says_alone(answers: Handlers, engine: Engine) -> None:
+    reply = answers.answer(behaviour_request(engine))
+    ids = engine.tokenizer.encode("the parcel was sent on Monday")
     readout = engine.prepared("planted", 0).readout
-    _, p = finish(engine.read_texts([ids], readout.tokens))
+    _, p = run_to_completion(engine.model.read_texts([ids], readout.tokens))
     alone = readout.behaviour(p)[0]
     assert np.abs(alone - np.array(reply.baseline)).max() < 1e-6
 
@@ -91,22 +90,22 @@ def test_a_prompt_is_read_once_and_steering_leaves_what_was_read_as_it_was(
         read.append(ids.shape[1])
         return read_prefix(place, ids, moved)
 
-    monkeypatch.setattr(engine_module, "read_prefix", counted)
-    answers = Answers(open_engine(steerable_run))
-    first = answers.behaviour(behaviour_request(answers.engine, arms=ARMS))
+    monkeypatch.setattr(model_module, "read_prefix", counted)
+    answers = Handlers(open_engine(steerable_run))
+    first = answers.answer(behaviour_request(answers.engine, arms=ARMS))
     written, _, _ = texts(answers, arms=ARMS, where="generated")
     assert len(read) == 1
-    assert answers.behaviour(behaviour_request(answers.engine, arms=ARMS)) == first
+    assert answers.answer(behaviour_request(answers.engine, arms=ARMS)) == first
     assert texts(answers, arms=ARMS, where="generated")[0] == written
     assert len(read) == 1
     for day in ("Monday", "Tuesday", "Wednesday", "Thursday"):
         answers.engine.read(behaviour_request(answers.engine, prompt=f"a letter was sent on {day}"))
-    assert answers.behaviour(behaviour_request(answers.engine, arms=ARMS)) == first
+    assert answers.answer(behaviour_request(answers.engine, arms=ARMS)) == first
     assert len(read) == 6, "a prompt that nobody asked about for a while is read again"
 
 
 def test_a_cluster_is_made_ready_a_batch_a_turn_and_once_for_all_who_wait(
-    steerable_run: Path, answers: Answers, monkeypatch: pytest.MonkeyPatch
+    steerable_run: Path, answers: Handlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
 
@@ -114,27 +113,26 @@ def test_a_cluster_is_made_ready_a_batch_a_turn_and_once_for_all_who_wait(
         read.append(len(ids))
         return read_last(place, ids)
 
-    monkeypatch.setattr(engine_module, "read_last", counted)
-    fresh = Answers(open_engine(steerable_run))
+    monkeypatch.setattr(model_module, "read_last", counted)
+    fresh = Handlers(open_engine(steerable_run))
     request = behaviour_request(fresh.engine)
-    first, second = fresh.preparing(request), fresh.preparing(request)
+    first, second = fresh.ask(request), fresh.ask(request)
     for turn in range(1, 3):
         next(first if turn % 2 else second)
         assert len(read) == turn
     first.close()
-    assert finish(second) is None
+    assert run_to_completion(second) == answers.answer(request)
     batches = len(read)
     assert batches > 2
     assert sum(read) == len(fresh.engine.prepared("planted", 0).contexts.text)
-    assert fresh.behaviour(request) == answers.behaviour(request)
-    assert finish(fresh.preparing(request)) is None
+    assert fresh.answer(request) == answers.answer(request)
     assert len(read) == batches
 
 
 def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:
     """To the bit where the host's own probe says so, as it does on a processor in float32."""
     place = engine.subject.place
-    prefix = engine.read_ids(engine.tokenize("the parcel was sent on Monday"))
+    prefix = engine.model.read_prefix(engine.tokenizer.encode("the parcel was sent on Monday"))
     moves = on(place, np.random.default_rng(0).normal(0, 2, (40, len(prefix.residual))))
     together = next_rows(place, prefix, moves)
     alone = torch.stack([next_rows(place, prefix, move[None])[0] for move in moves])
@@ -144,9 +142,9 @@ def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:
 
 
 def test_rows_are_what_a_whole_forward_says(engine: Engine) -> None:
-    place, ids = engine.subject.place, engine.tokenize("it rained on Friday and")
+    place, ids = engine.subject.place, engine.tokenizer.encode("it rained on Friday and")
     moves = np.random.default_rng(1).normal(0, 2, (5, 32))
-    fast = next_rows(place, engine.read_ids(ids), on(place, moves)).cpu()
+    fast = next_rows(place, engine.model.read_prefix(ids), on(place, moves)).cpu()
     for move, logits in zip(moves, fast, strict=True):
         assert torch.allclose(slow_logits(place, ids, move, [len(ids) - 1]), logits, atol=1e-4)
 
@@ -163,13 +161,13 @@ def test_other_architectures_agree_with_a_whole_forward(name: str, hook: str, de
 
 
 def test_a_prompt_of_one_token_has_no_prefix_and_is_steered_all_the_same(engine: Engine) -> None:
-    place, ids = engine.subject.place, engine.tokenize("Monday")
+    place, ids = engine.subject.place, engine.tokenizer.encode("Monday")
     move = np.random.default_rng(1).normal(0, 2, 32)
-    fast = next_rows(place, engine.read_ids(ids), on(place, move[None]))[0].cpu()
+    fast = next_rows(place, engine.model.read_prefix(ids), on(place, move[None]))[0].cpu()
     assert torch.allclose(slow_logits(place, ids, move, [0]), fast, atol=1e-4)
 
 
-def texts(answers: Answers, **changes: object) -> tuple[dict[str, list[int]], dict[str, RowDoneEvent], DoneEvent]:
+def texts(answers: Handlers, **changes: object) -> tuple[dict[str, list[int]], dict[str, RowDoneEvent], DoneEvent]:
     events = list(answers.generate(steer_request(answers.engine, **changes)))
     assert isinstance(events[0], StartEvent)
     assert isinstance(events[-1], DoneEvent)
@@ -184,21 +182,23 @@ def texts(answers: Answers, **changes: object) -> tuple[dict[str, list[int]], di
 @pytest.mark.parametrize("where", ["last_prompt", "generated"])
 @pytest.mark.parametrize("position", [0.5, 1.0])
 def test_text_is_token_for_token_that_of_a_slow_reference(
-    answers: Answers, engine: Engine, where: str, position: float, monkeypatch: pytest.MonkeyPatch
+    answers: Handlers, engine: Engine, where: str, position: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[np.ndarray] = []
-    steps = engine.steps
+    steps = engine.model.decoder
 
-    def noted(prefix: Prefix, moves: np.ndarray, *, every_token: bool, tokens: int, skip_special: bool) -> EngineSteps:
+    def noted(prefix: Prefix, moves: np.ndarray, *, every_token: bool, tokens: int, skip_special: bool) -> RowDecoder:
         given.append(moves)
         return steps(prefix, moves, every_token=every_token, tokens=tokens, skip_special=skip_special)
 
     monkeypatch.setattr(engine, "steps", noted)
     ids, done, _ = texts(answers, arms=ARMS, where=where, position=position, max_tokens=12, end="Friday", strength=2.0)
-    prompt = engine.tokenize("the parcel was sent on Monday")
+    prompt = engine.tokenizer.encode("the parcel was sent on Monday")
     for row, move in zip(ids, given[0], strict=True):
         every = where == "generated"
-        assert ids[row] == slow_text(engine.subject.place, prompt, move, 12, every_token=every, ends=engine.ends)
+        assert ids[row] == slow_text(
+            engine.subject.place, prompt, move, 12, every_token=every, ends=engine.tokenizer.ends
+        )
         steered = len(ids[row]) + (done[row].finish == "end") if every else 1
         assert done[row].hook_fired == (0 if row == "baseline" else steered)
     assert len({tuple(written) for written in ids.values()}) > 2
@@ -206,25 +206,25 @@ def test_text_is_token_for_token_that_of_a_slow_reference(
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize("where", ["last_prompt", "generated"])
-def test_strength_0_writes_the_unsteered_text(answers: Answers, temperature: float, where: str) -> None:
+def test_strength_0_writes_the_unsteered_text(answers: Handlers, temperature: float, where: str) -> None:
     ids, done, _ = texts(answers, arms=ARMS, strength=0.0, temperature=temperature, where=where, max_tokens=16, seed=5)
     assert {tuple(written) for written in ids.values()} == {tuple(ids["baseline"])}
     assert done["manifold"].hook_fired >= 1
 
 
-def test_a_seed_decides_the_draws(answers: Answers) -> None:
+def test_a_seed_decides_the_draws(answers: Handlers) -> None:
     once, again, other = (texts(answers, temperature=1.5, seed=seed, max_tokens=16)[0] for seed in (1, 1, 2))
     assert once == again
     assert once != other
 
 
-def test_a_text_ends_at_the_end_token_and_at_the_models_last_position(answers: Answers, engine: Engine) -> None:
+def test_a_text_ends_at_the_end_token_and_at_the_models_last_position(answers: Handlers, engine: Engine) -> None:
     _, done, summary = texts(answers, prompt=" ".join(["the"] * 90), max_tokens=100, temperature=2.0, seed=3)
     assert all(event.finish in ("end", "length") for event in done.values())
     assert summary.tokens <= 4 * (engine.subject.loaded.max_context - 90)
 
 
-def test_stopping_in_the_middle_leaves_nothing_behind(answers: Answers, engine: Engine) -> None:
+def test_stopping_in_the_middle_leaves_nothing_behind(answers: Handlers, engine: Engine) -> None:
     plain, _, _ = texts(answers, strength=0.0)
     for count in range(1, 8):
         stream = answers.generate(steer_request(engine, strength=3.0, where="generated"))
@@ -235,7 +235,7 @@ def test_stopping_in_the_middle_leaves_nothing_behind(answers: Answers, engine: 
     assert texts(answers, strength=0.0)[0] == plain
 
 
-def test_without_a_hook_there_is_no_answer(answers: Answers, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_hook_there_is_no_answer(answers: Handlers, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
     def deaf(*_: object) -> Iterator[Edit]:
         yield Edit()
@@ -243,29 +243,29 @@ def test_without_a_hook_there_is_no_answer(answers: Answers, engine: Engine, mon
     for module in (rows_module, decoder_module):
         monkeypatch.setattr(module, "edit", deaf)
     with pytest.raises(HookNotFired):
-        answers.behaviour(behaviour_request(engine))
+        answers.answer(behaviour_request(engine))
     with pytest.raises(HookNotFired):
-        engine.log_probability(engine.read_ids([1, 2, 3]), np.ones((1, 32)), [4, 5], every_token=False)
+        engine.model.log_probability(engine.model.read_prefix([1, 2, 3]), np.ones((1, 32)), [4, 5], every_token=False)
     said = []
     with pytest.raises(HookNotFired):
         said.extend(answers.generate(steer_request(engine)))
     assert not [event for event in said if not isinstance(event, StartEvent)]
 
 
-def test_an_overflow_is_told_and_the_next_answer_is_as_before(answers: Answers, engine: Engine) -> None:
-    before = answers.behaviour(behaviour_request(engine))
-    prefix = engine.read_ids(engine.tokenize("the parcel was sent on Monday"))
+def test_an_overflow_is_told_and_the_next_answer_is_as_before(answers: Handlers, engine: Engine) -> None:
+    before = answers.answer(behaviour_request(engine))
+    prefix = engine.model.read_prefix(engine.tokenizer.encode("the parcel was sent on Monday"))
     huge = np.full((1, len(prefix.residual)), 1e38)
     with pytest.raises(Refusal) as refusal:
-        engine.next_tokens(prefix, [huge * 10], np.arange(2))
+        engine.model.next_tokens(prefix, [huge * 10], np.arange(2))
     assert refusal.value.body.code == "numeric_overflow"
     with pytest.raises(Refusal, match="not finite"):
-        engine.steps(prefix, huge * 10, every_token=True, tokens=1).choose(0.0, 0.0)
+        engine.model.decoder(prefix, huge * 10, every_token=True, tokens=1).sample(0.0, 0.0)
     for every_token in (False, True):
         with pytest.raises(Refusal, match="not finite"):
-            engine.log_probability(prefix, huge * 10, [1, 2], every_token=every_token)
+            engine.model.log_probability(prefix, huge * 10, [1, 2], every_token=every_token)
     assert nothing_is_left(engine)
-    assert answers.behaviour(behaviour_request(engine)) == before
+    assert answers.answer(behaviour_request(engine)) == before
 
 
 @pytest.mark.parametrize(
@@ -283,16 +283,16 @@ def test_an_overflow_is_told_and_the_next_answer_is_as_before(answers: Answers, 
     ],
 )
 def test_what_is_out_of_range_is_named(
-    answers: Answers, engine: Engine, changes: dict[str, object], field: str
+    answers: Handlers, engine: Engine, changes: dict[str, object], field: str
 ) -> None:
     with pytest.raises(RequestError) as error:
-        answers.behaviour(behaviour_request(engine, **changes))
+        answers.answer(behaviour_request(engine, **changes))
     assert error.value.where == field
 
 
-def test_another_subject_is_refused_with_both_named(answers: Answers, engine: Engine) -> None:
+def test_another_subject_is_refused_with_both_named(answers: Handlers, engine: Engine) -> None:
     for ask in (
-        lambda: answers.behaviour(behaviour_request(engine, fingerprint="sha256:other")),
+        lambda: answers.answer(behaviour_request(engine, fingerprint="sha256:other")),
         lambda: next(answers.generate(steer_request(engine, fingerprint="sha256:other"))),
     ):
         with pytest.raises(Refusal, match=f"{engine.subject.fingerprint}.*sha256:other") as refusal:
@@ -300,20 +300,20 @@ def test_another_subject_is_refused_with_both_named(answers: Answers, engine: En
         assert refusal.value.status == 409
 
 
-def test_own_readout_values_are_read_by_their_spellings(answers: Answers, engine: Engine) -> None:
+def test_own_readout_values_are_read_by_their_spellings(answers: Handlers, engine: Engine) -> None:
     values = [{"name": "wet", "spellings": ["rained", " rained"]}, {"name": "Tuesday", "spellings": [" Tuesday"]}]
-    reply = answers.behaviour(behaviour_request(engine, values=values, end="Tuesday"))
+    reply = answers.answer(behaviour_request(engine, values=values, end="Tuesday"))
     assert reply.values == ("wet", "Tuesday")
     assert reply.value_coordinate[0] is None
     assert reply.value_coordinate[1] is not None
-    default = answers.behaviour(behaviour_request(engine, end="Tuesday"))
+    default = answers.answer(behaviour_request(engine, end="Tuesday"))
     assert reply.baseline[1] == pytest.approx(default.baseline[1])
     assert all(arm.e_bc is None for arm in reply.arms)
     assert all(arm.reach and arm.reach.target == "Tuesday" for arm in reply.arms)
 
 
-def test_the_prompt_is_shown_with_its_steered_token(answers: Answers, engine: Engine) -> None:
-    reply = answers.behaviour(behaviour_request(engine))
+def test_the_prompt_is_shown_with_its_steered_token(answers: Handlers, engine: Engine) -> None:
+    reply = answers.answer(behaviour_request(engine))
     assert [token.steered for token in reply.prompt_tokens] == [False] * 5 + [True]
     assert reply.prompt_tokens[-1].text.strip() == "Monday"
 
@@ -325,14 +325,14 @@ def test_the_unsteered_text_of_a_model_that_others_made_is_its_authors(shared_da
     prefix = read_prefix(place, torch.tensor([ids], device=device))
     still = torch.zeros((2, loaded.d_model), device=device)
     decoder = Decoder(place, prefix, still, every_token=True, tokens=80)
-    steps = EngineSteps(decoder, loaded.device)
+    steps = RowDecoder(decoder, loaded.device)
 
     def decode(tokens: list[int]) -> str:
         return str(loaded.tokenizer.decode(tokens, clean_up_tokenization_spaces=False))
 
-    events = write(steps, ("baseline", "manifold"), decode, ids, frozenset(), max_tokens=80, temperature=0.0,
+    events = generate_rows(steps, ("baseline", "manifold"), decode, ids, frozenset(), max_tokens=80, temperature=0.0,
                    rng=np.random.default_rng(0))  # fmt: skip
-    done = {event.row: event.text for event in by_itself(events, choose_together) if isinstance(event, RowDoneEvent)}
+    done = {event.row: event.text for event in run_alone(events, sample_batch) if isinstance(event, RowDoneEvent)}
     assert f"Once upon a time{done['baseline']}".startswith(LILY)
     assert done["manifold"] == done["baseline"]
 
@@ -341,7 +341,9 @@ def test_a_place_whose_lower_blocks_cannot_be_shared_still_answers(engine: Engin
     place = engine.subject.place
     apart = Place(place.model, place.layer, place.hook)
     assert place.shared == (Shared("resid_post", 0),)
-    prefix = read_prefix(apart, torch.tensor([engine.tokenize("it rained on Friday")], device=place.model.device))
+    prefix = read_prefix(
+        apart, torch.tensor([engine.tokenizer.encode("it rained on Friday")], device=place.model.device)
+    )
     moves = on(place, np.random.default_rng(0).normal(0, 2, (6, 32)))
     same = read_prefix(place, prefix.token_ids)
     assert torch.allclose(next_rows(apart, prefix, moves), next_rows(place, same, moves), atol=1e-4)

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from explorer.errors import HostMismatch, RequestError, RunError
-from explorer.steering.answers.pairs import Course, PairSettings, all_pairs, distant_pairs
-from explorer.steering.engine.engine import Engine
-from explorer.steering.engine.subject import open_engine
+from explorer.steering.answers.pairs import PairSettings, SteeredCurve, all_pairs, distant_pairs
+from explorer.steering.engine.engine import Engine, open_engine
 from explorer.steering.headless.headless import steer_headless
 from explorer.steering.headless.report import steering_rows, steering_tables
-from explorer.steering.protocol.protocol import ReadoutValue
+from explorer.steering.protocol.behaviour import ReadoutValue
 from tests.planted import DAYS
 from tests.steering.tiny import save_model
 
@@ -168,14 +167,14 @@ def test_another_course_is_steered_on_the_same_pairs_from_the_same_contexts(engi
     settings = PairSettings(arms=("manifold",), prompts_per_value=1, waypoints=3)
     prepared = engine.prepared("planted", 0)
     own = all_pairs(engine, "planted", 0, settings)
-    again = all_pairs(engine, "planted", 0, settings, course=Course(prepared.manifold, prepared.place))
+    again = all_pairs(engine, "planted", 0, settings, course=SteeredCurve(prepared.manifold, prepared.place))
     assert again == own
     stretched = replace(prepared.manifold, knots=2 * prepared.manifold.knots)
-    other = all_pairs(engine, "planted", 0, settings, course=Course(stretched, prepared.place))
+    other = all_pairs(engine, "planted", 0, settings, course=SteeredCurve(stretched, prepared.place))
     assert [(t.start, t.end) for t in other] == [(t.start, t.end) for t in own]
     assert all(t.activation_length != mine.activation_length for t, mine in zip(other, own, strict=True))
     some = np.where(np.arange(len(prepared.place)) == 2, np.nan, prepared.place)
-    left = all_pairs(engine, "planted", 0, settings, course=Course(prepared.manifold, some))
+    left = all_pairs(engine, "planted", 0, settings, course=SteeredCurve(prepared.manifold, some))
     kept = [t for t in own if 2 not in (t.start, t.end)]
     assert [replace(t, visited=None) for t in left] == [replace(t, visited=None) for t in kept]
 

@@ -14,12 +14,12 @@ import torch
 
 from explorer.config import SteeringLimits
 from explorer.errors import HostError, RequestError
-from explorer.steering.answers.handlers import Answers
+from explorer.steering.answers.handlers import Handlers
 from explorer.steering.client import SteeringClient
-from explorer.steering.engine.engine import is_poisoned
+from explorer.steering.engine.subject import is_poisoned
 from explorer.steering.host.limits import read_limits
 from explorer.steering.host.serve import POISONED
-from explorer.steering.protocol.protocol import TokenEvent
+from explorer.steering.protocol.steer import TokenEvent
 from tests.steering.conftest import behaviour_request, steer_request
 
 START_SECONDS = 240.0
@@ -31,7 +31,7 @@ def host_command(run: Path, token_file: Path, port: int) -> list[str]:
 
 
 def test_a_host_serves_its_run_and_answers_as_the_engine_does(
-    steerable_run: Path, answers: Answers, tmp_path: Path
+    steerable_run: Path, answers: Handlers, tmp_path: Path
 ) -> None:
     token_file = tmp_path / "token"
     with subprocess.Popen(
@@ -58,7 +58,7 @@ def test_a_host_serves_its_run_and_answers_as_the_engine_does(
                 limits = SteeringLimits(max_prompt_tokens=64, queued=3)
                 assert client.subject() == answers.subject().model_copy(update={"limits": limits})
                 request = behaviour_request(answers.engine)
-                assert client.behaviour(request).values == answers.behaviour(request).values
+                assert client.ask(request).values == answers.answer(request).values
                 request = steer_request(answers.engine)
                 here, there = ([e.token_id for e in events if isinstance(e, TokenEvent)]
                                for events in (answers.generate(request), client.steer(request)))  # fmt: skip
@@ -72,8 +72,8 @@ def test_a_host_serves_its_run_and_answers_as_the_engine_does(
 LOST = """
 import sys
 import torch
-from explorer.steering import host
-from explorer.steering.answers import Answers
+from explorer.steering.answers.handlers import Handlers
+from explorer.steering.host import serve as host
 
 run, token_file, device = sys.argv[1:]
 
@@ -82,14 +82,14 @@ def lost(self, request):
         torch.zeros(4, device=device)[torch.tensor([9], device=device)].cpu()
     raise torch.AcceleratorError("CUDA error: device-side assert triggered")
 
-Answers.behaviour = lost
+Handlers.ask = lost
 host.serve(run, token_file=host.Path(token_file), port=0, device=device)
 """
 """A host that loses its device during a request: on CUDA by an illegal memory access."""
 
 
 def test_a_lost_device_ends_the_process_with_a_status_of_its_own(
-    steerable_run: Path, answers: Answers, tmp_path: Path, device: str
+    steerable_run: Path, answers: Handlers, tmp_path: Path, device: str
 ) -> None:
     """Further results could be garbage, so the process exits and a supervisor restarts it."""
     with subprocess.Popen(
@@ -108,7 +108,7 @@ def test_a_lost_device_ends_the_process_with_a_status_of_its_own(
         with SteeringClient(url, token, timeout=START_SECONDS) as client:
             assert [e.text for e in client.steer(steer_request(answers.engine)) if isinstance(e, TokenEvent)]
             with pytest.raises(HostError):
-                client.behaviour(behaviour_request(answers.engine))
+                client.ask(behaviour_request(answers.engine))
         errors = process.stderr.read()
         assert process.wait(START_SECONDS) == POISONED == 75
         watchdog.cancel()

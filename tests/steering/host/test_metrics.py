@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from explorer.steering.host.metrics import Metrics
 from explorer.steering.host.server import create_app
-from explorer.steering.protocol.protocol import Event, SteerRequest
-from explorer.steering.scheduler.batching import by_itself
-from explorer.steering.scheduler.scheduler import Worker
-from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
+from explorer.steering.protocol.steer import Event, SteerRequest
+from explorer.steering.scheduler.cooperative import run_alone
+from explorer.steering.scheduler.scheduler import Scheduler
+from tests.steering.fake import TOKEN, WAIT, FakeHandlers, asked, asked_of_text, served
 
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? (\S+)')
 
@@ -43,8 +43,8 @@ def read(text: str) -> dict[str, float]:
 class Host:
     """A served host without a model."""
 
-    fake: FakeAnswers
-    worker: Worker
+    fake: FakeHandlers
+    scheduler: Scheduler
     http: httpx.Client
 
     def metrics(self) -> dict[str, float]:
@@ -56,13 +56,13 @@ class Host:
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    fake = FakeAnswers()
-    worker = Worker(running=1, queued=2)
+    fake = FakeHandlers()
+    scheduler = Scheduler(running=1, queued=2)
     with (
-        served(create_app(fake, token=TOKEN, worker=worker)) as url,
+        served(create_app(fake, token=TOKEN, scheduler=scheduler)) as url,
         httpx.Client(base_url=url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=WAIT) as http,
     ):
-        yield Host(fake, worker, http)
+        yield Host(fake, scheduler, http)
         fake.gate.set()
 
 
@@ -112,9 +112,9 @@ def test_every_reply_is_counted_once(host: Host) -> None:
 def test_gauges_return_to_zero_and_refusals_are_counted(host: Host) -> None:
     with ThreadPoolExecutor(3) as pool:
         jobs = [pool.submit(host.http.post, "/v1/behaviour", json=asked("wait")) for _ in range(3)]
-        with host.worker.changed:
-            assert host.worker.changed.wait_for(
-                lambda: (len(host.worker.active), len(host.worker.queue)) == (1, 2), WAIT
+        with host.scheduler.changed:
+            assert host.scheduler.changed.wait_for(
+                lambda: (len(host.scheduler.active), len(host.scheduler.queue)) == (1, 2), WAIT
             )
         host.http.post("/v1/encode", json=asked_of_text("wait"))
         busy = host.metrics()
@@ -122,17 +122,17 @@ def test_gauges_return_to_zero_and_refusals_are_counted(host: Host) -> None:
         assert busy['requests_refused_total{code="busy"}'] == 1
         host.fake.gate.set()
         assert {job.result(WAIT).status_code for job in jobs} == {200}
-    with host.worker.changed:
-        assert host.worker.changed.wait_for(lambda: not host.worker.active and not host.worker.queue, WAIT)
+    with host.scheduler.changed:
+        assert host.scheduler.changed.wait_for(lambda: not host.scheduler.active and not host.scheduler.queue, WAIT)
     calm = host.metrics()
     assert (calm["requests_running"], calm["requests_queued"]) == (0, 0)
 
 
 def test_an_abandoned_generation_is_closed_and_its_tokens_are_counted() -> None:
-    fake, metrics = FakeAnswers(), Metrics()
+    fake, metrics = FakeHandlers(), Metrics()
 
     async def sent() -> AsyncGenerator[Event, None]:
-        for event in by_itself(fake.writing(_steer(max_tokens=100)), fake.choose):
+        for event in run_alone(fake.steer(_steer(max_tokens=100)), fake.run_batch):
             yield event
 
     async def leave() -> None:

@@ -15,9 +15,10 @@ import httpx
 import pytest
 
 from explorer.config import SteeringLimits
-from explorer.steering.answers.handlers import Answers
+from explorer.steering.answers.handlers import Handlers
 from explorer.steering.client import SteeringClient
-from explorer.steering.protocol.protocol import ErrorBody, StartEvent, TokenEvent
+from explorer.steering.protocol.refusal import ErrorBody
+from explorer.steering.protocol.steer import StartEvent, TokenEvent
 from tests.steering.conftest import behaviour_request, steer_request
 from tests.steering.host.test_metrics import read
 
@@ -48,13 +49,13 @@ def cluster(steerable_run: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         assert process.wait(START_SECONDS) == 0
 
 
-def test_replicas_answer_as_the_engine_does(cluster: tuple[str, str], answers: Answers) -> None:
+def test_replicas_answer_as_the_engine_does(cluster: tuple[str, str], answers: Handlers) -> None:
     url, token = cluster
     with SteeringClient(url, token, timeout=START_SECONDS) as client:
         for _ in range(6):
             assert client.subject() == answers.subject().model_copy(update={"limits": SteeringLimits(queued=3)})
             request = behaviour_request(answers.engine)
-            assert client.behaviour(request) == answers.behaviour(request)
+            assert client.ask(request) == answers.answer(request)
         request = steer_request(answers.engine)
         here, there = ([e.token_id for e in events if isinstance(e, TokenEvent)]
                        for events in (answers.generate(request), client.steer(request)))  # fmt: skip
@@ -87,7 +88,7 @@ def test_both_replicas_are_in_the_metrics(cluster: tuple[str, str]) -> None:
     assert len(seen) == 2
 
 
-def test_a_client_that_leaves_frees_its_place_through_the_proxy(cluster: tuple[str, str], answers: Answers) -> None:
+def test_a_client_that_leaves_frees_its_place_through_the_proxy(cluster: tuple[str, str], answers: Handlers) -> None:
     url, token = cluster
     with SteeringClient(url, token, timeout=START_SECONDS) as client:
         for _ in range(30):  # more than two replicas can hold

@@ -20,10 +20,13 @@ from explorer.http.streaming import StreamLimits
 from explorer.steering.host import stream as stream_module
 from explorer.steering.host.auth import BODY_LIMITS, MAX_FAILURES, OPEN_PATHS
 from explorer.steering.host.server import create_app
-from explorer.steering.protocol.protocol import VIEWER_HEADER, ErrorBody, Event, SteerRequest, event_from_json
-from explorer.steering.scheduler.scheduler import Work, Worker
+from explorer.steering.protocol.refusal import ErrorBody
+from explorer.steering.protocol.steer import Event, SteerRequest, event_from_json
+from explorer.steering.protocol.wire import VIEWER_HEADER
+from explorer.steering.scheduler.cooperative import Task
+from explorer.steering.scheduler.scheduler import Scheduler
 from tests import host_api
-from tests.steering.fake import TOKEN, WAIT, FakeAnswers, asked, asked_of_text, served
+from tests.steering.fake import TOKEN, WAIT, FakeHandlers, asked, asked_of_text, served
 
 ROUTES = {("GET", "/healthz"), ("GET", "/v1/subject"), ("POST", "/v1/behaviour"), ("POST", "/v1/steer"),
           ("POST", "/v1/encode"), ("POST", "/v1/feature"), ("POST", "/v1/check"), ("POST", "/v1/sweep"),
@@ -36,28 +39,35 @@ class Host:
     """A served host without a model."""
 
     url: str
-    fake: FakeAnswers
-    worker: Worker
+    fake: FakeHandlers
+    scheduler: Scheduler
     http: httpx.Client
 
     def until(self, running: int, waiting: int) -> None:
         """Wait until so many jobs run and wait."""
-        with self.worker.changed:
-            found = self.worker.changed.wait_for(
-                lambda: (len(self.worker.active), len(self.worker.queue)) == (running, waiting), WAIT
+        with self.scheduler.changed:
+            found = self.scheduler.changed.wait_for(
+                lambda: (len(self.scheduler.active), len(self.scheduler.queue)) == (running, waiting), WAIT
             )
-        assert found, (self.worker.running, self.worker.waiting)
+        assert found, (self.scheduler.running, self.scheduler.waiting)
+
+    def until_held(self, jobs: int) -> None:
+        """Wait until so many jobs run or wait."""
+        with self.scheduler.changed:
+            assert self.scheduler.changed.wait_for(
+                lambda: len(self.scheduler.active) + len(self.scheduler.queue) == jobs, WAIT
+            )
 
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    fake = FakeAnswers()
-    worker = Worker(running=fake.limits.running, queued=fake.limits.queued)
+    fake = FakeHandlers()
+    scheduler = Scheduler(running=fake.limits.running, queued=fake.limits.queued)
     with (
-        served(create_app(fake, token=TOKEN, worker=worker)) as url,
+        served(create_app(fake, token=TOKEN, scheduler=scheduler)) as url,
         httpx.Client(base_url=url, headers=RIGHT, timeout=WAIT) as http,
     ):
-        yield Host(url, fake, worker, http)
+        yield Host(url, fake, scheduler, http)
         fake.gate.set()
 
 
@@ -73,7 +83,7 @@ def refused(response: httpx.Response, status: int, code: str) -> ErrorBody:
 
 
 def test_routes() -> None:
-    app = create_app(FakeAnswers(), token=TOKEN)
+    app = create_app(FakeHandlers(), token=TOKEN)
     found = {
         (method, route.path)
         for route in app.routes
@@ -82,7 +92,7 @@ def test_routes() -> None:
     }
     assert found == ROUTES
     assert {route.path for route in app.routes if isinstance(route, APIRoute)} & OPEN_PATHS == {"/healthz"}
-    app.state.worker.close()
+    app.state.scheduler.close()
 
 
 @pytest.mark.parametrize(("method", "path"), [*sorted(ROUTES), ("GET", "/nowhere"), ("DELETE", "/v1/steer")])
@@ -245,8 +255,10 @@ def test_a_full_queue_refuses_at_once_with_retry_after(host: Host) -> None:
     with ThreadPoolExecutor(limits.running + limits.queued) as pool:
         full = limits.running + limits.queued
         jobs = [pool.submit(host.http.post, "/v1/behaviour", json=asked("wait")) for _ in range(full)]
-        with host.worker.changed:
-            assert host.worker.changed.wait_for(lambda: len(host.worker.active) + len(host.worker.queue) == full, WAIT)
+        with host.scheduler.changed:
+            assert host.scheduler.changed.wait_for(
+                lambda: len(host.scheduler.active) + len(host.scheduler.queue) == full, WAIT
+            )
         waits = []
         for path in ("/v1/behaviour", "/v1/steer", "/v1/encode"):
             body = asked_of_text("wait") if path == "/v1/encode" else asked("wait")
@@ -268,8 +280,8 @@ def test_preparing_a_cluster_does_not_block_other_requests(host: Host, path: str
     more = MORE.get(path.removeprefix("/v1/"), {})
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(host.http.post, path, json=asked("slow") | more)
-        with host.worker.changed:
-            assert host.worker.changed.wait_for(lambda: len(host.worker.active) == 1, WAIT)
+        with host.scheduler.changed:
+            assert host.scheduler.changed.wait_for(lambda: len(host.scheduler.active) == 1, WAIT)
         assert host.http.post("/v1/behaviour", json=asked()).status_code == 200
         assert [event.type for event in stream(host, asked(max_tokens=1))] == ["start", "token", "row_done", "done"]
         assert not slow.done()
@@ -347,8 +359,10 @@ def test_the_queue_is_fair_between_viewers_of_one_app(host: Host) -> None:
     with ThreadPoolExecutor(full + 1) as pool:
         first = [pool.submit(host.http.post, "/v1/behaviour", json=asked("wait"), headers={VIEWER_HEADER: "one"})
                  for _ in range(full)]  # fmt: skip
-        with host.worker.changed:
-            assert host.worker.changed.wait_for(lambda: len(host.worker.active) + len(host.worker.queue) == full, WAIT)
+        with host.scheduler.changed:
+            assert host.scheduler.changed.wait_for(
+                lambda: len(host.scheduler.active) + len(host.scheduler.queue) == full, WAIT
+            )
         other = pool.submit(host.http.post, "/v1/behaviour", json=asked("wait"), headers={VIEWER_HEADER: "two"})
         displaced = next(as_completed(first, WAIT)).result()
         refused(displaced, 429, "busy")
@@ -362,15 +376,15 @@ def test_the_queue_is_fair_between_viewers_of_one_app(host: Host) -> None:
 @pytest.mark.parametrize("token", ["", "short", "x" * 15, "ü" * 20])
 def test_a_host_needs_a_long_token(token: str) -> None:
     with pytest.raises(RequestError, match="at least 16"):
-        create_app(FakeAnswers(), token=token, bind="0.0.0.0")
+        create_app(FakeHandlers(), token=token, bind="0.0.0.0")
 
 
 def test_one_thread_runs_the_model() -> None:
     seen: set[int] = set()
 
-    class Recording(FakeAnswers):
-        def writing(self, request: SteerRequest) -> Work[Event]:
-            for event in super().writing(request):
+    class Recording(FakeHandlers):
+        def steer(self, request: SteerRequest) -> Task[Event]:
+            for event in super().steer(request):
                 seen.add(threading.get_ident())
                 yield event
 

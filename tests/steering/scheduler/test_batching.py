@@ -8,16 +8,18 @@ from collections.abc import Sequence
 import pytest
 
 from explorer.lm.generation.batched_generation import Decoder, Said, step_together
-from explorer.steering.answers.handlers import Answers
-from explorer.steering.engine import engine as engine_module
-from explorer.steering.protocol.protocol import ARMS, DoneEvent, Event, SteerRequest
-from explorer.steering.scheduler.scheduler import Job, Work, Worker
+from explorer.steering.answers.handlers import Handlers
+from explorer.steering.engine import generation as generation_module
+from explorer.steering.protocol.steer import DoneEvent, Event, SteerRequest
+from explorer.steering.protocol.wire import ARMS
+from explorer.steering.scheduler.cooperative import Task
+from explorer.steering.scheduler.scheduler import Job, Scheduler
 from tests.steering.conftest import behaviour_request, steer_request
 
 WAIT = 30.0
 
 
-def requests(answers: Answers) -> list[SteerRequest]:
+def requests(answers: Handlers) -> list[SteerRequest]:
     """Prompts, places, arms and lengths of several kinds."""
     engine = answers.engine
     return [
@@ -32,40 +34,40 @@ async def events_of(job: Job[Event]) -> list[Event]:
     return [event async for event in job.items()]
 
 
-def served(answers: Answers, asked: Sequence[SteerRequest]) -> list[list[Event] | BaseException]:
+def served(answers: Handlers, asked: Sequence[SteerRequest]) -> list[list[Event] | BaseException]:
     """What the worker tells of requests that begin at once, a question about a path among them."""
     gate = threading.Event()
 
-    def write(request: SteerRequest) -> Work[Event]:
+    def write(request: SteerRequest) -> Task[Event]:
         assert gate.wait(WAIT)
         yield None
-        yield from answers.writing(request)
+        yield from answers.steer(request)
 
-    def ask() -> Work[object]:
+    def ask() -> Task[object]:
         for _ in range(5):
-            answers.behaviour(behaviour_request(answers.engine, arms=ARMS))
+            answers.answer(behaviour_request(answers.engine, arms=ARMS))
             yield None
 
     async def run() -> list[list[Event] | BaseException]:
-        worker = Worker(running=len(asked) + 1, queued=0, do=answers.choose, buffered=1000)
+        scheduler = Scheduler(running=len(asked) + 1, queued=0, run_batch=answers.run_batch, buffered=1000)
         try:
-            jobs = [worker.submit(lambda one=one: write(one)) for one in asked]
-            worker.submit(ask)
+            jobs = [scheduler.submit(lambda one=one: write(one)) for one in asked]
+            scheduler.submit(ask)
             gate.set()
             async with asyncio.timeout(WAIT):
                 return await asyncio.gather(*map(events_of, jobs), return_exceptions=True)
         finally:
-            await asyncio.to_thread(worker.close)
+            await asyncio.to_thread(scheduler.close)
 
     return asyncio.run(run())
 
 
 def test_requests_at_once_are_one_pass_a_token_and_each_says_what_it_says_alone(
-    answers: Answers, monkeypatch: pytest.MonkeyPatch
+    answers: Handlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, steps, rows = requests(answers), Counter[int](), list[int]()
     alone = [list(answers.generate(request)) for request in asked]
-    monkeypatch.setattr(engine_module, "step_together", lambda texts: noted(texts, steps))
+    monkeypatch.setattr(generation_module, "step_together", lambda texts: noted(texts, steps))
     handle = answers.engine.subject.place.model.register_forward_pre_hook(
         lambda _, __, told: rows.append(len(told["input_ids"])), with_kwargs=True
     )
@@ -87,7 +89,7 @@ def noted(texts: Sequence[Decoder], steps: Counter[int]) -> list[Said]:
     return step_together(texts)
 
 
-def test_one_that_fails_in_the_model_ends_alone(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_fails_in_the_model_ends_alone(answers: Handlers, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = requests(answers)
     alone = [list(answers.generate(request)) for request in asked]
 
@@ -97,7 +99,7 @@ def test_one_that_fails_in_the_model_ends_alone(answers: Answers, monkeypatch: p
             said[1] = ZeroDivisionError("its own fault")
         return said
 
-    monkeypatch.setattr(engine_module, "step_together", failing)
+    monkeypatch.setattr(generation_module, "step_together", failing)
     found = served(answers, asked)
     assert isinstance(found[1], ZeroDivisionError)
     for number in (0, 2, 3):

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from explorer.errors import RequestError
-from explorer.steering.answers.handlers import Answers
-from explorer.steering.engine.generation import Chosen, Step
+from explorer.steering.answers.handlers import Handlers
+from explorer.steering.engine.generation import GenerationStep, SampledTokens
 from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, SweepRequest
-from explorer.steering.protocol.encode import EncodeRequest
-from explorer.steering.protocol.protocol import ARMS, Arm, DoneEvent, Event, SteerRequest, TokenEvent
+from explorer.steering.protocol.features import EncodeRequest
 from explorer.steering.protocol.refusal import Refusal
-from explorer.steering.scheduler.batching import Wanted
+from explorer.steering.protocol.steer import DoneEvent, Event, SteerRequest, TokenEvent
+from explorer.steering.protocol.wire import ARMS, Arm
+from explorer.steering.scheduler.cooperative import Batched
 from tests.steering.conftest import behaviour_request, steer_request
 from tests.steering.engine.test_engine import nothing_is_left
 
@@ -23,32 +24,32 @@ PATH = {"run", "fingerprint", "cluster", "prompt", "end", "where"}
 PROMPTS = ("the parcel was sent on Monday", "it rained", "arrived around Friday and")
 
 
-class Text:
+class GeneratedText:
     """A request that writes, as the worker holds it: at the step that it waits for, with what it has told so far."""
 
-    def __init__(self, answers: Answers, request: SteerRequest) -> None:
+    def __init__(self, answers: Handlers, request: SteerRequest) -> None:
         self.request = request
         self.told: list[Event] = []
-        self.wanted: Step | None = None
-        self._work = answers.writing(request)
+        self.wanted: GenerationStep | None = None
+        self._work = answers.steer(request)
         self._go_on(None)
 
-    def get(self, came: Chosen | Exception) -> None:
+    def get(self, came: SampledTokens | Exception) -> None:
         self._go_on(came)
 
     def close(self) -> None:
         self._work.close()
         self.wanted = None
 
-    def _go_on(self, came: Chosen | Exception | None) -> None:
+    def _go_on(self, came: SampledTokens | Exception | None) -> None:
         self.wanted = None
         try:
             item = self._work.throw(came) if isinstance(came, Exception) else self._work.send(came)  # type: ignore[arg-type]
-            while not isinstance(item, Wanted):
+            while not isinstance(item, Batched):
                 if item is not None:
                     self.told.append(item)
                 item = next(self._work)
-            self.wanted = item.asked
+            self.wanted = item.operation
         except StopIteration:
             assert isinstance(self.told[-1], DoneEvent)
 
@@ -56,14 +57,14 @@ class Text:
 class Interleaving(RuleBasedStateMachine):
     """Texts are open side by side and go on together, in any company and order; each tells what it tells alone."""
 
-    answers: ClassVar[Answers]
+    answers: ClassVar[Handlers]
     plain: ClassVar[dict[str, list[int]]]
     alone: ClassVar[dict[str, list[Event]]]
     most: ClassVar[int]
 
     def __init__(self) -> None:
         super().__init__()
-        self.texts: list[Text] = []
+        self.texts: list[GeneratedText] = []
 
     @rule(
         prompt=st.sampled_from(PROMPTS),
@@ -80,7 +81,7 @@ class Interleaving(RuleBasedStateMachine):
             self.answers.engine, prompt=prompt, strength=strength, where=where, cluster=cluster, end=0.4, arms=arms,
             temperature=temperature, seed=len(arms),
         )  # fmt: skip
-        self.texts.append(Text(self.answers, request))
+        self.texts.append(GeneratedText(self.answers, request))
 
     @rule(left_out=st.sets(st.integers(0, 7), max_size=3), count=st.integers(1, 7), fails=st.booleans())
     def go_on_together(self, left_out: set[int], count: int, fails: bool) -> None:
@@ -90,7 +91,7 @@ class Interleaving(RuleBasedStateMachine):
             going = [text for text in texts if text.wanted]
             asked = [text.wanted for text in going if text.wanted]
             bad = [self.overflowing()] if fails else []
-            came = self.answers.choose([*asked, *bad])
+            came = self.answers.run_batch([*asked, *bad])
             assert all(isinstance(one, Refusal) for one in came[len(asked) :])
             Interleaving.most = max(Interleaving.most, len(asked))
             for text, one in zip(going, came, strict=False):
@@ -98,12 +99,12 @@ class Interleaving(RuleBasedStateMachine):
         for text in texts:
             self.tells_what_it_tells_alone(text)
 
-    def overflowing(self) -> Step:
+    def overflowing(self) -> GenerationStep:
         prefix = self.answers.engine.read(steer_request(self.answers.engine)).prefix
         moves = np.full((2, len(prefix.residual)), 1e39)
-        return Step(self.answers.engine.steps(prefix, moves, every_token=True, tokens=1), 0.0, 0.0)
+        return GenerationStep(self.answers.engine.model.decoder(prefix, moves, every_token=True, tokens=1), 0.0, 0.0)
 
-    def tells_what_it_tells_alone(self, text: Text) -> None:
+    def tells_what_it_tells_alone(self, text: GeneratedText) -> None:
         key = text.request.model_dump_json()
         if key not in self.alone:
             self.alone[key] = list(self.answers.generate(text.request))
@@ -125,27 +126,27 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule(strength=st.sampled_from([-4.0, 0.5, 4.0]))
     def drag(self, strength: float) -> None:
-        self.answers.behaviour(behaviour_request(self.answers.engine, strength=strength, arms=ARMS))
+        self.answers.answer(behaviour_request(self.answers.engine, strength=strength, arms=ARMS))
 
     @rule(where=st.sampled_from(["last_prompt", "all_prompt", "generated"]), prompt=st.sampled_from(PROMPTS))
     def put_to_the_test(self, where: str, prompt: str) -> None:
         """Phrases, a sweep and a text's clusters, beside the open streams."""
         path = steer_request(self.answers.engine, prompt=prompt, where=where).model_dump(include=PATH)
-        self.answers.phrases(PhrasesRequest.model_validate(path | {"phrases": ("it rained on",), "waypoints": 3}))
-        self.answers.sweep(SweepRequest.model_validate(path | {"strengths": (-1.0, 2.0), "positions": (0.5, 1.0)}))
-        self.answers.encode(EncodeRequest(run="planted", fingerprint=path["fingerprint"], text=prompt))
+        self.answers.answer(PhrasesRequest.model_validate(path | {"phrases": ("it rained on",), "waypoints": 3}))
+        self.answers.answer(SweepRequest.model_validate(path | {"strengths": (-1.0, 2.0), "positions": (0.5, 1.0)}))
+        self.answers.answer(EncodeRequest(run="planted", fingerprint=path["fingerprint"], text=prompt))
 
     @rule()
     def leave_a_check_in_the_middle(self) -> None:
         path = steer_request(self.answers.engine).model_dump(include=PATH)
-        check = self.answers.checking(CheckRequest.model_validate(path | {"waypoints": 3, "prompts": 4}))
+        check = self.answers.ask(CheckRequest.model_validate(path | {"waypoints": 3, "prompts": 4}))
         next(check)
         check.close()
 
     @rule()
     def fail(self) -> None:
         with pytest.raises(RequestError):
-            self.answers.behaviour(behaviour_request(self.answers.engine, end="Someday"))
+            self.answers.answer(behaviour_request(self.answers.engine, end="Someday"))
         with pytest.raises(Refusal):
             next(self.answers.generate(steer_request(self.answers.engine, run="nowhere")))
 
@@ -162,12 +163,12 @@ def written(events: list[Event]) -> list[tuple[str, int]]:
     return [(event.row, event.token_id) for event in events if isinstance(event, TokenEvent)]
 
 
-def plain_text(answers: Answers, prompt: str) -> list[int]:
+def plain_text(answers: Handlers, prompt: str) -> list[int]:
     request = steer_request(answers.engine, prompt=prompt, arms=("manifold",))
     return [token for row, token in written(list(answers.generate(request))) if row == "baseline"]
 
 
-def test_interleaved_requests_never_touch_each_other(answers: Answers) -> None:
+def test_interleaved_requests_never_touch_each_other(answers: Handlers) -> None:
     Interleaving.answers = answers
     Interleaving.alone, Interleaving.most = {}, 0
     Interleaving.plain = {prompt: plain_text(answers, prompt) for prompt in PROMPTS}

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from explorer.steering.protocol.refusal import Refusal
-from explorer.steering.scheduler.batching import DoTogether, Wanted
-from explorer.steering.scheduler.scheduler import Item, Job, Work, Worker
+from explorer.steering.scheduler.cooperative import Batched, Item, RunBatch, Task
+from explorer.steering.scheduler.scheduler import Job, Scheduler
 
 WAIT = 30.0
 
 
-def turns(*told: Item | None) -> Work[Item]:
+def turns(*told: Item | None) -> Task[Item]:
     """Tells one thing a turn."""
     for one in told:
         yield one
@@ -24,20 +24,27 @@ def turns(*told: Item | None) -> Work[Item]:
 
 @asynccontextmanager
 async def working(
-    running: int = 2, queued: int = 2, buffered: int = 4, do: DoTogether[str, object] | None = None
-) -> AsyncIterator[Worker]:
-    worker = Worker(running=running, queued=queued, buffered=buffered, do=do or (lambda asked: [None] * len(asked)))
+    running: int = 2, queued: int = 2, buffered: int = 4, run_batch: RunBatch[str, object] | None = None
+) -> AsyncIterator[Scheduler]:
+    scheduler = Scheduler(
+        running=running,
+        queued=queued,
+        buffered=buffered,
+        run_batch=run_batch or (lambda operations: [None] * len(operations)),
+    )
     try:
         async with asyncio.timeout(WAIT):
-            yield worker
+            yield scheduler
     finally:
-        await asyncio.to_thread(worker.close)
+        await asyncio.to_thread(scheduler.close)
 
 
-async def gauges(worker: Worker, running: int, waiting: int) -> None:
+async def gauges(scheduler: Scheduler, running: int, waiting: int) -> None:
     def stand() -> bool:
-        with worker.changed:
-            return worker.changed.wait_for(lambda: (len(worker.active), len(worker.queue)) == (running, waiting), WAIT)
+        with scheduler.changed:
+            return scheduler.changed.wait_for(
+                lambda: (len(scheduler.active), len(scheduler.queue)) == (running, waiting), WAIT
+            )
 
     assert await asyncio.to_thread(stand)
 
@@ -46,7 +53,7 @@ def test_running_jobs_take_turns() -> None:
     order: list[str] = []
     gate = threading.Event()
 
-    def job(name: str) -> Work[int]:
+    def job(name: str) -> Task[int]:
         assert gate.wait(WAIT)
         for number in range(3):
             order.append(name)
@@ -54,11 +61,11 @@ def test_running_jobs_take_turns() -> None:
             yield None
 
     async def run() -> None:
-        async with working() as worker:
-            jobs = [worker.submit(lambda name=name: job(name)) for name in "abc"]
+        async with working() as scheduler:
+            jobs = [scheduler.submit(lambda name=name: job(name)) for name in "abc"]
             gate.set()
             assert [[item async for item in each.items()] for each in jobs] == [[0, 1, 2]] * 3
-            await gauges(worker, 0, 0)
+            await gauges(scheduler, 0, 0)
 
     asyncio.run(run())
     assert sorted(order[:2]) != ["c", "c"]
@@ -71,23 +78,23 @@ def test_a_turn_without_an_item_lets_others_go_and_tells_nothing() -> None:
     """A job of many such turns is neither held up by its reader nor holds another up, and can be left in the middle."""
     taken = Counter[str]()
 
-    def long() -> Work[str]:
+    def long() -> Task[str]:
         while True:
             taken["long"] += 1
             yield None
 
     async def run() -> None:
-        async with working(buffered=1) as worker:
-            endless = worker.submit(long)
+        async with working(buffered=1) as scheduler:
+            endless = scheduler.submit(long)
             while not taken["long"]:
                 await asyncio.sleep(0)
-            short = worker.submit(lambda: turns(None, "told", None))
+            short = scheduler.submit(lambda: turns(None, "told", None))
             assert [item async for item in short.items()] == ["told"]
             before = taken["long"]
             while taken["long"] < before + 100:
                 await asyncio.sleep(0)
-            worker.cancel(endless)
-            await gauges(worker, 0, 0)
+            scheduler.cancel(endless)
+            await gauges(scheduler, 0, 0)
 
     asyncio.run(run())
 
@@ -95,18 +102,18 @@ def test_a_turn_without_an_item_lets_others_go_and_tells_nothing() -> None:
 def test_a_job_that_begins_is_told_of() -> None:
     gate = threading.Event()
 
-    def job() -> Work[int]:
+    def job() -> Task[int]:
         assert gate.wait(WAIT)
         yield 0
 
     async def run() -> None:
-        async with working() as worker:
-            with worker.changed:
-                worker.submit(job)
-                while not worker.active:
-                    assert worker.changed.wait(WAIT)
+        async with working() as scheduler:
+            with scheduler.changed:
+                scheduler.submit(job)
+                while not scheduler.active:
+                    assert scheduler.changed.wait(WAIT)
             gate.set()
-            await gauges(worker, 0, 0)
+            await gauges(scheduler, 0, 0)
 
     asyncio.run(run())
 
@@ -114,22 +121,22 @@ def test_a_job_that_begins_is_told_of() -> None:
 def test_one_place_too_many_is_refused_and_a_freed_one_is_given() -> None:
     gate = threading.Event()
 
-    def blocked() -> Work[int]:
+    def blocked() -> Task[int]:
         assert gate.wait(WAIT)
         yield 1
 
     async def run() -> None:
-        async with working() as worker:
-            jobs = [worker.submit(blocked) for _ in range(4)]
+        async with working() as scheduler:
+            jobs = [scheduler.submit(blocked) for _ in range(4)]
             with pytest.raises(Refusal) as refusal:
-                worker.submit(blocked)
+                scheduler.submit(blocked)
             assert refusal.value.status == 429
             assert refusal.value.retry_after is not None
-            worker.cancel(jobs[-1])
-            jobs[-1] = worker.submit(blocked)
+            scheduler.cancel(jobs[-1])
+            jobs[-1] = scheduler.submit(blocked)
             gate.set()
             assert [[item async for item in each.items()] for each in jobs] == [[1]] * 4
-            await gauges(worker, 0, 0)
+            await gauges(scheduler, 0, 0)
 
     asyncio.run(run())
 
@@ -137,7 +144,7 @@ def test_one_place_too_many_is_refused_and_a_freed_one_is_given() -> None:
 def test_a_reader_that_leaves_closes_its_job() -> None:
     closed = threading.Event()
 
-    def endless() -> Work[int]:
+    def endless() -> Task[int]:
         try:
             while True:
                 yield 1
@@ -145,12 +152,12 @@ def test_a_reader_that_leaves_closes_its_job() -> None:
             closed.set()
 
     async def run() -> None:
-        async with working() as worker:
-            items = worker.submit(endless).items()
+        async with working() as scheduler:
+            items = scheduler.submit(endless).items()
             assert await anext(items) == 1
             await items.aclose()
             assert await asyncio.to_thread(closed.wait, WAIT)
-            await gauges(worker, 0, 0)
+            await gauges(scheduler, 0, 0)
 
     asyncio.run(run())
 
@@ -158,15 +165,15 @@ def test_a_reader_that_leaves_closes_its_job() -> None:
 def test_a_slow_reader_stops_its_own_job_only() -> None:
     made = []
 
-    def counting() -> Work[int]:
+    def counting() -> Task[int]:
         for number in range(1000):
             made.append(number)
             yield number
 
     async def run() -> None:
-        async with working(buffered=4) as worker:
-            slow = worker.submit(counting)
-            quick = worker.submit(lambda: turns(*range(50)))
+        async with working(buffered=4) as scheduler:
+            slow = scheduler.submit(counting)
+            quick = scheduler.submit(lambda: turns(*range(50)))
             assert [item async for item in quick.items()] == list(range(50))
             assert len(made) <= 4
             assert [item async for item in slow.items()] == list(range(1000))
@@ -175,31 +182,31 @@ def test_a_slow_reader_stops_its_own_job_only() -> None:
 
 
 def test_a_fault_reaches_its_own_reader_only() -> None:
-    def faulty() -> Work[int]:
+    def faulty() -> Task[int]:
         yield 1
         raise ValueError("mine")
 
     async def run() -> None:
-        async with working() as worker:
-            broken, sound = worker.submit(faulty), worker.submit(lambda: turns(7))
+        async with working() as scheduler:
+            broken, sound = scheduler.submit(faulty), scheduler.submit(lambda: turns(7))
             with pytest.raises(ValueError, match="mine"):
                 assert [item async for item in broken.items()] == []
             assert [item async for item in sound.items()] == [7]
-            await gauges(worker, 0, 0)
+            await gauges(scheduler, 0, 0)
 
     asyncio.run(run())
 
 
 def test_closing_fails_what_waits() -> None:
     async def run() -> None:
-        worker = Worker(running=1, queued=1, buffered=1)
-        items = worker.submit(lambda: turns(*range(100))).items()
+        scheduler = Scheduler(running=1, queued=1, buffered=1)
+        items = scheduler.submit(lambda: turns(*range(100))).items()
         assert await anext(items) == 0
-        await asyncio.to_thread(worker.close)
+        await asyncio.to_thread(scheduler.close)
         with pytest.raises(Refusal, match="stopping"):
             assert not [item async for item in items]
         with pytest.raises(Refusal, match="stopping"):
-            worker.submit(lambda: turns(1))
+            scheduler.submit(lambda: turns(1))
 
     asyncio.run(run())
 
@@ -215,18 +222,18 @@ def test_a_flooder_takes_no_more_than_its_share(running: int) -> None:
     gate = threading.Event()
     begun: list[str] = []
 
-    def job(name: str) -> Work[int]:
+    def job(name: str) -> Task[int]:
         assert gate.wait(WAIT)
         begun.append(name)
         yield from turns(*range(3))
 
     async def run() -> None:
-        async with working(running=running, queued=60) as worker:
+        async with working(running=running, queued=60) as scheduler:
             names = ["flooder"] * 40 + ["a", "b", "c", "d"] * 4
-            jobs = [worker.submit(lambda name=name: job(name), name) for name in names]
+            jobs = [scheduler.submit(lambda name=name: job(name), name) for name in names]
             gate.set()
             await asyncio.gather(*(_all(one) for one in jobs))
-            await gauges(worker, 0, 0)
+            await gauges(scheduler, 0, 0)
 
     asyncio.run(run())
     shared = Counter(begun[begun.index("a") :][:20])  # those before it were alone when they began
@@ -241,22 +248,22 @@ async def _all(job: Job[int]) -> list[int]:
 def test_a_client_with_nothing_gets_a_place_of_one_that_holds_them_all() -> None:
     gate = threading.Event()
 
-    def blocked() -> Work[int]:
+    def blocked() -> Task[int]:
         assert gate.wait(WAIT)
         yield 1
 
     async def run() -> None:
-        async with working(running=2, queued=2) as worker:
-            jobs = [worker.submit(blocked, "flooder") for _ in range(4)]
-            other = worker.submit(blocked, "other")
+        async with working(running=2, queued=2) as scheduler:
+            jobs = [scheduler.submit(blocked, "flooder") for _ in range(4)]
+            other = scheduler.submit(blocked, "other")
             with pytest.raises(Refusal) as refusal:
                 await anext(jobs[-1].items())
             assert refusal.value.status == 429
             with pytest.raises(Refusal):
-                worker.submit(blocked, "flooder")
+                scheduler.submit(blocked, "flooder")
             gate.set()
             assert [[item async for item in job.items()] for job in (*jobs[:3], other)] == [[1]] * 4
-            await gauges(worker, 0, 0)
+            await gauges(scheduler, 0, 0)
 
     asyncio.run(run())
 
@@ -264,25 +271,25 @@ def test_a_client_with_nothing_gets_a_place_of_one_that_holds_them_all() -> None
 def test_a_fault_is_told_of_after_its_reader() -> None:
     told: list[Exception] = []
 
-    def faulty() -> Work[int]:
+    def faulty() -> Task[int]:
         yield 1
         raise ValueError("mine")
 
     async def run() -> None:
-        worker = Worker(running=1, queued=1, on_fault=told.append)
+        scheduler = Scheduler(running=1, queued=1, on_fault=told.append)
         with pytest.raises(ValueError, match="mine"):
-            assert [item async for item in worker.submit(faulty).items()] == []
-        await asyncio.to_thread(worker.close)
+            assert [item async for item in scheduler.submit(faulty).items()] == []
+        await asyncio.to_thread(scheduler.close)
 
     asyncio.run(run())
     assert [str(error) for error in told] == ["mine"]
 
 
-def asking(name: str, steps: int, gate: threading.Event) -> Work[str]:
+def asking(name: str, steps: int, gate: threading.Event) -> Task[str]:
     """Asks as often as it is told to, and tells what came of it; its first turn waits for everybody."""
     assert gate.wait(WAIT)
     for _ in range(steps):
-        yield (yield Wanted(name))
+        yield (yield Batched(name))
         yield name
 
 
@@ -295,15 +302,15 @@ def test_what_several_want_is_done_at_once_and_each_goes_on_with_its_own() -> No
         return [name.upper() for name in asked]
 
     async def run() -> None:
-        async with working(running=3, do=do) as worker:
-            jobs = [worker.submit(lambda name=name, n=n: asking(name, n, gate)) for name, n in (("a", 3), ("b", 1))]
-            plain = worker.submit(lambda: turns(1, 2, 3))
-            await gauges(worker, 3, 0)
+        async with working(running=3, run_batch=do) as scheduler:
+            jobs = [scheduler.submit(lambda name=name, n=n: asking(name, n, gate)) for name, n in (("a", 3), ("b", 1))]
+            plain = scheduler.submit(lambda: turns(1, 2, 3))
+            await gauges(scheduler, 3, 0)
             gate.set()
             told = [[item async for item in job.items()] for job in jobs]
             assert told == [["A", "a"] * 3, ["B", "b"]]
             assert [item async for item in plain.items()] == [1, 2, 3]
-            await gauges(worker, 0, 0)
+            await gauges(scheduler, 0, 0)
 
     asyncio.run(run())
     assert sorted(map(len, done)) == [1, 1, 2], "one that begins later or ends earlier holds nobody up"
@@ -316,13 +323,13 @@ def test_what_fails_for_one_fails_for_nobody_else() -> None:
         return [ValueError(name) if name == "bad" else name for name in asked]
 
     async def run() -> None:
-        async with working(do=do) as worker:
-            bad, good = (worker.submit(lambda name=name: asking(name, 3, gate)) for name in ("bad", "good"))
+        async with working(run_batch=do) as scheduler:
+            bad, good = (scheduler.submit(lambda name=name: asking(name, 3, gate)) for name in ("bad", "good"))
             gate.set()
             with pytest.raises(ValueError, match="bad"):
                 assert not [item async for item in bad.items()]
             assert [item async for item in good.items()] == ["good"] * 6
-            await gauges(worker, 0, 0)
+            await gauges(scheduler, 0, 0)
 
     asyncio.run(run())
 
@@ -334,8 +341,8 @@ def test_what_cannot_be_done_at_all_fails_for_all_who_want_it() -> None:
         raise RuntimeError("no")
 
     async def run() -> None:
-        async with working(do=do) as worker:
-            wanting, plain = worker.submit(lambda: asking("a", 1, gate)), worker.submit(lambda: turns(1, 2))
+        async with working(run_batch=do) as scheduler:
+            wanting, plain = scheduler.submit(lambda: asking("a", 1, gate)), scheduler.submit(lambda: turns(1, 2))
             gate.set()
             with pytest.raises(RuntimeError, match="no"):
                 assert not [item async for item in wanting.items()]
@@ -354,9 +361,9 @@ def test_who_leaves_is_done_nothing_for_and_who_reads_slowly_waits_alone() -> No
         return list(asked)
 
     async def run() -> None:
-        async with working(running=3, queued=1, buffered=4, do=do) as worker:
+        async with working(running=3, queued=1, buffered=4, run_batch=do) as scheduler:
             left, slow, quick = (
-                worker.submit(lambda name=name, n=n: asking(name, n, gate))
+                scheduler.submit(lambda name=name, n=n: asking(name, n, gate))
                 for name, n in (("left", 10**9), ("slow", 10), ("quick", 50))
             )
             gate.set()
@@ -366,7 +373,7 @@ def test_who_leaves_is_done_nothing_for_and_who_reads_slowly_waits_alone() -> No
             assert len([item async for item in quick.items()]) == 100
             assert done["slow"] <= 3
             assert len([item async for item in slow.items()]) == 20
-            await gauges(worker, 0, 0)
+            await gauges(scheduler, 0, 0)
             assert done["left"] < 10
 
     asyncio.run(run())
