@@ -1,26 +1,38 @@
-# Two commands for everyone: `make demo` opens the demo, `make test` runs what CI runs.
+# `make demo` opens the demo, `make test` runs what CI runs, `make quick` is for the daily loop.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check format browser wheel clean
+.PHONY: demo test quick check check-scripts test-scripts format browser wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/explorer demo
 
-test: check browser
+test: check test-scripts browser
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.installed-dev
+# Without the browser, wheel and crash tests, and without linters: see docs/testing.md.
+quick: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --quick
+
+check: $(VENV)/.installed-dev check-scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-format: $(VENV)/.installed-dev
+# The page's scripts: node is needed here and for nothing that ships.
+check-scripts: node_modules/.installed
+	npm run --silent check
+
+test-scripts: node_modules/.installed
+	npm run --silent test
+
+format: $(VENV)/.installed-dev node_modules/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	npm run --silent format
 
 # Chromium from the system's packages where root can install them, else Playwright's own.
 browser: $(VENV)/.installed-dev
@@ -32,7 +44,7 @@ wheel: $(VENV)/.installed-dev
 	$(BIN)/python -m build --wheel
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -42,4 +54,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) install --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json
+	@node --eval 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || \
+	  { echo "node 20 is needed for make check: https://nodejs.org" >&2; exit 1; }
+	npm ci --no-audit --no-fund --silent
 	@touch $@

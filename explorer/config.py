@@ -1,4 +1,4 @@
-"""The settings, one frozen tree; every default lives here and nowhere else."""
+"""The settings: one frozen tree with all defaults."""
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -6,125 +6,119 @@ from explorer.records import Hook, Similarity
 
 
 class Settings(BaseModel):
-    """A frozen record that refuses keys it does not know."""
+    """A frozen record; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class HarvestSettings(Settings):
-    """How text becomes a feature bundle."""
+    """Settings of a harvest."""
 
     layer: int = Field(ge=0)
     """Decoder block, from 0."""
     hook: Hook = "resid_post"
-    """Where in that block."""
+    """Activation of that block."""
     max_tokens: int | None = Field(default=None, gt=0)
-    """Stop after so many tokens; None reads all the text."""
+    """Stop after this many tokens; None reads all the text."""
     context: int = Field(default=512, gt=1)
-    """Longest piece of a document that is run at once; the model's own limit holds too."""
+    """Maximum number of tokens of a document run at once; capped by the model's own limit."""
     batch_tokens: int = Field(default=8192, gt=0)
-    """Tokens in one forward pass."""
+    """Tokens per forward pass, padding included."""
     shard_nnz: int = Field(default=50_000_000, gt=0)
-    """Code entries after which a new shard begins."""
+    """Maximum number of code entries per shard."""
     residuals: int = Field(default=200_000, ge=0)
-    """How many activations are kept."""
+    """Number of sampled activations to store."""
     seed: int = 0
-    """Chooses which activations are kept."""
+    """Seed of that sample."""
 
 
 class CofiringSettings(Settings):
-    """Which pairs of features are scored, and how."""
+    """Scoring of pairs of features."""
 
     similarity: Similarity = "signed"
-    """Score of a pair."""
+    """Similarity measure."""
     neighbours: int = Field(default=64, ge=2)
-    """Partners kept for each feature."""
+    """Neighbours stored per feature."""
     min_count: int = Field(default=3, ge=1)
-    """Pairs that fire together less often are not scored."""
+    """Minimum number of cofires for a pair to be scored."""
     min_fires: int = Field(default=20, ge=1)
-    """Features that fire less often are left out, and counted."""
+    """Features that fire on fewer tokens are left out."""
 
 
 class ClusteringSettings(Settings):
     """HDBSCAN on the neighbour graph."""
 
     min_cluster_size: int = Field(default=3, ge=2)
-    """Smallest cluster."""
+    """Minimum number of features in a cluster."""
     min_samples: int = Field(default=2, ge=1)
-    """Neighbour whose distance is a feature's core distance."""
+    """The k of the core distance: distance to the k-th neighbour."""
     selection: str = Field(default="eom", pattern="^(eom|leaf)$")
-    """Excess of mass, or leaves of the condensed tree."""
+    """Cluster selection: excess of mass, or leaves of the condensed tree."""
 
 
 class EvidenceSettings(Settings):
-    """How often the clustering is done again to say how far a cluster is to be believed; 0 leaves it unmeasured."""
+    """Draws behind the robustness scores; 0 skips them."""
 
     resamples: int = Field(default=10, ge=0)
-    """Draws of documents with replacement, to see which clusters come back."""
+    """Bootstrap resamples of the documents, for stability."""
     null_draws: int = Field(default=19, ge=0)
-    """Shuffles of the codes within documents, to see which clusters chance makes: 19 is the fewest for p = .05."""
+    """Shuffles of the codes within documents, for the chance p-value; 19 is the minimum for p = .05."""
 
 
 class ProjectionSettings(Settings):
-    """UMAP on the same graph."""
+    """UMAP layout of the neighbour graph."""
 
     neighbours: int = Field(default=15, ge=2)
-    """How many of the graph's neighbours shape the layout."""
+    """Number of the graph's neighbours used."""
     min_dist: float = Field(default=0.1, ge=0.0)
-    """Smallest distance of two features on the map."""
+    """UMAP's minimum distance between points."""
     epochs: int = Field(default=300, ge=10)
-    """Passes of the optimiser."""
+    """Optimisation epochs."""
 
 
 class HaloSettings(Settings):
-    """Which further features belong to a cluster."""
+    """Selection of a cluster's tokens and halo."""
 
     core_share: float = Field(default=0.5, gt=0.0, le=1.0)
-    """A token belongs to the cluster where at least this share of its core fires."""
+    """Fraction of the core that must fire on a token of the cluster."""
     max_atoms: int = Field(default=32, ge=1)
-    """Most atoms of one cluster, core included."""
+    """Maximum number of atoms, core included."""
     enough: float = Field(default=0.995, gt=0.0, le=1.0)
-    """Stop once the atoms explain this share of the variance."""
+    """Stop once the atoms explain this fraction of the variance."""
     null_draws: int = Field(default=5, ge=1)
-    """Shuffles of the codes that an atom's gain is held against."""
+    """Shuffles of the codes for the null of an atom's gain."""
     least_lift: float = Field(default=0.0, ge=0.0)
-    """How often an atom fires on the cluster's tokens at least, as a multiple of how often it fires anywhere."""
+    """Minimum firing rate of an atom on the cluster's tokens, relative to its rate on all tokens."""
 
 
 class GeometrySettings(Settings):
-    """The cloud, its curve and its coordinate."""
+    """Fit of the point cloud, its curve and its coordinate."""
 
     max_points: int = Field(default=20_000, ge=50)
-    """Most tokens that a shape is fitted on."""
+    """Maximum number of tokens that a shape is fitted on."""
     drawn_points: int = Field(default=600, ge=50)
-    """Most tokens that a page draws."""
+    """Maximum number of tokens that a page draws."""
     knots: int = Field(default=128, ge=16)
-    """Points of the fitted curve."""
+    """Number of points of the fitted curve."""
     bins: int = Field(default=48, ge=4)
-    """Intervals of the tuning curves."""
+    """Number of bins of the tuning curves."""
     null_draws: int = Field(default=99, ge=19)
-    """Draws of the null that a shape is held against."""
+    """Draws of the null distribution of a shape."""
     examples: int = Field(default=8, ge=1)
-    """Strongest tokens kept for each atom."""
+    """Strongest tokens stored per atom."""
 
 
 class BuildSettings(Settings):
-    """How a bundle becomes a run."""
+    """Settings of a build."""
 
     cofiring: CofiringSettings = CofiringSettings()
-    """Scoring of pairs."""
     clustering: ClusteringSettings = ClusteringSettings()
-    """Clusters."""
     evidence: EvidenceSettings = EvidenceSettings()
-    """How far to believe them."""
     projection: ProjectionSettings = ProjectionSettings()
-    """Map."""
     halo: HaloSettings = HaloSettings()
-    """Membership."""
     geometry: GeometrySettings = GeometrySettings()
-    """Shapes."""
     seed: int = 0
-    """Every stage draws from its own generator, spawned from this."""
+    """Seed; every stage has its own generator, derived from it."""
 
     @model_validator(mode="after")
     def _graph_is_deep_enough(self) -> "BuildSettings":

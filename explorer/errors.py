@@ -1,30 +1,30 @@
 """The error tree.
 
 ExplorerError                  exit 1: the work failed
-├── InputError                 exit 2: what the user gave is wrong, told in one line
+├── InputError                 exit 2: invalid input, reported in one line
 │   ├── BundleError            a feature bundle
 │   ├── RunError               a run
 │   ├── SubjectError           a model, a tokenizer, an SAE, or two of them that do not fit each other
 │   └── RequestError           a value in a request: coordinate, strength, prompt, link
 └── HostError                  the steering host
-    ├── HostUnreachable        nobody answers
-    ├── HostNotReady           it starts with the first question, or loads its model
-    ├── HostRefused            it answers, and says no (token, limits, queue)
-    ├── HostMismatch           it holds another subject
-    └── HookNotFired           steering was asked for and did not happen
+    ├── HostUnreachable        nothing answers at its address
+    ├── HostNotReady           it starts with the first request, or is loading its model
+    ├── HostRefused            it refuses the request (token, limits, queue)
+    ├── HostMismatch           it serves another subject
+    └── HookNotFired           a steering edit was requested and not applied
 """
 
 from pathlib import Path
 
 
 class ExplorerError(Exception):
-    """Anything that this project raises on purpose."""
+    """Base class of all errors that this project raises on purpose."""
 
     exit_code = 1
 
 
 class InputError(ExplorerError):
-    """Bad input: where it is, what was found there, what was wanted."""
+    """Invalid input: its location, what was found, what was wanted."""
 
     exit_code = 2
 
@@ -36,11 +36,11 @@ class InputError(ExplorerError):
 
 
 class BundleError(InputError):
-    """A feature bundle that does not keep its format."""
+    """A feature bundle that breaks its format."""
 
 
 class RunError(InputError):
-    """A run that does not keep its format."""
+    """A run that breaks its format."""
 
 
 class SubjectError(InputError):
@@ -48,25 +48,25 @@ class SubjectError(InputError):
 
 
 class RequestError(InputError):
-    """A value in a request or a link that is out of its range."""
+    """A value in a request or a link that is out of range."""
 
 
 class HostError(ExplorerError):
-    """The steering host could not do what was asked."""
+    """The steering host could not serve a request."""
 
 
 class HostUnreachable(HostError):
-    """Nobody answers at the host's address."""
+    """Nothing answers at the host's address."""
 
 
 class HostNotReady(HostError):
-    """A host beside the app that has not started or loads its model; the message says which."""
+    """A local host that has not started or is loading its model; the message says which."""
 
 
 class HostRefused(HostError):
-    """The host answers and refuses: wrong token, over a limit, queue full.
+    """The host refuses the request: wrong token, over a limit, queue full.
 
-    ``retry_after`` is the seconds after which the host asks to be tried again, None where it asks for nothing.
+    ``retry_after`` is the number of seconds after which the host suggests a retry, None without a suggestion.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
@@ -75,8 +75,8 @@ class HostRefused(HostError):
 
 
 class HostMismatch(HostError):
-    """The host holds another subject than the run needs; both are named in the message."""
+    """The host serves another subject than the run needs; the message names both."""
 
 
 class HookNotFired(HostError):
-    """A steered answer was asked for and the hook did not fire, so there is no answer."""
+    """A steered answer was requested and the hook did not fire, so there is no answer."""

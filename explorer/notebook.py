@@ -1,4 +1,4 @@
-"""The explorer inside a notebook: ``explorer.notebook.show(run)`` starts a server on this machine and frames it."""
+"""The explorer in a notebook: ``explorer.notebook.show(run)`` starts a local server and embeds it."""
 
 import sys
 from functools import cache
@@ -12,7 +12,7 @@ from explorer.app.view.state import View, read_fields
 from explorer.runs.run.reader import open_run
 
 LOCAL_FRAMES = ("http://localhost:*", "http://127.0.0.1:*", "https://localhost:*")
-"""Who may show it in a frame if nobody says otherwise: notebooks on this machine."""
+"""Origins that may embed the page by default: local notebooks."""
 
 
 def show(
@@ -25,25 +25,24 @@ def show(
     frames: tuple[str, ...] = LOCAL_FRAMES,
     allowed_hosts: tuple[str, ...] = (),
 ) -> str:
-    """Show a run, or one of its manifolds, below the cell; gives the address.
+    """Show a run, or one of its manifolds, below the cell; returns the address.
 
-    The server listens on a free port of this machine's loopback, reads only, has no steering host, serves every
-    later call for the same run, and ends with the notebook's process. Where the browser runs on another machine, name
-    the path of a proxy: ``prefix="/proxy/{port}/"`` with jupyter-server-proxy, and the notebook's own host name under
-    ``allowed_hosts``.
+    The server listens on a free loopback port, is read-only, has no steering host, is reused by later calls for the
+    same run, and ends with the notebook's process. If the browser runs on another machine, pass the path of a proxy:
+    ``prefix="/proxy/{port}/"`` with jupyter-server-proxy, and the notebook's host name in ``allowed_hosts``.
 
     Args:
         run: the run's folder.
         cluster: number of a manifold; None shows the run's map.
-        height: of the frame, in pixels.
+        height: height of the frame in pixels.
         theme: "dark" or "light"; "" follows the viewer's system.
         prefix: path under which a proxy serves it; "{port}" stands for the port.
-        frames: origins that may show it in a frame.
-        allowed_hosts: further names that the page may be asked for by.
+        frames: origins that may embed the page.
+        allowed_hosts: further host names under which the page may be requested.
 
     Raises:
-        RunError: the folder is no run, or it has no such cluster.
-        RequestError: a theme, prefix, origin or name that is none.
+        RunError: the folder is not a run, or has no such cluster.
+        RequestError: an invalid theme, prefix, origin or host name.
     """
     opened = open_run(run)
     view: View = read_fields({"theme": theme})
@@ -59,7 +58,7 @@ def show(
 
 @cache
 def _served(run: Path, prefix: str, frames: tuple[str, ...], allowed_hosts: tuple[str, ...]) -> str:
-    """The base address of the one server for a run; behind a proxy, its path alone."""
+    """Base address of the server for a run; behind a proxy only its path."""
     place = Place(0, prefix=prefix, allowed_hosts=allowed_hosts, frames=frames)
     base = serve_in_background(run, place)
     return base if prefix == "/" else "/" + base.split("/", 3)[3]

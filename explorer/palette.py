@@ -1,7 +1,7 @@
-"""Colours that mean position: even lightness in OKLCH, cyclic for closed curves, sequential for open ones.
+"""Colour maps for position: constant lightness in OKLCH, cyclic for closed curves, sequential for open ones.
 
-Pure: positions in, sRGB out. Source of the conversion: B. Ottosson, "A perceptual color space for image processing"
-(2020), https://bottosson.github.io/posts/oklab/.
+Pure functions from positions to sRGB. Source of the conversion: B. Ottosson, "A perceptual color space for image
+processing" (2020), https://bottosson.github.io/posts/oklab/.
 """
 
 import numpy as np
@@ -10,24 +10,24 @@ from jaxtyping import Float, UInt8
 LIGHTNESS = 0.76
 """OKLCH lightness of the cyclic palette: readable on near-black and under near-black text."""
 CHROMA = 0.118
-"""OKLCH chroma that stays inside sRGB at that lightness for every hue."""
+"""OKLCH chroma within sRGB at that lightness for every hue."""
 CYCLIC_START = 30.0
-"""Hue of position 0 in degrees, a warm red; hues run through yellow, green and blue."""
+"""Hue of position 0 in degrees, a warm red; hues increase through yellow, green and blue."""
 NOISE_GREY = "#7c858f"
-"""Noise, and features that do not vary along the coordinate."""
+"""Colour of noise, and of features that do not vary along the coordinate."""
 
 _SEQUENTIAL_HUE = (295.0, 45.0)
 _SEQUENTIAL_LIGHTNESS = (0.6, 0.88)
 
 
 def cyclic_rgb(turns: Float[np.ndarray, "n"]) -> UInt8[np.ndarray, "n rgb"]:
-    """Colour of positions on a closed curve, in turns; 0 and 1 are the same colour."""
+    """Colours of positions on a closed curve, in turns; 0 and 1 have the same colour."""
     turns = np.asarray(turns, dtype=np.float64)
     return _oklch(np.full_like(turns, LIGHTNESS), np.full_like(turns, CHROMA), CYCLIC_START + 360.0 * turns)
 
 
 def sequential_rgb(share: Float[np.ndarray, "n"]) -> UInt8[np.ndarray, "n rgb"]:
-    """Colour of positions on an open curve, in [0, 1]: violet to orange through blue and green, rising in lightness."""
+    """Colours of positions on an open curve, in [0, 1]: violet to orange via blue and green, with rising lightness."""
     share = np.clip(np.asarray(share, dtype=np.float64), 0.0, 1.0)
     hue = _SEQUENTIAL_HUE[0] + (_SEQUENTIAL_HUE[1] - _SEQUENTIAL_HUE[0]) * share
     light = _SEQUENTIAL_LIGHTNESS[0] + (_SEQUENTIAL_LIGHTNESS[1] - _SEQUENTIAL_LIGHTNESS[0]) * share
@@ -35,7 +35,7 @@ def sequential_rgb(share: Float[np.ndarray, "n"]) -> UInt8[np.ndarray, "n rgb"]:
 
 
 def hex_colors(rgb: UInt8[np.ndarray, "n rgb"]) -> list[str]:
-    """Write colours as #rrggbb."""
+    """Colours as #rrggbb."""
     return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in np.asarray(rgb, dtype=np.uint8).tolist()]
 
 

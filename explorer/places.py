@@ -1,4 +1,4 @@
-"""Where the files lie that come with the package: in the checkout, or inside the installed wheel."""
+"""Locates the data files of the package, in a checkout or in an installed wheel."""
 
 from pathlib import Path
 
@@ -6,6 +6,6 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped_folder(name: str) -> Path:
-    """Find a shipped folder ("assets", "cached_runs"): ``explorer/_<name>`` in a wheel, else beside the package."""
+    """Path of a shipped folder ("assets", "cached_runs"): ``explorer/_<name>`` in a wheel, else next to the package."""
     installed = _PACKAGE / f"_{name}"
     return installed if installed.is_dir() else _PACKAGE.parent / name

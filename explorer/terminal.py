@@ -1,4 +1,4 @@
-"""What the command line shows people: progress and tables on standard error, one JSON document on standard output."""
+"""Terminal output: progress and tables for people, or one JSON document on standard output."""
 
 import json
 import os
@@ -16,17 +16,17 @@ from rich.table import Table
 from explorer.records import Progress as ProgressProtocol
 from explorer.records import silent
 
-WIDE = 140
-"""Columns of a table that goes to a file or another program."""
-READABLE = 16
-"""Width, in cells of the terminal, at which a column of longer texts still reads well."""
+DEFAULT_WIDTH = 140
+"""Width of a table that is not printed to a terminal, in columns."""
+READABLE_WIDTH = 16
+"""Width at which a column of longer texts is still readable, in terminal cells."""
 NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?( ?%)?|-|")
-"""A cell that stands to the right: a number, or the mark for none."""
+"""Right-aligned cells: a number, or the mark for none."""
 
 
 @contextmanager
 def progress_bars() -> Iterator[ProgressProtocol]:
-    """Show one bar a stage on standard error where it is a terminal; nothing elsewhere."""
+    """Show one progress bar per stage on standard error if it is a terminal; otherwise nothing."""
     if not sys.stderr.isatty():
         yield silent
         return
@@ -43,14 +43,14 @@ def progress_bars() -> Iterator[ProgressProtocol]:
 
 
 def say(line: str) -> None:
-    """Tell the person at the terminal one line."""
+    """Print one line to standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document to standard output, and nothing else; all of it or nothing.
+    """Print exactly one JSON document to standard output, completely or not at all.
 
-    What standard output's encoding cannot show is escaped.
+    Characters that the output encoding cannot represent are escaped.
     """
     text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
     try:
@@ -66,15 +66,15 @@ def print_line(line: str) -> None:
 
 
 def print_table(title: str, header: list[str], rows: list[list[str]], spare: Sequence[str] = ()) -> None:
-    """Print a table to standard output, its title above it.
+    """Print a table with its title to standard output.
 
     Args:
-        title: one line or more, as wide as the terminal.
-        header: names of the columns.
-        rows: cells, one a column.
-        spare: columns that are left out, the first one first, for as long as the rest does not fit; a line says so.
+        title: one or more lines, not wrapped to the table.
+        header: column names.
+        rows: one cell per column.
+        spare: columns to omit, in this order, while the rest does not fit; a line lists them.
     """
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else DEFAULT_WIDTH
     console = Console(width=width, highlight=False)
     columns = [[name, *cells] for name, *cells in zip(header, *rows, strict=True)]
     left_out = list[str]()
@@ -84,12 +84,12 @@ def print_table(title: str, header: list[str], rows: list[list[str]], spare: Seq
     console.print(title, markup=False)
     console.print(_table(columns, console.width), markup=False)
     if left_out:
-        told = f"Not shown in {console.width} columns: {', '.join(left_out)}. A wider terminal or --json has them."
-        console.print(told, markup=False)
+        note = f"Not shown in {console.width} columns: {', '.join(left_out)}. A wider terminal or --json has them."
+        console.print(note, markup=False)
 
 
 def _table(columns: list[list[str]], room: int) -> Table:
-    """A table of columns, each a name and its cells: one space between them, numbers to the right."""
+    """A table of columns, each a name and its cells, one space apart, with numbers right-aligned."""
     table = Table(box=SIMPLE_HEAD, header_style="bold", show_edge=False, padding=0)
     for (name, *cells), width in zip(columns, _widths(columns, room - len(columns) + 1), strict=True):
         numbers = bool(cells) and all(map(NUMBER.fullmatch, cells))
@@ -100,18 +100,18 @@ def _table(columns: list[list[str]], room: int) -> Table:
 
 
 def _fits(columns: list[list[str]], room: int) -> bool:
-    """Whether numbers and short words stay whole, and longer texts can be read."""
-    return sum(min(_wanted(column), READABLE) for column in columns) + len(columns) - 1 <= room
+    """Whether numbers and short words are not broken, and longer texts are readable."""
+    return sum(min(_natural_width(column), READABLE_WIDTH) for column in columns) + len(columns) - 1 <= room
 
 
-def _wanted(column: list[str]) -> int:
-    """Cells of the terminal that a column would fill."""
+def _natural_width(column: list[str]) -> int:
+    """Natural width of a column in terminal cells."""
     return max(map(cell_len, column))
 
 
 def _widths(columns: list[list[str]], room: int) -> list[int]:
-    """What each column gets: what it would fill, but the widest no more than leaves room for all; headings unbroken."""
-    wanted = [_wanted(column) for column in columns]
+    """Width of each column: its natural width, capped so that all columns fit; headings are not broken."""
+    wanted = [_natural_width(column) for column in columns]
     least = [max(map(cell_len, name.split()), default=1) for name, *_ in columns]
     for most in range(max(wanted), 0, -1):
         widths = [max(low, min(want, most)) for low, want in zip(least, wanted, strict=True)]

@@ -7,15 +7,24 @@ import pytest
 import torch
 from hypothesis import settings
 
+from explorer.lm.model.batch import Batch
 from tests.planted import write_planted_bundle, write_planted_run
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
+NOT_QUICK = frozenset({"browser", "wheel", "crash"})
+"""Markers of the tests that `--quick` leaves out."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--slow", action="store_true", help="also run what takes minutes")
-    parser.addoption("--gpu", action="store_true", help="run what computes with torch on a CUDA device too")
+    parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+    parser.addoption("--quick", action="store_true", help="leave out the browser, wheel and crash tests")
+    parser.addoption("--gpu", action="store_true", help="also run the torch tests on a CUDA device")
+    parser.addoption("--threads", type=int, default=1, help="threads that torch computes with (default: 1)")
+    parser.addoption(
+        "--batch-multiple", type=int, default=None, metavar="N",
+        help="pretend that this processor is only exact for batches whose size is a multiple of N",
+    )  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,6 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--quick"):
+        left_out = [item for item in items if not NOT_QUICK.isdisjoint(item.keywords)]
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=left_out)
     if not config.getoption("--slow"):
         skip = pytest.mark.skip(reason="needs --slow")
         for item in items:
@@ -41,12 +54,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def one_thread() -> Iterator[None]:
-    """Two threads on a machine that does other work wait for each other far longer than they compute."""
+def torch_threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """One thread by default: several threads on a busy machine wait for each other far longer than they compute."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(request.config.getoption("--threads"))
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def batch_multiple(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With --batch-multiple, every place is opened as on a processor that is exact for those batch sizes only."""
+    multiple = request.config.getoption("--batch-multiple")
+    with pytest.MonkeyPatch.context() as patch:
+        if multiple is not None:
+            patch.setattr("explorer.lm.generation.capabilities._BATCHES", (Batch(multiple, multiple),))
+        yield
 
 
 @pytest.fixture(scope="session")

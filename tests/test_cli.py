@@ -6,22 +6,20 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from explorer import terminal
-from explorer.bench import commands
-from explorer.bench.commands import SETTLED, Shown
-from explorer.bench.recovery import halo
-from explorer.bench.recovery.halo import Manifold
+from explorer.bench import almanac, commands
+from explorer.bench.recovery.halo import ManifoldResult
 from explorer.bench.recovery.planted_regime import PlantedFields
+from explorer.bench.report import BenchReport
 from explorer.bench.settings import HaloBenchSettings
-from explorer.cli import app
-from explorer.demo.bench import BENCHES, Bench
+from explorer.cli.main import app
 from explorer.errors import ExplorerError, HostUnreachable
 from explorer.lm.sae.saelens import load_sae
 from explorer.records import Progress
@@ -31,7 +29,8 @@ from tests.pipeline.command import run_command, spawn_command
 from tests.runs.tiny_bundle import write_tiny_bundle
 
 HEAVY = {"torch", "transformers", "umap", "hdbscan", "numba", "sklearn", "scipy", "dash", "plotly", "numpy", "fastapi"}
-COMMANDS = [command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands]  # type: ignore[union-attr]
+COMMANDS = [name for name, command in get_command(app).commands.items() if not hasattr(command, "commands")]  # type: ignore[attr-defined]
+BENCHES = [*get_command(app).commands["bench"].commands]  # type: ignore[attr-defined]
 EXPLORER = [sys.executable, "-m", "explorer.cli"]
 
 
@@ -50,9 +49,9 @@ def test_help_loads_nothing_heavy_and_takes_less_than_a_second() -> None:
 def test_help_of_every_command_loads_nothing_heavy() -> None:
     program = (
         "import sys\n"
-        "from explorer.cli import main\n"
-        f"for name in {COMMANDS!r}:\n"
-        "    sys.argv = ['explorer', name, '--help']\n"
+        "from explorer.cli.main import main\n"
+        f"for name in {[[name] for name in COMMANDS] + [['bench', name] for name in BENCHES]!r}:\n"
+        "    sys.argv = ['explorer', *name, '--help']\n"
         "    try:\n"
         "        main()\n"
         "    except SystemExit as ended:\n"
@@ -61,7 +60,7 @@ def test_help_of_every_command_loads_nothing_heavy() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert not {name.split(".")[0] for name in ended.stderr.split()} & HEAVY
-    assert ended.stdout.count("--help") == len(COMMANDS)
+    assert ended.stdout.count("--help") == len(COMMANDS) + len(BENCHES)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +71,7 @@ def test_reading_needs_no_heavy_package(planted_run: Path, tmp_path: Path, comma
     write_tiny_bundle(tmp_path / "bundle", 1)
     program = (
         f"import sys; sys.argv = ['explorer', *{command!r}]\n"
-        "from explorer.cli import main\n"
+        "from explorer.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code\n"
         "print('\\n'.join(sys.modules), file=sys.stderr)\n"
     )
@@ -86,6 +85,8 @@ def test_reading_needs_no_heavy_package(planted_run: Path, tmp_path: Path, comma
 def test_every_command_that_prints_a_result_takes_json() -> None:
     for name in COMMANDS:
         assert "--json" in CliRunner().invoke(app, [name, "--help"]).output, name
+    for name in BENCHES:
+        assert "--json" in CliRunner().invoke(app, ["bench", name, "--help"]).output, name
 
 
 def test_each_command_prints_one_document_and_nothing_else(planted_run: Path, tmp_path: Path) -> None:
@@ -114,10 +115,10 @@ def test_each_command_prints_one_document_and_nothing_else(planted_run: Path, tm
 
 @pytest.mark.parametrize("command", ["relations", "concepts"])
 def test_a_bench_prints_one_document(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    table = Bench("A table", ["concept"], [["day"]], [{"concept": "day", "share": 1.0}])
-    monkeypatch.setitem(BENCHES, command, lambda _: table)
+    report = BenchReport([{"concept": "day", "share": 1.0}], (("A table", ["concept"], [["day"]]),))
+    monkeypatch.setattr(almanac, command, lambda _: report)
     ran = run_command("bench", command, "--json")
-    assert (ran.document, ran.err) == (table.values, "")
+    assert (ran.document, ran.err) == (report.values, "")
     assert "day" in run_command("bench", command).out
 
 
@@ -132,12 +133,12 @@ def test_the_halo_bench_prints_one_document_or_two_tables(monkeypatch: pytest.Mo
     fields = PlantedFields("tiling", 2, 5, 5, 0.2, 0.4, 1.1, 0.75)
     asked: list[HaloBenchSettings] = []
 
-    def measured(settings: HaloBenchSettings, *, progress: Progress) -> tuple[Manifold, ...]:
+    def measured(settings: HaloBenchSettings, *, progress: Progress) -> tuple[ManifoldResult, ...]:
         progress("halo", 1, 1)
         asked.append(settings)
-        return (Manifold(3, settings.seed, 7, "circle", 5, 0.75, fields, None),)
+        return (ManifoldResult(3, settings.seed, 7, "circle", 5, 0.75, fields, None),)
 
-    monkeypatch.setattr(halo, "measure_halos", measured)
+    monkeypatch.setattr(commands.halo_bench, "measure_halos", measured)
     ran = run_command("bench", "halo", "--k", "3", "--seed", "4", "--json")
     assert asked[0] == HaloBenchSettings(k=(3,), seed=4)
     assert ran.document["manifolds"][0]["fields"]["regime"] == "tiling"
@@ -146,7 +147,7 @@ def test_the_halo_bench_prints_one_document_or_two_tables(monkeypatch: pytest.Mo
 
 
 def test_the_steering_bench_prints_one_document() -> None:
-    command = ("bench", "steer", "--rounds", "3", "--tokens", "2", "--waypoints", "3")
+    command = ("bench", "steering-cost", "--rounds", "3", "--tokens", "2", "--waypoints", "3")
     ran = run_command(*command, "--json")
     assert {*ran.document[0]} == {"work", "beside", "ratio", "low", "high", "wanted"}
     assert "generate()" in run_command(*command).out
@@ -159,9 +160,8 @@ def test_the_counting_bench_prints_one_document() -> None:
 
 
 def test_a_bench_with_several_tables_prints_them_all_and_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = Shown({"a": 1}, (("One", ["x"], [["first"]]), ("Other", ["y"], [["second"]])), ("beside",))
-    bench = replace(SETTLED["scale"], run=lambda *_: shown)
-    monkeypatch.setattr(commands, "SETTLED", {**SETTLED, "scale": bench})
+    report = BenchReport({"a": 1}, (("One", ["x"], [["first"]]), ("Other", ["y"], [["second"]])), ("beside",))
+    monkeypatch.setattr(commands, "scale", lambda *_: report)
     ran = run_command("bench", "scale", "--json")
     assert (ran.document, ran.err) == ({"a": 1}, "beside\n")
     assert all(word in run_command("bench", "scale").out for word in ("One", "first", "Other", "second"))

@@ -15,11 +15,11 @@ def _modules_after(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "statement", ["import explorer.cli", "import explorer.app.server.factory, explorer.app.server.serve"]
+    "statement", ["import explorer.cli.main", "import explorer.app.server.factory, explorer.app.server.serve"]
 )
 def test_the_web_process_never_loads_what_is_heavy(statement: str) -> None:
     assert not _modules_after(statement) & set(HEAVY)
 
 
 def test_help_loads_neither_dash_nor_numpy() -> None:
-    assert not _modules_after("import explorer.cli") & {"dash", "plotly", "numpy", "fastapi"}
+    assert not _modules_after("import explorer.cli.main") & {"dash", "plotly", "numpy", "fastapi"}

@@ -1,4 +1,4 @@
-"""Colours that mean position: even lightness, a cycle that closes, ends that differ."""
+"""Colour maps of position: constant lightness, a seamless cycle, distinct ends."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -16,7 +16,7 @@ def luminance(rgb: np.ndarray) -> np.ndarray:
 
 @settings(deadline=None)
 @given(st.floats(0, 1), st.integers(-3, 3))
-def test_whole_turns_change_nothing(turn: float, turns: int) -> None:
+def test_the_cyclic_map_has_period_one(turn: float, turns: int) -> None:
     one, other = cyclic_rgb(np.array([turn, turn + turns])).astype(int)
     assert np.abs(one - other).max() <= 1
 
@@ -34,7 +34,7 @@ def test_dark_text_is_readable_on_every_position() -> None:
     assert ((light + 0.05) / (ink + 0.05)).min() >= 4.5
 
 
-def test_an_open_curve_grows_lighter_from_end_to_end() -> None:
+def test_the_sequential_map_rises_in_lightness() -> None:
     light = luminance(sequential_rgb(np.linspace(0, 1, 50)))
     assert (np.diff(light) > -0.004).all()
     assert light[-1] > 2 * light[0]

@@ -1,4 +1,4 @@
-"""Tables for people: what fits is whole, what does not fit is left out and said."""
+"""Tables keep cells unbroken, and omit and list spare columns that do not fit."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_no_line_is_wider_than_the_terminal(
         assert cell in shown, "numbers and short words stay whole"
 
 
-def test_where_all_fits_all_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_columns_are_shown_if_they_fit(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     shown = printed(capsys, monkeypatch, 100, "order", "shape")
     assert "Not shown" not in shown
     assert " ".join(shown.splitlines()[1].split()) == " ".join(HEADER)
@@ -35,7 +35,7 @@ def test_where_all_fits_all_is_shown(capsys: pytest.CaptureFixture[str], monkeyp
         assert cell in shown
 
 
-def test_spare_columns_go_one_after_another_and_that_is_said(
+def test_spare_columns_are_omitted_in_order_and_listed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = printed(capsys, monkeypatch, 58, "order", "shape")
@@ -47,7 +47,7 @@ def test_spare_columns_go_one_after_another_and_that_is_said(
     assert "order, shape" in shown.split("Not shown")[1]
 
 
-def test_numbers_stand_to_the_right_and_words_to_the_left(
+def test_numbers_are_right_aligned_and_words_left_aligned(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = printed(capsys, monkeypatch, 100).splitlines()
@@ -57,7 +57,7 @@ def test_numbers_stand_to_the_right_and_words_to_the_left(
     }
 
 
-def test_a_table_without_rows_is_its_heading(
+def test_a_table_without_rows_shows_its_header(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")

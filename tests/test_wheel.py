@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.wheel
+
 ROOT = Path(__file__).resolve().parents[1]
 
 BLOCK = """
@@ -71,6 +73,14 @@ def test_assets_and_demo_run_are_inside(wheel: Path) -> None:
     assert [name for name in names if name.endswith("/model.safetensors")] == [
         "explorer/_cached_runs/almanac/subject/model/model.safetensors"
     ]
+
+
+def test_the_modules_of_the_page_are_inside(wheel: Path, installed: Path) -> None:
+    code = "import explorer.app.ui.scripts as s; s.one_script('still/main.js'); print(*s.modules('main.js'))"
+    result = _run(installed, "-c", code)
+    assert result.returncode == 0, result.stderr
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"explorer/_assets/js/{path}" for path in ("theme.js", *result.stdout.split())} <= names
 
 
 def test_the_package_that_runs_is_the_installed_one(installed: Path) -> None:

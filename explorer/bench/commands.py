@@ -1,116 +1,82 @@
-"""The benches that have settings, by name: what each takes, runs and shows."""
+"""The benchmarks as the command line calls them: options in, report out.
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+Each takes the options that the user set; the benchmark's settings hold the other defaults and refuse bad values with
+pydantic's ``ValidationError``.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
-from pydantic import JsonValue
-
-from explorer.bench.app import app
-from explorer.bench.host import gateway, large, steer
-from explorer.bench.host.gateway import GatewaySettings
-from explorer.bench.host.large import LargeSettings
-from explorer.bench.recovery import halo, recover
-from explorer.bench.scale import cofire, scale
+from explorer.bench.app import app as app_bench
+from explorer.bench.host import gateway as gateway_bench
+from explorer.bench.host import large as large_bench
+from explorer.bench.host import steer as steer_bench
+from explorer.bench.recovery import halo as halo_bench
+from explorer.bench.recovery import recover as recover_bench
+from explorer.bench.report import BenchReport
+from explorer.bench.scale import cofire as cofire_bench
+from explorer.bench.scale import scale as scale_bench
 from explorer.bench.settings import AppBenchSettings, CofireSettings, HaloBenchSettings, RecoverSettings, ScaleSettings
-from explorer.config import Settings
-from explorer.errors import InputError
 from explorer.records import Progress
 
-
-@dataclass(frozen=True)
-class Shown:
-    """What a bench has measured, ready to be shown."""
-
-    values: JsonValue
-    """For programs, unrounded."""
-    tables: tuple[tuple[str, list[str], list[list[str]]], ...]
-    """For people: title, names of the columns, rows."""
-    lines: tuple[str, ...] = ()
-    """What is to be said beside the tables."""
+Options = Mapping[str, object]
+"""Settings by name."""
 
 
-@dataclass(frozen=True)
-class SettledBench:
-    """A bench that has settings."""
-
-    settings: type[Settings]
-    """Its fields are the options that the bench takes."""
-    run: Callable[[Mapping[str, object], Path, Progress], Shown]
-    """Takes the settings that are given, and a run; raises what the bench raises, ValidationError for a bad setting."""
-    plants: bool
-    """Whether it plants its own codes and takes no run."""
+def recover(options: Options, progress: Progress) -> BenchReport:
+    """How much of a planted clustering each method recovers."""
+    report = recover_bench.recover(RecoverSettings.model_validate(options), progress=progress)
+    return BenchReport(
+        recover_bench.report_values(report),
+        (recover_bench.report_rows(report),),
+        (*recover_bench.report_lines(report),),
+    )
 
 
-def _recover(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
-    report = recover.recover(RecoverSettings.model_validate(given), progress=progress)
-    return Shown(recover.report_values(report), (recover.report_rows(report),), tuple(recover.report_lines(report)))
+def halo(options: Options, progress: Progress) -> BenchReport:
+    """What core and halo explain of planted manifolds."""
+    found = halo_bench.measure_halos(HaloBenchSettings.model_validate(options), progress=progress)
+    return BenchReport(halo_bench.report_values(found), (halo_bench.halo_rows(found), halo_bench.regime_rows(found)))
 
 
-def _halo(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
-    found = halo.measure_halos(HaloBenchSettings.model_validate(given), progress=progress)
-    return Shown(halo.report_values(found), (halo.halo_rows(found), halo.regime_rows(found)))
+def steering_cost(options: Options, run: Path, progress: Progress) -> BenchReport:
+    """What steered work costs beside the same work unsteered."""
+    found = steer_bench.time_steering(run, steer_bench.SteerBenchSettings.model_validate(options), progress=progress)
+    return BenchReport([*steer_bench.report_values(found)], (steer_bench.report_rows(found),))
 
 
-def _steer(given: Mapping[str, object], run: Path, progress: Progress) -> Shown:
-    found = steer.time_steering(run, steer.SteerBenchSettings.model_validate(given), progress=progress)
-    return Shown([*steer.report_values(found)], (steer.report_rows(found),))
+def large(options: Options, progress: Progress) -> BenchReport:
+    """The cost of steering on a large model of random weights."""
+    found = large_bench.measure_large(large_bench.LargeSettings.model_validate(options), progress=progress)
+    return BenchReport(
+        large_bench.report_values(found), (large_bench.report_table(found),), (*large_bench.report_lines(found),)
+    )
 
 
-def _large(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
-    found = large.measure_large(LargeSettings.model_validate(given), progress=progress)
-    return Shown(large.report_values(found), (large.report_table(found),), tuple(large.report_lines(found)))
+def gateway(options: Options, run: Path, progress: Progress) -> BenchReport:
+    """What the app adds to a stream that it relays."""
+    settings = gateway_bench.GatewaySettings.model_validate(options)
+    found = gateway_bench.measure_gateway(run, settings, progress=progress)
+    return BenchReport(gateway_bench.report_values(found), (gateway_bench.report_rows(found),))
 
 
-def _gateway(given: Mapping[str, object], run: Path, progress: Progress) -> Shown:
-    found = gateway.measure_gateway(run, GatewaySettings.model_validate(given), progress=progress)
-    return Shown(gateway.report_values(found), (gateway.report_rows(found),))
+def cofire(options: Options, progress: Progress) -> BenchReport:
+    """The co-firing graph beside scipy's sparse product."""
+    found = cofire_bench.measure_cofiring(CofireSettings.model_validate(options), progress=progress)
+    return BenchReport(
+        [*cofire_bench.report_values(found)], (cofire_bench.report_rows(found),), (*cofire_bench.report_lines(found),)
+    )
 
 
-def _cofire(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
-    found = cofire.measure_cofiring(CofireSettings.model_validate(given), progress=progress)
-    return Shown([*cofire.report_values(found)], (cofire.report_rows(found),), tuple(cofire.report_lines(found)))
+def scale(options: Options, progress: Progress) -> BenchReport:
+    """What each stage of a build costs as it grows."""
+    report = scale_bench.measure_scale(ScaleSettings.model_validate(options), progress=progress)
+    return BenchReport(
+        scale_bench.report_values(report), (*scale_bench.report_tables(report),), (*scale_bench.report_lines(report),)
+    )
 
 
-def _scale(given: Mapping[str, object], _: Path, progress: Progress) -> Shown:
-    report = scale.measure_scale(ScaleSettings.model_validate(given), progress=progress)
-    return Shown(scale.report_values(report), tuple(scale.report_tables(report)), tuple(scale.report_lines(report)))
-
-
-def _app(given: Mapping[str, object], run: Path, progress: Progress) -> Shown:
-    report = app.measure_app(run, AppBenchSettings.model_validate(given), progress=progress)
-    return Shown(app.report_values(report), (app.report_table(report),))
-
-
-SETTLED: Final[Mapping[str, SettledBench]] = {
-    "recover": SettledBench(RecoverSettings, _recover, plants=True),
-    "halo": SettledBench(HaloBenchSettings, _halo, plants=True),
-    "steer": SettledBench(steer.SteerBenchSettings, _steer, plants=False),
-    "large": SettledBench(LargeSettings, _large, plants=True),
-    "gateway": SettledBench(GatewaySettings, _gateway, plants=False),
-    "cofire": SettledBench(CofireSettings, _cofire, plants=True),
-    "app": SettledBench(AppBenchSettings, _app, plants=False),
-    "scale": SettledBench(ScaleSettings, _scale, plants=True),
-}
-"""All of them."""
-
-
-def check_options(name: str, given: Mapping[str, object], others: Collection[str]) -> None:
-    """Refuse a bench that is not there, and options that belong to another one.
-
-    Args:
-        name: what is asked for.
-        given: options by name.
-        others: benches that have no settings.
-
-    Raises:
-        InputError: naming the bench or the option, and what would do.
-    """
-    if name not in (*others, *SETTLED):
-        raise InputError("bench", repr(name), f"one of {', '.join((*others, *SETTLED))}")
-    own = SETTLED[name].settings.model_fields if name in SETTLED else {}
-    for option in given:
-        if option not in own:
-            owners = " or ".join(bench for bench, settled in SETTLED.items() if option in settled.settings.model_fields)
-            raise InputError(f"bench {name}", "--" + option.replace("_", "-"), f"it with bench {owners} alone")
+def app(options: Options, run: Path, progress: Progress) -> BenchReport:
+    """What the app's pages, map and server cost."""
+    report = app_bench.measure_app(run, AppBenchSettings.model_validate(options), progress=progress)
+    return BenchReport(app_bench.report_values(report), (app_bench.report_table(report),))

@@ -1,4 +1,4 @@
-"""Names a subject: in a run, from what harvest left in the bundle, and in errors, as the user gave it."""
+"""Identifies a subject: in a run, from the bundle's manifest; in errors, as the user gave it."""
 
 import os
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ from explorer.runs.run.manifest import SUBJECT
 
 
 def subject_of(bundle: Bundle, run: Path) -> SubjectInfo | None:
-    """The subject that a host must hold, or None where the bundle does not tell (one that was written by hand).
+    """The subject that a host must serve, or None where the bundle does not name it (one not written by harvest).
 
-    Paths inside the ``subject/`` of the run, or of a run beside it, are told relative to the run, so that the run, or
-    the folder of runs, can be moved.
+    Paths inside the ``subject/`` of the run, or of a run next to it, are stored relative to the run, so that the run or
+    its folder can be moved.
     """
-    told = bundle.extra.get("subject")
-    if not isinstance(told, dict):
+    subject = bundle.extra.get("subject")
+    if not isinstance(subject, dict):
         return None
     return SubjectInfo(
-        fingerprint=str(told.get("fingerprint", "")),
+        fingerprint=str(subject.get("fingerprint", "")),
         model=bundle.model,
         sae=bundle.sae,
-        model_path=_relative(str(told.get("model_path", "")), run),
-        sae_path=_relative(str(told.get("sae_path", "")), run),
+        model_path=_relative(str(subject.get("model_path", "")), run),
+        sae_path=_relative(str(subject.get("sae_path", "")), run),
     )
 
 
@@ -36,8 +36,8 @@ def _relative(path: str, run: Path) -> str:
 
 
 @contextmanager
-def told_of(given: str) -> Iterator[None]:
-    """Name in a SubjectError what the user gave, in place of what it became in memory."""
+def named_as_given(given: str) -> Iterator[None]:
+    """Replace the location in a SubjectError by the name that the user gave."""
     try:
         yield
     except SubjectError as fault:

@@ -73,7 +73,9 @@ class FakeHost:
         self.pause = pause
         self.asked = 0
         self.streams = 0
-        self.cut_after: int | None = None
+        self.dies_at: int | None = None
+        """Number of the event of a generation instead of which the host dies: 0 is the first, one past the last dies
+        as soon as the last was sent."""
         self.kind: Kind = "base"
         self.latest: BehaviourRequest | None = None
         """The last behaviour that was asked for."""
@@ -197,6 +199,16 @@ class FakeHost:
         return EncodedToken(text=f" {word}", special=word == "<s>", firing=tuple(firing))
 
     async def steer(self, request: SteerRequest) -> AsyncIterator[object]:
+        number = 0
+        async for event in self._events(request):
+            self.alive = self.alive and number != self.dies_at
+            self._check()
+            number += 1
+            if isinstance(event, DoneEvent) and number == self.dies_at:
+                self.alive = False
+            yield event
+
+    async def _events(self, request: SteerRequest) -> AsyncIterator[object]:
         self._check()
         self.asked += 1
         self.streams += 1
@@ -214,8 +226,6 @@ class FakeHost:
         said: dict[Row, str] = dict.fromkeys(rows, "")
         for index in range(min(request.max_tokens, 8)):
             for row in rows:
-                if self.cut_after is not None and index >= self.cut_after:
-                    raise HostUnreachable("the host went away")
                 word = f" {names[index % len(names)]}" if row != "linear" else " and"
                 said[row] += word
                 yield TokenEvent(row=row, index=index, text=word, token_id=index, logprob=-0.1)

@@ -295,6 +295,8 @@ class Wired(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         self.closed += 1
+        if self.failure is not None:
+            raise self.failure
 
 
 def relayed_over(stream: Wired, status: int = 200) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from itertools import product
 from typing import Any
 
 import pytest
@@ -212,19 +213,28 @@ HOSTS = {
     "0:8050": False,
     "2130706433:8050": False,
 }
-ROUTES = [("GET", "/"), ("GET", "/_dash-layout"), ("GET", "/api/steer/x"), ("POST", UPDATE), ("OPTIONS", "/")]
 
 
 @pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_hosts(edge: ASGIApp, host: str, method: str, path: str) -> None:
-    content = json.dumps(good_body()).encode() if method == "POST" else None
-    response = ask(edge, method, path, {"host": host} | (JSON_TYPE if content else {}), content)
+def test_host_names(host: str) -> None:
+    refusal = check_host(Headers({"host": host}), "http", host_list("127.0.0.1", 8050))
     if HOSTS[host]:
-        assert response.status_code not in {400, 421}
+        assert refusal is None
     else:
-        assert response.status_code in {400, 421}
-        assert code_of(response) == "bad_host"
+        assert refusal is not None
+        assert (refusal.status in {400, 421}, refusal.code) == (True, "bad_host")
+
+
+ROUTES = [("GET", "/"), ("GET", "/_dash-layout"), ("GET", "/api/steer/x"), ("POST", UPDATE), ("OPTIONS", "/")]
+
+
+@pytest.mark.parametrize(("host", "allowed"), [(HOST, True), ("evil.example", False)])
+def test_every_route_checks_the_host(edge: ASGIApp, host: str, allowed: bool) -> None:
+    for method, path in ROUTES:
+        content = json.dumps(good_body()).encode() if method == "POST" else None
+        response = ask(edge, method, path, {"host": host} | (JSON_TYPE if content else {}), content)
+        assert (response.status_code not in {400, 421}) == allowed, (method, path)
+        assert allowed or code_of(response) == "bad_host"
 
 
 def test_host_header_missing_or_twice_is_refused() -> None:
@@ -297,29 +307,39 @@ SITES: list[tuple[dict[str, str], bool, bool]] = [
 ]
 
 
-@pytest.mark.parametrize("row", range(len(SITES)))
-@pytest.mark.parametrize("path", ["/", "/_dash-layout", "/api/steer/x"])
-def test_sites_that_read(edge: ASGIApp, row: int, path: str) -> None:
-    headers, passes, _ = SITES[row]
-    for accept in ("text/html", "text/event-stream"):
+@pytest.mark.parametrize(("headers", "read_passes", "write_passes"), SITES)
+def test_sites(headers: dict[str, str], read_passes: bool, write_passes: bool) -> None:
+    passes = {"GET": read_passes} | dict.fromkeys(("HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"), write_passes)
+    for method, expected in passes.items():
+        refusal = check_site(method, Headers({"host": HOST} | headers))
+        assert (refusal is None) == expected, method
+        assert refusal is None or (refusal.status, refusal.code) == (403, "cross_site")
+
+
+OWN_SITE = {"sec-fetch-site": "same-origin", "origin": f"http://{HOST}"}
+OTHER_SITE = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "cors", "origin": "https://evil.example"}
+FOLLOWED_LINK = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+
+@pytest.mark.parametrize(("headers", "passes"), [(OWN_SITE, True), (OTHER_SITE, False), (FOLLOWED_LINK, True)])
+def test_every_route_checks_the_site_that_reads(edge: ASGIApp, headers: dict[str, str], passes: bool) -> None:
+    for path, accept in product(("/", "/_dash-layout", "/api/steer/x"), ("text/html", "text/event-stream")):
         response = ask(edge, "GET", path, headers | {"accept": accept})
-        assert (response.status_code != 403) == passes
-        if not passes:
-            assert code_of(response) == "cross_site"
+        assert (response.status_code != 403) == passes, (path, accept)
+        assert passes or code_of(response) == "cross_site"
 
 
-@pytest.mark.parametrize("row", range(len(SITES)))
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-def test_sites_that_write(edge: ASGIApp, row: int, method: str) -> None:
-    headers, _, passes = SITES[row]
+def test_every_method_checks_the_site_that_writes(edge: ASGIApp) -> None:
     content = json.dumps(good_body()).encode()
-    response = ask(edge, method, UPDATE, JSON_TYPE | headers, content)
-    if not passes:
-        assert (response.status_code, code_of(response)) == (403, "cross_site")
-    elif method == "POST":
-        assert response.status_code == 200
-    else:
-        assert (response.status_code, code_of(response)) == (405, "method_not_allowed")
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        for foreign in (OTHER_SITE, FOLLOWED_LINK):
+            refused = ask(edge, method, UPDATE, JSON_TYPE | foreign, content)
+            assert (refused.status_code, code_of(refused)) == (403, "cross_site"), method
+        own = ask(edge, method, UPDATE, JSON_TYPE | OWN_SITE, content)
+        if method == "POST":
+            assert own.status_code == 200
+        else:
+            assert (own.status_code, code_of(own)) == (405, "method_not_allowed")
 
 
 @given(site=st.text(max_size=12), origin=st.text(max_size=20), mode=st.text(max_size=8))

@@ -133,7 +133,7 @@ def watch() -> Watch:
 
 @pytest.fixture
 def page(context: BrowserContext, watch: Watch, app: App) -> Page:
-    app.host.alive, app.host.cut_after, app.host.pause, app.host.kind = True, None, 0.0, "base"
+    app.host.alive, app.host.dies_at, app.host.pause, app.host.kind = True, None, 0.0, "base"
     return watched(context, watch)
 
 
@@ -175,6 +175,17 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
 """Script that takes WebGL from a page before it starts."""
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """What a page does on an event is done and drawn after it."""
+
+
+def module(path: str) -> str:
+    """JavaScript expression: a promise of a module of assets/js, as the page has loaded it."""
+    return f"import(document.querySelector('script[type=module]').src.replace('main.js', '{path}'))"
+
+
+def exposed(*paths: str) -> str:
+    """Script that puts a page's modules into ``window.modules``, by path: conditions to wait for cannot import them."""
+    imports = ", ".join(f"'{path}': await {module(path)}" for path in paths)
+    return f"addEventListener('DOMContentLoaded', async () => {{ window.modules = {{ {imports} }}; }})"
 
 
 def until(page: Page, told: Callable[[], bool]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from explorer.records import FeatureTable, NeighbourGraph
 from explorer.runs.io.safetensors_write import write_safetensors
-from explorer.runs.run.geometry_file import table_arrays
+from explorer.runs.run.arrays import table_arrays
 from explorer.runs.run.manifest import TREE, cluster_file, thumbnail_file
 from tests.app.conftest import write_steerable_run
 

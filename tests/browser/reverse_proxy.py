@@ -3,6 +3,7 @@
 import http.client
 import threading
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -25,18 +26,22 @@ def proxy_to(upstream: list[str], prefix: str) -> type[BaseHTTPRequestHandler]:
                 self.send_error(404)
                 return
             connection = http.client.HTTPConnection(urlsplit(upstream[0]).netloc, timeout=30)
+            # A browser that leaves in the middle of an answer is ordinary: the app is left too.
+            with closing(connection), suppress(ConnectionError):
+                self._forward(connection)
+
+        def _forward(self, connection: http.client.HTTPConnection) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
             connection.request(self.command, self.path[len(prefix) - 1 :], body or None, dict(self.headers))
-            answer = connection.getresponse()
-            self.send_response_only(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in ("transfer-encoding", "connection"):
-                    self.send_header(name, value)
-            self.end_headers()
-            while part := answer.read1():
-                self.wfile.write(part)
-                self.wfile.flush()
-            connection.close()
+            with connection.getresponse() as answer:
+                self.send_response_only(answer.status)
+                for name, value in answer.getheaders():
+                    if name.lower() not in ("transfer-encoding", "connection"):
+                        self.send_header(name, value)
+                self.end_headers()
+                while part := answer.read1():
+                    self.wfile.write(part)
+                    self.wfile.flush()
 
         do_POST = do_GET  # noqa: N815 - the base class names it
 

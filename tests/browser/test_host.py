@@ -19,6 +19,11 @@ from tests.browser.test_story import steer, wait
 
 pytestmark = pytest.mark.browser
 
+NEW_TEXT = """() => {
+  const column = document.querySelector("#streams [data-row=manifold]");
+  return column.querySelector(".said").textContent.trim() && !column.querySelector(".end").textContent;
+}"""
+"""Text of a generation that runs; text of the one before has an end."""
 TOKEN = "an-example-token-of-32-characters"
 ANOTHER = "sha256:" + "f" * 64
 
@@ -69,17 +74,17 @@ def test_a_host_is_killed_and_started_again(page: Page, machine: tuple[Machine, 
     steer(page)
 
     page.click("#generate")
-    wait(page, "() => document.querySelector('#streams [data-row=manifold] .said').textContent.trim()")
+    wait(page, NEW_TEXT)
     page.click("#stop")
     expect(page.locator("#steer-status")).to_have_text("Stopped.")
     expect(page.locator("#streams [data-row=manifold] .end")).to_have_text("stopped")
 
     page.click("#generate")
-    wait(page, "() => document.querySelector('#streams [data-row=manifold] .said').textContent.trim()")
+    wait(page, NEW_TEXT)
     there.kill()
     expect(page.locator("#steer-status")).to_contain_text("Interrupted", timeout=PATIENCE_MS)
     expect(page.locator("#streams [data-row=manifold] .end")).to_have_text("interrupted")
-    assert page.locator("#streams [data-row=manifold] .said").inner_text().strip(), "what it said stays"
+    assert page.locator("#streams [data-row=manifold] .said").inner_text().strip(), "the text stays"
     page.wait_for_selector("#host-state[data-state=unreachable]")
     keep(page, "interrupted-dark")
     page.click("text=Planted rings")
@@ -92,7 +97,7 @@ def test_a_host_is_killed_and_started_again(page: Page, machine: tuple[Machine, 
     page.wait_for_selector("#host-state[data-state=ready]")
     steer(page)
     page.click("#generate")
-    wait(page, "() => document.querySelector('#streams [data-row=manifold] .said').textContent.trim()")
+    wait(page, NEW_TEXT)
 
     there.kill()
     expect(page.locator("#steer-status")).to_contain_text("Interrupted", timeout=PATIENCE_MS)

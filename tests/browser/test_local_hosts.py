@@ -18,7 +18,7 @@ from explorer.runs.run.reader import open_run
 from explorer.steering.client import AsyncSteeringClient
 from tests.app.conftest import write_steerable_run
 from tests.app.fake_host import FakeHost
-from tests.app.server.test_local_host import end_the_host
+from tests.app.server.test_local_host import kill_host
 from tests.browser.conftest import PATIENCE_MS, Watch, serve_in_thread, watched
 from tests.browser.test_story import steer
 
@@ -104,7 +104,7 @@ def test_a_host_that_dies_is_told_and_the_next_question_starts_it_anew(
     page.wait_for_selector(READY)
     host = hosts.of("first")
     assert host is not None
-    end_the_host(host)
+    kill_host(host)
     gate.unlink()
     page.click("#steer-run")
     expect(page.locator("#host-state")).to_have_text(LOADING, timeout=PATIENCE_MS)
@@ -114,7 +114,7 @@ def test_a_host_that_dies_is_told_and_the_next_question_starts_it_anew(
     expect(page.locator("#bands .arm")).to_have_count(3)
     expect(page.locator("#steer-status")).to_be_empty()
 
-    end_the_host(host)
+    kill_host(host)
     page.reload()
     expect(page.locator("#host-state")).to_have_text(DIED, timeout=PATIENCE_MS)
     steer(page)

@@ -9,20 +9,24 @@ from playwright.sync_api import Page, expect
 from explorer.app.view.selection import read_selection
 from explorer.bench.app.browser import COUNTED
 from explorer.records import NOISE
-from tests.browser.conftest import NO_WEBGL, App, Watch, keep
+from tests.browser.conftest import NO_WEBGL, App, Watch, exposed, keep
 
 pytestmark = pytest.mark.browser
 
-MOVES = "() => mx.map.view()"
+MODULES = exposed("atlas/map.js", "ui/format.js", "view/selection.js")
+MAP = "modules['atlas/map.js']"
+MOVES = f"() => {MAP}.mapView()"
+STANDING = f"() => {MAP}.outstandingClusters()"
 FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
-IN_LINK = """() => (new URLSearchParams(location.search).get('map') ?? '')
-  .endsWith(`,${mx.link.number(mx.map.view().zoom)}`)"""
+IN_LINK = f"""() => (new URLSearchParams(location.search).get('map') ?? '')
+  .endsWith(`,${{modules['ui/format.js'].short({MAP}.mapView().zoom)}}`)"""
 """The link tells of the last move: it is written once the hand rests."""
 
 
 def open_map(page: Page, app: App, query: str = "") -> tuple[float, float]:
     """Open the atlas; gives the middle of the map on the screen."""
+    page.add_init_script(MODULES)
     page.goto(f"{app.url}/run/planted{query}")
     page.wait_for_selector("#map[data-drawn]")
     page.wait_for_selector("a.tile")
@@ -34,7 +38,7 @@ def open_map(page: Page, app: App, query: str = "") -> tuple[float, float]:
 def place_of(page: Page, feature: int) -> tuple[float, float]:
     box = page.locator("#map").bounding_box()
     assert box is not None
-    x, y = page.evaluate("(feature) => mx.map.at(feature)", feature)
+    x, y = page.evaluate(f"(feature) => {MAP}.pixelOfFeature(feature)", feature)
     return box["x"] + x, box["y"] + y
 
 
@@ -107,12 +111,12 @@ def test_lasso_and_box_select_clusters_for_tiles_and_link(page: Page, app: App, 
     drag(page, [*corners, corners[0]])
     expect(page.locator("#tile-count")).to_have_text("1 of 2 clusters")
     page.wait_for_function("() => location.search.includes('sel=0')")
-    assert page.evaluate("() => mx.map.standing()") == [0]
+    assert page.evaluate(STANDING) == [0]
     keep(page, "atlas-selection-dark")
     page.reload()
     expect(page.locator("#tile-count")).to_have_text("1 of 2 clusters")
     page.wait_for_selector("#map[data-drawn]")
-    assert page.evaluate("() => mx.map.standing()") == [0]
+    assert page.evaluate(STANDING) == [0]
     page.click("#clear-selection")
     expect(page.locator("#tile-count")).to_have_text("2 clusters")
     expect(page.locator("#clear-selection")).to_be_hidden()
@@ -140,11 +144,12 @@ def test_selections_are_written_as_the_server_reads_them(page: Page, app: App) -
         list(range(5000)),
         *(sorted(draw.sample(range(9000), n)) for n in (2, 40, 900, 4000)),
     ]
+    selection = "modules['view/selection.js']"
     for clusters in sets:
-        text = page.evaluate("(clusters) => mx.selection.write(new Set(clusters))", clusters)
+        text = page.evaluate(f"(clusters) => {selection}.writeSelection(clusters)", clusters)
         assert len(text) <= 1_600
         assert read_selection(text) == set(clusters)
-        assert sorted(page.evaluate("(text) => [...mx.selection.read(text)]", text)) == clusters
+        assert sorted(page.evaluate(f"(text) => [...{selection}.readSelection(text)]", text)) == clusters
 
 
 def test_points_tell_what_they_are_and_lead_to_their_cluster(page: Page, app: App, watch: Watch) -> None:
@@ -178,7 +183,7 @@ def test_points_tell_what_they_are_and_lead_to_their_cluster(page: Page, app: Ap
     page.wait_for_selector("#map[data-drawn]")
     assert "noise=hidden" in page.url
     page.hover("a.tile >> nth=0")
-    page.wait_for_function("() => String(mx.map.standing()) === '0'")
+    page.wait_for_function(f"() => String(({STANDING})()) === '0'")
     assert watch.problems == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from explorer.maths.position.values import in_its_own_direction
+from explorer.maths.position.values import isolate_bidi
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
 from tests.app.fake_host import FakeHost
@@ -197,7 +197,7 @@ def from_right(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     told = json.loads((run / "run.json").read_text())
     ring = told["clusters"][0]
     ring["order"] = DAYS
-    ring["label"] = ", ".join(in_its_own_direction(day) for day in DAYS[:3])
+    ring["label"] = ", ".join(isolate_bidi(day) for day in DAYS[:3])
     (run / "run.json").write_text(json.dumps(told))
     yield from serve_in_thread(folder, FakeHost(open_run(run)))
 

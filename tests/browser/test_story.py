@@ -171,13 +171,62 @@ def test_stop_ends_the_text_and_the_panel_goes_on(page: Page, app: App, watch: W
     assert watch.problems == []
 
 
-def test_a_host_that_dies_in_the_middle_is_told_and_what_it_said_stays(page: Page, app: App, watch: Watch) -> None:
-    app.host.cut_after = 2
+EVENTS = ["start", *["token"] * 32, *["row_done"] * 4, "done"]
+"""Types of the fake host's events, in order: eight tokens of four rows."""
+
+
+def test_a_host_that_dies_at_any_event_of_a_text(page: Page, app: App, watch: Watch) -> None:
+    """Text that was on the screen stays, and the page says whose it is; without any text no columns are shown."""
+    status, streams = page.locator("#steer-status"), page.locator("#streams")
+    manifold, end = streams.locator("[data-row=manifold] .said"), streams.locator("[data-row=manifold] .end")
+    host_line = page.locator("#host-state")
+
+    def generate(dies_at: int | None) -> None:
+        app.host.dies_at, app.host.alive = dies_at, True
+        with page.expect_response("**/api/steer/*"):
+            page.click("#generate")
+        expect(page.locator("#generate")).to_be_enabled(timeout=PATIENCE_MS)
+
     open_cluster(page, app)
     steer(page)
-    page.click("#generate")
-    expect(page.locator("#steer-status")).to_contain_text("went away", timeout=PATIENCE_MS)
-    assert page.locator("#streams [data-row=manifold] .said").inner_text().strip()
+    for dies_at, words in ((0, "does not answer"), (1, "Interrupted")):  # no text yet
+        generate(dies_at)
+        expect(status).to_contain_text(words)
+        expect(streams).to_be_hidden()
+        expect(host_line).to_have_attribute("data-state", "unreachable", timeout=PATIENCE_MS)
+
+    generate(EVENTS.index("token") + 9)  # in the middle of the text
+    expect(status).to_contain_text("Interrupted")
+    expect(end).to_have_text("interrupted")
+    cut = manifold.inner_text()
+    assert 0 < len(cut.split()) < 8
+
+    for dies_at in (0, 1):  # before the text that would replace what stands there
+        generate(dies_at)
+        expect(status).to_contain_text("Interrupted")
+        expect(status).to_contain_text("the request before")
+        expect(end).to_have_text("interrupted")
+        assert manifold.inner_text() == cut
+
+    for event in ("row_done", "done"):  # the text is there, what was measured of it is not
+        generate(EVENTS.index(event))
+        expect(status).to_contain_text("Interrupted")
+        assert len(manifold.inner_text().split()) == 8
+        expect(streams.locator(".read-back:not(:empty)")).to_have_count(0)
+
+    generate(len(EVENTS))  # all was said
+    expect(status).to_be_empty()
+    expect(end).to_contain_text("as long as asked")
+    expect(streams.locator(".read-back:not(:empty)")).to_have_count(4)
+    whole = manifold.inner_text()
+    assert not app.host.alive
+    page.click("#share-result")
+    expect(page.locator("#toast a")).to_have_attribute("href", re.compile("/s/"))
+
+    generate(0)  # the host is lost before another text: the result stands
+    expect(status).to_contain_text("Interrupted")
+    expect(end).to_contain_text("as long as asked")
+    assert manifold.inner_text() == whole
     page.click("text=Planted rings")
     page.wait_for_selector("a.tile")
     assert watch.problems == []

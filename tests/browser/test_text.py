@@ -3,13 +3,13 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import App, Watch, keep
+from tests.browser.conftest import App, Watch, exposed, keep
 from tests.browser.test_pages import CONTRAST
 
 pytestmark = pytest.mark.browser
 
 TEXT = "<s> it rained on Monday and Tuesday in 1950 lost"
-LIT = "() => mx.map.standing()"
+LIT = "() => modules['atlas/map.js'].outstandingClusters()"
 """Clusters in full colour while others are dimmed; null where none is."""
 MARKS = """() => { const d = document.querySelector('#cloud .js-plotly-plot').data[6];
   return { count: d.x.length, symbols: d.marker.symbol, sizes: d.marker.size }; }"""
@@ -20,6 +20,7 @@ def wait(page: Page, condition: str) -> None:
 
 
 def open_atlas(page: Page, app: App, query: str = "") -> None:
+    page.add_init_script(exposed("atlas/map.js"))
     page.goto(f"{app.url}/run/planted{query}")
     page.wait_for_selector("#map canvas")
     page.wait_for_selector("#try-tokens[data-ready=yes]", state="attached")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, watched
+from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, module, watched
 from tests.browser.test_pages import CONTRAST
 from tests.browser.test_story import questions
 
@@ -31,17 +31,18 @@ SWIPE = """([from, to]) => {
   send("touchend", [], to);
 }"""
 
-UNDER_A_SHEET = """() => {
+UNDER_A_SHEET = """async () => {
+  const { currentStep } = await PRESENTER;
   const sheet = document.getElementById("keys-sheet"), button = sheet.querySelector("button");
   const space = () => {
     button.dispatchEvent(new KeyboardEvent("keydown", { key: " ", bubbles: true }));
-    return window.mx.tour.step();
+    return currentStep();
   };
   sheet.showModal();
   const open = space();
   sheet.close();
   return [open, space()];
-}"""
+}""".replace("PRESENTER", module("tour/presenter.js"))
 """Press a space on the sheet's button while it is open, and at once when it is closed: the step after each."""
 
 

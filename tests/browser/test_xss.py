@@ -35,7 +35,7 @@ from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, SteerReque
 from explorer.steering.protocol.subject import SubjectReply
 from explorer.steering.protocol.wire import Wire
 from tests.app.fake_host import FakeHost
-from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, serve_in_thread, tell_stopped, until
+from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, module, serve_in_thread, tell_stopped, until
 from tests.browser.hostile import Attacks, corpus, write_hostile_run
 
 pytestmark = pytest.mark.browser
@@ -199,14 +199,15 @@ def open_everything(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details:not(.save-menu)').forEach((one) => { one.open = true; })")
 
 
-IN_THE_OPEN = """() => {
+IN_THE_OPEN = """async () => {
+  const { pixelOfFeature } = await MAP;
   const box = document.querySelector("#map").getBoundingClientRect(), places = [];
   for (let feature = 0; feature < 60; feature += 1) {
-    const [x, y] = mx.map.at(feature), over = document.elementFromPoint(box.left + x, box.top + y);
+    const [x, y] = pixelOfFeature(feature), over = document.elementFromPoint(box.left + x, box.top + y);
     if (over && over.matches("#map canvas")) places.push([box.left + x, box.top + y]);
   }
   return places;
-}"""
+}""".replace("MAP", module("atlas/map.js"))
 """Where features are drawn that no name lies over."""
 
 
@@ -255,7 +256,10 @@ def visit_cluster(page: Page, address: str, run: str, cluster: int) -> None:
     page.click(f"#{ids.AXES} [data-axes=all]")
     page.wait_for_selector(".plane .plane-dot")
     page.evaluate(
-        "() => Promise.all([...document.querySelectorAll('[data-card]')].map((card) => mx.picture.draw(card)))"
+        f"""async () => {{
+          const {{ drawPicture }} = await {module("ui/picture.js")};
+          await Promise.all([...document.querySelectorAll('[data-card]')].map(drawPicture));
+        }}"""
     )
     try_text(page, "<svg onload=hit(8)>")
     page.wait_for_selector(".cloud-label.tried", state="attached")

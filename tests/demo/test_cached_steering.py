@@ -2,7 +2,7 @@
 
 import pytest
 
-from explorer.demo.bench import steered_clusters
+from explorer.bench.almanac import steered_clusters
 from explorer.demo.concept_table import concept_rows
 from explorer.demo.subject import RUNS
 from explorer.places import shipped_folder

@@ -1,4 +1,4 @@
-"""Tiny random language models, made from a seed in a moment."""
+"""Tiny random language models, built from a fixed seed."""
 
 from copy import deepcopy
 from functools import cache
@@ -19,8 +19,8 @@ from transformers import (
     Qwen3MoeConfig,
 )
 
-from explorer.lm.generation.batched_edits import Place
-from explorer.lm.generation.capabilities import open_place
+from explorer.lm.generation.capabilities import open_edit_site
+from explorer.lm.generation.forward import EditSite
 from explorer.records import Hook
 
 _LLAMA = {
@@ -54,18 +54,18 @@ REFUSED = {
 
 
 def tiny_model(name: str, device: str = "cpu") -> PreTrainedModel:
-    """A random three-block model of d_model 16, the same at every call."""
+    """A random three-block model of d_model 16, equal on every call."""
     return model_of(deepcopy((TINY | REFUSED)[name]), device)
 
 
 @cache
-def tiny_place(name: str, hook: Hook, device: str = "cpu") -> Place:
-    """A hook of such a model's middle block, opened once."""
-    return open_place(tiny_model(name, device), 1, hook)
+def tiny_place(name: str, hook: Hook, device: str = "cpu") -> EditSite:
+    """An edit site in such a model's middle block, probed once."""
+    return open_edit_site(tiny_model(name, device), 1, hook)
 
 
 def model_of(config: PretrainedConfig, device: str = "cpu") -> PreTrainedModel:
-    """A random model, the same at every call."""
+    """A random model, equal on every call."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(config)

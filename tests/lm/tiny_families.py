@@ -1,4 +1,4 @@
-"""Tiny configurations of further families of transformers, for tests with --slow."""
+"""Tiny configurations of further model families of transformers, for tests with --slow."""
 
 import transformers
 from transformers import PretrainedConfig
@@ -38,13 +38,13 @@ FAMILIES: dict[str, dict[str, object]] = {
     "StableLmConfig": _LLAMA,
     "Starcoder2Config": _LLAMA,
 }  # fmt: skip
-"""Arguments of each family's configuration, by its class's name."""
+"""Arguments of each family's configuration, by class name."""
 NO_MLP = frozenset({"Llama4TextConfig", "MptConfig"})
-"""Families whose ``mlp_out`` is refused."""
+"""Families without a unique ``mlp_out`` module."""
 
 
-TAKE_TURNS = frozenset({"DeepseekV3Config", "FalconConfig", "GPTNeoConfig", "Llama4TextConfig", "MptConfig"})
-"""Families whose texts are not put together: attention that nobody can stand in for, or that looks at chunks."""
+NOT_JOINED = frozenset({"DeepseekV3Config", "FalconConfig", "GPTNeoConfig", "Llama4TextConfig", "MptConfig"})
+"""Families whose texts cannot share a forward pass: attention outside the attention interface, or chunked."""
 
 
 def tiny_config(name: str) -> PretrainedConfig:

@@ -1,4 +1,4 @@
-"""Runs the command line, in this process or in one of its own, and keeps what it prints."""
+"""Runs the command line, in this process or in another, and captures its output."""
 
 import io
 import json
@@ -12,23 +12,22 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from explorer.cli import main
+from explorer.cli.main import main
 
 
 @dataclass(frozen=True)
 class Ran:
-    """A command that has ended."""
+    """A finished command."""
 
     code: int
-    """Its exit status."""
     out: str
-    """What it wrote to standard output."""
+    """Standard output."""
     err: str
-    """What it wrote to standard error."""
+    """Standard error."""
 
     @property
     def document(self) -> Any:
-        """The one JSON document of its standard output."""
+        """The single JSON document on its standard output."""
         assert self.code == 0, self.err
         return json.loads(self.out)
 
@@ -48,7 +47,7 @@ def run_command(*arguments: str | Path) -> Ran:
 
 
 def spawn_command(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> Ran:
-    """Run `explorer` with these arguments in a process of its own."""
+    """Run `explorer` with these arguments in a new process."""
     command = [sys.executable, "-m", "explorer.cli", *map(str, arguments)]
     changed = {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})}
     ended = subprocess.run(command, capture_output=True, env=changed, timeout=300, check=False)

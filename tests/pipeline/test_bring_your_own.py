@@ -1,4 +1,4 @@
-"""docs/bring-your-own-sae.md keeps its word: the code that it shows runs, and does what it says."""
+"""The code in docs/bring-your-own-sae.md runs, and does what the text says."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from tests.lm.tiny import tiny_model
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "bring-your-own-sae.md"
 
 
-def test_the_shown_code_writes_an_sae_and_harvests_with_it(tmp_path: Path) -> None:
+def test_the_documented_code_writes_an_sae_and_harvests_with_it(tmp_path: Path) -> None:
     names: dict[str, object] = {}
     for code in re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL):
         exec(compile(code, DOCUMENT.name, "exec"), names)

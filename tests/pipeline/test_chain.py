@@ -1,4 +1,4 @@
-"""The whole way on a real model that this project did not make: SAE, harvest, build, show, check, by command line."""
+"""The whole pipeline on a third-party model, by command line: SAE, harvest, build, show, check."""
 
 import json
 from itertools import combinations
@@ -20,7 +20,7 @@ LAYER = 2
 N_FEATURES = 128
 N_STORIES = 300
 N_CHARACTERS = 300
-"""How much of each story is read."""
+"""Characters read of each story."""
 SUMMARY = {
     "id", "features", "halo", "n_tokens", "label", "shape", "intrinsic_dim", "regime", "order", "feature_order",
     "scores",
@@ -96,7 +96,7 @@ def check_table(table: dict[str, Any], model: str, sae: Path) -> None:
 
 
 def check_membership(table: dict[str, Any], firing: np.ndarray) -> None:
-    """Cores share no feature, and features of one core fire together far more often than features of two."""
+    """Cores are disjoint, and features within a core cofire far more often than across cores."""
     cores = [cluster["features"] for cluster in table["clusters"]]
     members = [feature for core in cores for feature in core]
     assert len(set(members)) == len(members) == table["n_clustered"]
@@ -109,7 +109,7 @@ def check_membership(table: dict[str, Any], firing: np.ndarray) -> None:
 
 
 def check_cluster(detail: dict[str, Any], table: dict[str, Any], number: int, run: Run, bundle: Bundle) -> None:
-    """The contract of `show --cluster N --json`, and that what it draws are the bundle's tokens."""
+    """The contract of `show --cluster N --json`; its tokens are the bundle's."""
     summary = table["clusters"][number]
     assert {name: detail[name] for name in summary} == summary
     samples = len(detail["points"])
@@ -122,8 +122,8 @@ def check_cluster(detail: dict[str, Any], table: dict[str, Any], number: int, ru
     assert detail["value_coordinate"] == sorted(detail["value_coordinate"])
 
     drawn, tokens, codes = run.cluster(number), bundle.tokens(), bundle.codes()
-    told = [tokens.vocabulary.text(int(tokens.token_ids[token])) for token in drawn.token_index]
-    assert told == detail["token_text"]
+    texts = [tokens.vocabulary.text(int(tokens.token_ids[token])) for token in drawn.token_index]
+    assert texts == detail["token_text"]
     assert drawn.atoms.tolist() == [*summary["features"], *summary["halo"]]
     for row in range(0, samples, 50):
         entries = slice(*codes.indptr[drawn.token_index[row] : drawn.token_index[row] + 2])

@@ -6,6 +6,6 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What fsync adds, a test without a power cut cannot see; waiting for it takes most of the time."""
+def skip_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip fsync: it has no effect without a power cut, and takes most of the time."""
     monkeypatch.setattr(os, "fsync", lambda _: None)

@@ -1,4 +1,4 @@
-"""The smallest bundle with every part: what tests break, one byte at a time."""
+"""The smallest bundle with every part, for tests that break it byte by byte."""
 
 from pathlib import Path
 

@@ -9,8 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from explorer.app.atlas.map import cluster_columns, map_points
 from explorer.app.atlas.tooltips import feature_words, sample_words
 from explorer.app.view.selection import read_picks
-from explorer.runs.report.csv_text import as_tsv
-from explorer.runs.report.tables import points_table, table_rows
+from explorer.runs.report.tables import as_tsv, points_table, table_rows
 from explorer.runs.run.catalog import Catalog
 from explorer.runs.run.reader import Run
 

@@ -6,7 +6,9 @@ from explorer.app.site.opened import OpenCluster, open_cluster
 from explorer.app.site.site import Site
 from explorer.app.view.state import View
 from explorer.errors import RequestError
-from explorer.runs.compare.compare import PairComparison, RunReading, aligned, compare_clusters, counterpart
+from explorer.runs.compare.matching import counterpart
+from explorer.runs.compare.pair import PairComparison, aligned, compare_clusters
+from explorer.runs.compare.similarity import MatchingInput
 from explorer.runs.report.tables import Cell, points_table, table_rows
 from explorer.runs.run.reader import Run
 
@@ -31,7 +33,7 @@ class OpenPair:
         return self.left, self.right
 
 
-def open_pair(left: tuple[RunReading, int], right: tuple[RunReading, int]) -> OpenPair:
+def open_pair(left: tuple[MatchingInput, int], right: tuple[MatchingInput, int]) -> OpenPair:
     """Read two clusters, each of a run that was read for matching, and lay the right one onto the left one.
 
     Raises:

@@ -19,7 +19,8 @@ from explorer.app.view import ids
 from explorer.app.view.links import Links, side_of
 from explorer.app.view.state import View
 from explorer.records import ClusterSummary
-from explorer.runs.compare.compare import Match, PairComparison
+from explorer.runs.compare.matching import Match
+from explorer.runs.compare.pair import PairComparison
 from explorer.runs.compare.tables import CHANGING, facts
 from explorer.runs.run.reader import Run
 
@@ -187,7 +188,7 @@ def alike_card(pair: OpenPair, others: Sequence[Match], links: Links) -> Element
     rows: list[list[Node | list[Node]]] = [
         [
             dcc.Link(run.summary(match.right).label, href=links.compare(mine, side_of(run.id, match.right))),
-            f"{match.likeness.similarity:.2f}",
+            f"{match.similarity.overall:.2f}",
         ]
         for match in others
     ]

@@ -10,7 +10,8 @@ from explorer.app.ui.parts import labelled, select
 from explorer.app.view import ids
 from explorer.app.view.links import WHOLE, Links, side_of
 from explorer.records import CURVES, ClusterSummary
-from explorer.runs.compare.compare import Likeness, PairComparison
+from explorer.runs.compare.pair import PairComparison
+from explorer.runs.compare.similarity import ClusterSimilarity
 from explorer.runs.run.reader import Run
 
 SAME_ORDER = 0.95
@@ -19,13 +20,13 @@ SAME_ORDER = 0.95
 
 def pair_words(found: PairComparison, left: ClusterSummary, right: ClusterSummary) -> list[str]:
     """Sentences, the telling ones first."""
-    told = [_shapes(left, right), _values(found), _distances(found), likeness_words(found.match.likeness)]
+    told = [_shapes(left, right), _values(found), _distances(found), likeness_words(found.match.similarity)]
     if found.shared is not None:
         told.append(f"They share {counted(len(found.shared), 'feature')} of one SAE.")
     return [one for one in told if one]
 
 
-def likeness_words(likeness: Likeness) -> str:
+def likeness_words(likeness: ClusterSimilarity) -> str:
     """How alike two clusters are, and what chance would give."""
     if likeness.features is not None:
         return f"{percent(likeness.features)} of their cores' features are the same ones."
@@ -34,7 +35,7 @@ def likeness_words(likeness: Likeness) -> str:
         return f"{words}; they are of different models, so their directions cannot be compared."
     chance = f"by chance {percent(likeness.chance)}"
     span = f"{percent(likeness.span)} of the smaller one's directions lie in the other's ({chance})"
-    return f"{words}, and {span}: {likeness.similarity:.2f} in all."
+    return f"{words}, and {span}: {likeness.overall:.2f} in all."
 
 
 def drawn_words(found: PairComparison, left: ClusterSummary, right: ClusterSummary) -> str:

@@ -6,7 +6,7 @@ from fastapi.responses import Response
 from explorer.app.compare.pair import asked_pair, pair_rows
 from explorer.app.site.site import Site
 from explorer.app.view.state import decode
-from explorer.runs.report.csv_text import as_tsv
+from explorer.runs.report.tables import as_tsv
 
 
 def compare_router(site: Site) -> APIRouter:

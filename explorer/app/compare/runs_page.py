@@ -14,7 +14,7 @@ from explorer.app.ui.parts import Node, attributes, table
 from explorer.app.view import ids
 from explorer.app.view.links import Links, side_of
 from explorer.records import CURVES, ClusterSummary
-from explorer.runs.compare.compare import RunComparison, RunMatch
+from explorer.runs.compare.matching import RunComparison, RunMatch
 from explorer.runs.run.reader import Run
 
 HEAD = ("left", "right", "alike", "background", "values kept", "shape")
@@ -90,7 +90,7 @@ def _matches(left: Run, right: Run, found: RunComparison, links: Links) -> Eleme
 def _worth(left: Run, right: Run, match: RunMatch) -> float:
     """Curves come first: how much either is like a manifold, then how alike they are."""
     shown = max(manifold_likeness(left.summary(match.left)), manifold_likeness(right.summary(match.right)))
-    return shown + 1e-3 * match.likeness.similarity
+    return shown + 1e-3 * match.similarity.overall
 
 
 def _row(left: Run, right: Run, match: RunMatch, links: Links) -> Element:
@@ -99,7 +99,7 @@ def _row(left: Run, right: Run, match: RunMatch, links: Links) -> Element:
     cells: list[Node] = [
         dcc.Link(mine.label, href=href),
         dcc.Link(theirs.label, href=href),
-        f"{match.likeness.similarity:.2f}",
+        f"{match.similarity.overall:.2f}",
         f"{match.background:.2f}",
         _kept(mine, theirs),
         mine.shape if mine.shape == theirs.shape else f"{mine.shape} → {theirs.shape}",

@@ -19,7 +19,7 @@ from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
 Trace: TypeAlias = dict[str, Any]
 """A trace as plotly.js reads it."""
 POINTS, CURVE, CHORD, PATH, START, HANDLE, TEXTS, PICKED, HERE = range(9)
-"""Trace numbers; assets/js/cloud.js moves all but the first two."""
+"""Trace numbers; assets/js/manifold/cloud.js moves all but the first two."""
 CURVE_COLOR = "#8a939e"
 MAX_LABELS = 64
 """Values named in the drawing; more are thinned evenly."""

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float32, Float64
 
 from explorer.app.figures.colors import GREY, position_colors
 from explorer.app.ui.format import cut, feature_name, number
-from explorer.maths.features.tuning_test import CLAIM, place_p_values
+from explorer.maths.features.tuning_test import ALPHA, tuning_p_values
 from explorer.records import ClusterGeometry, ClusterSummary
 from explorer.runs.run.label_file import LabelTable
 
@@ -164,8 +164,8 @@ def tells_apart(
     top = curves.max(axis=1, initial=0.0).astype(np.float64)
     low = curves.min(axis=1).astype(np.float64)
     swings = (top - low) / np.where(top > 0, top, 1) > VARIES
-    chance = place_p_values(geometry.codes.astype(np.float64), geometry.coordinate.astype(np.float64), closed=closed)
-    told: Bool[np.ndarray, "atom"] = swings & (chance <= CLAIM)
+    chance = tuning_p_values(geometry.codes.astype(np.float64), geometry.coordinate.astype(np.float64), closed=closed)
+    told: Bool[np.ndarray, "atom"] = swings & (chance <= ALPHA)
     return told
 
 

@@ -7,9 +7,9 @@ from explorer.app.ui import html
 from explorer.app.ui.element import Element
 from explorer.app.ui.format import counted, number, percent
 from explorer.app.ui.parts import table
-from explorer.maths.features.tuning_test import silence_tells
+from explorer.maths.features.tuning_test import exclusion_detectable
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary
-from explorer.runs.report.score_curves import gather_curves
+from explorer.runs.report.show import gather_curves
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def regime_line(summary: ClusterSummary) -> str:
     if "expected_cofires" not in scores:
         return f"{line}."
     expected = scores["expected_cofires"]
-    power = "enough to see avoidance" if silence_tells(expected) else "too few to see avoidance"
+    power = "enough to see avoidance" if exclusion_detectable(expected) else "too few to see avoidance"
     return f"{line}; by chance a usual pair of the core would meet {number(expected)} times, {power}."
 
 

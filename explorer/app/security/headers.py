@@ -81,7 +81,7 @@ def dash_script_hashes(dash_app: "Dash") -> ScriptHashes:
 
     def current() -> Sequence[str]:
         for source in (*dash_app._inline_scripts, dash_app.renderer, *inline_scripts(dash_app.index_string)):
-            if source not in hashes:
+            if source and source not in hashes:
                 hashes[source] = script_hash(source)
         return tuple(hashes.values())
 

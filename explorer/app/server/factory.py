@@ -29,30 +29,29 @@ from explorer.app.steering import callbacks as steering
 from explorer.app.tour import callbacks as tour
 from explorer.app.try_text import callbacks as text
 from explorer.app.ui.page import frame as page_frame
+from explorer.app.ui.scripts import assets_digest, modules
 from explorer.app.view.links import PAGE_PATHS, Links
 from explorer.places import shipped_folder
 from explorer.runs.run.catalog import Catalog
 
 STYLES = (
-    "tokens", "base", "controls", "shell", "gallery", "atlas", "cards", "manifold", "features", "belief", "steer",
-    "checks", "text", "tour", "notes", "compare",
+    "ui/tokens", "ui/base", "ui/controls", "ui/shell", "gallery/gallery", "atlas/atlas", "ui/cards",
+    "manifold/manifold", "manifold/features", "manifold/belief", "steering/steering", "steering/checks",
+    "try_text/text", "tour/tour", "ui/notes", "compare/compare",
 )  # fmt: skip
 """Style sheets of assets/css, in order."""
-SCRIPTS = (
-    "svg", "problems", "link", "picture", "cards", "ticks", "pick", "strips", "bands", "prompt", "meter", "realised",
-    "checks", "labels", "cloud_colors", "projection", "sketch", "plotly", "space", "cloud", "cloud_labels", "planes",
-    "features", "tables", "selection", "points", "scatter", "paint", "run_data", "map_input", "map", "wall", "text",
-    "stream", "host", "keys", "notes", "tour", "compare", "clientside",
-)  # fmt: skip
-"""Scripts of assets/js, in order; theme.js stands in the head, before the first paint."""
+ENTRY = "main.js"
+"""Entry of the ES modules in assets/js. They run after Dash's own scripts, and start its renderer."""
 INDEX = """<!DOCTYPE html>
 <html lang="en">
   <head>
     {%metas%}
     <title>{%title%}</title>
-    <link rel="icon" type="image/svg+xml" href="ASSETS/favicon.svg?VERSION">
+    <link rel="icon" type="image/svg+xml" href="ASSETS/favicon.svg">
     {%css%}
-    <script src="ASSETS/js/theme.js?VERSION"></script>
+    <script src="ASSETS/js/theme.js"></script>
+    PRELOADS
+    <script type="module" src="ASSETS/js/ENTRY"></script>
   </head>
   <body>
     <noscript>Manifold Explorer draws in the browser and needs JavaScript.</noscript>
@@ -113,12 +112,14 @@ def create_app(
 def _dash(prefix: str, app_version: str) -> Dash:
     server = FastAPI(title="Manifold Explorer", version=app_version, docs_url=None, redoc_url=None)
     server.add_middleware(CompressResponses)
-    assets = f"{prefix}assets"
+    assets_path = f"assets/{assets_digest()}"
+    assets = prefix + assets_path
     app = TypedDash(
         "explorer.app",
         server=server,  # type: ignore[arg-type] # Dash takes a FastAPI app and is typed for Flask
         backend="fastapi",
         assets_folder=str(shipped_folder("assets")),
+        assets_url_path=assets_path,
         include_assets_files=False,
         use_pages=False,
         requests_pathname_prefix=prefix,
@@ -127,13 +128,19 @@ def _dash(prefix: str, app_version: str) -> Dash:
         suppress_callback_exceptions=True,
         title="Manifold Explorer",
         update_title="",
-        index_string=INDEX.replace("ASSETS", assets).replace("VERSION", app_version),
-        external_stylesheets=[f"{assets}/css/{name}.css?{app_version}" for name in STYLES],
-        external_scripts=[f"{assets}/js/{name}.js?{app_version}" for name in SCRIPTS],
+        index_string=_index(assets),
+        external_stylesheets=[f"{assets}/css/{name}.css" for name in STYLES],
         add_log_handler=False,
     )
+    app.renderer = ""  # main.js starts it: Dash would start it before the callbacks are registered
     app.layout = html.Div(page_frame())  # type: ignore[arg-type] # records, for which Dash has no type
     return app
+
+
+def _index(assets: str) -> str:
+    # Preloading fetches all modules at once; without it each is asked for when its importer has been read.
+    preloads = "\n    ".join(f'<link rel="modulepreload" href="ASSETS/js/{path}">' for path in modules(ENTRY))
+    return INDEX.replace("PRELOADS", preloads).replace("ENTRY", ENTRY).replace("ASSETS", assets)
 
 
 def _add_pages(app: Dash) -> None:

@@ -30,7 +30,7 @@ from explorer.app.view.links import (
 )
 from explorer.app.view.state import View, decode
 from explorer.errors import InputError, RequestError
-from explorer.runs.compare.compare import most_alike
+from explorer.runs.compare.matching import most_alike
 from explorer.runs.run.reader import Run
 
 CANDIDATES = 6

@@ -4,7 +4,8 @@ from collections import OrderedDict
 from threading import Lock
 from typing import TypeVar
 
-from explorer.runs.compare.compare import RunComparison, RunReading, compare_runs, read_for_matching
+from explorer.runs.compare.matching import RunComparison, compare_runs
+from explorer.runs.compare.similarity import MatchingInput, read_matching_input
 from explorer.runs.run.reader import Run
 
 Key = TypeVar("Key")
@@ -20,11 +21,11 @@ class Comparisons:
     """Least-recently-used caches of runs and of comparisons; concurrent requests compute each once."""
 
     def __init__(self) -> None:
-        self._readings: OrderedDict[RunKey, RunReading] = OrderedDict()
+        self._readings: OrderedDict[RunKey, MatchingInput] = OrderedDict()
         self._pairs: OrderedDict[tuple[RunKey, RunKey], RunComparison] = OrderedDict()
         self._lock = Lock()
 
-    def reading(self, run: Run) -> RunReading:
+    def reading(self, run: Run) -> MatchingInput:
         """A run's clusters as matching needs them; raises RunError if one is broken."""
         with self._lock:
             return self._reading(run)
@@ -37,9 +38,9 @@ class Comparisons:
                 self._pairs[key] = compare_runs(self._reading(left), self._reading(right))
             return _touch(self._pairs, key, MAX_PAIRS)
 
-    def _reading(self, run: Run) -> RunReading:
+    def _reading(self, run: Run) -> MatchingInput:
         if _key(run) not in self._readings:
-            self._readings[_key(run)] = read_for_matching(run)
+            self._readings[_key(run)] = read_matching_input(run)
         return _touch(self._readings, _key(run), MAX_RUNS)
 
 

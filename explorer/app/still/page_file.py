@@ -18,34 +18,20 @@ from explorer.app.tour.page import tour_page
 from explorer.app.tour.slides import make_slides
 from explorer.app.tour.tour_file import TourFolder
 from explorer.app.ui.page import Page
+from explorer.app.ui.scripts import one_script
 from explorer.places import shipped_folder
 from explorer.records import ClusterSummary
 from explorer.runs.io.atomic import write_bytes
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import Run
 
-STYLES = ("tokens", "base", "controls", "shell", "manifold", "belief", "steer", "tour", "still")
+STYLES = (
+    "ui/tokens", "ui/base", "ui/controls", "ui/shell", "manifold/manifold", "manifold/belief", "steering/steering",
+    "tour/tour", "still/still",
+)  # fmt: skip
 """Style sheets of assets/css that a page from disk needs, in order."""
-SCRIPTS = (
-    "still",
-    "svg",
-    "ticks",
-    "pick",
-    "strips",
-    "bands",
-    "meter",
-    "labels",
-    "cloud_colors",
-    "projection",
-    "sketch",
-    "plotly",
-    "space",
-    "cloud",
-    "cloud_labels",
-    "stream",
-    "tour",
-)
-"""Scripts of assets/js, in order; the first stands in for Dash and for the address bar."""
+ENTRY = "still/main.js"
+"""Entry of its modules in assets/js."""
 _BREAKS_OUT = re.compile(r"</(script|style)|<!--", re.IGNORECASE)
 
 
@@ -77,8 +63,7 @@ def page_text(page: Page) -> str:
     """
     markup = Markup()
     body = markup.write(page.body)
-    scripts = [_plotly(), *(_asset("js", name) for name in SCRIPTS), "window.mx.still.start();"]
-    scripts = [_contained(script) for script in scripts]
+    scripts = [_contained(_plotly()), _contained(one_script(ENTRY))]
     theme = _contained(_asset("js", "theme"))
     data = _data(markup.stores)
     style = _contained("\n".join(_asset("css", name) for name in STYLES))

@@ -1,4 +1,4 @@
-"""Cards: titled parts of a page that can be enlarged, copied as data and saved as a picture, by assets/js/cards.js."""
+"""Cards: titled parts of a page that can be enlarged, copied as data and saved as a picture (assets/js/ui/cards.js)."""
 
 from collections.abc import Sequence
 from typing import Any

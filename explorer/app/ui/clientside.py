@@ -1,11 +1,11 @@
-"""Callbacks that run in the browser: functions of assets/js/clientside.js."""
+"""Callbacks that run in the browser: functions of assets/js/callbacks.js."""
 
 from dash import ClientsideFunction, Dash
 from dash.dependencies import DashDependency
 
 
 def in_browser(app: Dash, name: str, *dependencies: DashDependency, initially: bool = False) -> None:
-    """Call a function of assets/js/clientside.js when an input changes.
+    """Call a function of assets/js/callbacks.js when an input changes.
 
     Args:
         app: the app.

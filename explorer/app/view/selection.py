@@ -18,7 +18,7 @@ _PICKS = re.compile(r"(\d{1,9}(-\d{1,9})?(,\d{1,9}(-\d{1,9})?)*)?", re.ASCII)
 
 
 def read_selection(text: str) -> frozenset[int]:
-    """Parse a set of cluster numbers, as assets/js/view/selection.js writes it.
+    """Parse a set of cluster numbers, as `assets/js/view/selection.js` writes it.
 
     Args:
         text: "" for the empty set; ranges such as "3-7,12"; or "~" and a bit set in base64url without padding, one bit

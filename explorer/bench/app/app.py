@@ -1,4 +1,4 @@
-"""The app bench: what its pages, its map and its server cost, and how it bears many viewers."""
+"""The app benchmark: page load times, map costs and server time, alone and with many viewers."""
 
 import os
 from dataclasses import asdict, dataclass
@@ -17,45 +17,41 @@ from explorer.bench.settings import AppBenchSettings
 from explorer.records import Progress, silent
 from explorer.runs.run.reader import open_run
 
-KEPT_CLUSTERS: Final = 80
-"""Clusters that each copy in the large run keeps: about 5,000 at 131,072 features."""
+CLUSTERS_PER_COPY: Final = 80
+"""Clusters of each copy in the large run: about 5,000 in all at 131,072 features."""
 MEBIBYTE: Final = 1 << 20
 
 
 @dataclass(frozen=True)
 class AppReport:
-    """Everything that was measured; the load is the machine's, over the minute before."""
+    """All measurements. Each load is the machine's one-minute average when a part ended."""
 
     visits: Visits
-    """Pages in the browser, on the run itself."""
+    """Page visits in the browser, on the run itself."""
     load_visits: float
-    """Load then."""
     crowd: Crowd
-    """Many viewers, on the run itself."""
+    """Concurrent viewers, on the run itself."""
     viewers: int
-    """How many."""
     load_crowd: float
-    """Load then, theirs included."""
+    """Includes the simulated viewers."""
     map: MapCost
     """The map of the large run."""
     opened: Opened
     """Tiles of the large run."""
     load_opened: float
-    """Load then."""
     large: int
     """Features of the large run."""
     clusters: int
-    """Its clusters."""
+    """Clusters of the large run."""
     cores: int
-    """Cores of the machine."""
 
 
 def measure_app(path: Path, settings: AppBenchSettings | None = None, *, progress: Progress = silent) -> AppReport:
-    """Measure the app on a run and on a large one that is made of copies of it.
+    """Measure the app on a run, and on a large run made of copies of it.
 
     Raises:
-        RunError: the run cannot be read.
-        ExplorerError: as in ``browser`` and ``served_app``.
+        RunError: The run cannot be read.
+        ExplorerError: The browser or the app does not start.
     """
     settings = settings or AppBenchSettings()
     run = open_run(path)
@@ -69,7 +65,7 @@ def measure_app(path: Path, settings: AppBenchSettings | None = None, *, progres
         load_crowd = _load()
     with TemporaryDirectory(prefix="explorer-bench-") as folder:
         copies = -(-settings.features // run.manifest.n_features)
-        large = open_run(write_tiled_run(run, Path(folder) / "large", copies, KEPT_CLUSTERS, progress=progress))
+        large = open_run(write_tiled_run(run, Path(folder) / "large", copies, CLUSTERS_PER_COPY, progress=progress))
         clusters, features = len(large.manifest.clusters), large.manifest.n_features
         rng = np.random.default_rng(settings.seed)
         drawn = rng.choice(clusters, min(settings.opened + 1, clusters), replace=False).tolist()
@@ -94,44 +90,49 @@ def measure_app(path: Path, settings: AppBenchSettings | None = None, *, progres
 
 
 def report_table(report: AppReport) -> tuple[str, list[str], list[list[str]]]:
-    """Give the table for people: what was measured, what was found, what is wanted, and the load beside it."""
+    """The table: measurement, result, target and load."""
     visits, seen, cost, opened = report.visits, report.crowd, report.map, report.opened
     large = f"{report.large:,} features, {report.clusters:,} clusters"
     fetched = f"{cost.bytes_a_feature:.1f}"
     several = f"{report.viewers} viewers for {seen.seconds:.0f} s"
     rows = [
-        ["first visit to the atlas: map drawn, tiles there", _seconds(visits.usable), "", _loaded(report.load_visits)],
-        ["click on a tile: cloud and strips are seen", _seconds(visits.seen), "< 1 s", _loaded(report.load_visits)],
-        ["the same click: the cloud can be turned", _seconds(visits.turns), "", _loaded(report.load_visits)],
-        ["JavaScript beside plotly, both pages", f"{visits.scripts / MEBIBYTE:.2f} MiB", "<= 2 MB", ""],
         [
-            f"{several}: a page, p50 and p95",
+            "first visit to the atlas: map and tiles ready",
+            _seconds(visits.usable),
+            "",
+            _loaded(report.load_visits),
+        ],
+        ["click on a tile: cloud and strips visible", _seconds(visits.seen), "< 1 s", _loaded(report.load_visits)],
+        ["same click: the cloud can be rotated", _seconds(visits.turns), "", _loaded(report.load_visits)],
+        ["JavaScript without plotly, both pages", f"{visits.scripts / MEBIBYTE:.2f} MiB", "<= 2 MB", ""],
+        [
+            f"{several}: page latency, p50 and p95",
             _spread(seen.pages),
             "p95 < 300 ms",
             _loaded(report.load_crowd),
         ],
         [f"{several}: errors", f"{seen.errors} of {seen.requests:,} requests", "0", ""],
         [f"opening a tile, server CPU, p50 and p95 ({large})", _spread(opened.cpu), "p95 <= 50 ms", ""],
-        ["the same as time, p50 and p95", _spread(opened.wall), "", _loaded(report.load_opened)],
+        ["same, wall time, p50 and p95", _spread(opened.wall), "", _loaded(report.load_opened)],
         [
-            "map, names and tiles: fetched before compression",
-            f"{fetched} bytes a feature",
+            "map, names and tiles: uncompressed download",
+            f"{fetched} bytes per feature",
             "<= 12",
             "",
         ],
-        ["map: main thread until it is drawn", f"{cost.main_ms / 1000:.1f} s", "", _loaded(report.load_opened)],
-        ["map: main thread for a step of a drag", f"{cost.pan_ms:.0f} ms", "", _loaded(report.load_opened)],
+        ["map: main-thread time until drawn", f"{cost.main_ms / 1000:.1f} s", "", _loaded(report.load_opened)],
+        ["map: main-thread time per drag step", f"{cost.pan_ms:.0f} ms", "", _loaded(report.load_opened)],
         ["map: JavaScript heap", f"{cost.heap / MEBIBYTE:.1f} MiB", "", ""],
-        ["map: sent to the graphics card by drag and zoom", f"{cost.sent_by_moves:,} bytes", "0", ""],
-        ["map: sent to it when colours change", f"{cost.sent_by_color:,} bytes", "no points", ""],
-        ["map: requests by drag, zoom and colours", f"{cost.asked}", "0", ""],
+        ["map: bytes uploaded to the GPU by drag and zoom", f"{cost.sent_by_moves:,} bytes", "0", ""],
+        ["map: bytes uploaded to the GPU by a colour change", f"{cost.sent_by_color:,} bytes", "no points", ""],
+        ["map: requests caused by drag, zoom and colours", f"{cost.asked}", "0", ""],
     ]
-    title = f"The app on {report.cores} cores; medians of {len(visits.usable)} in the browser"
-    return title, ["what", "found", "wanted", "load"], rows
+    title = f"The app on {report.cores} cores; medians of {len(visits.usable)} visits in the browser"
+    return title, ["measurement", "result", "target", "load"], rows
 
 
 def report_values(report: AppReport) -> dict[str, JsonValue]:
-    """Give everything unrounded, for programs."""
+    """All measurements, unrounded."""
     return asdict(report)
 
 

@@ -1,4 +1,4 @@
-"""The app in a browser: how soon a page can be used, what a click takes, what the map sends to the graphics card."""
+"""The app in a headless browser: time to interactive, click latency, GPU uploads of the map."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,15 +16,15 @@ except ImportError:  # in the dev extra only
     sync_playwright = None  # type: ignore[assignment]
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
-"""WebGL is drawn in software, so that machines without a graphics card are measured alike."""
+"""WebGL renders in software, so that machines without a GPU give comparable figures."""
 PATIENCE_MS = 180_000
 WINDOW = {"width": 1440, "height": 900}
 USABLE = "document.querySelector('#map[data-drawn]') && document.querySelector('a.tile')"
 """The map is drawn and a tile can be clicked."""
 SEEN = "document.querySelector('#cloud[data-drawn]') && document.querySelector('#strips .strip')"
-"""A manifold's cloud, as a sketch at least, and its strips are there."""
+"""The cloud (at least as a sketch) and the strips are visible."""
 TURNS = "document.querySelector('#cloud[data-drawn=scene]')"
-"""The cloud is a scene that can be turned."""
+"""The cloud is a scene that can be rotated."""
 CLICKED = "addEventListener('click', () => { window.clickedAt = performance.now(); }, true)"
 COUNTED = """(() => {
   window.sentToCard = 0;
@@ -37,54 +37,57 @@ COUNTED = """(() => {
     };
   }
 })()"""
-"""Counts the bytes that a page sends to the graphics card."""
-BESIDE = ("/thumbnail/", "/feature/", "plotly.min.js", "favicon")
-"""Requests that do not come of moving or colouring the map: pictures, a tooltip, what is loaded while nobody waits,
-and the page's icon, for which Chromium asks whenever the address changes."""
+"""Counts the bytes that a page uploads to the GPU."""
+UNRELATED = ("/thumbnail/", "/feature/", "plotly.min.js", "favicon")
+"""Requests that moving or colouring the map does not cause: thumbnails, a tooltip, the background load of plotly, and
+the icon, which Chromium requests whenever the address changes."""
+RECOLOR = """async () => {
+  const main = document.querySelector("script[type=module]").src;
+  (await import(main.replace("main.js", "atlas/map.js"))).colorMap("stability");
+}"""
 FRAME = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 @dataclass(frozen=True)
 class Visits:
-    """What pages took in the browser."""
+    """Latencies of page visits, and the size of the scripts."""
 
     usable: tuple[float, ...]
-    """Milliseconds from the start of a visit, nothing cached, to a drawn map with tiles that can be clicked."""
+    """Milliseconds from navigation with a cold cache to a drawn map with clickable tiles."""
     seen: tuple[float, ...]
-    """Milliseconds from a click on a tile to its cloud, as a sketch at least, and its strips."""
+    """Milliseconds from a click on a tile to a visible cloud (at least a sketch) and strips."""
     turns: tuple[float, ...]
-    """Milliseconds from the same click to a cloud that can be turned."""
+    """Milliseconds from the same click to a cloud that can be rotated."""
     scripts: int
-    """Bytes of JavaScript that both pages ship, uncompressed, beside plotly."""
+    """Uncompressed bytes of JavaScript on both pages, without plotly."""
     plotly: int
-    """Bytes of plotly.js."""
+    """Uncompressed bytes of plotly.js."""
 
 
 @dataclass(frozen=True)
 class MapCost:
-    """What a map of many features costs in the browser."""
+    """Costs of a large map in the browser."""
 
     features: int
-    """Features of the run."""
     bytes_a_feature: float
-    """Bytes that are fetched for map, names and tiles, before compression, over the features."""
+    """Uncompressed bytes of map, names and tiles per feature."""
     main_ms: float
-    """Milliseconds of the main thread until the map is drawn."""
+    """Main-thread milliseconds until the map is drawn."""
     heap: int
-    """Bytes of the JavaScript heap then."""
+    """Bytes of the JavaScript heap at that point."""
     pan_ms: float
-    """Milliseconds of the main thread for one step of a drag."""
+    """Main-thread milliseconds per step of a drag."""
     sent_by_moves: int
-    """Bytes sent to the graphics card while the map is dragged and zoomed."""
+    """Bytes uploaded to the GPU while the map is dragged and zoomed."""
     sent_by_color: int
-    """Bytes sent to it when the colours change."""
+    """Bytes uploaded to the GPU by a colour change."""
     asked: int
-    """Requests to the server while the map is dragged, zoomed and recoloured, those of BESIDE left out."""
+    """Requests to the server while the map is dragged, zoomed and recoloured, without those in UNRELATED."""
 
 
 @contextmanager
 def browser() -> Iterator["Browser"]:
-    """Headless Chromium: the system's, or Playwright's own.
+    """Headless Chromium: the system's if there is one, else Playwright's.
 
     Raises:
         ExplorerError: Playwright or Chromium is not installed.
@@ -98,14 +101,14 @@ def browser() -> Iterator["Browser"]:
         try:
             launched = started.chromium.launch(executable_path=own, args=list(FLAGS))
         except BrowserError as error:
-            told = str(error).strip().splitlines()[0]
-            raise ExplorerError(f"bench app: Chromium does not start ({told}): playwright install chromium") from error
+            why = str(error).strip().splitlines()[0]
+            raise ExplorerError(f"bench app: Chromium does not start ({why}): playwright install chromium") from error
         yield launched
         launched.close()
 
 
 def visit_pages(browser: "Browser", app: ServedApp, run: str, visits: int, progress: Progress) -> Visits:
-    """Visit a run's atlas in new browser profiles, and open the first tile that was not opened yet."""
+    """Visit a run's atlas in fresh browser profiles, opening a different tile each time."""
     usable, seen, turns = [], [], []
     sizes: dict[str, int] = {}
     for done in range(visits):
@@ -126,11 +129,11 @@ def visit_pages(browser: "Browser", app: ServedApp, run: str, visits: int, progr
 def map_cost(browser: "Browser", app: ServedApp, run: str, features: int) -> MapCost:
     """Open the atlas of a large run, then drag, zoom and recolour its map."""
     sizes: dict[str, int] = {}
-    asked: list[str] = []
+    requested: list[str] = []
     with _page(browser) as page:
         page.add_init_script(COUNTED)
         page.on("response", _weigh(sizes, ("/points", "/clusters", "/_dash-update-component")))
-        page.on("request", lambda request: asked.append(request.url) if request.url.startswith(app.url) else None)
+        page.on("request", lambda request: requested.append(request.url) if request.url.startswith(app.url) else None)
         spent = _spent(page)
         page.goto(f"{app.url}/run/{run}", wait_until="commit")
         _when(page, USABLE, "1")
@@ -140,7 +143,7 @@ def map_cost(browser: "Browser", app: ServedApp, run: str, features: int) -> Map
         assert box is not None
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         page.mouse.move(x, y)
-        asked.clear()
+        requested.clear()
         sent, before = page.evaluate("window.sentToCard"), spent()[0]
         page.mouse.down()
         steps = 20
@@ -153,7 +156,7 @@ def map_cost(browser: "Browser", app: ServedApp, run: str, features: int) -> Map
             page.mouse.wheel(0, -120)
             page.evaluate(FRAME)
         moved = page.evaluate("window.sentToCard")
-        page.evaluate("mx.map.color('stability')")
+        page.evaluate(RECOLOR)
         page.evaluate(FRAME)
         painted = page.evaluate("window.sentToCard")
     return MapCost(
@@ -164,7 +167,7 @@ def map_cost(browser: "Browser", app: ServedApp, run: str, features: int) -> Map
         1000 * panned / steps,
         moved - sent,
         painted - moved,
-        sum(not any(part in address for part in BESIDE) for address in asked),
+        sum(not any(part in address for part in UNRELATED) for address in requested),
     )
 
 
@@ -177,12 +180,12 @@ def _page(browser: "Browser") -> Iterator["Page"]:
 
 
 def _when(page: "Page", condition: str, value: str) -> float:
-    """A number of the page at the first frame in which a condition holds."""
+    """Evaluate an expression on the page in the first frame in which a condition holds."""
     return float(page.wait_for_function(f"() => ({condition}) ? {value} : 0").json_value())
 
 
 def _weigh(sizes: dict[str, int], parts: tuple[str, ...] = (".js",)) -> Callable[["Response"], None]:
-    """Notes the size of each answer whose address holds one of some parts; what is fetched ahead counts once used."""
+    """A listener that records the size of each response whose path contains one of ``parts``, without prefetches."""
 
     def note(response: "Response") -> None:
         path, ahead = response.url.split("?")[0], response.request.resource_type == "other"
@@ -193,12 +196,12 @@ def _weigh(sizes: dict[str, int], parts: tuple[str, ...] = (".js",)) -> Callable
 
 
 def _spent(page: "Page") -> Callable[[], tuple[float, int]]:
-    """Seconds of the page's main thread so far, and bytes of its heap."""
+    """A function that returns the main-thread seconds so far and the bytes of the heap."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
 
     def now() -> tuple[float, int]:
-        told = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
-        return told["TaskDuration"], int(told["JSHeapUsedSize"])
+        metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+        return metrics["TaskDuration"], int(metrics["JSHeapUsedSize"])
 
     return now

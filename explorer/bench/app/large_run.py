@@ -1,4 +1,4 @@
-"""A run as large as one likes, made of copies of a small one laid side by side: what the app's cost is measured on."""
+"""Builds an arbitrarily large run from copies of a small one."""
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -20,21 +20,21 @@ from explorer.runs.run.reader import Run
 from explorer.runs.run.writer import RunWriter
 
 
-def write_tiled_run(source: Run, path: Path, copies: int, kept: int, *, progress: Progress = silent) -> Path:
-    """Write a run of ``copies`` times the features of another, by the project's own writer.
+def write_tiled_run(source: Run, path: Path, copies: int, per_copy: int, *, progress: Progress = silent) -> Path:
+    """Write a run with ``copies`` times the features of another.
 
     Args:
         source: the run that is copied.
         path: the new run's folder.
-        copies: how many; they lie on the map as a square of squares.
-        kept: clusters of each copy, the most manifold-like; the features of the others become noise.
-        progress: told after every cluster.
+        copies: how many copies; on the map they form a square grid.
+        per_copy: clusters of each copy, the most manifold-like first; the features of all others become noise.
+        progress: called after every cluster.
 
     Returns:
-        The new run's folder. It names no subject: no host holds so many features.
+        The new run's folder. It names no subject, since no host serves that many features.
     """
     manifest = source.manifest
-    order = sorted(manifest.clusters, key=lambda one: -one.scores.get("manifold_likeness", 0.0))[:kept]
+    order = sorted(manifest.clusters, key=lambda one: -one.scores.get("manifold_likeness", 0.0))[:per_copy]
     clusters = [(one, source.cluster(one.id), source.thumbnail(one.id)) for one in order]
     summaries: list[ClusterSummary] = []
     with RunWriter(path) as writer:
@@ -81,11 +81,11 @@ def _summary(one: ClusterSummary, number: int, first: int, copy: int) -> Cluster
     )
 
 
-def _table(table: FeatureTable, copies: int, kept: list[int]) -> FeatureTable:
+def _table(table: FeatureTable, copies: int, chosen: list[int]) -> FeatureTable:
     renumbered = np.full(table.cluster.max(initial=-1) + 1, NOISE, dtype=np.int32)
-    renumbered[kept] = np.arange(len(kept))
+    renumbered[chosen] = np.arange(len(chosen))
     own = np.where(table.cluster >= 0, renumbered[table.cluster], table.cluster)
-    cluster = [np.where(own >= 0, own + copy * len(kept), own) for copy in range(copies)]
+    cluster = [np.where(own >= 0, own + copy * len(chosen), own) for copy in range(copies)]
     arrays = {field.name: _repeat(getattr(table, field.name), copies) for field in fields(table)}
     return FeatureTable(
         **{
@@ -114,7 +114,7 @@ def _graph(graph: NeighbourGraph, copies: int) -> NeighbourGraph:
 
 
 def _tree(tree: CondensedTree, n: int, copies: int) -> CondensedTree:
-    """The copies' trees under one new root that parts at density 0."""
+    """The copies' trees under one new root that splits at density 0."""
     groups, first = len(np.unique(tree.parent)), n * copies
 
     def moved(nodes: np.ndarray, copy: int) -> np.ndarray:

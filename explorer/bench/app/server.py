@@ -1,4 +1,4 @@
-"""The app as its users start it, for a bench: a process of its own, whose CPU time can be read, and its callbacks."""
+"""Runs the app in a subprocess whose CPU time can be read, and builds requests for its callbacks."""
 
 import json
 import subprocess
@@ -18,15 +18,15 @@ _SECONDS_TO_END = 15
 
 @dataclass(frozen=True)
 class ServedApp:
-    """An app that listens."""
+    """A running app."""
 
     url: str
-    """Its address, without a slash at the end."""
+    """Address without a trailing slash."""
     process: int
-    """Its process."""
+    """Process id."""
 
     def cpu(self) -> float:
-        """Seconds of CPU that its threads have taken, to the nanosecond."""
+        """CPU seconds of all its threads, at nanosecond resolution."""
         total = 0
         for task in Path(f"/proc/{self.process}/task").iterdir():
             total += int((task / "schedstat").read_text().split()[0])
@@ -35,22 +35,22 @@ class ServedApp:
 
 @contextmanager
 def served_app(runs: Path) -> Iterator[ServedApp]:
-    """Serve a folder of runs, or a run, on a free port until the block ends.
+    """Serve a run or a folder of runs on a free port until the block ends.
 
     Raises:
-        ExplorerError: it ended before it listened.
+        ExplorerError: The process exits before it listens.
     """
     command = [sys.executable, "-m", "explorer.cli", "open", str(runs), "--port", "0", "--read-only", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
-        told = ""
-        while not told.rstrip().endswith("}"):
+        output = ""
+        while not output.rstrip().endswith("}"):
             line = process.stdout.readline()
             if not line:
-                raise ExplorerError(f"explorer open {runs} ended with {process.wait()} before it listened")
-            told += line
+                raise ExplorerError(f"explorer open {runs} exited with status {process.wait()} before it listened")
+            output += line
         try:
-            yield ServedApp(json.loads(told)["url"].rstrip("/"), process.pid)
+            yield ServedApp(json.loads(output)["url"].rstrip("/"), process.pid)
         finally:
             process.terminate()
             try:
@@ -60,10 +60,10 @@ def served_app(runs: Path) -> Iterator[ServedApp]:
 
 
 def opening(client: httpx.Client, url: str) -> tuple[str, dict[str, Any]]:
-    """Address and body of the callback that opens a page; the value of its first input is the page's path.
+    """Address and body of the callback that opens a page; its first input is the path.
 
     Raises:
-        ExplorerError: the app has no such callback.
+        ExplorerError: The app has no such callback.
     """
     for entry in client.get(f"{url}/_dash-dependencies").json():
         inputs = entry["inputs"]
@@ -80,6 +80,6 @@ def opening(client: httpx.Client, url: str) -> tuple[str, dict[str, Any]]:
 
 
 def at_path(body: dict[str, Any], path: str) -> dict[str, Any]:
-    """The same body for a page."""
+    """The request body for the page at a path."""
     first, *others = body["inputs"]
     return {**body, "inputs": [{**first, "value": path}, *others]}

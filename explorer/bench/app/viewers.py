@@ -1,4 +1,4 @@
-"""The app's server under load: how long it takes to open tiles one by one, and how it bears many viewers at once."""
+"""The app's server under load: opening tiles one at a time, and many concurrent viewers."""
 
 import asyncio
 import random
@@ -12,45 +12,45 @@ import httpx
 from explorer.bench.app.server import ServedApp, at_path, opening
 from explorer.records import Progress
 
-HOLD_SECONDS = 60.0
-"""Longest wait for an answer; later is an error."""
+TIMEOUT_SECONDS = 60.0
+"""A response that takes longer counts as an error."""
 CONNECTIONS = 6
-"""Of each viewer, as in a browser."""
-PICTURES = 9
-"""Tile pictures that a look at the atlas fetches: as many as a screen shows."""
+"""Per viewer, as in a browser."""
+THUMBNAILS = 9
+"""Thumbnails fetched per visit to the atlas: as many as one screen shows."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """What opening a tile took on the server."""
+    """Cost of opening tiles on the server."""
 
     cpu: tuple[float, ...]
-    """Milliseconds of CPU of the server's process, one a tile."""
+    """CPU milliseconds of the server process, one per tile."""
     wall: tuple[float, ...]
-    """Milliseconds from the request to the whole answer, the machine's other load included."""
+    """Milliseconds from request to complete response, including other load on the machine."""
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """What many viewers got."""
+    """Results of many concurrent viewers."""
 
     pages: tuple[float, ...]
-    """Milliseconds of each page that was opened."""
+    """Milliseconds per opened page."""
     requests: int
-    """All requests: pages, tile pictures, the map, hovered points."""
+    """All requests: pages, thumbnails, the map, tooltips."""
     errors: int
-    """Those that were not answered with what was asked for."""
+    """Requests without a successful response."""
     seconds: float
-    """How long they looked around."""
+    """Duration."""
 
 
 def open_tiles(app: ServedApp, run: str, clusters: Sequence[int], progress: Progress) -> Opened:
     """Open the pages of clusters one after another.
 
-    The app is warm: the page of one cluster was opened before. Each cluster is opened for the first time.
+    The first page warms the app up and is not counted; every cluster is opened for the first time.
     """
     cpu, wall = [], []
-    with httpx.Client(timeout=HOLD_SECONDS) as client:
+    with httpx.Client(timeout=TIMEOUT_SECONDS) as client:
         address, body = opening(client, app.url)
         for done, cluster in enumerate(clusters):
             before, start = app.cpu(), time.perf_counter()
@@ -64,16 +64,16 @@ def open_tiles(app: ServedApp, run: str, clusters: Sequence[int], progress: Prog
 def crowd(
     app: ServedApp, run: str, clusters: Sequence[int], viewers: int, seconds: float, think: float, seed: int
 ) -> Crowd:
-    """Let viewers look around: the atlas, then tile after tile, with the map, pictures and tooltips that belong to it.
+    """Simulate viewers: the atlas, then tile after tile, with map, thumbnails and tooltips.
 
     Args:
         app: the app.
-        run: the run that they look at.
-        clusters: numbers of its clusters.
-        viewers: how many.
-        seconds: how long; a page that was begun is still waited for.
-        think: seconds between two pages on average, uniform from none to twice as many.
-        seed: decides who looks where.
+        run: id of the run.
+        clusters: ids of its clusters.
+        viewers: number of concurrent viewers.
+        seconds: duration; pages in flight at the end are completed.
+        think: mean seconds between two pages, uniform between zero and twice the mean.
+        seed: seeds the choice of pages.
     """
     return asyncio.run(_crowd(app, run, clusters, viewers, seconds, think, seed))
 
@@ -81,15 +81,17 @@ def crowd(
 async def _crowd(
     app: ServedApp, run: str, clusters: Sequence[int], viewers: int, seconds: float, think: float, seed: int
 ) -> Crowd:
-    with httpx.Client(timeout=HOLD_SECONDS) as client:
+    with httpx.Client(timeout=TIMEOUT_SECONDS) as client:
         address, body = opening(client, app.url)
-    # Each viewer has connections of its own, as many as a browser: one pool for all of them looks through every
-    # connection at every request, which costs more than the server does. Certificates are not read, there are none.
+    # Each viewer has its own connection pool: a shared one scans every connection on every request, which costs more
+    # than the server itself. There are no certificates to verify.
     limits = httpx.Limits(max_connections=CONNECTIONS)
     async with AsyncExitStack() as stack:
-        viewing = [
-            _Asking(
-                await stack.enter_async_context(httpx.AsyncClient(timeout=HOLD_SECONDS, limits=limits, verify=False)),
+        all_viewers = [
+            _Viewer(
+                await stack.enter_async_context(
+                    httpx.AsyncClient(timeout=TIMEOUT_SECONDS, limits=limits, verify=False)
+                ),
                 app.url,
                 run,
                 address,
@@ -98,21 +100,21 @@ async def _crowd(
             for _ in range(viewers)
         ]
         start = time.perf_counter()
-        looking = [
-            _look(ask, clusters, start + seconds, think, random.Random(f"{seed} {number}"))
-            for number, ask in enumerate(viewing)
+        browsing = [
+            _browse(viewer, clusters, start + seconds, think, random.Random(f"{seed} {number}"))
+            for number, viewer in enumerate(all_viewers)
         ]
-        await asyncio.gather(*looking)
+        await asyncio.gather(*browsing)
     return Crowd(
-        tuple(page for ask in viewing for page in ask.pages),
-        sum(ask.requests for ask in viewing),
-        sum(ask.errors for ask in viewing),
+        tuple(page for viewer in all_viewers for page in viewer.pages),
+        sum(viewer.requests for viewer in all_viewers),
+        sum(viewer.errors for viewer in all_viewers),
         time.perf_counter() - start,
     )
 
 
-class _Asking:
-    """Asks for pages and what belongs to them as one viewer, and counts."""
+class _Viewer:
+    """One simulated viewer: requests pages with their resources and counts."""
 
     def __init__(self, client: httpx.AsyncClient, url: str, run: str, address: str, body: dict[str, object]) -> None:
         self.client = client
@@ -132,25 +134,25 @@ class _Asking:
     async def data_of(self, parts: Sequence[str]) -> None:
         await asyncio.gather(*(self._count(self.client.get(f"{self.data}/{part}")) for part in parts))
 
-    async def _count(self, asked: "asyncio.Future[httpx.Response] | object") -> None:
+    async def _count(self, request: "asyncio.Future[httpx.Response] | object") -> None:
         self.requests += 1
         try:
-            reply = await asked  # type: ignore[misc]
+            response = await request  # type: ignore[misc]
         except httpx.HTTPError:
             self.errors += 1
             return
-        self.errors += reply.status_code != 200 or not reply.content
+        self.errors += response.status_code != 200 or not response.content
 
 
-async def _look(ask: _Asking, clusters: Sequence[int], end: float, think: float, draw: random.Random) -> None:
+async def _browse(viewer: _Viewer, clusters: Sequence[int], end: float, think: float, draw: random.Random) -> None:
     await asyncio.sleep(draw.uniform(0, 2 * think))
     while time.perf_counter() < end:
         if draw.random() < 0.3:
-            await ask.page(f"/run/{ask.run}")
-            pictures = draw.sample(list(clusters), min(PICTURES, len(clusters)))
-            await ask.data_of(["clusters", "points", *(f"thumbnail/{cluster}.svg" for cluster in pictures)])
+            await viewer.page(f"/run/{viewer.run}")
+            pictures = draw.sample(list(clusters), min(THUMBNAILS, len(clusters)))
+            await viewer.data_of(["clusters", "points", *(f"thumbnail/{cluster}.svg" for cluster in pictures)])
         else:
             cluster = draw.choice(clusters)
-            await ask.page(f"/run/{ask.run}/cluster/{cluster}")
-            await ask.data_of([f"cluster/{cluster}/sample/{index}" for index in range(2)])
+            await viewer.page(f"/run/{viewer.run}/cluster/{cluster}")
+            await viewer.data_of([f"cluster/{cluster}/sample/{index}" for index in range(2)])
         await asyncio.sleep(draw.uniform(0, 2 * think))

@@ -1,6 +1,6 @@
-"""HDBSCAN on the matrix of all distances: the slow way, which ``clustering`` is held against.
+"""HDBSCAN on the dense distance matrix: the baseline for ``maths.clustering.hdbscan``.
 
-It needs several matrices of 8 bytes a pair: 16,384 features take about ten gigabytes.
+It needs several matrices of 8 bytes per pair: 16,384 features take about ten gigabytes.
 """
 
 import numpy as np
@@ -14,17 +14,19 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from explorer.config import ClusteringSettings
-from explorer.maths.clustering.condensed_tree import LARGEST, graph_distances
+from explorer.maths.clustering.condensed_tree import MAX_DISTANCE, graph_distances
 from explorer.records import NeighbourGraph
 
 
-def dense_distances(graph: NeighbourGraph, included: Bool[np.ndarray, "feature"]) -> Float64[np.ndarray, "kept kept"]:
-    """Write the distances of the included features as a matrix, LARGEST where the graph names no score."""
-    kept = np.flatnonzero(included)
+def dense_distances(
+    graph: NeighbourGraph, included: Bool[np.ndarray, "feature"]
+) -> Float64[np.ndarray, "included included"]:
+    """Distance matrix of the included features, MAX_DISTANCE for pairs without an edge."""
+    included_features = np.flatnonzero(included)
     place = np.where(included, np.cumsum(included) - 1, -1)
     near = graph_distances(graph)
-    dense = np.full((len(kept), len(kept)), LARGEST)
-    for row, feature in enumerate(kept):
+    dense = np.full((len(included_features), len(included_features)), MAX_DISTANCE)
+    for row, feature in enumerate(included_features):
         partner = graph.neighbour[feature]
         named = (partner >= 0) & included[partner]
         column, distance = place[partner[named]], near[feature, named]
@@ -34,8 +36,10 @@ def dense_distances(graph: NeighbourGraph, included: Bool[np.ndarray, "feature"]
     return dense
 
 
-def dense_labels(dense: Float64[np.ndarray, "kept kept"], settings: ClusteringSettings) -> Int[np.ndarray, "kept"]:
-    """Labels by hdbscan itself, which breaks ties as it pleases."""
+def dense_labels(
+    dense: Float64[np.ndarray, "included included"], settings: ClusteringSettings
+) -> Int[np.ndarray, "included"]:
+    """Labels by the hdbscan package itself, which breaks ties arbitrarily."""
     theirs = HDBSCAN(
         metric="precomputed",
         min_cluster_size=settings.min_cluster_size,
@@ -45,16 +49,18 @@ def dense_labels(dense: Float64[np.ndarray, "kept kept"], settings: ClusteringSe
     return np.asarray(theirs.fit(dense).labels_)
 
 
-def untied_labels(dense: Float64[np.ndarray, "kept kept"], settings: ClusteringSettings) -> Int64[np.ndarray, "kept"]:
-    """Labels by hdbscan's own steps over the whole matrix, with ties broken as ``hierarchy`` breaks them.
+def untied_labels(
+    dense: Float64[np.ndarray, "included included"], settings: ClusteringSettings
+) -> Int64[np.ndarray, "included"]:
+    """Labels by hdbscan's own steps over the dense matrix, with ties broken as in ``condensed_tree``.
 
-    Every pair gets a rank of its own: by mutual reachability, then by plain distance, then by its features' numbers.
-    Parts that no pair below LARGEST joins are bridged last, larger ones first. Where a tree never splits this reports
-    nothing, as hdbscan does.
+    Every pair gets a rank of its own: by mutual reachability, then by plain distance, then by feature numbers.
+    Components without an edge below MAX_DISTANCE are bridged last, larger ones first. A tree that never splits yields
+    no cluster, as in hdbscan.
     """
     reach = mutual_reachability(dense.copy(), settings.min_samples)
     n_features = len(reach)
-    low, high = np.divmod(np.flatnonzero(np.triu(reach < LARGEST, 1)), n_features)
+    low, high = np.divmod(np.flatnonzero(np.triu(reach < MAX_DISTANCE, 1)), n_features)
     order = np.lexsort((high, low, dense[low, high], reach[low, high]))
     low, high = np.concatenate([np.stack([low, high])[:, order], _bridges(low, high, n_features)], axis=1)
     rank = np.full_like(reach, np.inf)

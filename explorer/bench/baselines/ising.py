@@ -1,17 +1,17 @@
-"""Couplings of features that account for each other: inverse Ising by pseudolikelihood.
+"""Couplings between features by inverse Ising pseudolikelihood.
 
-The published way of grouping features (Bhalla, Fel et al. 2026, arXiv 2604.28119): for every feature an L1 logistic
-regression of whether it fires on whether the others do, J_ij = b_ij / 4 and J <- (J + J^T) / 2. C weighs the summed
-log-loss against the penalty, as in scikit-learn. One regression takes time in proportion to all fires, so this is for a
-few thousand features.
+The published grouping (Bhalla, Fel et al. 2026, arXiv 2604.28119): for every feature an L1 logistic regression of its
+firing on the firing of all others, J_ij = b_ij / 4 and J <- (J + J^T) / 2. C weighs the summed log-loss against the
+penalty, as in scikit-learn. One regression takes time proportional to all fires, so this scales to a few thousand
+features.
 
-Published is C = 1 / alpha = 100. Where every token has exactly k fires, as under a TopK SAE, the others say for sure
-whether a feature fires (it does where k - 1 of them do), and with so weak a penalty all couplings become alike and
-strongly negative; C = .01 leaves the pairs that matter.
+The published value is C = 1 / alpha = 100. If every token has exactly k fires, as under a TopK SAE, the other features
+determine whether a feature fires (it does if k - 1 of them do), and with such a weak penalty all couplings become alike
+and strongly negative; C = .01 retains the relevant pairs.
 
-The regressions are solved by proximal Newton steps whose quadratic models are solved by coordinate descent (Friedman,
-Hastie and Tibshirani 2010; Yuan, Ho and Lin 2012), on a matrix of second derivatives that leaves out the tokens whose
-answer is sure. The constant is not penalised.
+The regressions are solved by proximal Newton steps whose quadratic models are minimised by coordinate descent
+(Friedman, Hastie and Tibshirani 2010; Yuan, Ho and Lin 2012). The Hessian leaves out tokens predicted with certainty.
+The intercept is not penalised.
 """
 
 import os
@@ -24,18 +24,18 @@ from numba import njit
 
 from explorer.maths.cofiring.counts import FiringShard
 
-GAIN: Final = 1e-3
-"""A regression is solved where a Newton step lowers log-loss and penalty together by less than this many nats."""
-NEWTON_STEPS: Final = 60
-"""Most Newton steps of one regression."""
-PASSES: Final = 200
-"""Most passes of coordinate descent in one Newton step."""
-SETTLED: Final = 1e-3
-"""Coordinate descent ends where no coefficient moves by more than this."""
-SURE: Final = 1e-6
-"""Tokens whose log-loss curves less than this do not shape a Newton step."""
-LONGEST: Final = 5.0
-"""No coefficient moves by more than this in one Newton step: far out, the quadratic model is wrong."""
+MIN_GAIN: Final = 1e-3
+"""A regression has converged if a Newton step lowers log-loss plus penalty by less than this, in nats."""
+MAX_NEWTON_STEPS: Final = 60
+"""Maximum number of Newton steps of one regression."""
+MAX_PASSES: Final = 200
+"""Maximum passes of coordinate descent per Newton step."""
+COEFFICIENT_TOLERANCE: Final = 1e-3
+"""Coordinate descent ends if no coefficient changes by more than this."""
+MIN_CURVATURE: Final = 1e-6
+"""Tokens whose log-loss curvature is below this do not enter the Hessian."""
+MAX_STEP: Final = 5.0
+"""Maximum change of a coefficient in one Newton step: the quadratic model is wrong far away."""
 
 
 def ising_couplings(
@@ -44,14 +44,14 @@ def ising_couplings(
     """Couple every pair of features.
 
     Args:
-        shard: which features fire on each token, at most once a token.
-        n_features: number of features, whether or not they fire.
-        C: weight of the summed log-loss beside the L1 norm of the coefficients.
-        threads: how many threads solve; None for one a core. The result does not depend on it.
+        shard: features that fire on each token, at most once per token.
+        n_features: number of features, including those that never fire.
+        C: weight of the summed log-loss relative to the L1 norm of the coefficients.
+        threads: number of threads; None for one per core. The result does not depend on it.
 
     Returns:
-        J, symmetric, 0 on the diagonal and for features that never fire: above 0 where one makes the other more likely
-        than the rest of the token does, below 0 where it makes it less likely.
+        J, symmetric, 0 on the diagonal and for features that never fire: positive if one feature makes the other more
+        likely given the rest of the token, negative if it makes it less likely.
     """
     indptr, features = shard.indptr.astype(np.int64), shard.features.astype(np.int64)
     weight = np.zeros((n_features, n_features))
@@ -70,19 +70,19 @@ def ising_couplings(
 def _regress(
     target: int, indptr: np.ndarray, features: np.ndarray, fires: np.ndarray, alpha: float, weight: np.ndarray
 ) -> None:
-    """Fill ``weight`` [feature] with the coefficients by which the other features foretell the target."""
+    """Fill ``weight`` [feature] with the coefficients of the other features for predicting the target."""
     n_tokens, n_features = len(indptr) - 1, len(weight)
     answer = np.zeros(n_tokens)
     for token in range(n_tokens):
         for place in range(indptr[token], indptr[token + 1]):
             if features[place] == target:
                 answer[token] = 1.0
-    # the constant is one more coefficient, last
+    # the intercept is the last coefficient
     now = np.zeros(n_features + 1)
     now[-1] = np.log(fires[target] / (n_tokens - fires[target]))
     margin = np.full(n_tokens, now[-1])
     loss = _loss(margin, answer)
-    for _ in range(NEWTON_STEPS):
+    for _ in range(MAX_NEWTON_STEPS):
         slope, curve = _derivatives(target, indptr, features, margin, answer, n_features)
         move = _minimise(now, slope, curve, alpha)
         moved = _margins(target, indptr, features, move)
@@ -98,7 +98,7 @@ def _regress(
             now += size * move
             margin += size * moved
             loss = new_loss
-        if gain < GAIN:
+        if gain < MIN_GAIN:
             break
     weight[:] = now[:-1]
 
@@ -108,7 +108,7 @@ def _regress(
 def _derivatives(
     target: int, indptr: np.ndarray, features: np.ndarray, margin: np.ndarray, answer: np.ndarray, n_features: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """First and second derivatives of the log-loss by the coefficients and the constant."""
+    """Gradient and Hessian of the log-loss with respect to the coefficients and the intercept."""
     slope = np.zeros(n_features + 1)
     curve = np.zeros((n_features + 1, n_features + 1))
     for token in range(len(margin)):
@@ -118,7 +118,7 @@ def _derivatives(
         start, stop = indptr[token], indptr[token + 1]
         for place in range(start, stop):
             slope[features[place]] += error
-        if weight < SURE:
+        if weight < MIN_CURVATURE:
             continue
         curve[-1, -1] += weight
         for place in range(start, stop):
@@ -136,27 +136,27 @@ def _derivatives(
 @njit(cache=True, nogil=True, fastmath=True)
 @no_type_check
 def _minimise(now: np.ndarray, slope: np.ndarray, curve: np.ndarray, alpha: float) -> np.ndarray:
-    """Move of each coefficient that minimises the quadratic model with its penalty, by coordinate descent."""
+    """Step that minimises the penalised quadratic model, by coordinate descent."""
     n = len(now)
     move = np.zeros(n)
     gradient = slope.copy()
-    for _ in range(PASSES):
+    for _ in range(MAX_PASSES):
         largest = 0.0
         for j in range(n - 1, -1, -1):
             if slope[j] == 0.0 and curve[j, j] == 0.0:
                 continue
-            steep = curve[j, j] + SURE
+            steep = curve[j, j] + MIN_CURVATURE
             limit = alpha / steep if j < n - 1 else 0.0
             before = now[j] + move[j]
             wanted = before - gradient[j] / steep
             wanted = max(wanted - limit, 0.0) if wanted > 0.0 else min(wanted + limit, 0.0)
-            wanted = min(max(wanted, now[j] - LONGEST), now[j] + LONGEST)
+            wanted = min(max(wanted, now[j] - MAX_STEP), now[j] + MAX_STEP)
             step = wanted - before
             if step != 0.0:
                 move[j] += step
                 gradient += step * curve[j]
                 largest = max(largest, abs(step))
-        if largest < SETTLED:
+        if largest < COEFFICIENT_TOLERANCE:
             break
     return move
 
@@ -164,7 +164,7 @@ def _minimise(now: np.ndarray, slope: np.ndarray, curve: np.ndarray, alpha: floa
 @njit(cache=True, nogil=True, fastmath=True)
 @no_type_check
 def _margins(target: int, indptr: np.ndarray, features: np.ndarray, move: np.ndarray) -> np.ndarray:
-    """How much each token's margin moves with the coefficients."""
+    """Change of each token's margin with the coefficients."""
     moved = np.full(len(indptr) - 1, move[-1])
     for token in range(len(moved)):
         for place in range(indptr[token], indptr[token + 1]):

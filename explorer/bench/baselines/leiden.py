@@ -1,6 +1,6 @@
-"""Communities by Leiden, where igraph and leidenalg are installed (both are in the dev extra only).
+"""Leiden communities, if igraph and leidenalg (dev extra) are installed.
 
-Settings are the published ones (arXiv 2604.28119): edges above .005, weighted, resolution 1, seed 42.
+Published settings (arXiv 2604.28119): edges above .005, weighted, resolution 1, seed 42.
 """
 
 from collections.abc import Callable
@@ -16,21 +16,21 @@ except ImportError:
     igraph = leidenalg = None
 
 THRESHOLD: Final = 0.005
-"""Weaker couplings are no edges."""
+"""Couplings below this are not edges."""
 RESOLUTION: Final = 1.0
 """Weight of the null model in the modularity."""
 SEED: Final = 42
-"""Decides the order in which features are visited."""
+"""Determines the order in which nodes are visited."""
 
 
-def _communities(strength: Float64[np.ndarray, "feature feature"]) -> Int64[np.ndarray, "feature"]:
-    """Number the community of each feature from 0; a feature without edges is one of its own.
+def _leiden(strength: Float64[np.ndarray, "feature feature"]) -> Int64[np.ndarray, "feature"]:
+    """Community of each feature from 0; a feature without edges is a community of its own.
 
     Source: Traag, Waltman and van Eck 2019, "From Louvain to Leiden"; modularity with a resolution after Reichardt and
     Bornholdt 2006.
 
     Args:
-        strength: symmetric, not negative.
+        strength: symmetric, non-negative.
     """
     first, second = np.nonzero(np.triu(strength, 1) > THRESHOLD)
     graph = igraph.Graph(len(strength), list(zip(first.tolist(), second.tolist(), strict=True)))
@@ -45,6 +45,6 @@ def _communities(strength: Float64[np.ndarray, "feature feature"]) -> Int64[np.n
 
 
 leiden_communities: Callable[[Float64[np.ndarray, "feature feature"]], Int64[np.ndarray, "feature"]] | None = (
-    None if leidenalg is None else _communities
+    None if leidenalg is None else _leiden
 )
-"""Communities of a weighted graph; None where the packages are missing."""
+"""Communities of a weighted graph; None if the packages are missing."""

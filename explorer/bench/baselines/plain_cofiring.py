@@ -1,7 +1,7 @@
-"""The co-firing graph as one would write it by default: scipy's sparse product, NPMI, the best partners of each row.
+"""Straightforward co-firing graph: scipy's sparse product, NPMI, the best partners of each row.
 
-It is written with care, so that it is a fair thing to be held against: counts and indices in 32 bits, counts below the
-minimum dropped before anything is scored, one row scored at a time.
+Written carefully to be a fair baseline: 32-bit counts and indices, counts below the minimum dropped before scoring, one
+row scored at a time.
 """
 
 import numpy as np
@@ -13,16 +13,16 @@ from explorer.records import NeighbourGraph
 
 
 def plain_cofiring(shard: FiringShard, n_features: int, *, neighbours: int, min_count: int) -> NeighbourGraph:
-    """Find every feature's best partners by NPMI (Bouma 2009) from the matrix of all counts.
+    """Find every feature's best partners by NPMI (Bouma 2009) from the sparse matrix of all counts.
 
     Args:
-        shard: which features fire on each token.
-        n_features: number of features, whether or not they fire.
-        neighbours: partners kept for each feature.
-        min_count: pairs that fire together on fewer tokens are not scored.
+        shard: features that fire on each token.
+        n_features: number of features, including those that never fire.
+        neighbours: number of partners per feature.
+        min_count: minimum co-fires for a pair to be scored.
 
     Returns:
-        The graph that ``cofiring_graph`` gives, ties aside.
+        The graph of ``cofiring_graph``, ties aside.
     """
     n_tokens = len(shard.indptr) - 1
     ones = np.ones(len(shard.features), dtype=np.int32)
@@ -56,6 +56,6 @@ def _npmi(
 
 
 def _best(score: np.ndarray, partner: Int32[np.ndarray, "partner"], most: int) -> np.ndarray:
-    """The best partners, best first, ties to the lower feature number, as far as argpartition keeps them."""
+    """The best partners, best first, ties to the lower feature number among those that argpartition selects."""
     chosen = np.argpartition(-score, most - 1)[:most] if len(score) > most else np.arange(len(score))
     return chosen[np.lexsort((partner[chosen], -score[chosen]))]

@@ -15,9 +15,10 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 
 from explorer.bench.host.steer import HEADER, Comparison, comparison_rows, ratio_of
 from explorer.config import Settings
-from explorer.lm.generation.batched_edits import Place, next_rows, read_prefix
-from explorer.lm.generation.batched_generation import Decoder, step_together
-from explorer.lm.generation.capabilities import open_place
+from explorer.lm.generation.batched_edits import next_token_logits, read_prefix
+from explorer.lm.generation.batched_generation import BatchedGenerator, step_all
+from explorer.lm.generation.capabilities import open_edit_site
+from explorer.lm.generation.forward import EditSite
 from explorer.records import Progress, silent
 
 _ARMS = 4
@@ -79,7 +80,7 @@ def measure_large(settings: LargeSettings | None = None, *, progress: Progress =
     settings = settings or LargeSettings()
     device = torch.device(settings.device)
     model = _model(settings, device)
-    place = open_place(model, settings.layers // 2, "resid_post")
+    place = open_edit_site(model, settings.layers // 2, "resid_post")
     rng = torch.Generator().manual_seed(0)
     ids = torch.randint(settings.vocabulary, (1, settings.prompt), generator=rng).to(device)
     works = _works(place, ids, settings)
@@ -127,7 +128,7 @@ def _model(settings: LargeSettings, device: torch.device) -> PreTrainedModel:
 Work = tuple[str, str, Callable[[], object], Callable[[], object], float]
 
 
-def _works(place: Place, ids: Tensor, settings: LargeSettings) -> list[Work]:
+def _works(place: EditSite, ids: Tensor, settings: LargeSettings) -> list[Work]:
     prefix, strip = read_prefix(place, ids), settings.waypoints * _ARMS
     prefixes = [read_prefix(place, ids[:, cut:]) for cut in range(_TEXTS)]
     moves, waypoints = _moves(place, _ARMS), _moves(place, strip)
@@ -136,15 +137,15 @@ def _works(place: Place, ids: Tensor, settings: LargeSettings) -> list[Work]:
 
     def write(rows: Tensor, *, every_token: bool, anew: bool) -> None:
         read = read_prefix(place, ids) if anew else prefix
-        decoder = Decoder(place, read, rows, every_token=every_token, tokens=settings.tokens)
+        decoder = BatchedGenerator(place, read, rows, every_token=every_token, tokens=settings.tokens)
         for _ in range(settings.tokens):
             decoder.feed(decoder.step().argmax(dim=1))
 
     def write_many(turns: int) -> None:
-        texts = [Decoder(place, one, moved, every_token=True, tokens=settings.tokens) for one in prefixes]
+        texts = [BatchedGenerator(place, one, moved, every_token=True, tokens=settings.tokens) for one in prefixes]
         for _ in range(settings.tokens):
             for part in (texts[turn::turns] for turn in range(turns)):
-                for one, logits in zip(part, step_together(part), strict=True):
+                for one, logits in zip(part, step_all(part), strict=True):
                     assert isinstance(logits, Tensor)
                     one.feed(logits.argmax(dim=1))
 
@@ -164,22 +165,22 @@ def _works(place: Place, ids: Tensor, settings: LargeSettings) -> list[Work]:
         (f"{_TEXTS} texts of {_ARMS + 1} rows write {settings.tokens} tokens, put together",
          "the same texts taking turns", lambda: write_many(1), lambda: write_many(_TEXTS), 0.75),
         (f"the next token at {settings.waypoints} waypoints of {_ARMS} arms", "one forward of the prompt, last logits",
-         lambda: next_rows(place, prefix, waypoints), forward, 3.0),
+         lambda: next_token_logits(place, prefix, waypoints), forward, 3.0),
     ]  # fmt: skip
 
 
-def _moves(place: Place, rows: int) -> Tensor:
+def _moves(place: EditSite, rows: int) -> Tensor:
     width = int(place.model.config.hidden_size)
     return torch.randn((rows, width), generator=torch.Generator().manual_seed(rows)).to(place.model.device)
 
 
-def _rows_until_doubled(place: Place, ids: Tensor, settings: LargeSettings) -> int:
+def _rows_until_doubled(place: EditSite, ids: Tensor, settings: LargeSettings) -> int:
     """Doubles the rows while their first token takes at most twice as long as one row's; ratios are medians."""
     prefix, rows = read_prefix(place, ids), 1
 
     def first_token(count: int) -> Callable[[], object]:
         moves = _moves(place, count)
-        return lambda: next_rows(place, prefix, moves)
+        return lambda: next_token_logits(place, prefix, moves)
 
     while rows < _MOST_ROWS:
         many, one = first_token(2 * rows), first_token(1)

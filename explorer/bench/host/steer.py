@@ -18,8 +18,8 @@ from transformers import GenerationConfig
 from explorer.config import Settings
 from explorer.errors import RequestError
 from explorer.lm.generation.batched_edits import read_prefix
-from explorer.lm.generation.cache import read_into
-from explorer.maths.steering.arms import Way, waypoints
+from explorer.lm.generation.cache import empty_cache
+from explorer.maths.steering.arms import Trajectory, path_between
 from explorer.records import CURVES, Progress, silent
 from explorer.steering.answers.displacements import arm_displacements, curve_position
 from explorer.steering.answers.handlers import Handlers
@@ -172,8 +172,8 @@ def _rows(bench: _Bench) -> Float[np.ndarray, "arm d_model"]:
     residual = bench.engine.model.read_prefix(bench.ids).residual
     end = float(bench.prepared.place[len(bench.prepared.place) // 2])
     manifold, t = bench.prepared.manifold, np.linspace(0.0, 1.0, bench.settings.waypoints)
-    path = waypoints(curve_position(manifold, residual).coordinate, end, t, closed=manifold.closed, anchored=True)
-    found = arm_displacements(Way.of(manifold, residual, path), ARMS, seed=0)
+    path = path_between(curve_position(manifold, residual).coordinate, end, t, closed=manifold.closed, anchored=True)
+    found = arm_displacements(Trajectory.of(manifold, residual, path), ARMS, seed=0)
     return np.stack([move.displacement[-1] for move in found])
 
 
@@ -288,7 +288,7 @@ def _forward(bench: _Bench) -> Job:
 def _last_token(bench: _Bench) -> Job:
     """What transformers takes for the last token where all before it is in its own cache, which stays as it is."""
     model, device = bench.engine.subject.loaded.model, bench.engine.subject.loaded.device
-    ids, cache = torch.tensor([bench.ids], device=device), read_into(model)
+    ids, cache = torch.tensor([bench.ids], device=device), empty_cache(model)
     with torch.inference_mode():
         model(input_ids=ids[:, :-1], past_key_values=cache, logits_to_keep=1)
 

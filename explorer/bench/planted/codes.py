@@ -1,9 +1,9 @@
-"""Codes whose groups are known: what tests and benchmarks plant to see whether the clusters are found.
+"""Planted codes with known groups, for tests and benchmarks of clustering.
 
-Text comes in documents of a few topics. A group is a manifold (circle, open curve or patch of a sphere) covered by
-overlapping tiles: where it is present on a token it stands at one random position, and the tiles near that position
-fire. Groups and noise features alike have firing rates that fall off like Zipf's law and a topic in whose documents
-they fire more often, so that features of one topic meet more often than chance without belonging together.
+Text consists of documents with a few topics each. A group is a manifold (circle, open curve or patch of a sphere)
+covered by overlapping tiles: on a token where the group is present it has one random position, and the tiles near that
+position fire. Firing rates of groups and noise features follow Zipf's law, and each has a topic in whose documents it
+fires more often, so features of one topic co-fire above chance without belonging together.
 """
 
 from dataclasses import dataclass
@@ -15,63 +15,61 @@ from jaxtyping import Bool, Float64, Int32, Int64
 from explorer.records import NOISE, Codes
 
 DOC_TOKENS: Final = 200
-"""Tokens of a document."""
+"""Tokens per document."""
 N_TOPICS: Final = 24
-"""Topics."""
 TOPICS_PER_DOC: Final = 2
-"""Topics of one document."""
 TOPIC_BOOST: Final = 6.0
-"""How many times as often a feature fires in a document of its topic."""
+"""Factor on a feature's rate in documents of its topic."""
 GROUP_SIZES: Final = (5, 60)
-"""Fewest and most tiles of a group."""
+"""Minimum and maximum number of tiles per group."""
 NOISE_SHARE: Final = 0.36
 """Share of the features that belong to no group."""
 RATE_SPAN: Final = 30.0
-"""The most frequent tile fires about so many times as often as the rarest."""
+"""Ratio of the highest to the lowest rate of tiles."""
 MIN_FIRES: Final = 60.0
 """Expected fires of the rarest features."""
 COVER: Final = 3.0
-"""Tiles that fire at a position of a curve, on average; on a patch, twice as many."""
+"""Mean number of tiles that fire at a position of a curve; twice as many on a patch."""
 MISSED: Final = 0.1
-"""Share of the fires of a tile that do not happen."""
+"""Share of a tile's fires that are dropped."""
 STRAY: Final = 0.1
 """Fires away from the group, as a share of a tile's fires."""
 
 
 class PlantedCodes(NamedTuple):
-    """Codes and their truth."""
+    """Codes with their ground truth."""
 
     codes: Codes
     """Which features fire on which token, and how strongly."""
     label: Int32[np.ndarray, "feature"]
-    """Group of each feature, NOISE for those of none; features are in random order."""
+    """Group of each feature, NOISE for none; features are in random order."""
 
 
 @dataclass(frozen=True)
-class _Text:
+class _TopicText:
     """Documents with topics."""
 
     share: Float64[np.ndarray, "topic doc"]
-    """For each topic, the share of its features' fires that falls on a document or one before it."""
+    """For each topic, the cumulative share of its features' fires up to each document."""
     n_tokens: int
     """Tokens of all documents."""
 
     def draw(self, rate: float, topic: int, rng: np.random.Generator) -> Int64[np.ndarray, "drawn"]:
-        """Different tokens, about ``rate`` of all, more often in documents of the topic."""
+        """Distinct tokens, about a share ``rate`` of all, more often in documents of the topic."""
         count = rng.poisson(rate * self.n_tokens)
         doc = np.searchsorted(self.share[topic], rng.uniform(size=count))
         token = doc * DOC_TOKENS + rng.integers(DOC_TOKENS, size=count)
         return distinct(token[token < self.n_tokens])
 
 
-def _write(n_tokens: int, rng: np.random.Generator) -> _Text:
-    """Give every document its topics."""
+def _draw_topic_text(n_tokens: int, rng: np.random.Generator) -> _TopicText:
+    """Draw the topics of every document."""
     weight = np.where(topics_of_documents(n_tokens, rng), TOPIC_BOOST, 1.0)
-    return _Text(np.cumsum(weight, axis=1) / weight.sum(axis=1, keepdims=True), n_tokens)
+    return _TopicText(np.cumsum(weight, axis=1) / weight.sum(axis=1, keepdims=True), n_tokens)
 
 
 def topics_of_documents(n_tokens: int, rng: np.random.Generator) -> Bool[np.ndarray, "topic doc"]:
-    """Whether a document has a topic; a topic that is drawn twice counts once."""
+    """Whether each document has each topic; a topic drawn twice counts once."""
     n_docs = -(-n_tokens // DOC_TOKENS)
     has_topic = np.zeros((N_TOPICS, n_docs), dtype=bool)
     for _ in range(TOPICS_PER_DOC):
@@ -80,7 +78,7 @@ def topics_of_documents(n_tokens: int, rng: np.random.Generator) -> Bool[np.ndar
 
 
 def document_offsets(n_tokens: int) -> Int64[np.ndarray, "doc_plus_1"]:
-    """Where each document of so many tokens begins; the last one may be shorter."""
+    """First token of each document, then the number of tokens; the last document may be shorter."""
     return np.append(np.arange(0, n_tokens, DOC_TOKENS), n_tokens).astype(np.int64)
 
 
@@ -88,14 +86,14 @@ def planted_cofiring(n_features: int, n_tokens: int, *, rng: np.random.Generator
     """Plant groups of tiles among noise features.
 
     Args:
-        n_features: features in all, at least a third of them noise.
-        n_tokens: tokens in all; the rarest features fire about MIN_FIRES times on them.
-        rng: the only source of chance.
+        n_features: total number of features, at least a third of them noise.
+        n_tokens: number of tokens; the rarest features fire about MIN_FIRES times on them.
+        rng: the only source of randomness.
 
     Returns:
         The codes, and the group of every feature.
     """
-    text = _write(n_tokens, rng)
+    text = _draw_topic_text(n_tokens, rng)
     sizes = _group_sizes(n_features, rng)
     group = np.repeat(np.arange(len(sizes)), sizes)
     name = rng.permutation(n_features)
@@ -113,7 +111,7 @@ def planted_cofiring(n_features: int, n_tokens: int, *, rng: np.random.Generator
 
 
 def _group_sizes(n_features: int, rng: np.random.Generator) -> Int64[np.ndarray, "group"]:
-    """Sizes spread evenly on a log scale until the share of noise is reached."""
+    """Log-uniform sizes until the share of noise is reached."""
     low, high = np.log(GROUP_SIZES)
     room = int(n_features * (1.0 - NOISE_SHARE))
     sizes = np.exp(rng.uniform(low, high, size=room // GROUP_SIZES[0] + 1)).round().astype(np.int64)
@@ -121,12 +119,12 @@ def _group_sizes(n_features: int, rng: np.random.Generator) -> Int64[np.ndarray,
 
 
 def _rate(n_tokens: int, rng: np.random.Generator) -> float:
-    """Share of the tokens on which a feature fires: uniform on a log scale, which is Zipf's law with exponent 1."""
+    """Share of the tokens on which a feature fires: log-uniform, which is Zipf's law with exponent 1."""
     return float(min(0.1, MIN_FIRES / n_tokens * RATE_SPAN ** rng.uniform()))
 
 
 def _fire_group(
-    size: int, text: _Text, rng: np.random.Generator
+    size: int, text: _TopicText, rng: np.random.Generator
 ) -> tuple[Int64[np.ndarray, "entry"], Int64[np.ndarray, "entry"]]:
     """Tokens and tiles of one group's fires."""
     topic = int(rng.integers(N_TOPICS))
@@ -145,7 +143,7 @@ def _fire_group(
 def _cover(
     size: int, n_positions: int, dimension: int, cover: float, rng: np.random.Generator
 ) -> Bool[np.ndarray, "position tile"]:
-    """Which tiles hold each of many random positions."""
+    """Which tiles contain each of many random positions."""
     if dimension == 2:
         return _cover_patch(size, n_positions, cover, rng)
     closed = bool(rng.integers(2))
@@ -160,26 +158,26 @@ def _cover(
 def _cover_patch(
     size: int, n_positions: int, cover: float, rng: np.random.Generator
 ) -> Bool[np.ndarray, "position tile"]:
-    """Caps on the half of a sphere around its pole, their centres on a sunflower."""
+    """Caps on a hemisphere around its pole, with centres on a sunflower spiral."""
     center = _half_sphere((np.arange(size) + 0.5) / size, np.arange(size) * np.pi * (3.0 - np.sqrt(5.0)))
     position = _half_sphere(rng.uniform(size=n_positions), rng.uniform(0, 2 * np.pi, n_positions))
-    # a cap of height h holds the share h of a half sphere
+    # a cap of height h covers a share h of a hemisphere
     return np.asarray(position @ center.T > 1.0 - cover / size)
 
 
 def _half_sphere(
     share: Float64[np.ndarray, "point"], angle: Float64[np.ndarray, "point"]
 ) -> Float64[np.ndarray, "point xyz"]:
-    """Points of the half sphere around its pole; ``share`` of its area lies nearer the pole."""
+    """Points of the hemisphere around its pole; a share ``share`` of its area lies nearer to the pole."""
     height = 1.0 - share
     around = np.sqrt(1.0 - height**2)
     return np.column_stack([around * np.cos(angle), around * np.sin(angle), height])
 
 
 def distinct(number: Int64[np.ndarray, "number"]) -> Int64[np.ndarray, "distinct"]:
-    """The different numbers among those given, none of them negative, ascending; ``number`` itself is sorted.
+    """The distinct non-negative numbers, ascending; sorts ``number`` in place.
 
-    numpy's ``unique`` goes by a hash table, which takes many times as long as sorting in place.
+    Much faster than numpy's ``unique``, which uses a hash table.
     """
     number.sort()
     return number[np.diff(number, prepend=-1) > 0]

@@ -1,8 +1,8 @@
-"""Planted codes of any length and density, drawn part after part: what benchmarks count without holding it whole.
+"""Planted codes of any length and density, drawn in parts, for benchmarks that stream them.
 
-The world is that of ``planted_codes``: documents of a few topics, closed rings of overlapping tiles among features of
-no group. Here a token draws how many features fire on it, as an SAE does, and each draw is of one feature or of a place
-on a ring, where the tiles next to it fire. Frequencies fall off as Zipf's law has it, over two decades.
+The world is that of ``codes``: documents of a few topics, closed rings of overlapping tiles among noise features. Here
+the number of features per token is drawn, as an SAE's would vary, and each draw selects one feature or a position on a
+ring, where the nearest tiles fire. Frequencies follow Zipf's law over two decades.
 """
 
 from dataclasses import dataclass
@@ -25,49 +25,51 @@ from explorer.bench.planted.codes import (
 from explorer.records import NOISE, Codes
 
 COVER: Final = 3
-"""Tiles that hold a place of a ring."""
+"""Tiles that contain a position of a ring."""
 RATE_SPAN: Final = 100.0
-"""The most frequent feature is drawn about so many times as often as the rarest."""
+"""Ratio of the highest to the lowest draw frequency of a feature."""
 FIRES: Final = (32, 64)
-"""Fewest and most features that a token is to have."""
+"""Minimum and maximum target number of features per token."""
 
 
 @dataclass(frozen=True)
 class PlantedDictionary:
-    """Features with their groups, topics and frequencies. A *unit* is a group, or a feature of none."""
+    """Features with their groups, topics and frequencies. A *unit* is a group, or a single noise feature."""
 
     label: Int32[np.ndarray, "feature"]
-    """Group of each feature, NOISE for those of none; features are in random order."""
-    name: Int64[np.ndarray, "feature"]
-    """Features unit after unit, the tiles of a group in their order on its ring."""
+    """Group of each feature, NOISE for none; features are in random order."""
+    feature_of_slot: Int64[np.ndarray, "feature"]
+    """Features unit by unit, the tiles of a group in their order on its ring."""
     first: Int64[np.ndarray, "unit"]
-    """Where each unit's features begin in ``name``."""
+    """Start of each unit in ``feature_of_slot``."""
     size: Int64[np.ndarray, "unit"]
-    """Features of each unit."""
+    """Number of features of each unit."""
     weight: Float64[np.ndarray, "unit"]
-    """How often each is drawn, relatively."""
+    """Relative frequency of each unit."""
     topic: Int64[np.ndarray, "unit"]
-    """In documents of which topic it is drawn more often."""
+    """Topic in whose documents the unit is drawn more often."""
 
 
 def plant_dictionary(n_features: int, *, rng: np.random.Generator) -> PlantedDictionary:
-    """Plant groups among features of no group.
+    """Plant groups among noise features.
 
     Args:
-        n_features: features in all, about a third of them noise.
-        rng: the only source of chance.
+        n_features: total number of features, about a third of them noise.
+        rng: the only source of randomness.
     """
     low, high = np.log(GROUP_SIZES)
     room = int(n_features * (1.0 - NOISE_SHARE))
     sizes = np.exp(rng.uniform(low, high, size=room // GROUP_SIZES[0] + 1)).round().astype(np.int64)
     sizes = sizes[np.cumsum(sizes) <= room]
     size = np.concatenate([sizes, np.ones(n_features - sizes.sum(), dtype=np.int64)])
-    name = rng.permutation(n_features)
+    feature_of_slot = rng.permutation(n_features)
     label = np.full(n_features, NOISE, dtype=np.int32)
-    label[name[: sizes.sum()]] = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    label[feature_of_slot[: sizes.sum()]] = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
     # a group is drawn as often as its tiles together, of which COVER fire at a time
     weight = RATE_SPAN ** rng.uniform(size=len(size)) * np.maximum(size / COVER, 1.0)
-    return PlantedDictionary(label, name, np.cumsum(size) - size, size, weight, rng.integers(N_TOPICS, size=len(size)))
+    return PlantedDictionary(
+        label, feature_of_slot, np.cumsum(size) - size, size, weight, rng.integers(N_TOPICS, size=len(size))
+    )
 
 
 def draw_codes(
@@ -76,11 +78,11 @@ def draw_codes(
     """Draw the codes of some documents.
 
     Args:
-        dictionary: what may fire.
-        n_tokens: tokens in all; the last document may be short.
-        rng: the only source of chance; another one gives other documents of the same world.
-        fires: fewest and most features that a token is to have, every number between them as likely. Groups and
-            features that are drawn twice make it a few more or fewer.
+        dictionary: the features.
+        n_tokens: number of tokens; the last document may be short.
+        rng: the only source of randomness; another generator gives other documents of the same world.
+        fires: minimum and maximum target number of features per token, uniformly distributed; groups and repeated draws
+            make the actual number slightly different.
     """
     n_features = len(dictionary.label)
     usual = np.average(np.minimum(dictionary.size, COVER * (1.0 - MISSED)), weights=dictionary.weight)
@@ -94,13 +96,13 @@ def draw_codes(
 def _draw_units(
     dictionary: PlantedDictionary, n_tokens: int, token: Int64[np.ndarray, "draw"], rng: np.random.Generator
 ) -> Int64[np.ndarray, "draw"]:
-    """Draw one unit for every token given, those of its document's topics TOPIC_BOOST times as often."""
+    """Draw one unit for every token, those of its document's topics TOPIC_BOOST times as often."""
     by_topic = np.argsort(dictionary.topic, kind="stable")
     ends = np.cumsum(dictionary.weight[by_topic])
     edge = np.concatenate([[0.0], ends])[np.searchsorted(dictionary.topic[by_topic], np.arange(N_TOPICS + 1))]
     topics = rng.integers(N_TOPICS, size=(-(-n_tokens // DOC_TOKENS), TOPICS_PER_DOC))
     topic = topics[token // DOC_TOKENS, rng.integers(TOPICS_PER_DOC, size=len(token))]
-    # beside the draws from all units some from one topic's alone, which make its units TOPIC_BOOST times as likely
+    # a mixture of draws from all units and from one topic's units, which makes the latter TOPIC_BOOST times as likely
     extra = (TOPIC_BOOST - 1.0) * TOPICS_PER_DOC / N_TOPICS
     boosted = rng.uniform(size=len(token)) < extra / (1.0 + extra)
     low, high = np.where(boosted, edge[topic], 0.0), np.where(boosted, edge[topic + 1], ends[-1])
@@ -114,7 +116,8 @@ def _fire(
     row: Int64[np.ndarray, "draw"],
     rng: np.random.Generator,
 ) -> Int64[np.ndarray, "entry"]:
-    """Numbers row + feature of what fires: COVER neighbouring tiles of a ring, less what is missed, or one feature."""
+    """Numbers row + feature of what fires: COVER neighbouring tiles of a ring, minus the dropped ones, or one noise
+    feature."""
     size, first = dictionary.size[unit], dictionary.first[unit]
     lone = size == 1
     tile = (rng.uniform(size=len(unit)) * size).astype(np.int64)
@@ -122,6 +125,6 @@ def _fire(
     for step in range(COVER):
         hit = rng.uniform(size=len(unit)) >= MISSED
         fires = (lone & (step == 0)) | (~lone & hit)
-        feature = dictionary.name[first[fires] + (tile[fires] + step) % size[fires]]
+        feature = dictionary.feature_of_slot[first[fires] + (tile[fires] + step) % size[fires]]
         entries.append(row[fires] + feature)
     return np.concatenate(entries)

@@ -1,8 +1,8 @@
-"""Tiles that never meet: the work at which same-token co-firing is blind.
+"""Disjoint tiles: the case where same-token co-firing carries no signal.
 
-A group's tiles share the tokens on which the group is present, one tile a token, so that no two of them ever fire
-together. Whether their silence tells anything depends on the co-fires that chance would give two of them, N p^2 for N
-tokens and tiles that fire on the share p: below about 7, none at all is nothing special (see ``similarity``).
+A group's tiles share the tokens on which the group is present, one tile per token, so no two of them ever co-fire.
+Their silence is evidence only if the co-fires expected by chance, N p^2 for N tokens and tiles with rate p, are enough:
+below about 7, zero co-fires are not significant (see ``maths.cofiring.similarity``).
 """
 
 from dataclasses import dataclass
@@ -16,24 +16,22 @@ from explorer.records import NOISE
 
 @dataclass(frozen=True)
 class TileSettings:
-    """What is planted."""
+    """Sizes and rates of planted disjoint tiles."""
 
     n_groups: int = 12
-    """Groups."""
     n_tiles: int = 8
-    """Tiles of a group."""
+    """Tiles per group."""
     noise_share: float = 0.36
     """Share of the features that belong to no group."""
     n_tokens: int = 120_000
-    """Tokens."""
     expected: float = 20.0
-    """N p^2: co-fires that chance would give two tiles."""
+    """N p^2: expected co-fires of two tiles under independence."""
     boost: float = 6.0
-    """How many times as often a feature fires in a document of its topic; infinite: nowhere else."""
+    """Factor on a feature's rate in documents of its topic; infinite restricts it to these documents."""
 
 
 def planted_tiles(settings: TileSettings, *, rng: np.random.Generator) -> PlantedCodes:
-    """Plant groups of tiles that never fire together, among noise features of the same rates and topics.
+    """Plant groups of tiles that never co-fire, among noise features of the same rates and topics.
 
     Documents of DOC_TOKENS tokens have TOPICS_PER_DOC of N_TOPICS topics. Every group and every noise feature has a
     topic; a group is present on tokens drawn more often from documents of its topic, and on each of them exactly one of
@@ -41,7 +39,7 @@ def planted_tiles(settings: TileSettings, *, rng: np.random.Generator) -> Plante
 
     Args:
         settings: sizes and rates.
-        rng: the only source of chance.
+        rng: the only source of randomness.
 
     Returns:
         The codes, and the group of every feature; features are in random order.
@@ -69,7 +67,7 @@ def planted_tiles(settings: TileSettings, *, rng: np.random.Generator) -> Plante
 def _draw(
     rate: float, has_topic: Bool[np.ndarray, "topic doc"], settings: TileSettings, rng: np.random.Generator
 ) -> Int64[np.ndarray, "drawn"]:
-    """Different tokens, ``rate`` of all in the mean, more often in documents of one topic drawn at random."""
+    """Distinct tokens, a share ``rate`` of all on average, more often in documents of one randomly drawn topic."""
     own = has_topic[rng.integers(N_TOPICS)].astype(np.float64)
     weight = own if np.isinf(settings.boost) else 1.0 + (settings.boost - 1.0) * own
     share = np.repeat(weight, DOC_TOKENS)[: settings.n_tokens]

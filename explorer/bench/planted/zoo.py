@@ -1,9 +1,9 @@
 """The synthetic zoo: sums of a few active manifolds of known kind (Bhalla, Fel et al. 2026, arXiv 2604.28119, eq. 13).
 
-x = sum over i in S of gamma_i(theta_i) V_i + eps. S are L0 of the manifolds, drawn anew for every sample; gamma_i, in
-k_i dimensions, is centred and has mean square 1; the rows of V_i are orthonormal; eps ~ N(0, 1e-5). There are eight
-kinds of manifold in six variants each. The variants' parameters within the published ranges are ours: they are spread
-evenly. Scale alone makes no variant, since every manifold is brought to mean square 1.
+x = sum over i in S of gamma_i(theta_i) V_i + eps. S is a random set of L0 manifolds per sample; gamma_i, in k_i
+dimensions, is centred with mean square 1; the rows of V_i are orthonormal; eps ~ N(0, 1e-5). There are eight kinds of
+manifold in six variants each. The variants' parameters, evenly spaced within the published ranges, are ours. Scale is
+not a variant, because every manifold is normalised to mean square 1.
 """
 
 from collections.abc import Callable
@@ -18,53 +18,53 @@ from explorer.records import NOISE
 D_MODEL: Final = 128
 """Dimensions of a sample."""
 ACTIVE: Final = 4
-"""Manifolds in one sample."""
+"""Manifolds per sample."""
 VARIANTS: Final = 6
 """Variants of each kind."""
 NOISE_VARIANCE: Final = 1e-5
 """Variance of the noise in each dimension."""
 CALIBRATION: Final = 20_000
-"""Points from which a manifold's centre and scale are taken."""
+"""Points from which a manifold's centre and scale are estimated."""
 OWN_SHARE: Final = 0.5
-"""A feature belongs to a manifold where this share of its fires, beyond chance, needs that manifold."""
+"""A feature belongs to a manifold that accounts for at least this share of its fires beyond chance."""
 
 Draw = Callable[[int, float, np.random.Generator], Float64[np.ndarray, "point axis"]]
-"""Random points of one kind of manifold; the number in [0, 1] chooses the variant."""
+"""Random points of one kind of manifold; the number in [0, 1] selects the variant."""
 
 
 @dataclass(frozen=True)
 class Zoo:
-    """Manifolds with a place in the space of samples."""
+    """Manifolds embedded in the space of samples."""
 
     kind: tuple[str, ...]
     """Kind of each manifold."""
     variant: Float64[np.ndarray, "manifold"]
-    """Which variant, in [0, 1]."""
+    """Variant of each manifold, in [0, 1]."""
     centre: tuple[Float64[np.ndarray, "axis"], ...]
     """Mean of each manifold's raw points."""
     scale: Float64[np.ndarray, "manifold"]
     """Root mean square distance from the centre."""
     basis: tuple[Float64[np.ndarray, "axis d_model"], ...]
-    """Orthonormal rows: where each manifold lies."""
+    """Orthonormal rows that embed each manifold."""
 
 
 @dataclass(frozen=True)
 class ZooSamples:
-    """Samples and what is in them."""
+    """Samples with their ground truth."""
 
     points: Float32[np.ndarray, "sample d_model"]
     """Sums of the active manifolds' points, with noise."""
     active: Bool[np.ndarray, "sample manifold"]
-    """Which manifolds are in each sample."""
+    """Which manifolds each sample contains."""
     contribution: tuple[Float32[np.ndarray, "present axis"], ...]
-    """What each manifold adds to the samples that it is in, in the axes of its own basis."""
+    """Contribution of each manifold to the samples that contain it, in its own basis."""
 
 
 def make_zoo(*, rng: np.random.Generator) -> Zoo:
-    """Place all kinds in all variants: 48 manifolds of 1 to 4 dimensions in D_MODEL.
+    """Embed all kinds in all variants: 48 manifolds of 1 to 4 dimensions in D_MODEL.
 
     Args:
-        rng: the only source of chance.
+        rng: the only source of randomness.
     """
     kind = tuple(name for name in KINDS for _ in range(VARIANTS))
     variant = np.tile(np.linspace(0.0, 1.0, VARIANTS), len(KINDS))
@@ -76,12 +76,12 @@ def make_zoo(*, rng: np.random.Generator) -> Zoo:
 
 
 def sample_zoo(zoo: Zoo, n_samples: int, *, rng: np.random.Generator) -> ZooSamples:
-    """Draw samples of ACTIVE different manifolds each.
+    """Draw samples of ACTIVE distinct manifolds each.
 
     Args:
         zoo: the manifolds.
-        n_samples: how many.
-        rng: the only source of chance.
+        n_samples: number of samples.
+        rng: the only source of randomness.
     """
     n_manifolds = len(zoo.kind)
     chosen = np.argpartition(rng.uniform(size=(n_samples, n_manifolds)), ACTIVE, axis=1)[:, :ACTIVE]
@@ -104,16 +104,17 @@ def owner_of_features(
     n_features: int,
     active: Bool[np.ndarray, "sample manifold"],
 ) -> Int32[np.ndarray, "feature"]:
-    """Say for which manifold each feature fires.
+    """The manifold that each feature fires for.
 
-    A manifold that is in a share q of all samples and in a share s of those on which a feature fires accounts for
-    (s - q) / (1 - q) of its fires; the feature belongs to the manifold that accounts for most, if for OWN_SHARE.
+    A manifold that occurs in a share q of all samples and in a share s of those on which a feature fires accounts for
+    (s - q) / (1 - q) of its fires; the feature belongs to the manifold that accounts for most, if that is at least
+    OWN_SHARE.
 
     Args:
         features: feature of each fire.
         samples: sample of each fire.
         n_features: number of features.
-        active: which manifolds are in each sample.
+        active: which manifolds each sample contains.
 
     Returns:
         A manifold's number, or NOISE for a feature that serves several manifolds or never fires.
@@ -154,14 +155,14 @@ def _moebius(n: int, variant: float, rng: np.random.Generator) -> Float64[np.nda
 
 
 def _swiss_roll(n: int, variant: float, rng: np.random.Generator) -> Float64[np.ndarray, "point axis"]:
-    """The roll is half to one and a half times as wide as its outer radius."""
+    """The roll is .5 to 1.5 times as wide as its outer radius."""
     angle = 1.5 * np.pi * (1.0 + 2.0 * rng.uniform(size=n))
     width = 4.5 * np.pi * (0.5 + variant)
     return np.column_stack([angle * np.cos(angle), width * rng.uniform(size=n), angle * np.sin(angle)])
 
 
 def _helix(n: int, variant: float, rng: np.random.Generator) -> Float64[np.ndarray, "point axis"]:
-    """Three turns with a rise of .1 to .6 a radian."""
+    """Three turns with a pitch of .1 to .6 per radian."""
     angle = 6.0 * np.pi * rng.uniform(size=n)
     return np.column_stack([np.cos(angle), np.sin(angle), (0.1 + 0.5 * variant) * angle])
 
@@ -184,4 +185,4 @@ KINDS: Final[dict[str, Draw]] = {
     "disk": _disk,
     "segment": _segment,
 }
-"""How each kind is drawn."""
+"""Sampler of each kind."""

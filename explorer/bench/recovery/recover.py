@@ -1,4 +1,4 @@
-"""The recovery bench: plants the truth, groups the features in every way, scores what each way recovers."""
+"""Recovery benchmark: generate data with known groups, cluster it by every method, score what each recovers."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -8,68 +8,65 @@ from itertools import product
 import numpy as np
 from pydantic import JsonValue
 
-from explorer.bench.recovery.datasets import Work, plan_works
-from explorer.bench.recovery.methods import Method, NotRun, methods, often_enough
-from explorer.bench.recovery.scores import SMALLEST_GROUP, Recovery, score_recovery
+from explorer.bench.recovery.datasets import RecoveryDataset, plan_datasets
+from explorer.bench.recovery.methods import Method, MethodNotApplicable, frequent_features, methods
+from explorer.bench.recovery.scores import MIN_GROUP_SIZE, Recovery, score_recovery
 from explorer.bench.settings import RecoverSettings
 from explorer.records import Progress, silent
 
-HEADER = ["work", "method", "ARI", "noise recall", "largest", "clusters", "false", "recovered", "of", "seconds"]
+HEADER = ["dataset", "method", "ARI", "noise recall", "largest", "clusters", "false", "recovered", "of", "seconds"]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One method on one work from one seed."""
+class RecoveryOutcome:
+    """One method on one dataset from one seed."""
 
     work: str
-    """Name of the work."""
+    """Name of the dataset."""
     method: str
-    """Name of the method."""
     seed: int
-    """What the work was planted from."""
+    """Seed of the dataset."""
     seconds: float
     """Wall time of the method."""
     score: Recovery
-    """What it recovered."""
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A method that was not run on a work."""
+class SkippedMethod:
+    """A method that was not run on a dataset."""
 
     work: str
-    """Name of the work."""
+    """Name of the dataset."""
     method: str
-    """Name of the method."""
     why: str
     """What it lacks."""
 
 
 @dataclass(frozen=True)
 class RecoverReport:
-    """Everything that was measured."""
+    """All results of the benchmark."""
 
-    outcomes: tuple[Outcome, ...]
-    """In the order of works, seeds and methods."""
-    skipped: tuple[Skipped, ...]
-    """Each work and method once."""
+    outcomes: tuple[RecoveryOutcome, ...]
+    """In the order of datasets, seeds and methods."""
+    skipped: tuple[SkippedMethod, ...]
+    """Each dataset and method once."""
 
 
 def recover(settings: RecoverSettings, *, progress: Progress = silent) -> RecoverReport:
-    """Run every method on every work from every seed; all methods get the same codes.
+    """Run every method on every dataset from every seed; all methods get the same codes.
 
     Args:
-        settings: works, seeds and methods.
-        progress: told after every work.
+        settings: datasets, seeds and methods.
+        progress: called after every dataset.
     """
-    outcomes: list[Outcome] = []
-    skipped: dict[tuple[str, str], Skipped] = {}
+    outcomes: list[RecoveryOutcome] = []
+    skipped: dict[tuple[str, str], SkippedMethod] = {}
     seeds = range(settings.seed, settings.seed + settings.seeds)
-    planned = list(product(plan_works(settings), seeds))
-    named = methods(settings.coupling_c)
+    planned = list(product(plan_datasets(settings), seeds))
+    by_name = methods(settings.coupling_c)
     for done, (plan, seed) in enumerate(planned):
-        for result in _measure(plan.plant(seed), seed, named):
-            if isinstance(result, Outcome):
+        for result in _measure(plan.plant(seed), seed, by_name):
+            if isinstance(result, RecoveryOutcome):
                 outcomes.append(result)
             else:
                 skipped[result.work, result.method] = result
@@ -77,21 +74,23 @@ def recover(settings: RecoverSettings, *, progress: Progress = silent) -> Recove
     return RecoverReport(tuple(outcomes), tuple(skipped.values()))
 
 
-def _measure(work: Work, seed: int, named: dict[str, Method]) -> Iterator[Outcome | Skipped]:
-    scored = often_enough(work)
-    for name, method in named.items():
+def _measure(
+    dataset: RecoveryDataset, seed: int, by_name: dict[str, Method]
+) -> Iterator[RecoveryOutcome | SkippedMethod]:
+    scored = frequent_features(dataset)
+    for name, method in by_name.items():
         start = time.perf_counter()
         try:
-            found = method(work)
-        except NotRun as reason:
-            yield Skipped(work.name, name, str(reason))
+            found = method(dataset)
+        except MethodNotApplicable as reason:
+            yield SkippedMethod(dataset.name, name, str(reason))
             continue
         seconds = time.perf_counter() - start
-        yield Outcome(work.name, name, seed, seconds, score_recovery(work.truth, found, scored))
+        yield RecoveryOutcome(dataset.name, name, seed, seconds, score_recovery(dataset.truth, found, scored))
 
 
 def report_values(report: RecoverReport) -> dict[str, JsonValue]:
-    """Give every outcome unrounded, for programs."""
+    """Every outcome unrounded, for programs."""
     return {
         "outcomes": [asdict(outcome) for outcome in report.outcomes],
         "not_run": [asdict(skipped) for skipped in report.skipped],
@@ -99,23 +98,23 @@ def report_values(report: RecoverReport) -> dict[str, JsonValue]:
 
 
 def report_lines(report: RecoverReport) -> list[str]:
-    """Say in one line per method and reason what was not run, and where."""
-    works: dict[tuple[str, str], list[str]] = {}
+    """One line per skipped method and reason, with the datasets concerned."""
+    datasets: dict[tuple[str, str], list[str]] = {}
     for skipped in report.skipped:
-        works.setdefault((skipped.method, skipped.why), []).append(skipped.work)
-    return [f"not run: {method} on {'; '.join(names)}: {why}" for (method, why), names in works.items()]
+        datasets.setdefault((skipped.method, skipped.why), []).append(skipped.work)
+    return [f"not run: {method} on {'; '.join(names)}: {why}" for (method, why), names in datasets.items()]
 
 
 def report_rows(report: RecoverReport) -> tuple[str, list[str], list[list[str]]]:
-    """Give the table for people: one row a work and method, the mean over the seeds and their range."""
-    together: dict[tuple[str, str], list[Outcome]] = {}
+    """The table: one row per dataset and method, mean over the seeds and range."""
+    by_row: dict[tuple[str, str], list[RecoveryOutcome]] = {}
     for outcome in report.outcomes:
-        together.setdefault((outcome.work, outcome.method), []).append(outcome)
-    title = f"Planted groups recovered (mean, range over seeds; groups of at least {SMALLEST_GROUP} features)"
-    return title, HEADER, [[*names, *_cells(outcomes)] for names, outcomes in together.items()]
+        by_row.setdefault((outcome.work, outcome.method), []).append(outcome)
+    title = f"Planted groups recovered (mean, range over seeds; groups of at least {MIN_GROUP_SIZE} features)"
+    return title, HEADER, [[*names, *_cells(outcomes)] for names, outcomes in by_row.items()]
 
 
-def _cells(outcomes: list[Outcome]) -> list[str]:
+def _cells(outcomes: list[RecoveryOutcome]) -> list[str]:
     scores = [outcome.score for outcome in outcomes]
     return [
         _spread([score.adjusted_rand for score in scores], 3),
@@ -130,7 +129,7 @@ def _cells(outcomes: list[Outcome]) -> list[str]:
 
 
 def _spread(values: Sequence[float], digits: int) -> str:
-    """Mean, and the range where there is one."""
+    """Mean, and the range if the values differ."""
     if not values:
         return "–"
     mean, low, high = (f"{number:.{digits}f}" for number in (np.mean(values), min(values), max(values)))

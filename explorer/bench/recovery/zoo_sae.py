@@ -1,4 +1,4 @@
-"""An SAE that is trained on the zoo of manifolds, and what is known of its features."""
+"""An SAE trained on the zoo, with the ground truth of its features."""
 
 from dataclasses import dataclass
 
@@ -20,27 +20,27 @@ ENCODED = 8192
 
 @dataclass(frozen=True, eq=False)
 class ZooSae:
-    """A zoo, an SAE trained on it, and its codes on samples that it did not see."""
+    """A zoo, an SAE trained on it, and its codes on held-out samples."""
 
     zoo: Zoo
     """The manifolds."""
     sae: Sae
-    """Trained as published: no dead feature is helped."""
+    """Trained as published: dead features are not revived."""
     samples: ZooSamples
-    """Samples that it was not trained on."""
+    """Held-out samples."""
     codes: Codes
-    """What it makes of them."""
+    """The SAE's codes of these."""
     owner: Int32[np.ndarray, "feature"]
-    """Manifold of each feature, NOISE for those of none and for those that are too rare to be clustered."""
+    """Manifold of each feature, NOISE for none or for features too rare to be clustered."""
 
 
 def train_on_zoo(k: int, settings: ZooSettings, *, seed: int) -> ZooSae:
-    """Train a TopK SAE on one zoo and encode further samples of it.
+    """Train a TopK SAE on one zoo and encode held-out samples.
 
     Args:
-        k: features that fire on a sample.
+        k: features per sample.
         settings: sizes.
-        seed: with k, decides the zoo, the samples and the training.
+        seed: with k, determines the zoo, the samples and the training.
     """
     rng = np.random.default_rng([seed, k])
     zoo = make_zoo(rng=rng)

@@ -8,7 +8,7 @@ import numpy as np
 
 from explorer.bench.planted.stream import draw_codes, plant_dictionary
 from explorer.maths.cofiring.counts import FiringShard
-from explorer.pipeline.build.shard_files import ShardFiles, read_shard, write_shard
+from explorer.pipeline.build.code_stream import ShardFiles, read_shard, write_shard
 from explorer.records import Progress
 
 PART_TOKENS: Final = 100_000

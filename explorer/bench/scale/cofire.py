@@ -21,7 +21,7 @@ from explorer.bench.scale.same_graph import GraphMatch, match_graphs
 from explorer.bench.settings import CofireSettings
 from explorer.config import CofiringSettings
 from explorer.errors import RequestError
-from explorer.maths.cofiring.counts import SHORT_COUNT, FiringShard, cofiring_graph_of_shards
+from explorer.maths.cofiring.counts import UINT16_COUNTS, FiringShard, cofiring_graph_of_shards
 from explorer.pipeline.build.code_stream import counted_by_torch
 from explorer.records import NeighbourGraph, Progress, silent
 
@@ -157,7 +157,7 @@ def _few(shard: FiringShard) -> FiringShard:
 
 def _often() -> FiringShard:
     """Two features that fire together too often for 16 bits."""
-    return FiringShard(np.arange(0, 2 * SHORT_COUNT + 1, 2), np.tile(np.arange(2, dtype=np.uint32), SHORT_COUNT))
+    return FiringShard(np.arange(0, 2 * UINT16_COUNTS + 1, 2), np.tile(np.arange(2, dtype=np.uint32), UINT16_COUNTS))
 
 
 def _chosen() -> dict[str, int]:

@@ -15,8 +15,8 @@ from jaxtyping import Int64
 from pydantic import JsonValue
 
 from explorer.bench.cost import timed
-from explorer.bench.planted.clusters import circle
 from explorer.bench.planted.codes import document_offsets
+from explorer.bench.planted.point_clouds import circle
 from explorer.bench.scale.code_files import write_codes
 from explorer.bench.scale.dense import DenseComparison, compare_with_dense
 from explorer.bench.scale.growth import exponent

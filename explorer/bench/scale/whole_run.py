@@ -22,9 +22,9 @@ from explorer.maths.clustering.resample import resampled_documents, shuffled_wit
 from explorer.maths.clustering.umap import project_graph
 from explorer.maths.cofiring.counts import FiringShard, fire_counts, firing_shard
 from explorer.pipeline.build.code_stream import CodeStream
-from explorer.pipeline.build.evidence import Redraw
-from explorer.pipeline.build.firing import by_feature, feature_table
+from explorer.pipeline.build.firing import feature_table, firing_matrix
 from explorer.pipeline.build.manifold import ClusterBuilder
+from explorer.pipeline.build.robustness import Resampler
 from explorer.pipeline.build.workers import build_clusters
 from explorer.records import CURVES, LEFT_OUT, Codes, DatasetInfo, ModelInfo, NeighbourGraph, Progress, SaeInfo, silent
 from explorer.runs.bundle.reader import Bundle, open_bundle
@@ -124,7 +124,7 @@ def measure_run(n_features: int, n_tokens: int, *, n_shapes: int, seed: int, pro
         shard, offsets = firing_shard(bundle.codes()), bundle.tokens().doc_offsets
         progress("count", 0, None)
         graph, count = timed(lambda: graph_of_codes([shard], offsets, n_features, settings.cofiring))
-        firing, read = timed(lambda: by_feature(CodeStream(bundle), n_features))
+        firing, read = timed(lambda: firing_matrix(CodeStream(bundle), n_features))
         progress("cluster", 0, None)
         found, cluster = timed(lambda: _clusters(graph, firing.counts, settings))
         progress("map", 0, None)
@@ -181,7 +181,7 @@ def _clusters(graph: NeighbourGraph, fires: Int64[np.ndarray, "feature"], settin
 
 
 def _draw(
-    redraw: Redraw,
+    redraw: Resampler,
     shard: FiringShard,
     offsets: Int64[np.ndarray, "doc_plus_1"],
     settings: BuildSettings,
@@ -236,5 +236,7 @@ def _decoder(dictionary: PlantedDictionary, rng: np.random.Generator) -> Float32
     angle = (2 * np.pi * place / dictionary.size[unit]).astype(np.float32)[:, None]
     side = np.float32(np.sqrt(1 - HUB**2))
     rows = np.empty((n_features, D_MODEL), np.float32)
-    rows[dictionary.name] = HUB * hub[unit] + side * (np.cos(angle) * across[unit] + np.sin(angle) * along[unit])
+    rows[dictionary.feature_of_slot] = HUB * hub[unit] + side * (
+        np.cos(angle) * across[unit] + np.sin(angle) * along[unit]
+    )
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))

@@ -1,7 +1,7 @@
-"""Keys and values of the rows that go on from one text: its own are copied once, in memory set aside for all to come.
+"""Key-value caches for rows that continue one text: the text's entries are copied once, into memory allocated up front.
 
-Every row has as many tokens as every other, so what attention sees is a view of that memory and no mask is needed. A
-StaticCache of transformers shows attention the whole of it, masked, which computes more and rounds otherwise.
+All rows have the same length, so attention gets a view of that memory and needs no mask. A StaticCache of transformers
+exposes the whole allocation under a mask, which computes more and rounds differently.
 """
 
 import sys
@@ -19,44 +19,47 @@ from explorer.errors import SubjectError
 KeysOrValues = Float[Tensor, "row head token width"]
 
 
-def read_into(model: PreTrainedModel) -> DynamicCache:
-    """An empty cache to read a text into.
+def empty_cache(model: PreTrainedModel) -> DynamicCache:
+    """An empty cache to run a text into.
 
     Raises:
-        SubjectError: the model keeps something else than keys and values, as a recurrent model does.
+        SubjectError: the model caches something other than keys and values (recurrent models).
     """
     cache = DynamicCache(config=model.config)
-    kept = (DynamicLayer, DynamicSlidingWindowLayer)
-    strange = [type(layer).__name__ for layer in cache.layers if type(layer) not in kept]
-    if strange:
-        raise SubjectError(type(model).__name__, f"a cache of {strange[0]}", "attention that keeps keys and values")
+    supported = (DynamicLayer, DynamicSlidingWindowLayer)
+    unsupported = [type(layer).__name__ for layer in cache.layers if type(layer) not in supported]
+    if unsupported:
+        found, wanted = f"a cache of {unsupported[0]}", "attention with a key-value cache"
+        raise SubjectError(type(model).__name__, found, wanted)
     return cache
 
 
-def go_on_from(read: DynamicCache, tokens: int) -> Cache:
-    """A cache for any number of rows that each add as many tokens to what was read; what was read stays as it is."""
-    layers = cast("list[DynamicLayer]", read.layers)  # `read_into` gives no other
-    return Cache(layers=[RowsLayer(layer, tokens) for layer in layers])
+def continuation_cache(read: DynamicCache, tokens: int) -> Cache:
+    """A cache for any number of rows that each append ``tokens`` tokens to a text; the text's own cache stays as is."""
+    layers = cast("list[DynamicLayer]", read.layers)  # `empty_cache` returns no other
+    return Cache(layers=[ContinuationLayer(layer, tokens) for layer in layers])
 
 
-def side_by_side(caches: Sequence[Cache], rows: Sequence[int]) -> Cache:
-    """The caches of some texts as one: the rows of all go in, so many of each, and each text keeps and sees its own.
-    Of one text it is its own cache."""
+def join_caches(caches: Sequence[Cache], rows: Sequence[int]) -> Cache:
+    """Present the caches of several texts as one, of the given number of rows each; every text attends to its own.
+
+    A single cache is returned as it is.
+    """
     if len(caches) == 1:
         return caches[0]
-    layers = zip(*(cast("list[RowsLayer]", cache.layers) for cache in caches), strict=True)
-    return Cache(layers=[TextsLayer(of_texts, rows) for of_texts in layers])
+    layers = zip(*(cast("list[ContinuationLayer]", cache.layers) for cache in caches), strict=True)
+    return Cache(layers=[JoinedLayer(of_texts, rows) for of_texts in layers])
 
 
-def forget_after(cache: Cache, tokens: int) -> None:
-    """Take back what was added to a cache of ``go_on_from`` after so many tokens."""
-    for layer in cast("list[RowsLayer]", cache.layers):
-        layer.go_back(tokens)
+def truncate_cache(cache: Cache, tokens: int) -> None:
+    """Cut a continuation cache back to its first ``tokens`` tokens."""
+    for layer in cast("list[ContinuationLayer]", cache.layers):
+        layer.truncate(tokens)
 
 
-class RowsLayer(DynamicLayer):  # type: ignore[no-untyped-call]
-    """One layer of such a cache. How many rows there are is told by the first keys; a layer that never gets any costs
-    nothing."""
+class ContinuationLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+    """One layer of a continuation cache. The first keys determine the number of rows; a layer that is never updated
+    allocates nothing."""
 
     def __init__(self, read: DynamicLayer, tokens: int):
         super().__init__()  # type: ignore[no-untyped-call]
@@ -67,15 +70,15 @@ class RowsLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         self._dropped = read.get_seq_length() - self._held
 
     def lazy_initialization(self, key_states: KeysOrValues, value_states: KeysOrValues) -> None:
-        """Set the memory aside, and put into every row what was read."""
-        self._keys = _room(self._read.keys, key_states, self._held + self._tokens)
-        self._values = _room(self._read.values, value_states, self._held + self._tokens)
+        """Allocate the memory, and copy the text's entries into every row."""
+        self._keys = _allocate(self._read.keys, key_states, self._held + self._tokens)
+        self._values = _allocate(self._read.values, value_states, self._held + self._tokens)
         self.is_initialized = True
 
     def update(
         self, key_states: KeysOrValues, value_states: KeysOrValues, *_: object, **__: object
     ) -> tuple[KeysOrValues, KeysOrValues]:
-        """Add the newest tokens; returned is what they may attend to, themselves included."""
+        """Append the newest tokens; returns the keys and values that they may attend to, their own included."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         start, end = self._held, self._held + key_states.shape[2]
@@ -86,39 +89,39 @@ class RowsLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         return self._keys[:, :, first:end], self._values[:, :, first:end]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """How many tokens the next update shows, and how many of the text stand before the first of them."""
+        """Number of tokens that the next update returns, and the position of the first of them."""
         seen = min(self._held, self._past)
         return seen + query_length, self._dropped + self._held - seen
 
     def get_seq_length(self) -> int:
-        """Tokens so far."""
+        """Number of tokens so far."""
         return self._dropped + self._held
 
-    def go_back(self, tokens: int) -> None:
-        """Forget what was added after so many tokens."""
+    def truncate(self, tokens: int) -> None:
+        """Cut back to the first ``tokens`` tokens."""
         self._held = tokens - self._dropped
 
 
-class TextsLayer(DynamicLayer):  # type: ignore[no-untyped-call]
-    """One layer of several texts, for one pass that gives each of them one token."""
+class JoinedLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+    """One layer of several texts, for a single pass that appends one token to each."""
 
-    def __init__(self, layers: Sequence[RowsLayer], rows: Sequence[int]):
+    def __init__(self, layers: Sequence[ContinuationLayer], rows: Sequence[int]):
         super().__init__()  # type: ignore[no-untyped-call]
         self.is_sliding = layers[0].is_sliding
         self._layers, self._rows = layers, list(rows)
 
-    def update(  # type: ignore[override] # attention takes the list apart, see `text_by_text`
+    def update(  # type: ignore[override] # attention takes the list apart, see `selective_batching`
         self, key_states: KeysOrValues, value_states: KeysOrValues, *_: object, **__: object
     ) -> tuple[list[KeysOrValues], list[KeysOrValues]]:
-        """Add every text's newest token; returned is what each may attend to."""
+        """Append every text's newest token; returns the keys and values that each text may attend to."""
         newest = zip(self._layers, *(torch.split(new, self._rows) for new in (key_states, value_states)), strict=True)
-        shown = [layer.update(keys, values) for layer, keys, values in newest]
-        return [keys for keys, _ in shown], [values for _, values in shown]
+        visible = [layer.update(keys, values) for layer, keys, values in newest]
+        return [keys for keys, _ in visible], [values for _, values in visible]
 
 
-def _room(read: KeysOrValues | None, newest: KeysOrValues, tokens: int) -> KeysOrValues:
+def _allocate(read: KeysOrValues | None, newest: KeysOrValues, tokens: int) -> KeysOrValues:
     rows, heads, _, width = newest.shape
-    room = newest.new_empty((rows, heads, tokens, width))
+    memory = newest.new_empty((rows, heads, tokens, width))
     if read is not None:
-        room[:, :, : read.shape[2]] = read
-    return room
+        memory[:, :, : read.shape[2]] = read
+    return memory

@@ -1,4 +1,4 @@
-"""Opens a place in a model, and tries what it allows: what its rows may share, and what a batch may change of a row."""
+"""Opens an edit site, and probes what the model allows there: shared activations, exact batch sizes, joined texts."""
 
 from dataclasses import replace
 
@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
-from explorer.lm.generation.batched_edits import Place, Prefix, Shared, next_rows, read_prefix
-from explorer.lm.generation.batched_generation import Decoder, one_pass
-from explorer.lm.generation.selective_batching import is_row_by_row
+from explorer.lm.generation.batched_edits import Prefix, next_token_logits, read_prefix
+from explorer.lm.generation.batched_generation import BatchedGenerator, step_joined
+from explorer.lm.generation.forward import EditSite, SharedActivation
+from explorer.lm.generation.selective_batching import is_length_independent
 from explorer.lm.hooks.block_hooks import module_at
-from explorer.lm.model.batch import AS_IT_IS, Batch
+from explorer.lm.model.batch import UNPADDED, Batch
 from explorer.records import Hook
 
 BELOW: dict[Hook, tuple[Hook, ...]] = {
@@ -22,143 +23,147 @@ BELOW: dict[Hook, tuple[Hook, ...]] = {
     "mlp_out": ("resid_pre", "attn_out", "mlp_out"),
     "resid_post": ("resid_post",),
 }
-"""What lies at and below an edit at each hook of a block, in the order in which it is computed."""
+"""Activations at and below an edit at each hook of a block, in the order of computation."""
 _NOT_ALLOWED = (ExplorerError, TypeError, ValueError, RuntimeError, LookupError, AttributeError)
 _PROBE_TOKENS = 4
 _PROBE_TEXTS = ((4, 3), (7, 2), (5, 1))
+"""Tokens and rows of each probe text."""
 _PROBE_STEPS = 3
 _BATCHES = tuple(Batch(*sizes) for sizes in ((1, 1), (4, 1), (4, 4), (8, 8), (16, 16)))
 _FEW_ROWS, _MANY_ROWS = 17, 145
-_SAME = 1e-3
+_TOLERANCE = 1e-3
+"""Largest difference of logits that counts as rounding."""
 _ROUNDINGS = 4.0
+"""How many times the batch difference joined texts may differ, where no batch is exact."""
 
 
-def open_place(model: PreTrainedModel, layer: int, hook: Hook) -> Place:
-    """Open a place, and find out what it allows.
+def open_edit_site(model: PreTrainedModel, layer: int, hook: Hook) -> EditSite:
+    """Open an edit site, and probe what it allows.
 
     Raises:
         SubjectError: the model has no such layer or hook.
     """
-    place = Place(model, layer, hook)
-    place = replace(place, shared=_shared(place), batch=_batch(place))
-    return replace(place, together=_may_go_together(place))
+    site = EditSite(model, layer, hook)
+    site = replace(site, shared=_shareable(site), batch=_exact_batch(site))
+    return replace(site, selective_batching=_allows_joining(site))
 
 
-def batch_difference(place: Place, rows: int = 8) -> float:
-    """Largest difference of a row's logits in a batch of displaced rows and of the same row alone, and of the rows of
-    several texts together and of each text alone.
+def batch_difference(site: EditSite, rows: int = 8) -> float:
+    """Largest difference of a row's logits between a batch and the row alone, and between joined texts and each alone.
 
-    Kernels may add in another order for another number of rows; nothing else differs. 0 is equal to the bit.
+    Kernels may sum in another order for another number of rows; nothing else differs. 0.0 means bitwise equal.
     """
-    moves = _probe_moves(place, rows)
-    own = float((next_rows(place, _probe(place), moves) - _alone(place, moves)).abs().max())
-    return max(own, _apart_together(place)) if place.together else own
+    displacement = _probe_displacement(site, rows)
+    batched = next_token_logits(site, _probe(site), displacement)
+    own = float((batched - _one_by_one(site, displacement)).abs().max())
+    return max(own, _joining_difference(site)) if site.selective_batching else own
 
 
-def _shared(plain: Place) -> tuple[Shared, ...]:
-    """How much of what lies below the edit rows may share."""
-    moves = _probe_moves(plain, 2)
-    said = _alone(plain, moves)
-    below = tuple(Shared(one, _returns(plain.model, plain.layer, one)) for one in BELOW[plain.hook])
+def _shareable(plain: EditSite) -> tuple[SharedActivation, ...]:
+    """The activations below the edit that rows may share."""
+    displacement = _probe_displacement(plain, 2)
+    expected = _one_by_one(plain, displacement)
+    below = tuple(SharedActivation(one, _tuple_length(plain.model, plain.layer, one)) for one in BELOW[plain.hook])
     for count in range(len(below), 0, -1):
-        place = replace(plain, shared=below[:count])
+        site = replace(plain, shared=below[:count])
         try:
-            next_rows(place, _probe(place), moves)
-            # Row by row, so that both are computed in the same shapes: rounding, which may be coarse, is the same.
-            apart = (_alone(place, moves) - said).abs().max().item()
+            next_token_logits(site, _probe(site), displacement)
+            # One row at a time, so that both results have equal shapes and hence equal rounding, which may be coarse.
+            difference = (_one_by_one(site, displacement) - expected).abs().max().item()
         except _NOT_ALLOWED:
-            # Where more than the activation is handed on from module to module, nobody can stand in for one.
+            # The module passes on more than the activation, and the rest cannot be reproduced.
             continue
-        if apart < _SAME:
-            return place.shared
+        if difference < _TOLERANCE:
+            return site.shared
     return ()
 
 
-def _batch(plain: Place) -> Batch:
-    """The smallest batches in which a row says the same to the bit wherever it stands and whatever their size; any
-    size, where none of them will do.
+def _exact_batch(plain: EditSite) -> Batch:
+    """The smallest batches in which a row's logits depend neither on its position nor on the batch size, to the bit;
+    UNPADDED where no candidate achieves that.
 
-    With MKL products of 1 to 3 rows go through other kernels, on two threads of up to 11 that are no multiple of 4.
+    In MKL, matrix products of 1 to 3 rows use other kernels; on two threads so do products of up to 11 rows that are
+    not a multiple of 4.
     """
-    prefix, moves = _probe(plain), _probe_moves(plain, _MANY_ROWS)
+    prefix, displacement = _probe(plain), _probe_displacement(plain, _MANY_ROWS)
     for batch in _BATCHES:
-        place = replace(plain, batch=batch)
-        said = next_rows(place, prefix, moves)
+        site = replace(plain, batch=batch)
+        whole = next_token_logits(site, prefix, displacement)
         parts = (slice(start := 7 * rows, start + rows) for rows in range(1, _FEW_ROWS + 1))
-        if all(torch.equal(next_rows(place, prefix, moves[part]), said[part]) for part in parts):
+        if all(torch.equal(next_token_logits(site, prefix, displacement[part]), whole[part]) for part in parts):
             return batch
-    return AS_IT_IS
+    return UNPADDED
 
 
-def _may_go_together(place: Place) -> bool:
-    """Whether the rows of several texts may go through the model in one pass.
+def _allows_joining(site: EditSite) -> bool:
+    """Whether the rows of several texts may share one forward pass.
 
-    They may where each says what it says by itself: on a processor in float32 to the bit, and elsewhere, where any
-    batch changes the last bits, within a few times what a batch of its own rows changes.
+    Each text must give the logits that it gives alone: bitwise on a CPU in float32; elsewhere, where any batch changes
+    the last bits, within a few times the difference that batching its own rows makes.
     """
-    joined = replace(place, together=True)
+    joined = replace(site, selective_batching=True)
     try:
-        apart = _apart_together(joined)
-        unlike = _apart(_written(joined, at_once=False), _written(place, at_once=False))
+        joining = _joining_difference(joined)
+        enabled = _largest_difference(_generated_logits(joined, joined=False), _generated_logits(site, joined=False))
     except _NOT_ALLOWED:
         return False
-    exact = place.model.device.type == "cpu" and place.model.dtype == torch.float32
-    most = 0.0 if exact else _SAME + _ROUNDINGS * batch_difference(place)
-    return is_row_by_row(place.model) and apart <= most and unlike < _SAME + most
+    exact = site.model.device.type == "cpu" and site.model.dtype == torch.float32
+    most = 0.0 if exact else _TOLERANCE + _ROUNDINGS * batch_difference(site)
+    return is_length_independent(site.model) and joining <= most and enabled < _TOLERANCE + most
 
 
-def _apart_together(place: Place) -> float:
-    """Largest difference of what texts say in common steps and each by itself."""
-    return _apart(_written(place, at_once=True), _written(place, at_once=False))
+def _joining_difference(site: EditSite) -> float:
+    """Largest difference of logits between texts that are stepped together and each stepped alone."""
+    return _largest_difference(_generated_logits(site, joined=True), _generated_logits(site, joined=False))
 
 
-def _written(place: Place, *, at_once: bool) -> list[Float[Tensor, "row vocab"]]:
-    """What a few texts of several lengths and rows say at every step, in common steps or each by itself."""
-    moves = _probe_moves(place, max(rows for _, rows in _PROBE_TEXTS))
+def _generated_logits(site: EditSite, *, joined: bool) -> list[Float[Tensor, "row vocab"]]:
+    """Logits at every step of texts of several lengths and row counts, stepped together or one by one."""
+    displacement = _probe_displacement(site, max(rows for _, rows in _PROBE_TEXTS))
     found: list[Float[Tensor, "row vocab"]] = []
-    decoders = [
-        Decoder(place, _probe(place, length), moves[:rows], every_token=rows > 1, tokens=_PROBE_STEPS)
+    generators = [
+        BatchedGenerator(site, _probe(site, length), displacement[:rows], every_token=rows > 1, tokens=_PROBE_STEPS)
         for length, rows in _PROBE_TEXTS
     ]
     for number in range(_PROBE_STEPS):
-        found += one_pass(decoders) if at_once else [one.step() for one in decoders]
-        for one, (_, rows) in zip(decoders, _PROBE_TEXTS, strict=True):
-            one.feed(torch.arange(number, number + rows, device=place.model.device))
+        found += step_joined(generators) if joined else [one.step() for one in generators]
+        for one, (_, rows) in zip(generators, _PROBE_TEXTS, strict=True):
+            one.feed(torch.arange(number, number + rows, device=site.model.device))
     return found
 
 
-def _apart(some: list[Float[Tensor, "row vocab"]], others: list[Float[Tensor, "row vocab"]]) -> float:
+def _largest_difference(some: list[Float[Tensor, "row vocab"]], others: list[Float[Tensor, "row vocab"]]) -> float:
     return max(float((one - other).abs().max()) for one, other in zip(some, others, strict=True))
 
 
 @torch.inference_mode()
-def _returns(model: PreTrainedModel, layer: int, hook: Hook) -> int:
-    """How many things the modules return that an activation is known instead of, see ``Shared``."""
-    found: list[int] = []
+def _tuple_length(model: PreTrainedModel, layer: int, hook: Hook) -> int:
+    """Length of the tuple that a hook's module returns, 0 for a bare tensor; see ``SharedActivation``."""
+    lengths: list[int] = []
 
-    def note(_: nn.Module, __: object, output: object) -> None:
-        found.append(len(output) if isinstance(output, tuple) else 0)
+    def record(_: nn.Module, __: object, output: object) -> None:
+        lengths.append(len(output) if isinstance(output, tuple) else 0)
 
-    handle = module_at(model, layer, hook).register_forward_hook(note)
+    handle = module_at(model, layer, hook).register_forward_hook(record)
     try:
         model(input_ids=torch.arange(_PROBE_TOKENS, device=model.device)[None], use_cache=False)
     finally:
         handle.remove()
-    return found[-1]
+    return lengths[-1]
 
 
-def _probe(place: Place, tokens: int = _PROBE_TOKENS) -> Prefix:
-    return read_prefix(place, torch.arange(tokens, device=place.model.device)[None])
+def _probe(site: EditSite, tokens: int = _PROBE_TOKENS) -> Prefix:
+    return read_prefix(site, torch.arange(tokens, device=site.model.device)[None])
 
 
-def _probe_moves(place: Place, rows: int) -> Float[Tensor, "row d_model"]:
-    """Random moves, each about as long as the activation that it is added to."""
-    residual = _probe(place).residual
+def _probe_displacement(site: EditSite, rows: int) -> Float[Tensor, "row d_model"]:
+    """Random displacements, each about as long as the activation that it is added to."""
+    residual = _probe(site).residual
     spread = float(np.linalg.norm(residual)) / np.sqrt(len(residual))
-    moves: Tensor = torch.randn((rows, len(residual)), generator=torch.Generator().manual_seed(0)) * spread
-    return moves.to(place.model.device)
+    noise: Tensor = torch.randn((rows, len(residual)), generator=torch.Generator().manual_seed(0)) * spread
+    return noise.to(site.model.device)
 
 
-def _alone(place: Place, moves: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
-    prefix = _probe(place)
-    return torch.cat([next_rows(place, prefix, move[None]) for move in moves])
+def _one_by_one(site: EditSite, displacement: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
+    prefix = _probe(site)
+    return torch.cat([next_token_logits(site, prefix, one[None]) for one in displacement])

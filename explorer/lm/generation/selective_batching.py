@@ -1,8 +1,8 @@
-"""Several texts in one forward pass: everything on all their rows together, attention for each text by itself.
+"""Selective batching (Orca, Yu et al., OSDI 2022): several texts in one forward pass, attention for each by itself.
 
-This is the selective batching of Orca (Yu et al., OSDI 2022). What reads a row alone (embeddings, norms, linear layers,
-activations, the unembedding) does not care whose row it is; attention does, since texts have different lengths. So
-nothing is filled up and no mask is needed, and no text's length changes another's bits.
+Embeddings, norms, linear layers, activation functions and the unembedding process every row independently, so the rows
+of all texts go through them together. Attention runs for each text on its own rows, because texts differ in length.
+Nothing is padded or masked, and no text's length changes another text's bits.
 """
 
 import sys
@@ -20,64 +20,64 @@ from explorer.lm.generation.cache import KeysOrValues
 
 Attention = Callable[..., tuple[Tensor, object]]
 
-_SEEN_WHOLE = frozenset({"full_attention", "sliding_attention"})
-_LENGTHS_OF_ALL = ("dynamic", "longrope")
+_WHOLE_CACHE = frozenset({"full_attention", "sliding_attention"})
+"""Layer types that attend to all that the cache returns."""
+_LENGTH_DEPENDENT_ROPE = ("dynamic", "longrope")
 
 
-def is_row_by_row(model: PreTrainedModel) -> bool:
-    """Whether nothing in a model but its keys and values depends on how long a text is.
+def is_length_independent(model: PreTrainedModel) -> bool:
+    """Whether nothing in a model but its keys and values depends on the length of a text.
 
-    A short trial does not show it: some rotary embeddings take their frequencies from the longest text of a batch, and
-    attention in chunks hides a part of what the cache holds.
+    A short trial run does not reveal it: some rotary embeddings take their frequencies from the longest text of a
+    batch, and chunked attention hides part of the cache.
     """
     layers = getattr(model.config.get_text_config(decoder=True), "layer_types", None) or ()
-    return _SEEN_WHOLE.issuperset(layers) and not any(map(_looks_at_lengths, model.modules()))
+    return _WHOLE_CACHE.issuperset(layers) and not any(map(_has_length_dependent_rope, model.modules()))
 
 
 @contextmanager
-def text_by_text(model: PreTrainedModel) -> Iterator[None]:
-    """Let attention go text by text over a cache of ``side_by_side``, for the length of the context; each text adds
-    one token."""
+def selective_batching(model: PreTrainedModel) -> Iterator[None]:
+    """Run attention text by text over a cache of ``join_caches``, for the length of the context; one token a text."""
     config = model.config.get_text_config(decoder=True)
-    usual = config._attn_implementation
-    name = f"{usual}, text by text"
-    # A name that transformers knows no mask for has none: the cache shows what may be seen, and nothing else.
-    AttentionInterface.register(name, partial(_attend, usual))
+    original = config._attn_implementation
+    name = f"{original}, text by text"
+    # transformers builds no mask for a name that it does not know: the cache alone decides what is attended to.
+    AttentionInterface.register(name, partial(_attend, original))
     config._attn_implementation = name
     try:
         yield
     finally:
-        config._attn_implementation = usual
+        config._attn_implementation = original
 
 
 def _attend(
-    usual: str,
+    original: str,
     module: nn.Module,
     query: Float[Tensor, "row head 1 width"],
     keys: KeysOrValues | list[KeysOrValues],
     values: KeysOrValues | list[KeysOrValues],
     mask: None,
-    **told: object,
+    **options: object,
 ) -> tuple[Float[Tensor, "row 1 head width"], object]:
-    """The model's usual attention, for each text on its own rows; one text's keys and values are no list."""
-    attend = _usual(usual, module)
+    """The model's original attention, applied to each text's rows; a single text has tensors instead of lists."""
+    attend = _attention_function(original, module)
     if isinstance(keys, Tensor):
-        return attend(module, query, keys, values, mask, **told)
+        return attend(module, query, keys, values, mask, **options)
     parts = zip(torch.split(query, [len(one) for one in keys]), keys, values, strict=True)
-    return torch.cat([attend(module, *part, mask, **told)[0] for part in parts]), None
+    return torch.cat([attend(module, *part, mask, **options)[0] for part in parts]), None
 
 
-def _usual(name: str, module: nn.Module) -> Attention:
-    """An attention function by its name; "eager" is each model's own, beside its attention."""
-    own: Attention = vars(sys.modules[type(module).__module__]).get("eager_attention_forward", _none)
-    return ALL_ATTENTION_FUNCTIONS.get_interface(name, own)
+def _attention_function(name: str, module: nn.Module) -> Attention:
+    """An attention function by its name; "eager" is defined in the module of each architecture."""
+    eager: Attention = vars(sys.modules[type(module).__module__]).get("eager_attention_forward", _no_eager)
+    return ALL_ATTENTION_FUNCTIONS.get_interface(name, eager)
 
 
-def _none(module: nn.Module, *_: object, **__: object) -> tuple[Tensor, object]:
-    raise NotImplementedError(f"{type(module).__name__} has no attention function of its own")
+def _no_eager(module: nn.Module, *_: object, **__: object) -> tuple[Tensor, object]:
+    raise NotImplementedError(f"{type(module).__name__} has no eager attention function")
 
 
-def _looks_at_lengths(module: nn.Module) -> bool:
+def _has_length_dependent_rope(module: nn.Module) -> bool:
     kind = getattr(module, "rope_type", "")
     kinds = kind.values() if isinstance(kind, dict) else [kind]
-    return any(word in str(one) for one in kinds for word in _LENGTHS_OF_ALL)
+    return any(word in str(one) for one in kinds for word in _LENGTH_DEPENDENT_ROPE)

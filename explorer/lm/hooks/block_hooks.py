@@ -1,8 +1,8 @@
-"""Reads and edits one activation inside a decoder block, and always leaves the model as it was.
+"""Reads and edits one activation inside a decoder block, and always restores the model.
 
-``layer`` counts decoder blocks from 0. ``hook`` is the place in that block: ``resid_pre`` is what the block receives,
-``resid_post`` what it returns, ``attn_out`` and ``mlp_out`` what its attention and its MLP return. Every activation
-is [batch, position, d_model].
+``layer`` counts decoder blocks from 0. ``hook`` names an activation of that block: ``resid_pre`` is the block's input,
+``resid_post`` its output, ``attn_out`` and ``mlp_out`` the outputs of its attention and its MLP. Every activation is
+[batch, position, d_model].
 """
 
 import inspect
@@ -23,25 +23,25 @@ from explorer.records import Hook
 
 Activation: TypeAlias = Float[Tensor, "batch position d_model"]
 Visitor: TypeAlias = Callable[[Tensor], Tensor | None]
-"""Sees an activation; returns its replacement, or None to leave it."""
+"""Takes an activation; returns its replacement, or None to leave it unchanged."""
 
 _NAME_PARTS = {"attn_out": ("attention", "attn"), "mlp_out": ("mlp", "feedforward", "ffn", "moe", "sparseblock")}
 
 
 class _CapturedEverything(Exception):
-    """Ends a forward pass once the wanted activation is read; never leaves this module."""
+    """Ends a forward pass once the activation is read; never leaves this module."""
 
 
 @dataclass
 class Recorder:
-    """The activations that one `capture` saw."""
+    """Activations recorded by one `capture`."""
 
     activations: list[Tensor] = field(default_factory=list)
-    """One [batch, position, d_model] for each forward pass, oldest first."""
+    """One [batch, position, d_model] a forward pass, oldest first."""
 
     @property
     def fired(self) -> int:
-        """How many forward passes reached the hook."""
+        """Number of forward passes that reached the hook."""
         return len(self.activations)
 
     @property
@@ -58,10 +58,10 @@ class Recorder:
 
 @dataclass
 class Edit:
-    """Counts what one `edit` did."""
+    """Counts the calls of one `edit`."""
 
     fired: int = 0
-    """How many times the activation was replaced."""
+    """Number of times that the activation was replaced."""
 
 
 @contextmanager
@@ -72,11 +72,11 @@ def capture(model: PreTrainedModel, layer: int, hook: Hook, *, stop_early: bool 
         model: the language model.
         layer: decoder block, from 0.
         hook: where in that block.
-        stop_early: end the first forward pass as soon as the activation is read, so that the upper blocks are not
-            computed; the rest of the context's body is then skipped.
+        stop_early: end the first forward pass as soon as the activation is read, without running the blocks above; the
+            rest of the context's body is skipped.
 
     Raises:
-        SubjectError: the model has no such layer or place.
+        SubjectError: the model has no such layer or hook.
     """
     recorder = Recorder()
 
@@ -105,7 +105,7 @@ def edit(model: PreTrainedModel, layer: int, hook: Hook, fn: Callable[[Tensor], 
         fn: takes and returns [batch, position, d_model]; under a key-value cache, position holds the new tokens only.
 
     Raises:
-        SubjectError: the model has no such layer or place.
+        SubjectError: the model has no such layer or hook.
         ExplorerError: ``fn`` returns another shape.
     """
     count = Edit()
@@ -124,8 +124,8 @@ def edit(model: PreTrainedModel, layer: int, hook: Hook, fn: Callable[[Tensor], 
         handle.remove()
 
 
-def check_place(model: PreTrainedModel, layer: int, hook: Hook) -> None:
-    """Raise SubjectError where the model has no such layer or no such place in it."""
+def check_hook(model: PreTrainedModel, layer: int, hook: Hook) -> None:
+    """Raise SubjectError unless the model has this layer and hook."""
     module_at(model, layer, hook)
 
 
@@ -137,10 +137,10 @@ def _attach(model: PreTrainedModel, layer: int, hook: Hook, visit: Visitor) -> R
 
 
 def module_at(model: PreTrainedModel, layer: int, hook: Hook) -> nn.Module:
-    """The module that a hook belongs to: its output is the activation, at ``resid_pre`` its first argument.
+    """The module of a hook: its output is the activation; for ``resid_pre``, its first argument is.
 
     Raises:
-        SubjectError: the model has no such layer or place.
+        SubjectError: the model has no such layer or hook.
     """
     found = blocks(model)
     if not 0 <= layer < len(found):
@@ -150,12 +150,13 @@ def module_at(model: PreTrainedModel, layer: int, hook: Hook) -> nn.Module:
 
 
 def _part(block: nn.Module, hook: Hook) -> nn.Module:
-    """The block's attention or MLP, known by its class's name; where several fit, by what that adds to the model's."""
+    """The block's attention or MLP, matched by class name; where several match, the prefix shared with the block's own
+    class name is ignored."""
     wanted, children = _NAME_PARTS[hook], list(block.children())
     names = [type(child).__name__ for child in children]
     fitting = _named(children, names, wanted)
     if len(fitting) > 1:  # such as Qwen3MoeAttention for "moe"
-        fitting = _named(children, [_own_part(name, type(block).__name__) for name in names], wanted)
+        fitting = _named(children, [_without_common_prefix(name, type(block).__name__) for name in names], wanted)
     if len(fitting) != 1:
         raise SubjectError(type(block).__name__, f"{len(fitting)} modules for {hook}", "exactly one")
     if "residual" in inspect.signature(fitting[0].forward).parameters:
@@ -168,19 +169,19 @@ def _named(modules: list[nn.Module], names: list[str], wanted: tuple[str, ...]) 
     return [module for module, name in zip(modules, names, strict=True) if any(part in name.lower() for part in wanted)]
 
 
-def _own_part(name: str, beside: str) -> str:
-    """A class's name without the letters that it begins with as another one does."""
-    return name[len(list(takewhile(lambda pair: pair[0] == pair[1], zip(name, beside, strict=False)))) :]
+def _without_common_prefix(name: str, other: str) -> str:
+    """A class name without the letters that it shares with another at its beginning."""
+    return name[len(list(takewhile(lambda pair: pair[0] == pair[1], zip(name, other, strict=False)))) :]
 
 
 def _on_input(visit: Visitor) -> Callable[..., tuple[tuple[object, ...], dict[str, object]] | None]:
-    """A pre-hook on a block's first argument, whether it comes by position or as ``hidden_states``."""
+    """A pre-hook on a block's first argument, passed by position or as ``hidden_states``."""
 
     def pre_hook(
         module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]
     ) -> tuple[tuple[object, ...], dict[str, object]] | None:
-        given = args[0] if args else kwargs.get("hidden_states")
-        edited = visit(_tensor(module, given))
+        received = args[0] if args else kwargs.get("hidden_states")
+        edited = visit(_tensor(module, received))
         if edited is None:
             return None
         return ((edited, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": edited})
@@ -189,7 +190,7 @@ def _on_input(visit: Visitor) -> Callable[..., tuple[tuple[object, ...], dict[st
 
 
 def _on_output(visit: Visitor) -> Callable[..., object]:
-    """A hook on a module's output, whether it is a tensor or a tuple that begins with one."""
+    """A hook on a module's output, a tensor or a tuple that begins with one."""
 
     def hook(module: nn.Module, args: tuple[object, ...], output: object) -> object:  # noqa: ARG001
         edited = visit(_tensor(module, output[0] if isinstance(output, tuple) else output))

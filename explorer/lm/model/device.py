@@ -1,4 +1,4 @@
-"""Opens a torch device by its name."""
+"""Opens a torch device by name. Does not import transformers, so that a build that counts on a GPU starts quickly."""
 
 import torch
 
@@ -6,16 +6,16 @@ from explorer.errors import SubjectError
 
 
 def open_device(name: str) -> torch.device:
-    """The device, tried before anything large is read.
+    """Open a device, and check that it works before anything large is loaded.
 
     Raises:
-        SubjectError: it is not there.
+        SubjectError: the device does not exist.
     """
     try:
         probe = torch.zeros(1, device=name)
         probe.cpu()
         return probe.device
     except (RuntimeError, AssertionError, NotImplementedError) as fault:
-        # Where torch was built without CUDA it asserts that it was.
+        # A torch without CUDA raises AssertionError.
         wanted = "cpu" + (", cuda" if torch.cuda.is_available() else "; this torch sees no CUDA device")
         raise SubjectError("device", repr(name), wanted) from fault

@@ -1,4 +1,4 @@
-"""Names a subject by what it computes with: weights, vocabulary, SAE, layer and hook."""
+"""Fingerprint of a subject: a hash over weights, vocabulary, SAE, layer and hook."""
 
 import hashlib
 import json
@@ -15,16 +15,16 @@ def subject_fingerprint(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sae: Sae, layer: int, hook: Hook,
     *, weights: str | None = None,
 ) -> str:  # fmt: skip
-    """SHA-256 over everything that decides how a subject behaves: `sha256:` and 64 hexadecimal digits.
+    """SHA-256 over everything that determines how a subject behaves: `sha256:` and 64 hexadecimal digits.
 
     Args:
         model: the language model.
         tokenizer: its tokenizer.
-        sae: the sparse autoencoder, in float32 as it is loaded.
+        sae: the sparse autoencoder, in float32 as loaded.
         layer: decoder block, from 0.
         hook: where in that block.
-        weights: `LoadedModel.weights`, the digest of the weights as they are stored; without it they are taken as
-            they lie in memory, which differs where they were rounded to fewer bits to compute faster.
+        weights: `LoadedModel.weights`, the digest of the stored weights. Without it the weights in memory are hashed,
+            which differ once they are rounded to a lower precision.
     """
     digest = hashlib.sha256()
     _add_json(digest, "model", weights or weights_digest(model))
@@ -32,15 +32,14 @@ def subject_fingerprint(
     _add_json(digest, "special", [tokenizer.bos_token_id, tokenizer.eos_token_id])
     for name, tensor in sae.tensors().items():
         _add_tensor(digest, f"sae.{name}", tensor)
-    k = int(sae.k) if sae.k is not None and sae.k == int(sae.k) else sae.k  # 3 and 3.0 are the same SAE
+    k = int(sae.k) if sae.k is not None and sae.k == int(sae.k) else sae.k  # 3 and 3.0 describe the same SAE
     _add_json(digest, "sae", [sae.architecture, k, sae.apply_b_dec_to_input, sae.normalize_activations])
     _add_json(digest, "place", [layer, hook])
     return f"sha256:{digest.hexdigest()}"
 
 
 def weights_digest(model: PreTrainedModel) -> str:
-    """SHA-256 over a model's parameters: in the order of their names, each with name and shape, as little-endian
-    float32, wherever the model lies."""
+    """SHA-256 over a model's parameters, sorted by name: names, shapes, little-endian float32 values; on any device."""
     digest = hashlib.sha256()
     for name, parameter in sorted(model.named_parameters()):
         _add_tensor(digest, name, parameter)

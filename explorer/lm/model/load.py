@@ -1,4 +1,4 @@
-"""Opens a Hugging Face causal language model, and finds its decoder blocks."""
+"""Loads a Hugging Face causal language model, and finds its decoder blocks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from explorer.lm.model.device import open_device
 from explorer.lm.model.fingerprint import weights_digest
 
 DType = Literal["float32", "float16", "bfloat16"]
-"""Number format that a model computes in."""
+"""Precision that a model computes in."""
 
 _TORCH_DTYPE = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _REASON_LENGTH = 300
@@ -26,57 +26,53 @@ _BLOCKS: WeakKeyDictionary[PreTrainedModel, nn.ModuleList] = WeakKeyDictionary()
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A causal language model with its tokenizer, ready to run and never trained."""
+    """A causal language model with its tokenizer, frozen and in evaluation mode."""
 
     model: PreTrainedModel
-    """The model, in evaluation mode, without gradients."""
     tokenizer: PreTrainedTokenizerBase
-    """Its tokenizer."""
     id: str
-    """Hugging Face id, or the folder as the user gave it."""
+    """Hugging Face id, or the folder as given."""
     revision: str
-    """Hugging Face revision, or "" for a folder."""
+    """Commit hash on Hugging Face, "" for a folder."""
     d_model: int
-    """Width of the residual stream."""
     n_layers: int
-    """Number of decoder blocks."""
+    """Decoder blocks."""
     max_context: int
-    """Most positions that the model can read at once."""
+    """Maximum number of positions."""
     device: torch.device
-    """Where the model lies."""
     dtype: torch.dtype
-    """Number format that it computes in."""
+    """Precision that it computes in."""
     weights: str
-    """SHA-256 of the weights before they were turned to that format, see `weights_digest`."""
+    """SHA-256 of the stored weights, before any rounding; see `weights_digest`."""
 
 
 def load_model(model: str, *, device: str = "cpu", dtype: DType = "float32") -> LoadedModel:
-    """Open a causal language model from a folder in Hugging Face layout, or by its Hugging Face id.
+    """Load a causal language model from a folder in Hugging Face layout, or by its Hugging Face id.
 
-    A folder is read without any network access. Weights come from safetensors only, and code that lies beside the
-    weights is never run.
+    A folder is read without network access. Weights are read from safetensors only, and code next to the weights is
+    never executed.
 
     Args:
         model: folder or id.
         device: torch device, such as "cpu" or "cuda".
-        dtype: number format to compute in.
+        dtype: precision to compute in.
 
     Raises:
-        SubjectError: the model or its tokenizer cannot be read, or the device is not there.
+        SubjectError: the model or its tokenizer cannot be read, or the device does not exist.
     """
     folder = Path(model).is_dir()
     if not folder and (model.startswith((".", "/", "~")) or model.count("/") > 1):
         raise SubjectError(model, "no such folder", "a Hugging Face model folder or id")
     if folder and not (Path(model) / "config.json").is_file():
         raise SubjectError(model, "no config.json", "a Hugging Face model folder or id")
-    place = open_device(device)
-    with _quiet(), _told_as_subject_error(model):
+    torch_device = open_device(device)
+    with _quiet(), _as_subject_error(model):
         tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=folder, trust_remote_code=False)
         network = _network(model, "float32", local=folder)
         weights = weights_digest(network)
         if dtype != "float32":
             network = _network(model, dtype, local=folder)
-        nn.Module.to(network, place).requires_grad_(False)
+        nn.Module.to(network, torch_device).requires_grad_(False)
     config = network.config.get_text_config(decoder=True)
     return LoadedModel(
         model=network,
@@ -99,10 +95,10 @@ def _network(model: str, dtype: DType, *, local: bool) -> PreTrainedModel:
 
 
 def blocks(model: PreTrainedModel) -> nn.ModuleList:
-    """The model's decoder blocks in their order, whatever the architecture calls them; looked for once.
+    """The model's decoder blocks in order, whatever the architecture calls them; cached per model.
 
     Raises:
-        SubjectError: no module list fits.
+        SubjectError: no module list matches.
     """
     if model not in _BLOCKS:
         _BLOCKS[model] = _find_blocks(model)
@@ -110,24 +106,21 @@ def blocks(model: PreTrainedModel) -> nn.ModuleList:
 
 
 def _find_blocks(model: PreTrainedModel) -> nn.ModuleList:
-    """Look for the decoder blocks.
-
-    They are the module list whose members are alike and as many as the configuration counts hidden layers; where
-    several lists fit, the one with the most parameters.
-    """
+    """Find the decoder blocks: the module list of modules of one type, as many as the configuration counts hidden
+    layers; of several candidates, the one with the most parameters."""
     wanted = int(model.config.get_text_config(decoder=True).num_hidden_layers)
     lists = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module) == wanted]
-    alike = [candidate for candidate in lists if len({type(member) for member in candidate}) == 1]
-    found = alike or lists
+    uniform = [candidate for candidate in lists if len({type(member) for member in candidate}) == 1]
+    found = uniform or lists
     if not found:
         name = type(model).__name__
-        raise SubjectError(name, "no list of decoder blocks", f"a module list of {wanted} alike blocks")
+        raise SubjectError(name, "no list of decoder blocks", f"a module list of {wanted} blocks of one type")
     return max(found, key=lambda candidate: sum(parameter.numel() for parameter in candidate.parameters()))
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers' own loading bar off standard error, and leave its setting as it was."""
+    """Suppress transformers' loading bar on standard error, and restore its setting."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
@@ -138,8 +131,8 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _told_as_subject_error(model: str) -> Iterator[None]:
-    """Tell in one line what a library raised on a bad folder, id or device: its own texts run over many lines."""
+def _as_subject_error(model: str) -> Iterator[None]:
+    """Turn any error of the loading libraries, whose messages span many lines, into a one-line SubjectError."""
     try:
         yield
     except Exception as error:

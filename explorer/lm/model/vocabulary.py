@@ -1,4 +1,4 @@
-"""What each token looks like to a reader."""
+"""Display text of every token."""
 
 from transformers import PreTrainedTokenizerBase
 
@@ -6,11 +6,11 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def display_texts(tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    """Text of every token id, as it stands in the middle of a line: a space that begins a word is kept.
+    """Text of every token id as it reads within a line: the space that begins a word is preserved.
 
-    A tokenizer may drop the space of a token that it decodes alone, so each is decoded behind another token, whose
-    text is then taken off. Special tokens, and tokens that are only a part of a character, show their name in the
-    vocabulary. Ids without a token show nothing.
+    A tokenizer may drop the leading space of a token that it decodes alone, so each token is decoded behind an anchor
+    token whose text is then removed. Special tokens, and tokens that are only part of a character, show their name in
+    the vocabulary. Ids without a token show "".
     """
     size = max(len(tokenizer), max(tokenizer.get_vocab().values()) + 1)
     names = [str(name or "") for name in tokenizer.convert_ids_to_tokens(list(range(size)))]
@@ -25,7 +25,7 @@ def display_texts(tokenizer: PreTrainedTokenizerBase) -> list[str]:
 
 
 def _anchor(tokenizer: PreTrainedTokenizerBase, size: int) -> tuple[list[int], str]:
-    """A token whose own text is one ASCII letter or word, and that text; nothing where there is none."""
+    """A token whose text is an ASCII letter or word, and that text; empty where there is none."""
     special = set(tokenizer.all_special_ids)
     for number in range(size):
         text = _decode(tokenizer, [number]) if number not in special else ""

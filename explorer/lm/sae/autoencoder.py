@@ -1,4 +1,4 @@
-"""A sparse autoencoder: its formulas, and SAELens' layout on disk (`cfg.json` and `sae_weights.safetensors`)."""
+"""A sparse autoencoder: its parameters and formulas. Reading and writing is in `explorer.lm.sae.saelens`."""
 
 import math
 import re
@@ -13,10 +13,10 @@ from explorer.errors import SubjectError
 from explorer.records import Hook
 
 Architecture = Literal["standard", "topk", "batchtopk", "jumprelu"]
-"""How codes become sparse; "standard" is ReLU, as SAELens names it."""
+"""Sparsity of the codes; "standard" is ReLU, as SAELens names it."""
 
 Normalization = Literal["none", "expected_average_only_in", "constant_norm_rescale", "layer_norm"]
-"""What is done to an activation before it is encoded, as SAELens names it."""
+"""Normalisation of an activation before it is encoded, as SAELens names it."""
 
 _LAYER_NORM_EPSILON = 1e-5
 _HOOK_NAME = re.compile(r"blocks\.(\d+)\.hook_(resid_pre|resid_post|attn_out|mlp_out)")
@@ -24,7 +24,7 @@ _HOOK_NAME = re.compile(r"blocks\.(\d+)\.hook_(resid_pre|resid_post|attn_out|mlp
 
 @dataclass(frozen=True, eq=False)
 class Sae:
-    """A sparse autoencoder for one place in one model.
+    """A sparse autoencoder for one activation of one model.
 
     With x the normalised activation: pre = (x - b_dec) W_enc + b_enc, where b_dec is subtracted only under
     ``apply_b_dec_to_input``; codes = activation(pre); reconstruction = codes W_dec + b_dec, with the normalisation
@@ -32,33 +32,27 @@ class Sae:
     """
 
     architecture: Architecture
-    """How codes become sparse."""
     W_enc: Float[Tensor, "d_model feature"]
-    """What each feature looks for."""
     b_enc: Float[Tensor, " feature"]
-    """Offset of each feature's pre-activation."""
     W_dec: Float[Tensor, "feature d_model"]
-    """What each feature writes."""
+    """Direction that each feature writes."""
     b_dec: Float[Tensor, " d_model"]
-    """Constant part of the reconstruction."""
     threshold: Float[Tensor, " feature"] | None = None
-    """JumpReLU and BatchTopK: a feature fires where its pre-activation is above this; None where there is none."""
+    """JumpReLU and BatchTopK: a feature fires where its pre-activation exceeds this; None for other architectures."""
     k: int | float | None = None
-    """TopK: features that may fire on one token; BatchTopK: the mean of that over a batch; else None."""
+    """TopK: number of features that may fire on one token; BatchTopK: its mean over a batch; else None."""
     apply_b_dec_to_input: bool = True
-    """Whether b_dec is subtracted from the input."""
     normalize_activations: Normalization = "none"
-    """What is done to the input first."""
     model_name: str = ""
-    """Model that it was trained on, as its author wrote it; may be empty."""
+    """Model that it was trained on, as its author wrote it; "" if unknown."""
     hook_name: str = ""
-    """Place that it was trained on, such as `blocks.2.hook_resid_post`; may be empty."""
+    """Hook that it was trained on, such as `blocks.2.hook_resid_post`; "" if unknown."""
     neuronpedia_id: str = ""
-    """Its name on Neuronpedia; may be empty."""
+    """Id on Neuronpedia; "" where it has none."""
 
     @property
     def d_model(self) -> int:
-        """Width of the activations that it reads."""
+        """Width of the activations."""
         return self.W_enc.shape[0]
 
     @property
@@ -67,18 +61,18 @@ class Sae:
         return self.W_enc.shape[1]
 
     def tensors(self) -> dict[str, Tensor]:
-        """Its weights by their names on disk, sorted."""
+        """Weights by their names on disk, sorted."""
         named = {"W_enc": self.W_enc, "b_enc": self.b_enc, "W_dec": self.W_dec, "b_dec": self.b_dec}
         return dict(sorted(named.items())) | ({} if self.threshold is None else {"threshold": self.threshold})
 
     def encode(self, activation: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch feature"]:
-        """Codes of activations: >= 0, zero where a feature does not fire.
+        """Codes [*batch, feature] of activations: >= 0, zero where a feature does not fire.
 
-        A BatchTopK SAE without a stored threshold picks the strongest k per token of all the activations given at
-        once, so what it gives for one token depends on the others.
+        A BatchTopK SAE without a stored threshold selects the strongest k per token over all activations of the call,
+        so the codes of one token depend on the others.
 
         Raises:
-            SubjectError: the activations have another width, or the input scale is not known (see `folded`).
+            SubjectError: the activations have another width, or the input scale is unknown (see `folded`).
         """
         check_width(self, activation.shape[-1], "the activations")
         scale, shift = self._normalization(activation.to(self.W_enc.dtype))
@@ -89,31 +83,32 @@ class Sae:
     def decode(
         self, codes: Float[Tensor, "*batch feature"], like: Float[Tensor, "*batch d_model"] | None = None
     ) -> Float[Tensor, "*batch d_model"]:
-        """Reconstruction from codes.
+        """Reconstruction [*batch, d_model] from codes.
 
         Args:
-            codes: what `encode` gave.
-            like: the activations that were encoded; needed where the normalisation depends on each of them.
+            codes: output of `encode` [*batch, feature].
+            like: the encoded activations [*batch, d_model]; required where the normalisation depends on each of them.
 
         Raises:
-            SubjectError: ``like`` is needed and not given, or the input scale is not known.
+            SubjectError: ``like`` is required and missing, or the input scale is unknown.
         """
         normal = codes.to(self.W_dec.dtype) @ self.W_dec + self.b_dec
         if like is None and self.normalize_activations in ("constant_norm_rescale", "layer_norm"):
-            raise SubjectError("SAE", f"codes alone under {self.normalize_activations}", "the activations too")
+            found = f"codes without activations under {self.normalize_activations}"
+            raise SubjectError("SAE", found, "the encoded activations too")
         if like is None:
             like = torch.ones_like(normal)
         scale, shift = self._normalization(like.to(self.W_dec.dtype))
         return (normal + shift) / scale
 
     def folded(self, input_scale: float) -> "Sae":
-        """The same SAE for activations as they come, with a constant input scale folded into its weights.
+        """The same SAE for unscaled activations, with a constant input scale folded into its weights.
 
-        Encoding s x by (W_enc, b_dec) is encoding x by (s W_enc, b_dec / s); thresholds apply to pre-activations and
-        stay.
+        Encoding s x by (W_enc, b_dec) equals encoding x by (s W_enc, b_dec / s); thresholds apply to pre-activations
+        and stay.
 
         Args:
-            input_scale: s, for which E|s x| = sqrt(d_model) over the text the SAE was trained on.
+            input_scale: s, such that E|s x| = sqrt(d_model) over the training text.
         """
         if not (math.isfinite(input_scale) and input_scale > 0):
             raise SubjectError("SAE", f"an input scale of {input_scale}", "a positive finite number")
@@ -126,12 +121,12 @@ class Sae:
         )
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Sae":
-        """The same SAE on another device, or in another number format."""
+        """The same SAE on another device, or in another precision."""
         moved = {name: tensor.to(device=device, dtype=dtype) for name, tensor in self.tensors().items()}
         return replace(self, **moved)  # type: ignore[arg-type]
 
     def _normalization(self, activation: Tensor) -> tuple[Tensor, Tensor]:
-        """Scale and shift [*batch, 1] that normalise an activation: x * scale - shift."""
+        """Scale and shift [*batch, 1] of the normalisation: x * scale - shift."""
         none = activation.new_zeros(())
         match self.normalize_activations:
             case "none":
@@ -155,16 +150,16 @@ class Sae:
 
 
 def check_width(sae: Sae, d_model: int, whose: str) -> None:
-    """Raise SubjectError, naming both widths, where the SAE does not read activations of this width."""
+    """Raise SubjectError, naming both widths, unless the SAE reads activations of this width."""
     if sae.d_model != d_model:
         raise SubjectError("SAE", f"an SAE of width {sae.d_model}", f"{d_model}, the width of {whose}")
 
 
-def check_trained_place(sae: Sae, layer: int, hook: Hook) -> None:
-    """Raise SubjectError where the SAE's own file says that it was trained on another place.
+def check_trained_hook(sae: Sae, layer: int, hook: Hook) -> None:
+    """Raise SubjectError where the SAE's metadata names another hook than the given one.
 
-    What a block receives is what the block before it returned, so these two places count as one. An SAE that does not
-    say, or names its place in another way, passes.
+    The input of a block is the output of the block before it, so these two hooks count as one. An SAE that names no
+    hook, or in another notation, passes.
     """
     match = _HOOK_NAME.fullmatch(sae.hook_name)
     if match and _canonical(int(match[1]), match[2]) != _canonical(layer, hook):

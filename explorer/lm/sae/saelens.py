@@ -1,7 +1,7 @@
 """Reads and writes an SAE in SAELens' layout: a folder with `cfg.json` and `sae_weights.safetensors`.
 
-Whatever SAELens applies at run time with a constant (a scaling factor on the codes, the norms of the decoder's rows,
-an average input norm) is folded into the weights once, here; the formulas stay four.
+Constants that SAELens applies at run time (a scaling factor on the codes, the norms of the decoder's rows, an average
+input norm) are folded into the weights on loading, so that the formulas of `Sae` suffice.
 """
 
 import json
@@ -26,7 +26,7 @@ WEIGHTS_NAME = "sae_weights.safetensors"
 SCALER_NAME = "activation_scaler.json"
 _LARGEST_JSON = 1_000_000
 _LAYOUT_VERSION = "6.0.0"
-"""SAELens reads a `cfg.json` that names no version as one from before its version 6."""
+"""SAELens takes a `cfg.json` without a version as older than its version 6."""
 _KNOWN_TENSORS = {"W_enc", "b_enc", "W_dec", "b_dec", "threshold", "log_threshold", "topk_threshold",
                   "scaling_factor", "finetuning_scaling_factor"}  # fmt: skip
 _REASON_LENGTH = 200
@@ -38,17 +38,17 @@ def load_sae(
     path: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32,
     input_scale: float | None = None,
 ) -> Sae:  # fmt: skip
-    """Read an SAE from a folder in SAELens' layout, of its version 6 or before.
+    """Read an SAE from a folder in SAELens' layout, version 6 or older.
 
     Args:
         path: the folder.
-        device: where its weights shall lie.
-        dtype: number format of its weights.
-        input_scale: for `normalize_activations = expected_average_only_in`, where the folder holds no
-            `activation_scaler.json`; without either the SAE can be read and measured, and refuses to encode.
+        device: target device of the weights.
+        dtype: precision of the weights.
+        input_scale: for `normalize_activations = expected_average_only_in`, where the folder has no
+            `activation_scaler.json`; without either, the SAE loads but refuses to encode.
 
     Raises:
-        SubjectError: a file is missing or broken, a weight is not finite or has another shape than the rest, or the
+        SubjectError: a file is missing or broken, a weight is not finite or has an inconsistent shape, or the
             architecture is not one of ReLU, TopK, BatchTopK, JumpReLU.
     """
     folder = Path(path)
@@ -65,8 +65,8 @@ def save_sae(path: str | Path, sae: Sae) -> None:
     """Write an SAE as a folder in SAELens' layout, the config last.
 
     Args:
-        path: the folder; it is made where it does not exist.
-        sae: the SAE; its weights are written as they are.
+        path: the folder, created if missing.
+        sae: written with its weights unchanged.
     """
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ def _assemble(folder: Path, config: _Json, weights: dict[str, Tensor]) -> Sae:
 
 
 def _neuronpedia_id(file: Path, names: _Json) -> str:
-    """SAELens writes null, or before version 4 no key, for an SAE that is not on Neuronpedia."""
+    """SAELens writes null (before version 4: no key) for an SAE that is not on Neuronpedia."""
     found = names.get("neuronpedia_id")
     if found is not None and (not isinstance(found, str) or not re.fullmatch(NEURONPEDIA_ID, found)):
         raise SubjectError(file, f"neuronpedia_id {found!r}", 'null, or a name such as "gpt2-small/8-res-jb"')
@@ -135,7 +135,7 @@ def _neuronpedia_id(file: Path, names: _Json) -> str:
 
 
 def _architecture(file: Path, config: _Json) -> tuple[Architecture, int | float | None]:
-    """The architecture and its k; before version 6 a TopK SAE could be a "standard" one with another activation."""
+    """The architecture and its k; before version 6 a TopK SAE could be "standard" with another activation function."""
     name = config.get("architecture", "standard")
     activation = config.get("activation_fn_str", config.get("activation_fn", "relu"))
     if name == "standard" and activation == "topk":
@@ -149,8 +149,8 @@ def _architecture(file: Path, config: _Json) -> tuple[Architecture, int | float 
         raise SubjectError(file, f"reshape_activations {reshape!r}", "none")
     if name not in ("topk", "batchtopk"):
         return cast(Architecture, name), None
-    older = config.get("activation_fn_kwargs")
-    k = config.get("k", older.get("k") if isinstance(older, dict) else None)
+    kwargs = config.get("activation_fn_kwargs")  # where versions before 6 keep k
+    k = config.get("k", kwargs.get("k") if isinstance(kwargs, dict) else None)
     if isinstance(k, bool) or not isinstance(k, int | float) or not 0 < k < float("inf"):
         raise SubjectError(file, f"k = {k!r}", "a positive number")
     return name, k
@@ -158,7 +158,7 @@ def _architecture(file: Path, config: _Json) -> tuple[Architecture, int | float 
 
 def _normalization(file: Path, config: _Json) -> Normalization:
     given = config.get("normalize_activations", "none")
-    if given is None or isinstance(given, bool):  # before version 4 a flag stood here
+    if given is None or isinstance(given, bool):  # before version 4 this was a flag
         given = "expected_average_only_in" if given else "none"
     if given not in get_args(Normalization):
         raise SubjectError(file, f"normalize_activations {given!r}", f"one of {', '.join(get_args(Normalization))}")
@@ -166,7 +166,7 @@ def _normalization(file: Path, config: _Json) -> Normalization:
 
 
 def _fold_constants(folder: Path, config: _Json, weights: dict[str, Tensor], architecture: Architecture) -> None:
-    """Fold into the weights what SAELens would apply to codes as a constant factor per feature."""
+    """Fold the constant factors per feature that SAELens applies to codes into the weights."""
     factor = weights.get("scaling_factor", weights.get("finetuning_scaling_factor"))
     if factor is not None and not bool((factor == 1).all()):
         if not _flag(folder / CONFIG_NAME, config, "finetuning_scaling_factor", False):
@@ -175,7 +175,7 @@ def _fold_constants(folder: Path, config: _Json, weights: dict[str, Tensor], arc
     if architecture == "topk" and _flag(folder / CONFIG_NAME, config, "rescale_acts_by_decoder_norm", False):
         norm = weights["W_dec"].norm(dim=-1)
         if not bool((norm > 0).all()):
-            raise SubjectError(folder / WEIGHTS_NAME, "a decoder row of norm 0", "rows that can be rescaled by it")
+            raise SubjectError(folder / WEIGHTS_NAME, "a decoder row of norm 0", "rows of positive norm, to rescale by")
         weights["W_enc"] = weights["W_enc"] * norm
         weights["b_enc"] = weights["b_enc"] * norm
         weights["W_dec"] = weights["W_dec"] / norm[:, None]
@@ -228,7 +228,7 @@ def _read_weights(file: Path, dtype: torch.dtype) -> dict[str, Tensor]:
     for name, tensor in stored.items():
         if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
             raise SubjectError(file, f"NaN, Inf or whole numbers in {name}", "finite floating-point weights")
-        # A copy: what the library returns may lie in a memory map of the file.
+        # Copied: the library's tensors may be memory-mapped.
         weights[name] = tensor.to(dtype, copy=True)
     return weights
 
@@ -244,7 +244,7 @@ def _read_json(file: Path) -> _Json:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SubjectError(file, "text that is no JSON", "a JSON object") from error
+        raise SubjectError(file, "invalid JSON", "a JSON object") from error
     if not isinstance(found, dict):
         raise SubjectError(file, f"a JSON {type(found).__name__}", "a JSON object")
     return found

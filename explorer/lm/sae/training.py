@@ -1,8 +1,8 @@
 """Trains a small TopK SAE on activations, for models that have none.
 
-Source: Gao et al. 2024, "Scaling and evaluating sparse autoencoders" (arXiv 2406.04093): TopK activation, decoder rows
-of unit norm, an encoder that begins as the decoder's transpose, and the auxiliary loss AuxK, by which dead features
-learn what the living ones leave unexplained.
+Source: Gao et al. 2024, "Scaling and evaluating sparse autoencoders" (arXiv 2406.04093): TopK activation, unit-norm
+decoder rows, an encoder initialised as the decoder's transpose, and the auxiliary loss AuxK, in which dead features
+reconstruct the residual of the others.
 """
 
 from collections.abc import Iterator
@@ -20,61 +20,56 @@ from explorer.records import Progress, silent
 
 
 class TrainSaeSettings(BaseModel):
-    """How a TopK SAE is trained."""
+    """Hyperparameters of a TopK SAE."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     n_features: int = Field(default=2048, ge=1)
-    """Number of features."""
     k: int = Field(default=8, ge=1)
-    """Features that may fire on one token."""
+    """Number of features that may fire on one token."""
     steps: int = Field(default=4000, ge=1)
-    """Optimiser steps."""
     batch: int = Field(default=2048, ge=1)
-    """Activations in one step."""
+    """Activations per step."""
     learning_rate: float = Field(default=1e-3, gt=0.0)
-    """Adam's step size before it decays."""
+    """Adam's learning rate before it decays."""
     decay_from: float = Field(default=0.7, ge=0.0, le=1.0)
-    """Share of the steps after which the step size falls linearly to zero."""
+    """Fraction of the steps after which the learning rate decays linearly to zero."""
     dead_after: int = Field(default=200_000, ge=1)
-    """A feature that has not fired on so many activations in a row is dead, and AuxK trains it."""
+    """Number of consecutive activations without firing after which a feature counts as dead and is trained by AuxK."""
     aux_weight: float = Field(default=1 / 32, ge=0.0)
-    """Weight of AuxK beside the reconstruction error."""
+    """Weight of AuxK in the loss; the reconstruction error has weight 1."""
     seed: int = 0
-    """Draws the first weights and the order of the activations."""
+    """Seed of the initial weights and of the order of the activations."""
 
 
 @dataclass(frozen=True)
 class TrainReport:
-    """How well an SAE explains the activations that it was trained on."""
+    """Reconstruction quality of an SAE on its training activations."""
 
     unexplained: float
     """Fraction of variance unexplained: squared error over squared distance from the mean."""
     dead: int
-    """Features that fire on none of the activations."""
+    """Number of features that never fire."""
     l0: float
     """Mean number of features that fire on one activation."""
     n_samples: int
-    """Activations that it was trained on."""
+    """Number of training activations."""
     steps: int
-    """Optimiser steps."""
 
 
 @dataclass
 class _Weights:
-    """What is trained, in units in which activations have mean 0 and mean square d_model."""
+    """Trainable parameters, in units in which activations have mean 0 and mean square d_model."""
 
     W_enc_rows: Float[Tensor, "feature d_model"]
-    """The encoder, one row a feature, so that a few rows are gathered cheaply."""
+    """Encoder, one row per feature, so that a few rows are gathered cheaply."""
     b_enc: Float[Tensor, " feature"]
-    """Offsets of the pre-activations."""
     W_dec: Float[Tensor, "feature d_model"]
-    """The decoder, rows of unit norm."""
+    """Decoder, rows of unit norm."""
     b_dec: Float[Tensor, " d_model"]
-    """Constant part."""
 
     def parameters(self) -> list[Tensor]:
-        """All four."""
+        """All four tensors."""
         return [self.W_enc_rows, self.b_enc, self.W_dec, self.b_dec]
 
 
@@ -83,38 +78,38 @@ def train_sae(
 ) -> tuple[Sae, TrainReport]:
     """Train a TopK SAE.
 
-    The activations are centred and scaled while it trains; both are folded into the weights at the end, so that the
-    SAE reads activations as they come. Same activations, settings, machine and thread count: the same weights.
+    Activations are centred and scaled during training; both are folded into the weights at the end, so that the SAE
+    reads raw activations. Deterministic for equal activations, settings, machine and thread count.
 
     Args:
-        activations: what it shall explain, finite.
+        activations: training data, finite [token, d_model].
         settings: sizes and seed.
-        progress: told after every step.
+        progress: called after every step.
 
     Raises:
-        SubjectError: too few activations, values that are not finite, activations that are all alike, or k above the
-            number of features.
+        SubjectError: fewer than 2 activations, non-finite values, activations without variance, or k above the number
+            of features.
     """
     _check(activations, settings)
     generator = torch.Generator(device=activations.device).manual_seed(settings.seed)
     mean = activations.to(torch.float64).mean(0).to(activations.dtype)
     spread = float((activations - mean).pow(2).mean().sqrt())
     if spread == 0.0:
-        raise SubjectError("activations", "activations that are all alike", "some variance")
+        raise SubjectError("activations", "activations without variance", "some variance")
     scale = 1.0 / spread
-    weights = _first_weights(activations.shape[1], settings, activations, generator)
+    weights = _initial_weights(activations.shape[1], settings, activations, generator)
     _optimise(weights, activations, mean, scale, settings, generator, progress)
     sae = _folded(weights, mean, scale, settings)
     return sae, report(sae, activations, settings.steps)
 
 
 def report(sae: Sae, activations: Float[Tensor, "token d_model"], steps: int, chunk: int = 8192) -> TrainReport:
-    """Measure an SAE on activations.
+    """Evaluate an SAE on activations.
 
     Args:
         sae: any SAE of this width.
-        activations: what it is measured on.
-        steps: how many steps it was trained for, to be kept with the figures.
+        activations: evaluation data [token, d_model].
+        steps: number of training steps, copied into the report.
         chunk: activations encoded at once.
     """
     mean = activations.to(torch.float64).mean(0)
@@ -140,7 +135,7 @@ def _check(activations: Tensor, settings: TrainSaeSettings) -> None:
         raise SubjectError("settings", f"k = {settings.k}", f"at most n_features = {settings.n_features}")
 
 
-def _first_weights(d_model: int, settings: TrainSaeSettings, like: Tensor, generator: torch.Generator) -> _Weights:
+def _initial_weights(d_model: int, settings: TrainSaeSettings, like: Tensor, generator: torch.Generator) -> _Weights:
     """Random unit directions; the encoder is the decoder's transpose."""
     W_dec = torch.randn(settings.n_features, d_model, generator=generator, device=like.device, dtype=like.dtype)
     W_dec /= W_dec.norm(dim=1, keepdim=True)
@@ -160,7 +155,7 @@ def _optimise(
     for step in range(settings.steps):
         batch = (activations[next(batches)] - mean) * scale
         _loss(weights, batch, idle, settings).backward()  # type: ignore[no-untyped-call]
-        _keep_norms(weights.W_dec)
+        _project_gradient(weights.W_dec)
         adam.step()
         adam.zero_grad()
         schedule.step()
@@ -177,7 +172,7 @@ def _decay(step: int, settings: TrainSaeSettings) -> float:
 
 
 def _batches(n_samples: int, batch: int, generator: torch.Generator) -> Iterator[Int64[Tensor, " sample"]]:
-    """Endless batches, each activation once before any comes again; a short rest is left for the next round."""
+    """Endless batches, epoch by epoch in random order; an incomplete last batch is dropped."""
     batch = min(batch, n_samples)
     while True:
         order = torch.randperm(n_samples, generator=generator, device=generator.device)
@@ -187,10 +182,10 @@ def _batches(n_samples: int, batch: int, generator: torch.Generator) -> Iterator
 def _loss(
     weights: _Weights, batch: Float[Tensor, "sample d_model"], idle: Tensor, settings: TrainSaeSettings
 ) -> Tensor:
-    """Mean squared error plus weighted AuxK; counts how long features are idle.
+    """Mean squared error plus weighted AuxK; updates the idle counts.
 
-    Only the k chosen features of a token have a gradient, so their pre-activations alone are computed with one: the
-    dense product serves to choose them.
+    Only the k active features of a token have a gradient, so only their pre-activations are computed with one: the
+    dense product serves to select them.
     """
     centred = batch - weights.b_dec
     with torch.no_grad():
@@ -214,23 +209,24 @@ def _chosen_pre(weights: _Weights, centred: Tensor, chosen: Int64[Tensor, "sampl
 
 
 def _aux_loss(weights: _Weights, centred: Tensor, error: Tensor, pre: Tensor, dead: Int64[Tensor, " dead"]) -> Tensor:
-    """What of the error the strongest d_model / 2 dead features fail to explain (Gao et al. 2024, section A.2)."""
+    """Part of the error that the d_model / 2 strongest dead features fail to reconstruct (Gao et al. 2024, section
+    A.2)."""
     count = min(len(dead), max(1, centred.shape[1] // 2))
     chosen = dead[pre.topk(count, dim=1, sorted=False).indices]
     codes = _chosen_pre(weights, centred, chosen).relu()
-    left = error - embedding_bag(chosen, weights.W_dec, per_sample_weights=codes, mode="sum")
-    return left.pow(2).mean()
+    remainder = error - embedding_bag(chosen, weights.W_dec, per_sample_weights=codes, mode="sum")
+    return remainder.pow(2).mean()
 
 
-def _keep_norms(W_dec: Tensor) -> None:
-    """Take the part along each decoder row out of its gradient: a row only turns."""
+def _project_gradient(W_dec: Tensor) -> None:
+    """Remove the gradient component along each decoder row: a step then preserves the norms to first order."""
     if W_dec.grad is not None:
         with torch.no_grad():
             W_dec.grad -= (W_dec.grad * W_dec).sum(1, keepdim=True) * W_dec
 
 
 def _folded(weights: _Weights, mean: Tensor, scale: float, settings: TrainSaeSettings) -> Sae:
-    """The SAE in the activations' own units: unit decoder rows stay, codes become `1 / scale` of what they were."""
+    """The SAE in the units of the raw activations: decoder rows keep unit norm, codes are divided by `scale`."""
     sae = Sae(
         architecture="topk",
         W_enc=weights.W_enc_rows.T.contiguous(),

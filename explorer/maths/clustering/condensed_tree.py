@@ -1,10 +1,10 @@
-"""HDBSCAN's tree, grown from a neighbour graph instead of a matrix of all distances.
+"""HDBSCAN's condensed tree, grown from a neighbour graph instead of a dense distance matrix.
 
-The distance of two features is 1 - score, held within [SMALLEST, LARGEST]; pairs that the graph does not name are at
-LARGEST. The minimum spanning tree of the mutual-reachability distances needs only the graph's own edges, and what the
-graph leaves apart is bridged at LARGEST. Merges are numbered and condensed as hdbscan does it, row by row, and
-hdbscan selects (Campello, Moulavi and Sander 2013; McInnes and Healy 2017), so labels equal those of a dense matrix,
-ties aside.
+The distance of two features is 1 - score, clipped to [MIN_DISTANCE, MAX_DISTANCE]; pairs without an edge are at
+MAX_DISTANCE. The minimum spanning tree of the mutual-reachability distances needs only the graph's edges; its connected
+components are bridged at MAX_DISTANCE. Merges are numbered and condensed row by row as in the hdbscan package, which
+also selects the clusters (Campello, Moulavi and Sander 2013; McInnes and Healy 2017), so labels equal those of a dense
+matrix, ties aside.
 """
 
 from collections.abc import Iterator
@@ -17,15 +17,18 @@ from numba import njit
 
 from explorer.records import NeighbourGraph
 
-LARGEST: Final = 1.0
-"""Distance of two features that show no similarity."""
-SMALLEST: Final = 0.05
-"""Least distance: HDBSCAN's density is 1 / distance, and without an end to it two features that always fire together
-would outweigh every group and set the scale of all persistences."""
-BATCHES: Final = (1, 3, 9, 27)
-"""Edges for each feature up to which edges are sorted and joined before longer ones are looked at."""
-CONDENSED: Final = np.dtype([("parent", np.intp), ("child", np.intp), ("lambda_val", float), ("child_size", np.intp)])
-"""A row of the condensed tree: a feature or a group (numbered from the number of features on) parts from a group."""
+MAX_DISTANCE: Final = 1.0
+"""Distance of two features without similarity."""
+MIN_DISTANCE: Final = 0.05
+"""Minimum distance: HDBSCAN's density is 1 / distance, and without a floor two features that always fire together would
+outweigh every cluster and set the scale of all persistences."""
+BATCH_EDGES_PER_FEATURE: Final = (1, 3, 9, 27)
+"""Cumulative batch sizes, in edges per feature: each batch is sorted and joined before longer edges are read."""
+CONDENSED_DTYPE: Final = np.dtype(
+    [("parent", np.intp), ("child", np.intp), ("lambda_val", float), ("child_size", np.intp)]
+)
+"""A row of the condensed tree: a feature or a cluster (numbered from the number of features on) leaves its parent
+cluster."""
 
 
 @dataclass(frozen=True)
@@ -33,41 +36,40 @@ class SpanningTree:
     """Edges of a minimum spanning tree, shortest first."""
 
     first: Int64[np.ndarray, "edge"]
-    """One end."""
     second: Int64[np.ndarray, "edge"]
-    """The other end."""
     distance: Float64[np.ndarray, "edge"]
     """Mutual-reachability distance, ascending."""
 
 
 def graph_distances(graph: NeighbourGraph) -> Float64[np.ndarray, "feature neighbours"]:
-    """Distance of each feature to its neighbours: 1 - score within [SMALLEST, LARGEST], LARGEST where there is none."""
+    """Distance of each feature to its neighbours: 1 - score, clipped to [MIN_DISTANCE, MAX_DISTANCE]; MAX_DISTANCE
+    where there is none."""
     score = np.where(graph.neighbour >= 0, graph.score, 0.0).astype(np.float64)
-    return np.clip(LARGEST - score, SMALLEST, LARGEST)
+    return np.clip(MAX_DISTANCE - score, MIN_DISTANCE, MAX_DISTANCE)
 
 
 def core_distances(
     graph: NeighbourGraph, distance: Float64[np.ndarray, "feature neighbours"], min_samples: int
 ) -> Float64[np.ndarray, "feature"]:
-    """Distance of each feature to its ``min_samples``-th neighbour, LARGEST where it has fewer.
+    """Distance of each feature to its ``min_samples``-th neighbour, MAX_DISTANCE if it has fewer.
 
-    A pair counts for both features, whichever of them names the other.
+    An edge counts for both features, whichever of them lists the other.
     """
-    nearest = np.full((len(distance), min_samples), LARGEST)
+    nearest = np.full((len(distance), min_samples), MAX_DISTANCE)
     _nearest_distances(graph.neighbour, distance, nearest)
     return nearest[:, -1].copy()
 
 
 def minimum_spanning_tree(graph: NeighbourGraph, min_samples: int) -> SpanningTree:
-    """Span the graph by its shortest mutual-reachability distances (Campello et al. 2013, definition 4).
+    """Minimum spanning tree of the mutual-reachability distances (Campello et al. 2013, definition 4).
 
-    Equal distances are taken in the order of the plain distances and only then of the feature numbers, so that the
-    numbering decides as little as possible. Parts that no edge shorter than LARGEST joins are bridged at LARGEST,
-    the larger parts first: a lone feature never becomes part of a group by way of a bridge.
+    Ties are broken by the plain distance and only then by feature number, so the result depends on the numbering as
+    little as possible. Components that no edge shorter than MAX_DISTANCE connects are bridged at MAX_DISTANCE, larger
+    ones first, so an isolated feature never joins a cluster through a bridge.
 
     Args:
         graph: best partners of every feature.
-        min_samples: the neighbour whose distance is a feature's core distance.
+        min_samples: rank of the neighbour whose distance is the core distance.
 
     Returns:
         A tree over all features.
@@ -78,61 +80,68 @@ def minimum_spanning_tree(graph: NeighbourGraph, min_samples: int) -> SpanningTr
     first = np.repeat(np.arange(n_features, dtype=np.int64), width)
     second = graph.neighbour.ravel().astype(np.int64)
     plain = distance.ravel()
-    reach = np.maximum(np.maximum(plain, core[first]), core[second])
-    kept = (second >= 0) & (reach < LARGEST)
-    first, second, plain, reach = first[kept], second[kept], plain[kept], reach[kept]
+    reachability = np.maximum(np.maximum(plain, core[first]), core[second])
+    joining = (second >= 0) & (reachability < MAX_DISTANCE)
+    first, second, plain, reachability = first[joining], second[joining], plain[joining], reachability[joining]
     low, high = np.minimum(first, second), np.maximum(first, second)
     part = np.arange(n_features)
-    chosen = np.concatenate([_join(part, edges, low, high, plain, reach) for edges in _batches(reach, n_features)])
+    chosen = np.concatenate(
+        [_join(part, edges, low, high, plain, reachability) for edges in _batches(reachability, n_features)]
+    )
     left, right = _bridges(_roots(part))
     return SpanningTree(
         np.concatenate([low[chosen], left]),
         np.concatenate([high[chosen], right]),
-        np.concatenate([reach[chosen], np.full(len(left), LARGEST)]),
+        np.concatenate([reachability[chosen], np.full(len(left), MAX_DISTANCE)]),
     )
 
 
-def _batches(reach: Float64[np.ndarray, "edge"], n_features: int) -> Iterator[Int64[np.ndarray, "some"]]:
-    """Edges in batches, shorter ones first; equal ones are in the same batch."""
+def _batches(reachability: Float64[np.ndarray, "edge"], n_features: int) -> Iterator[Int64[np.ndarray, "batch"]]:
+    """Edges in batches, shorter ones first; equal edges are in the same batch."""
     below = -np.inf
-    for share in BATCHES:
-        last = min(share * n_features, len(reach)) - 1
-        limit = np.partition(reach, last)[last] if last >= 0 else below
-        yield np.flatnonzero((reach > below) & (reach <= limit))
+    for share in BATCH_EDGES_PER_FEATURE:
+        last = min(share * n_features, len(reachability)) - 1
+        limit = np.partition(reachability, last)[last] if last >= 0 else below
+        yield np.flatnonzero((reachability > below) & (reachability <= limit))
         below = limit
-    yield np.flatnonzero(reach > below)
+    yield np.flatnonzero(reachability > below)
 
 
 def _join(
     part: Int64[np.ndarray, "feature"],
-    edges: Int64[np.ndarray, "some"],
+    edges: Int64[np.ndarray, "batch"],
     low: Int64[np.ndarray, "edge"],
     high: Int64[np.ndarray, "edge"],
     plain: Float64[np.ndarray, "edge"],
-    reach: Float64[np.ndarray, "edge"],
+    reachability: Float64[np.ndarray, "edge"],
 ) -> Int64[np.ndarray, "chosen"]:
-    """Take the edges that join two parts, shortest first; ``part`` is changed."""
-    # most edges lie inside a part that shorter ones have joined; sorting these as well would take most of the time
-    edges = edges[_apart(part, low[edges], high[edges])]
-    order = edges[np.lexsort((high[edges], low[edges], plain[edges], reach[edges]))]
+    """Take the edges that connect two components, shortest first; updates ``part``."""
+    # most edges lie inside a component that shorter ones have joined; sorting them as well would dominate the cost
+    edges = edges[_joins_parts(part, low[edges], high[edges])]
+    order = edges[np.lexsort((high[edges], low[edges], plain[edges], reachability[edges]))]
     return np.asarray(order[_kruskal(part, low[order], high[order])])
 
 
 def condense(tree: SpanningTree, min_cluster_size: int) -> np.ndarray:
-    """Grow hdbscan's condensed tree, as its ``condense_tree`` does: a record array with parent, child, lambda_val and
-    child_size. A group goes on under its number for as long as what parts from it is smaller than a cluster."""
+    """Condense the tree as hdbscan's ``condense_tree`` does.
+
+    A cluster keeps its number as long as what leaves it is smaller than ``min_cluster_size``.
+
+    Returns:
+        A record array with parent, child, lambda_val and child_size.
+    """
     most = 2 * (len(tree.first) + 1)
     rows = np.empty((most, 3), dtype=np.int64), np.empty(most)
-    count = _condense(_single_linkage(tree.first, tree.second, tree.distance), min_cluster_size, *rows)
-    condensed = np.empty(count, dtype=CONDENSED)
+    count = _fill_condensed(_single_linkage(tree.first, tree.second, tree.distance), min_cluster_size, *rows)
+    condensed = np.empty(count, dtype=CONDENSED_DTYPE)
     condensed["parent"], condensed["child"], condensed["child_size"] = rows[0][:count].T
     condensed["lambda_val"] = rows[1][:count]
     return condensed
 
 
 def excess_of_mass(condensed: np.ndarray) -> dict[int, float]:
-    """Each group's stability, what is in it between its birth and its end (Campello et al. 2013), as hdbscan's
-    ``compute_stability`` has it to the bit; that one sorts the records first, which is most of what selection costs."""
+    """Stability of each cluster (Campello et al. 2013), bit-identical to hdbscan's ``compute_stability``, which spends
+    most of the selection's time on sorting the records first."""
     parent, child, density = condensed["parent"], condensed["child"], condensed["lambda_val"]
     root = int(parent.min())
     born = np.zeros(max(int(child.max()), int(parent.max())) + 1)
@@ -143,7 +152,7 @@ def excess_of_mass(condensed: np.ndarray) -> dict[int, float]:
 
 
 def _bridges(part: Int64[np.ndarray, "feature"]) -> tuple[Int64[np.ndarray, "bridge"], Int64[np.ndarray, "bridge"]]:
-    """Join every part to the largest one, larger parts first, ties to the part with the lower feature."""
+    """Connect every component to the largest one, larger ones first, ties to the component with the lower feature."""
     root, member, size = np.unique(part, return_index=True, return_counts=True)
     order = np.lexsort((member, -size))
     ends = member[order].astype(np.int64)
@@ -155,36 +164,36 @@ def _bridges(part: Int64[np.ndarray, "feature"]) -> tuple[Int64[np.ndarray, "bri
 def _nearest_distances(neighbour: np.ndarray, distance: np.ndarray, nearest: np.ndarray) -> None:
     """Fill ``nearest`` [feature, min_samples] with each feature's smallest distances, ascending."""
     for feature in range(len(neighbour)):
-        for place in range(neighbour.shape[1]):
-            other = neighbour[feature, place]
+        for slot in range(neighbour.shape[1]):
+            other = neighbour[feature, slot]
             if other < 0:
                 continue
-            _insert(nearest[feature], distance[feature, place])
-            if distance[feature, place] < nearest[other, -1] and not _names(neighbour[other], feature):
-                _insert(nearest[other], distance[feature, place])
+            _insert_sorted(nearest[feature], distance[feature, slot])
+            if distance[feature, slot] < nearest[other, -1] and not _contains(neighbour[other], feature):
+                _insert_sorted(nearest[other], distance[feature, slot])
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _names(partners: np.ndarray, feature: int) -> bool:
+def _contains(partners: np.ndarray, feature: int) -> bool:
     """Whether a feature is among the partners."""
     found = False
-    for place in range(len(partners)):
-        found |= partners[place] == feature
+    for slot in range(len(partners)):
+        found |= partners[slot] == feature
     return found
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _insert(ascending: np.ndarray, value: float) -> None:
-    """Put a value into a sorted row, the largest falls out."""
-    place = len(ascending) - 1
-    if value >= ascending[place]:
+def _insert_sorted(ascending: np.ndarray, value: float) -> None:
+    """Insert a value into a sorted row and drop the largest."""
+    slot = len(ascending) - 1
+    if value >= ascending[slot]:
         return
-    while place > 0 and ascending[place - 1] > value:
-        ascending[place] = ascending[place - 1]
-        place -= 1
-    ascending[place] = value
+    while slot > 0 and ascending[slot - 1] > value:
+        ascending[slot] = ascending[slot - 1]
+        slot -= 1
+    ascending[slot] = value
 
 
 @njit(cache=True, nogil=True)
@@ -198,8 +207,8 @@ def _find(part: np.ndarray, node: int) -> int:
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _apart(part: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Whether each edge's ends are in different parts."""
+def _joins_parts(part: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Whether each edge connects two components."""
     found = np.empty(len(low), dtype=np.bool_)
     for edge in range(len(low)):
         found[edge] = _find(part, low[edge]) != _find(part, high[edge])
@@ -209,7 +218,7 @@ def _apart(part: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 @njit(cache=True, nogil=True)
 @no_type_check
 def _kruskal(part: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Whether each edge, in the order given, joins two parts; they are one from then on."""
+    """Whether each edge, in the given order, connects two components; updates ``part``."""
     taken = np.empty(len(low), dtype=np.bool_)
     for edge in range(len(low)):
         one = _find(part, low[edge])
@@ -222,7 +231,7 @@ def _kruskal(part: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 @njit(cache=True, nogil=True)
 @no_type_check
 def _roots(part: np.ndarray) -> np.ndarray:
-    """The lowest node of each node's part."""
+    """The lowest node of each node's component."""
     roots = np.empty(len(part), dtype=np.int64)
     for node in range(len(part)):
         roots[node] = _find(part, node)
@@ -232,7 +241,7 @@ def _roots(part: np.ndarray) -> np.ndarray:
 @njit(cache=True, nogil=True)
 @no_type_check
 def _single_linkage(first: np.ndarray, second: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """Each edge of a sorted tree as a merge [edge, 4], as hdbscan lays it out: two groups, distance, size."""
+    """Each edge of a sorted tree as a merge [edge, 4] in hdbscan's layout: two clusters, distance, size."""
     n_nodes = len(first) + 1
     part = np.arange(2 * n_nodes - 1)
     size = np.ones(2 * n_nodes - 1)
@@ -252,12 +261,12 @@ def _single_linkage(first: np.ndarray, second: np.ndarray, distance: np.ndarray)
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _condense(merges: np.ndarray, smallest: int, rows: np.ndarray, density: np.ndarray) -> int:
-    """Fill ``rows`` (parent, child, size) and ``density`` from the root down, level by level; returns how many."""
+def _fill_condensed(merges: np.ndarray, min_cluster_size: int, rows: np.ndarray, density: np.ndarray) -> int:
+    """Fill ``rows`` (parent, child, size) and ``density`` breadth-first from the root; returns the number of rows."""
     n_points = len(merges) + 1
     name = np.empty(2 * n_points - 1, dtype=np.int64)
     waiting = np.empty(n_points, dtype=np.int64)
-    fallen = np.empty(2 * smallest, dtype=np.int64)
+    fallen = np.empty(2 * min_cluster_size, dtype=np.int64)
     name[2 * n_points - 2] = n_points
     waiting[0] = 2 * n_points - 2
     n_groups, n_waiting, at, count = 1, 1, 0, 0
@@ -268,9 +277,9 @@ def _condense(merges: np.ndarray, smallest: int, rows: np.ndarray, density: np.n
         here = 1.0 / merge[2] if merge[2] > 0 else np.inf
         parts = [int(merge[0]), int(merge[1])]
         sizes = [int(merges[part - n_points, 3]) if part >= n_points else 1 for part in parts]
-        splits = min(sizes) >= smallest
-        for part, size in zip(parts, sizes):  # noqa: B905 - numba knows no strict
-            if size < smallest:
+        splits = min(sizes) >= min_cluster_size
+        for part, size in zip(parts, sizes):  # noqa: B905 - numba does not support strict
+            if size < min_cluster_size:
                 fallen[0] = part
                 first, last = 0, 1
                 while first < last:

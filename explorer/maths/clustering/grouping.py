@@ -1,4 +1,4 @@
-"""From codes to clusters in one go: what a build does, and what is done again on codes that are drawn anew."""
+"""Clustering of features from their codes: the build's pipeline, also run on resampled codes."""
 
 from collections.abc import Iterable
 from typing import TypedDict
@@ -13,8 +13,8 @@ from explorer.maths.cofiring.signed import signed_graph
 from explorer.records import NeighbourGraph
 
 
-class _Limits(TypedDict):
-    """What every similarity is held to."""
+class _GraphLimits(TypedDict):
+    """Settings shared by all similarities."""
 
     neighbours: int
     min_count: int
@@ -27,15 +27,15 @@ def graph_of_codes(
     n_features: int,
     cofiring: CofiringSettings,
 ) -> NeighbourGraph:
-    """Find every feature's best partners, under any similarity; see ``signed_graph`` and ``cofiring_graph``.
+    """Find every feature's best partners under any similarity; see ``signed_graph`` and ``cofiring_graph``.
 
     Args:
-        shards: an iterable that can be gone through many times, giving the codes in the order of the tokens.
-        doc_offsets: where each document begins, and the number of tokens.
-        n_features: number of features, whether or not they fire.
+        shards: a re-iterable of shards in token order.
+        doc_offsets: first token of each document; the last entry is the number of tokens.
+        n_features: number of features, including those that never fire.
         cofiring: which pairs are scored, and how.
     """
-    limits = _Limits(neighbours=cofiring.neighbours, min_count=cofiring.min_count, min_fires=cofiring.min_fires)
+    limits = _GraphLimits(neighbours=cofiring.neighbours, min_count=cofiring.min_count, min_fires=cofiring.min_fires)
     if cofiring.similarity == "signed":
         return signed_graph(shards, doc_offsets, n_features, **limits)
     return cofiring_graph_of_shards(shards, n_features, similarity=cofiring.similarity, **limits)
@@ -53,8 +53,8 @@ def cluster_codes(
     Args:
         shards: as in ``graph_of_codes``.
         doc_offsets: see there.
-        n_features: number of features, whether or not they fire.
-        cofiring: as in ``graph_of_codes``.
+        n_features: see there.
+        cofiring: see there.
         clustering: HDBSCAN's settings.
     """
     graph = graph_of_codes(shards, doc_offsets, n_features, cofiring)

@@ -1,4 +1,4 @@
-"""Which clusters of two groupings are the same thing seen twice: how alike two are, and the best pairs of all."""
+"""Matching clusters of two runs: similarities, their chance levels, and mutual nearest pairs."""
 
 from collections.abc import Sequence
 
@@ -7,68 +7,70 @@ from jaxtyping import Float, Float32, Float64, Int64
 from scipy.sparse import csr_matrix
 from scipy.special import gammaln
 
-Matrix = Float64[np.ndarray, "left right"]
-Pairs = Int64[np.ndarray, "pair 2"]
+SimilarityMatrix = Float64[np.ndarray, "left right"]
+IndexPairs = Int64[np.ndarray, "pair 2"]
 Basis = Float32[np.ndarray, "_ d_model"]
-"""A subspace of as many dimensions as it has orthonormal rows."""
-CHANCE = 0.05
-"""How probable more than ``features_by_chance`` may be in any of all pairs, and more than ``shuffled_best`` in one."""
+"""Orthonormal rows that span a subspace."""
+ALPHA = 0.05
+"""Probability of exceeding the chance level: ``chance_jaccard`` in any of all pairs, ``permutation_threshold`` in
+one."""
 
 
-def shared_features(left: csr_matrix, right: csr_matrix) -> Matrix:
-    """Jaccard similarity of every two sets of features: shared features / features of either.
+def feature_jaccard(left: csr_matrix, right: csr_matrix) -> SimilarityMatrix:
+    """Jaccard similarity of every two feature sets: shared features / features of either.
 
     Args:
         left: 1 where a cluster has a feature [left feature].
-        right: the same [right feature].
+        right: the same for the other run [right feature].
     """
     both = (left @ right.T).toarray().astype(np.float64)
     either = np.asarray(left.sum(axis=1)).reshape(-1, 1) + np.asarray(right.sum(axis=1)).reshape(1, -1) - both
-    found: Matrix = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+    found: SimilarityMatrix = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
     return found
 
 
-def features_by_chance(
+def chance_jaccard(
     left: Int64[np.ndarray, "pair"], right: Int64[np.ndarray, "pair"], n_features: int, n_pairs: int
 ) -> Float64[np.ndarray, "pair"]:
-    """The largest Jaccard similarity that random sets of these sizes are to be expected to have by chance.
+    """Upper limit of the Jaccard similarity of random sets of these sizes.
 
-    Shared features of two random sets are hypergeometric; more than these come up in any of ``n_pairs`` pairs with
-    a probability below ``CHANCE`` (Bonferroni's correction).
+    The number of shared features of two random sets is hypergeometric; any of ``n_pairs`` pairs exceeds the limit with
+    probability at most ``ALPHA`` (Bonferroni correction).
 
     Args:
-        left: how many features the one set has.
-        right: how many the other one has.
-        n_features: how many there are to draw from.
-        n_pairs: pairs of sets that are compared.
+        left: size of the first set of each pair.
+        right: size of the second set of each pair.
+        n_features: number of features to draw from.
+        n_pairs: number of pairs that are compared.
     """
     at_most = int(max(left.max(initial=0), right.max(initial=0)))
     one, other, both = left[:, None], right[:, None], np.arange(at_most + 1)[None]
-    log_share = _log_choices(one, both) + _log_choices(n_features - one, other - both) - _log_choices(n_features, other)
+    log_share = (
+        _log_binomial(one, both) + _log_binomial(n_features - one, other - both) - _log_binomial(n_features, other)
+    )
     this_or_more = np.cumsum(np.exp(log_share)[:, ::-1], axis=1)[:, ::-1]
-    shared = np.maximum((this_or_more > CHANCE / n_pairs).sum(axis=1) - 1, 0)
+    shared = np.maximum((this_or_more > ALPHA / n_pairs).sum(axis=1) - 1, 0)
     found: Float64[np.ndarray, "pair"] = shared / (left + right - shared)
     return found
 
 
-def _log_choices(of: Int64[np.ndarray, "..."] | int, n: Int64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-    """Logarithm of the number of ways to choose ``n``; -inf where there is none."""
+def _log_binomial(of: Int64[np.ndarray, "..."] | int, n: Int64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    """Logarithm of the binomial coefficient; -inf where it is 0."""
     found: Float64[np.ndarray, "..."] = gammaln(np.asarray(of + 1)) - gammaln(n + 1) - gammaln(of - n + 1)
     return found
 
 
-def shared_words(left: csr_matrix, right: csr_matrix) -> Matrix:
-    """Say how alike every two distributions over words are, from 0 to 1.
+def token_affinity(left: csr_matrix, right: csr_matrix) -> SimilarityMatrix:
+    """Bhattacharyya coefficient (1943) of every two token distributions.
 
-    The coefficient of Bhattacharyya (1943), the sum over words of the root of both shares: 1 where both say every word
-    equally often, 0 where they have no word in common.
+    The sum over tokens of sqrt(p q): 1 for equal distributions, 0 for disjoint ones.
 
     Args:
-        left: counts [left word], of which each row has some.
-        right: counts [right word] over the same words.
+        left: counts [left token]; no row is empty.
+        right: counts [right token] over the same tokens.
     """
     mine, theirs = (_roots_of_shares(counts) for counts in (left, right))
-    found: Matrix = np.minimum((mine @ theirs.T).toarray(), 1.0)
+    found: SimilarityMatrix = np.minimum((mine @ theirs.T).toarray(), 1.0)
     return found
 
 
@@ -78,9 +80,9 @@ def _roots_of_shares(counts: csr_matrix) -> csr_matrix:
     return csr_matrix((roots, counts.indices, counts.indptr), counts.shape)
 
 
-def shared_span(left: Float[np.ndarray, "axis d_model"], right: Float[np.ndarray, "other d_model"]) -> float:
-    """How far the smaller of two subspaces lies in the other, from 0 to 1: the mean squared cosine of their principal
-    angles (Björck and Golub 1973, "Numerical methods for computing angles between linear subspaces").
+def subspace_overlap(left: Float[np.ndarray, "axis d_model"], right: Float[np.ndarray, "other d_model"]) -> float:
+    """Mean squared cosine of the principal angles of two subspaces (Björck and Golub 1973, "Numerical methods for
+    computing angles between linear subspaces"): 1 if the smaller one lies in the other, 0 if they are orthogonal.
 
     Args:
         left: orthonormal rows.
@@ -90,8 +92,8 @@ def shared_span(left: Float[np.ndarray, "axis d_model"], right: Float[np.ndarray
     return float(np.square(left.astype(np.float64) @ right.T).sum()) / fewest if fewest else 0.0
 
 
-def shared_spans(left: Sequence[Basis], right: Sequence[Basis]) -> Matrix:
-    """``shared_span`` of every two subspaces."""
+def subspace_overlaps(left: Sequence[Basis], right: Sequence[Basis]) -> SimilarityMatrix:
+    """``subspace_overlap`` of every two subspaces."""
     found = np.zeros((len(left), len(right)))
     if not right:
         return found
@@ -105,55 +107,60 @@ def shared_spans(left: Sequence[Basis], right: Sequence[Basis]) -> Matrix:
     return found
 
 
-def span_by_chance(left: int, right: int, d_model: int) -> float:
-    """What ``shared_span`` is on average for two random subspaces of these dimensions."""
+def chance_subspace_overlap(left: int, right: int, d_model: int) -> float:
+    """Expected ``subspace_overlap`` of two random subspaces of these dimensions."""
     return max(left, right) / d_model
 
 
-def mutual_best(similarity: Matrix) -> Pairs:
-    """Rows and columns that are each other's most alike, the most alike pair first; of equals the first one counts."""
+def mutual_nearest(similarity: SimilarityMatrix) -> IndexPairs:
+    """Rows and columns that are each other's nearest, most similar pair first; ties go to the first index."""
     if not similarity.size:
         return np.empty((0, 2), dtype=np.int64)
     rows, columns = np.arange(len(similarity)), similarity.argmax(axis=1)
     mutual = rows[similarity.argmax(axis=0)[columns] == rows]
-    pairs: Pairs = np.stack([mutual, columns[mutual]], axis=1).astype(np.int64)
+    pairs: IndexPairs = np.stack([mutual, columns[mutual]], axis=1).astype(np.int64)
     return pairs[np.argsort(-similarity[pairs[:, 0], pairs[:, 1]], kind="stable")]
 
 
-def nearest_other(similarity: Float64[np.ndarray, "cluster cluster"]) -> Float64[np.ndarray, "cluster"]:
-    """How alike each cluster and the one most like it are, of one grouping; 0 for a cluster that is alone."""
+def max_similarity_to_others(similarity: Float64[np.ndarray, "cluster cluster"]) -> Float64[np.ndarray, "cluster"]:
+    """Similarity of each cluster to the most similar other cluster of the same run; 0 for a single cluster."""
     others = np.where(np.eye(len(similarity), dtype=bool), 0.0, similarity)
     found: Float64[np.ndarray, "cluster"] = others.max(axis=1, initial=0.0)
     return found
 
 
-def shuffled_best(words: Matrix, spans: Matrix, pairs: Pairs) -> Float64[np.ndarray, "pair"]:
-    """The similarity that the best match of a pair's cluster has, were words and subspaces unrelated.
+def permutation_threshold(
+    tokens: SimilarityMatrix, spans: SimilarityMatrix, pairs: IndexPairs
+) -> Float64[np.ndarray, "pair"]:
+    """Null quantile of the similarity of a pair's best match if tokens and subspaces were unrelated.
 
-    Each cluster keeps its words and gets the subspace of every other cluster of its run in turn; its best product then
-    exceeds this one in ``CHANCE`` of them. Of both clusters of a pair the higher one.
+    Each cluster keeps its tokens and gets the subspace of every other cluster of its run in turn; the best product
+    exceeds the threshold in a share ``ALPHA`` of these permutations. Of the two clusters of a pair the higher threshold
+    counts.
 
     Args:
-        words: how alike every two are in their words.
-        spans: how alike every two are in their subspaces.
-        pairs: the pairs that are asked about.
+        tokens: similarity of every two clusters by tokens.
+        spans: similarity of every two clusters by subspace.
+        pairs: row and column of each pair.
     """
-    both = [(_shuffled(words[i], spans, i), _shuffled(words[:, j], spans.T, j)) for i, j in pairs.tolist()]
+    both = [(_permuted_best(tokens[i], spans, i), _permuted_best(tokens[:, j], spans.T, j)) for i, j in pairs.tolist()]
     found: Float64[np.ndarray, "pair"] = np.array(both, dtype=np.float64).reshape(-1, 2).max(axis=1, initial=0.0)
     return found
 
 
-def _shuffled(words: Float64[np.ndarray, "other"], spans: Matrix, own: int) -> float:
-    best = np.delete((spans * words).max(axis=1), own)
-    return float(np.quantile(best, 1 - CHANCE)) if len(best) else 0.0
+def _permuted_best(tokens: Float64[np.ndarray, "other"], spans: SimilarityMatrix, own: int) -> float:
+    best = np.delete((spans * tokens).max(axis=1), own)
+    return float(np.quantile(best, 1 - ALPHA)) if len(best) else 0.0
 
 
-def distances_agree(left: Float[np.ndarray, "value d_model"], right: Float[np.ndarray, "value other"]) -> float:
-    """Correlation of all distances between values in one space with those in another (Kriegeskorte et al. 2008,
-    "Representational similarity analysis"): whether the values lie to each other in the same way, whatever the axes.
+def representational_similarity(
+    left: Float[np.ndarray, "value d_model"], right: Float[np.ndarray, "value other"]
+) -> float:
+    """Pearson correlation of all pairwise distances between values in two spaces (Kriegeskorte et al. 2008,
+    "Representational similarity analysis"): invariant to rotations of either space.
 
     Returns:
-        Pearson's r; NaN for fewer than four values, or where all distances of one are equal.
+        Pearson's r; NaN for fewer than four values, or if all distances in one space are equal.
     """
     if len(left) < 4:
         return float("nan")
@@ -168,11 +175,14 @@ def _distances(points: Float[np.ndarray, "value d"]) -> Float64[np.ndarray, "pai
     return found
 
 
-def turned_onto(
+def procrustes_rotation(
     points: Float[np.ndarray, "value xyz"], target: Float[np.ndarray, "value xyz"]
 ) -> Float32[np.ndarray, "xyz xyz"]:
-    """The turn, mirroring allowed, that lays points best onto others: orthogonal Procrustes (Schönemann 1966), both
-    centred and at equal size. ``points @ turn`` is the turned cloud; fewer than two points give no turn."""
+    """The orthogonal map, reflections included, that best aligns two centred and equally scaled point sets: orthogonal
+    Procrustes (Schönemann 1966).
+
+    ``points @ rotation`` is the aligned cloud; fewer than two points give the identity.
+    """
     if len(points) < 2:
         return np.eye(3, dtype=np.float32)
     mine, theirs = (part.astype(np.float64) - part.mean(axis=0) for part in (points, target))

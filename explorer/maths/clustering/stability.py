@@ -1,4 +1,4 @@
-"""How far to believe a cluster: whether it comes back on other text, and whether chance makes its like."""
+"""Robustness of clusters: recovery on resampled documents, and p-values against codes without co-firing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,43 +10,42 @@ from jaxtyping import Float64, Int32, Int64
 from explorer.maths.clustering.hdbscan import ClusterTree
 
 DISSOLVED: Final = 0.5
-"""A cluster whose best match is no more like it than this has dissolved (Hennig 2008, "Dissolution point and isolation
-robustness"): above it no two clusters can claim the same match."""
+"""A cluster is dissolved if the Jaccard similarity of its best match is at most this (Hennig 2008, "Dissolution point
+and isolation robustness"); above it, no two clusters share a best match."""
 
 
 @dataclass(frozen=True)
 class Stability:
-    """What becomes of each cluster on codes that are drawn anew."""
+    """Recovery of each cluster on resampled codes."""
 
     jaccard: Float64[np.ndarray, "cluster"]
-    """Mean Jaccard similarity to its best match."""
+    """Mean Jaccard similarity to the best match."""
     dissolved: Float64[np.ndarray, "cluster"]
     """Share of the draws in which that similarity is at most DISSOLVED."""
 
 
 @dataclass(frozen=True)
-class Groups:
-    """The clusters of one grouping by what chance is compared on."""
+class ClusterStatistics:
+    """The statistics on which clusters are compared with those of the null."""
 
     size: Int64[np.ndarray, "cluster"]
-    """Features."""
+    """Number of features."""
     excess: Float64[np.ndarray, "cluster"]
-    """Excess of mass per feature: how much further than its cluster's beginning a feature stays in it, in density."""
+    """Excess of mass per feature: density beyond the cluster's birth for which a feature stays in it."""
 
 
-def jaccard_of_best_match(
+def best_match_jaccard(
     label: Int32[np.ndarray, "feature"], other: Int32[np.ndarray, "feature"]
 ) -> Float64[np.ndarray, "cluster"]:
-    """Say how much of each cluster another grouping of the same features holds together.
+    """Jaccard similarity of each cluster to its best match in another clustering of the same features.
 
     Args:
         label: cluster of each feature from 0, negative for none.
-        other: the same in the other grouping. A feature that has no cluster there counts as lost, also where it fires
-            too rarely to have one.
+        other: the same in the other clustering. A feature without a cluster there counts as lost, even if it fires too
+            rarely to have one.
 
     Returns:
-        For each cluster of ``label`` the largest Jaccard similarity, shared features / features of either, that a
-        cluster of ``other`` has to it; 0 where none shares a feature.
+        For each cluster of ``label`` the largest ratio of shared features to features of either; 0 if none are shared.
     """
     n_clusters, n_others = int(label.max(initial=-1)) + 1, int(other.max(initial=-1)) + 1
     best = np.zeros(n_clusters)
@@ -58,39 +57,39 @@ def jaccard_of_best_match(
     return best
 
 
-def stability_of(jaccard: Float64[np.ndarray, "draw cluster"]) -> Stability:
-    """Sum up how alike each cluster's best match was in each draw (Hennig 2007, "Cluster-wise assessment of cluster
-    stability", Computational Statistics & Data Analysis 52).
+def summarise_stability(jaccard: Float64[np.ndarray, "draw cluster"]) -> Stability:
+    """Summarise the best-match similarities over draws (Hennig 2007, "Cluster-wise assessment of cluster stability",
+    Computational Statistics & Data Analysis 52).
 
     Args:
-        jaccard: one row for each draw, as ``jaccard_of_best_match`` gives it; at least one.
+        jaccard: one row per draw, as ``best_match_jaccard`` returns it; at least one.
     """
     return Stability(jaccard.mean(axis=0), (jaccard <= DISSOLVED).mean(axis=0))
 
 
-def groups_of(found: ClusterTree) -> Groups:
-    """Sizes and persistences of a grouping that can be held against those of another.
+def cluster_statistics(found: ClusterTree) -> ClusterStatistics:
+    """Sizes and persistences of a clustering, comparable across clusterings.
 
     HDBSCAN's persistence is relative to the densest point of its tree. Codes without co-firing have a shallow tree, in
-    which a trifle is a large share; excess of mass per feature, in density itself, is the same in both.
+    which small differences are a large share; excess of mass per feature in units of density is comparable.
     """
     clustering = found.clustering
     densest = float(found.tree.density.max(initial=0.0))
-    return Groups(_sizes(clustering.label), clustering.persistence.astype(np.float64) * densest)
+    return ClusterStatistics(_sizes(clustering.label), clustering.persistence.astype(np.float64) * densest)
 
 
-def chance_p_values(real: Groups, draws: Sequence[Groups]) -> Float64[np.ndarray, "cluster"]:
-    """Say how often chance makes a cluster that is at least as large and at least as persistent.
+def null_p_values(real: ClusterStatistics, draws: Sequence[ClusterStatistics]) -> Float64[np.ndarray, "cluster"]:
+    """p-value of each cluster: how often the null yields a cluster at least as large and at least as persistent.
 
-    Every draw is searched whole for a rival, so that looking at many clusters is mostly allowed for; not wholly, since
-    one draw may hold both the largest cluster and the most persistent one.
+    Every draw is searched in full for a rival, which corrects for most of the multiplicity over clusters; not for all,
+    because one draw may hold both the largest and the most persistent cluster.
 
     Args:
-        real: the clusters in question.
-        draws: what the same build makes of codes without co-firing.
+        real: the clusters to test.
+        draws: clusters of the same build on codes without co-firing, one entry per draw.
 
     Returns:
-        (1 + draws with such a cluster) / (1 + draws) for each cluster; never below 1 / (1 + draws).
+        (1 + draws with such a cluster) / (1 + draws) per cluster; at least 1 / (1 + draws).
     """
     exceed = np.zeros(len(real.size))
     for draw in draws:

@@ -1,7 +1,7 @@
-"""The map: UMAP on the same neighbour graph that the clusters come from.
+"""Two-dimensional map of the features: UMAP on the neighbour graph that the clusters come from.
 
-umap-learn gives the fuzzy graph and the layout (McInnes, Healy and Melville 2018); the starting positions are computed
-here, because umap's own draw from the global random state where a graph falls into parts.
+umap-learn computes the fuzzy graph and the layout (McInnes, Healy and Melville 2018). The initial positions are
+computed here, because umap draws them from the global random state if the graph is disconnected.
 """
 
 import warnings
@@ -14,44 +14,45 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from explorer.config import ProjectionSettings
-from explorer.maths.clustering.condensed_tree import LARGEST, graph_distances
+from explorer.maths.clustering.condensed_tree import MAX_DISTANCE, graph_distances
 from explorer.records import NeighbourGraph
 
 with warnings.catch_warnings():
-    # umap says on import that its parametric variant, which nobody here uses, lacks TensorFlow.
+    # umap warns on import that its parametric variant, which is not used here, lacks TensorFlow
     warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
     from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 
 SPREAD: Final = 1.0
-"""umap's default scale of the map."""
+"""umap's default scale of the layout."""
 GOLDEN_ANGLE: Final = np.pi * (3.0 - np.sqrt(5.0))
-"""Turn between neighbours on a sunflower, which fills a disk evenly."""
+"""Angle between consecutive points of a sunflower spiral, which fills a disk evenly."""
 SPECTRAL_SIZE: Final = 6
-"""Parts with fewer features start on a small sunflower: too few for eigenvectors."""
-NEAR_SHARE: Final = 0.5
-"""Partners that score less than this share of a feature's best partner do not shape the map. A group smaller than the
-number of neighbours asked for would otherwise be drawn apart by company that chance gives it."""
-FAR: Final = 80.0
-"""Per cent of the features within the circle beyond which parts of the graph are drawn nearer."""
-GATHER: Final = 0.35
-"""What is left of a part's distance to that circle: nothing holds separate parts, and they drift far away."""
+"""Components with fewer features start on a sunflower: they are too small for eigenvectors."""
+MIN_RELATIVE_SCORE: Final = 0.5
+"""Partners that score less than this share of a feature's best score do not shape the map. Otherwise a cluster smaller
+than the number of neighbours would be pulled apart by chance partners."""
+CORE_PERCENTILE: Final = 80.0
+"""Percentage of the features within the radius beyond which components are pulled in."""
+PULL_FACTOR: Final = 0.35
+"""Factor on a component's distance beyond that radius: nothing holds separate components together, and they drift
+away."""
 JITTER: Final = 1e-3
-"""Starting positions are moved by so much, for no two may be equal."""
+"""Scale of the noise added to the initial positions, so that no two coincide."""
 
 
 def project_graph(
     graph: NeighbourGraph, included: Bool[np.ndarray, "feature"], settings: ProjectionSettings, *, seed: int
 ) -> Float32[np.ndarray, "feature xy"]:
-    """Lay the features out so that neighbours of the graph lie near each other.
+    """Lay out the features so that neighbours in the graph lie close together.
 
     Args:
         graph: best partners of every feature.
-        included: features that stand on the map.
-        settings: neighbours used, least distance, passes.
-        seed: the layout's only source of chance.
+        included: features that appear on the map.
+        settings: number of neighbours, minimum distance, epochs.
+        seed: seeds all randomness of the layout.
 
     Returns:
-        Positions without a unit; NaN for features that are not included.
+        Positions in arbitrary units; NaN for features that are not included.
     """
     xy = np.full((len(included), 2), np.nan, dtype=np.float32)
     if included.sum() <= SPECTRAL_SIZE:
@@ -62,14 +63,16 @@ def project_graph(
     fuzzy = _fuzzy_graph(index, distance, random)
     start = _starting_positions(fuzzy, random)
     if fuzzy.nnz:
-        xy[included] = _gather(_optimise(fuzzy, start, settings, random), _close_company(index))
+        xy[included] = _pull_in(_optimise(fuzzy, start, settings, random), _mutual_components(index))
     else:
         xy[included] = start
     return xy
 
 
 def _fuzzy_graph(
-    index: Int32[np.ndarray, "kept near"], distance: Float32[np.ndarray, "kept near"], random: np.random.RandomState
+    index: Int32[np.ndarray, "included neighbour"],
+    distance: Float32[np.ndarray, "included neighbour"],
+    random: np.random.RandomState,
 ) -> scipy.sparse.coo_matrix:
     """umap's fuzzy union of every feature's neighbourhood."""
     empty = np.zeros((len(index), 1), dtype=np.float32)
@@ -81,15 +84,15 @@ def _fuzzy_graph(
 
 def _neighbour_table(
     graph: NeighbourGraph, included: Bool[np.ndarray, "feature"], neighbours: int
-) -> tuple[Int32[np.ndarray, "kept near"], Float32[np.ndarray, "kept near"]]:
-    """Each included feature itself, then its near partners, then -1 at LARGEST."""
+) -> tuple[Int32[np.ndarray, "included neighbour"], Float32[np.ndarray, "included neighbour"]]:
+    """Each included feature itself, then its near partners, padded with -1 at MAX_DISTANCE."""
     place = np.where(included, np.cumsum(included) - 1, -1).astype(np.int32)
     partner = graph.neighbour[included]
     distance = graph_distances(graph)[included]
-    score = LARGEST - distance
-    near_enough = score >= NEAR_SHARE * score.max(axis=1, keepdims=True)
-    target = np.where((partner >= 0) & (distance < LARGEST) & near_enough, place[partner], -1)
-    distance = np.where(target >= 0, distance, LARGEST)
+    score = MAX_DISTANCE - distance
+    near_enough = score >= MIN_RELATIVE_SCORE * score.max(axis=1, keepdims=True)
+    target = np.where((partner >= 0) & (distance < MAX_DISTANCE) & near_enough, place[partner], -1)
+    distance = np.where(target >= 0, distance, MAX_DISTANCE)
     order = np.argsort(target < 0, axis=1, kind="stable")[:, : neighbours - 1]
     itself = np.arange(len(partner), dtype=np.int32)[:, None]
     index = np.hstack([itself, np.take_along_axis(target, order, axis=1)])
@@ -99,10 +102,10 @@ def _neighbour_table(
 
 def _optimise(
     fuzzy: scipy.sparse.coo_matrix,
-    start: Float64[np.ndarray, "kept xy"],
+    start: Float64[np.ndarray, "included xy"],
     settings: ProjectionSettings,
     random: np.random.RandomState,
-) -> Float32[np.ndarray, "kept xy"]:
+) -> Float32[np.ndarray, "included xy"]:
     curve_a, curve_b = find_ab_params(SPREAD, settings.min_dist)
     layout, _ = simplicial_set_embedding(
         data=None,
@@ -129,8 +132,9 @@ def _optimise(
 
 def _starting_positions(
     fuzzy: scipy.sparse.coo_matrix, random: np.random.RandomState
-) -> Float64[np.ndarray, "kept xy"]:
-    """Place the graph's parts on a sunflower, largest in the middle, each with the area that its size asks for."""
+) -> Float64[np.ndarray, "included xy"]:
+    """Place the graph's components on a sunflower, largest in the middle, each with an area proportional to its
+    size."""
     matrix = fuzzy.tocsr().astype(np.float64)
     _, part = connected_components(matrix, directed=False)
     size = np.bincount(part)
@@ -146,28 +150,31 @@ def _starting_positions(
     return start + JITTER * random.standard_normal(start.shape)
 
 
-def _close_company(index: Int32[np.ndarray, "kept near"]) -> Int32[np.ndarray, "kept"]:
-    """Number the parts that hold together by features that name each other."""
+def _mutual_components(index: Int32[np.ndarray, "included neighbour"]) -> Int32[np.ndarray, "included"]:
+    """Component of each feature in the graph of mutual neighbours."""
     row, place = np.nonzero(index >= 0)
     names = scipy.sparse.csr_matrix((np.ones(len(row)), (row, index[row, place])), shape=(len(index), len(index)))
     _, part = connected_components(names.multiply(names.T), directed=False)
     return np.asarray(part, dtype=np.int32)
 
 
-def _gather(xy: Float32[np.ndarray, "kept xy"], part: Int32[np.ndarray, "kept"]) -> Float32[np.ndarray, "kept xy"]:
-    """Draw parts that drifted away nearer to the rest, each moved as a whole."""
+def _pull_in(
+    xy: Float32[np.ndarray, "included xy"], part: Int32[np.ndarray, "included"]
+) -> Float32[np.ndarray, "included xy"]:
+    """Pull components that drifted away towards the rest, each as a whole."""
     middle = np.median(xy, axis=0)
-    circle = np.percentile(np.linalg.norm(xy - middle, axis=1), FAR)
+    circle = np.percentile(np.linalg.norm(xy - middle, axis=1), CORE_PERCENTILE)
     size = np.bincount(part)
     offset = np.column_stack([np.bincount(part, weights=xy[:, axis]) / size for axis in (0, 1)]) - middle
     distance = np.linalg.norm(offset, axis=1)
-    excess = np.maximum(distance - circle, 0.0) * (1.0 - GATHER)
+    excess = np.maximum(distance - circle, 0.0) * (1.0 - PULL_FACTOR)
     shift = offset * (excess / np.maximum(distance, circle))[:, None]
     return np.asarray(xy - shift[part], dtype=np.float32)
 
 
 def _part_layout(part: scipy.sparse.csr_matrix, random: np.random.RandomState) -> Float64[np.ndarray, "member xy"]:
-    """Positions of one connected part within the unit square: its first two harmonics, a sunflower if small."""
+    """Positions of one connected component within the unit square: its first two harmonics, or a sunflower if it is
+    small."""
     if part.shape[0] < SPECTRAL_SIZE:
         return _sunflower(part.shape[0])
     root = np.sqrt(np.asarray(part.sum(axis=0)).ravel())
@@ -179,7 +186,7 @@ def _part_layout(part: scipy.sparse.csr_matrix, random: np.random.RandomState) -
     harmonics = vectors[:, np.argsort(-values)[1:3]]
     if harmonics.shape[1] < 2:
         return random.uniform(-1.0, 1.0, (part.shape[0], 2))
-    # eigenvectors come with either sign; the largest entry of each is made positive
+    # the sign of an eigenvector is arbitrary; its largest entry is made positive
     harmonics = harmonics * np.sign(harmonics[np.abs(harmonics).argmax(axis=0), [0, 1]])
     return np.asarray(harmonics / np.abs(harmonics).max())
 

@@ -1,8 +1,8 @@
-"""How often features would meet by chance within the documents that they stand in.
+"""Expected co-fires under a document-level null.
 
-Over all tokens, features of one topic meet more often than chance without belonging together, and features of two
-topics less often. Expected co-fires taken document by document, E = sum over documents d of f_i(d) f_j(d) / n_d with
-f(d) fires on the n_d tokens of d, take the topic out: the strata of Cochran, Mantel and Haenszel (1959).
+Over all tokens, features of one topic co-fire above chance without belonging together, and features of two topics below
+it. Stratifying by document removes the topic: E = sum over documents d of f_i(d) f_j(d) / n_d, where f(d) counts fires
+on the n_d tokens of d. These are the strata of Cochran (1954) and of Mantel and Haenszel (1959).
 """
 
 from collections.abc import Iterable
@@ -15,14 +15,14 @@ from jaxtyping import Float32, Float64, Int32, Int64
 from numba import njit
 from scipy.sparse import csr_array
 
-from explorer.maths.cofiring.counts import FiringShard, parts_of, threads_of
+from explorer.maths.cofiring.counts import FiringShard, blocks, thread_count
 
 
 @dataclass(frozen=True)
 class DocumentFires:
-    """Fires of every feature in every document, divided by the root of the document's length.
+    """Fires of every feature in every document, divided by the square root of the document's length.
 
-    Expected co-fires of two features are the product of their columns.
+    The expected co-fires of two features are the inner product of their columns.
     """
 
     by_document: csr_array
@@ -30,8 +30,8 @@ class DocumentFires:
     counts: Int64[np.ndarray, "feature"]
     """Tokens on which each feature fires."""
 
-    def of_features(self, features: Int64[np.ndarray, "kept"]) -> "DocumentFires":
-        """The same documents with these features only, renumbered from 0."""
+    def select(self, features: Int64[np.ndarray, "selected"]) -> "DocumentFires":
+        """The same documents with a subset of the features, renumbered from 0."""
         return DocumentFires(csr_array(self.by_document[:, features]), self.counts[features])
 
 
@@ -41,8 +41,9 @@ def document_fires(
     """Count fires by document.
 
     Args:
-        shards: codes in the order of the tokens; a document may lie in several shards.
-        doc_offsets: where each document begins, counted in tokens from the first shard's first one.
+        shards: codes in token order; a document may span several shards.
+        doc_offsets: first token of each document, counted from the first token of the first shard; the last entry is
+            the number of tokens.
         n_features: number of features.
     """
     shape = (len(doc_offsets) - 1, n_features)
@@ -62,20 +63,22 @@ def document_fires(
     return DocumentFires(csr_array(total), counts)
 
 
-def expected_of_pairs(
+def expected_pair_cofires(
     fires: DocumentFires, partner: Int32[np.ndarray, "feature partners"]
 ) -> Float64[np.ndarray, "feature partners"]:
     """Expected co-fires of each feature with each of its partners; 0 where the partner is -1."""
     columns = fires.by_document.tocsc()
     expected = np.zeros(partner.shape)
-    _expect_pairs(columns.indptr, columns.indices, columns.data, partner, np.zeros(columns.shape[0]), expected)
+    _fill_pairs(columns.indptr, columns.indices, columns.data, partner, np.zeros(columns.shape[0]), expected)
     return expected
 
 
-def expected_matrix(fires: DocumentFires, *, threads: int | None = None) -> Float32[np.ndarray, "feature feature"]:
-    """Expected co-fires of all pairs of features, each told once, above the diagonal; below it stands 0.
+def expected_cofire_matrix(
+    fires: DocumentFires, *, threads: int | None = None
+) -> Float32[np.ndarray, "feature feature"]:
+    """Expected co-fires of all pairs of features: upper triangle and diagonal, 0 below.
 
-    The cost is one addition for every pair of features of every document.
+    The cost is one addition per pair of features of each document.
     """
     rows = fires.by_document.sorted_indices()
     columns = rows.tocsc()
@@ -83,17 +86,17 @@ def expected_matrix(fires: DocumentFires, *, threads: int | None = None) -> Floa
     expected = np.zeros((n_features, n_features), dtype=np.float32)
 
     def fill(part: tuple[int, int]) -> None:
-        _expect_rows(*part, columns.indptr, columns.indices, columns.data, rows.indptr, rows.indices, rows.data,
+        _fill_rows(*part, columns.indptr, columns.indices, columns.data, rows.indptr, rows.indices, rows.data,
                      expected)  # fmt: skip
 
-    with ThreadPoolExecutor(threads_of(threads)) as pool:
-        list(pool.map(fill, parts_of(0, n_features, 64)))
+    with ThreadPoolExecutor(thread_count(threads)) as pool:
+        list(pool.map(fill, blocks(0, n_features, 64)))
     return expected
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _expect_pairs(
+def _fill_pairs(
     start: np.ndarray,
     document: np.ndarray,
     fires: np.ndarray,
@@ -101,7 +104,7 @@ def _expect_pairs(
     own: np.ndarray,
     expected: np.ndarray,
 ) -> None:
-    """Fill ``expected`` [feature, partners]; ``own`` [document] is zero before and after."""
+    """Fill ``expected`` [feature, partners]; ``own`` [document] is a zero-filled buffer and is left so."""
     for feature in range(len(start) - 1):
         for entry in range(start[feature], start[feature + 1]):
             own[document[entry]] = fires[entry]
@@ -119,7 +122,7 @@ def _expect_pairs(
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _expect_rows(
+def _fill_rows(
     low: int,
     high: int,
     start: np.ndarray,
@@ -130,8 +133,8 @@ def _expect_rows(
     row_fires: np.ndarray,
     expected: np.ndarray,
 ) -> None:
-    """Fill the rows ``low`` to ``high`` of ``expected`` from the diagonal on: documents by feature, then features by
-    document, which ascend."""
+    """Fill the rows ``low`` to ``high`` of ``expected`` from the diagonal on. ``start``, ``document`` and ``fires`` are
+    the CSC columns, ``row_start``, ``feature`` and ``row_fires`` the CSR rows with ascending features."""
     for number in range(low, high):
         for entry in range(start[number], start[number + 1]):
             own = fires[entry]

@@ -1,28 +1,28 @@
-"""How strongly two features belong together, from how often they fire together.
+"""Similarity of two features, from how often they fire together.
 
 Every score is a function of four counts: ``c`` tokens on which both features fire, ``c_i`` and ``c_j`` tokens on which
-each fires, ``n`` tokens in all. E = c_i c_j / n is what independent features would give for ``c``.
+each fires, ``n`` tokens in total. E = c_i c_j / n is the value of ``c`` expected under independence.
 
 ============  ======================================================================  ==========================
 npmi          log(c / E) / -log(c / n)                                                Bouma 2009, eq. 7
 jaccard       c / (c_i + c_j - c)                                                     Jaccard 1901
 phi           (n c - c_i c_j) / sqrt(c_i c_j (n - c_i) (n - c_j))                     Pearson's r of two 0/1 variables
-abs_phi       |phi|: features that avoid each other count as much as those that meet  as above
+abs_phi       |phi|: avoidance counts as much as attraction                           as above
 cosine        c / sqrt(c_i c_j)                                                       Ochiai 1957
 exclusion     1 - U(c) / E                                                            ours, below
 ============  ======================================================================  ==========================
 
-*Exclusion* says what share of the co-fires that chance would give is missing for sure. U(c) is the upper 99.9 %
-confidence bound of a Poisson mean of which ``c`` events were seen, by Wilson and Hilferty's cube-root formula (1931):
-U(c) = m (1 - 1/(9 m) + z / (3 sqrt(m)))^3 with m = c + 1 and z = 3.0902. U(0) is 7.07 (the exact bound, 6.91, is the
-"N p_i p_j > 7" that disjoint tiles need before their silence means anything). It is 0 or less where fewer co-fires than
-chance are not significant, and comes near 1 as the evidence grows, so it shares npmi's scale.
+*Exclusion* is the share of the expected co-fires that is missing with confidence. U(c) is the upper 99.9 % confidence
+bound of a Poisson mean given ``c`` events, by the cube-root formula of Wilson and Hilferty (1931): U(c) = m (1 - 1/(9
+m) + z / (3 sqrt(m)))^3 with m = c + 1 and z = 3.0902. U(0) is 7.07 (the exact bound is 6.91): disjoint tiles need about
+seven expected co-fires before their silence is significant. Exclusion is at most 0 if fewer co-fires than expected are
+not significant, and approaches 1 as the evidence grows, so it shares npmi's scale.
 
-Undefined scores (a feature that never fires, or that fires on every token) are 0: such a pair tells nothing.
-Products are taken pair by pair, so that a score is the same, to the bit, whichever feature comes first.
+Undefined scores (a feature that never fires, or fires on every token) are 0. Products are taken pair by pair, so a
+score is bit-identical whichever feature comes first.
 
-Scores are written twice on purpose: compiled one pair at a time for the graph, and over arrays for everything else,
-and the tests hold one against the other.
+The formulas are implemented twice on purpose: compiled, one pair at a time, for the graph, and over arrays for
+everything else. The tests compare the two.
 """
 
 import math
@@ -35,9 +35,9 @@ from numba import njit
 from explorer.records import PairScore
 
 SIMILARITIES: Final[tuple[PairScore, ...]] = get_args(PairScore)
-"""Every name that a score may have."""
+"""Names of all scores."""
 KIND: Final[dict[PairScore, int]] = {name: number for number, name in enumerate(SIMILARITIES)}
-"""The number by which compiled code knows a score."""
+"""Number that identifies each score in compiled code."""
 NPMI: Final = KIND["npmi"]
 JACCARD: Final = KIND["jaccard"]
 PHI: Final = KIND["phi"]
@@ -46,7 +46,7 @@ COSINE: Final = KIND["cosine"]
 EXCLUSION: Final = KIND["exclusion"]
 
 EXCLUSION_Z: Final = 3.0902323061678132
-"""Standard normal quantile of 99.9 %, the confidence at which missing co-fires count as missing."""
+"""Standard normal quantile of 99.9 %, the confidence level of exclusion."""
 
 
 @njit(cache=True, nogil=True)
@@ -60,7 +60,7 @@ def phi_of_pair(c: int, c_i: int, c_j: int, n: int) -> float:
 @njit(cache=True, nogil=True)
 @no_type_check
 def poisson_upper_bound(c: int) -> float:
-    """Upper confidence bound of a Poisson mean of which ``c`` events were seen (Wilson and Hilferty 1931)."""
+    """Upper 99.9 % confidence bound of a Poisson mean given ``c`` events (Wilson and Hilferty 1931)."""
     m = c + 1.0
     return m * (1.0 - 1.0 / (9.0 * m) + EXCLUSION_Z / (3.0 * math.sqrt(m))) ** 3
 
@@ -68,7 +68,7 @@ def poisson_upper_bound(c: int) -> float:
 @njit(cache=True, nogil=True)
 @no_type_check
 def pair_score(kind: int, c: int, c_i: int, c_j: int, n: int) -> float:
-    """Score of one pair; ``kind`` is a value of KIND. The formulas stand at the top of this file."""
+    """Score of one pair; ``kind`` is a value of KIND. The module docstring lists the formulas."""
     if kind == NPMI:
         if c <= 0 or c >= n:
             return 0.0
@@ -87,11 +87,11 @@ def pair_score(kind: int, c: int, c_i: int, c_j: int, n: int) -> float:
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def is_scored(kind: int, c: int, c_i: int, c_j: int, n: int, min_count: int) -> bool:
-    """Whether a pair has evidence enough to be scored at all.
+def is_scorable(kind: int, c: int, c_i: int, c_j: int, n: int, min_count: int) -> bool:
+    """Whether a pair has enough evidence to be scored.
 
-    Features that meet show it by meeting, so c must reach ``min_count``; features that avoid each other by meeting less
-    than expected, so E must, and for *exclusion* the silence must be significant too.
+    Attraction shows in co-fires, so c must reach ``min_count``. Avoidance shows in missing co-fires, so E must reach
+    it, and for *exclusion* the silence must be significant as well.
     """
     expected = float(c_i) * float(c_j) / n
     if kind == EXCLUSION:
@@ -109,14 +109,14 @@ def score_pairs(
     """Scores of many pairs at once.
 
     Args:
-        similarity: which score; the formulas and their sources stand at the top of this file.
+        similarity: which score; the module docstring lists the formulas and their sources.
         c: tokens on which both features of a pair fire.
-        c_i: tokens on which the first fires.
-        c_j: tokens on which the second fires.
-        n: tokens in all.
+        c_i: tokens on which the first feature fires.
+        c_j: tokens on which the second feature fires.
+        n: number of tokens.
 
     Returns:
-        One score a pair; 0 where the score is undefined.
+        One score per pair; 0 where it is undefined.
     """
     together, first, second = (np.asarray(count, dtype=np.float64) for count in (c, c_i, c_j))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -145,7 +145,7 @@ def _formula(
     return np.asarray(np.abs(phi) if similarity == "abs_phi" else phi)
 
 
-def scored_pairs(
+def scorable_pairs(
     similarity: PairScore,
     c: Int[np.ndarray, "*pair"],
     c_i: Int[np.ndarray, "*pair"],
@@ -153,7 +153,7 @@ def scored_pairs(
     n: int,
     min_count: int,
 ) -> np.ndarray:
-    """Which of many pairs have evidence enough to be scored; the rule is that of ``is_scored``."""
+    """Which pairs have enough evidence to be scored, by the rule of ``is_scorable``."""
     expected = np.asarray(c_i, dtype=np.float64) * np.asarray(c_j, dtype=np.float64) / max(n, 1)
     if similarity == "exclusion":
         return (expected >= min_count) & (score_pairs(similarity, c, c_i, c_j, n) > 0.0)

@@ -1,9 +1,9 @@
-"""Core and halo: the further features that carry position on the tokens where a cluster's core fires. Ours.
+"""Core and halo: the features outside the core that carry position on the tokens where a cluster's core fires. Ours.
 
-HDBSCAN's members are often only the hub of a manifold ("a month comes next"); the tiles that say which one overlap, are
-partly shared between manifolds, and are left as noise. The halo adds them by the statistical greedy of Bhalla, Fel et
-al. 2026 (arXiv 2604.28119): the contribution of feature j is (z_j - <z_j>) d_j, it is subtracted without refit, and the
-feature whose contribution leaves least of the activations' variance is taken next.
+HDBSCAN's members are often only the hub of a manifold ("a month comes next"). The tiles that encode which month
+overlap, are partly shared between manifolds, and are labelled noise. The halo adds them by the statistical greedy of
+Bhalla, Fel et al. 2026 (arXiv 2604.28119): the contribution of feature j is (z_j - <z_j>) d_j, it is subtracted without
+refitting, and the feature whose contribution leaves the least variance is taken next.
 """
 
 from dataclasses import dataclass
@@ -18,25 +18,25 @@ from explorer.config import HaloSettings
 from explorer.records import Membership
 
 NULL_SAMPLE = 2000
-"""Tokens on which the null is drawn: codes are dealt out anew among these."""
+"""Tokens among which codes are permuted for the null."""
 
 
 @dataclass(frozen=True)
-class _Greedy:
-    """What each candidate would take away of the activations, kept up to date as features are chosen.
+class _GreedySelection:
+    """Inner products of the candidates' contributions with the residual, updated as features are chosen.
 
-    Subtracting the contribution of j changes the inner product of i's contribution with what is left by
-    <z_i, z_j> <d_i, d_j>, so that what is left need not be held, and a choice costs one pass over their fires.
+    Subtracting the contribution of j changes the inner product of i's contribution with the residual by <z_i, z_j>
+    <d_i, d_j>, so the residual itself need not be stored and a choice costs one pass over the fires.
     """
 
     codes: csr_array
     """[token, candidate] float32, not centred."""
     rows: Int64[np.ndarray, "sample"]
-    """The token whose codes stand at each sample: its own, or another where codes are dealt out anew."""
+    """The token whose codes are used at each sample: its own, or another one under the null."""
     mean: Float64[np.ndarray, "candidate"]
-    """What is subtracted of each candidate's codes."""
+    """Mean code of each candidate."""
     inner: Float64[np.ndarray, "candidate"]
-    """Inner product of each contribution with what is left."""
+    """Inner product of each contribution with the residual."""
 
     @classmethod
     def of(
@@ -45,15 +45,16 @@ class _Greedy:
         rows: Int64[np.ndarray, "sample"],
         mean: Float64[np.ndarray, "candidate"],
         directions: Float32[np.ndarray, "candidate d_model"],
-        left: Float32[np.ndarray, "sample d_model"],
-    ) -> "_Greedy":
-        """Against what is left of the activations at the samples."""
-        inner, total = np.zeros(len(mean)), np.zeros(left.shape[1])
-        _add_inner(codes.indptr, codes.indices, codes.data, rows, left, directions, inner, total)
+        residual: Float32[np.ndarray, "sample d_model"],
+    ) -> "_GreedySelection":
+        """Start from the residual of the activations at the samples."""
+        inner, total = np.zeros(len(mean)), np.zeros(residual.shape[1])
+        _add_inner(codes.indptr, codes.indices, codes.data, rows, residual, directions, inner, total)
         return cls(codes, rows, mean, inner - mean * (directions @ total.astype(np.float32)))
 
     def take(self, own: Float64[np.ndarray, "sample"], aligned: Float64[np.ndarray, "candidate"]) -> None:
-        """Subtract a contribution, given its centred codes and the candidates' inner products with its direction."""
+        """Subtract a contribution, given its centred codes and the inner products of its direction with the
+        candidates'."""
         shared = -self.mean * own.sum()
         _add_products(self.codes.indptr, self.codes.indices, self.codes.data, self.rows, own, shared)
         self.inner[:] -= shared * aligned
@@ -69,22 +70,22 @@ def grow_halo(
     *,
     rng: np.random.Generator,
 ) -> Membership:
-    """Choose the atoms of a cluster.
+    """Choose the atoms of a cluster: its core, then its halo.
 
-    The core is taken first, then the candidate that explains most of what is left, until its gain is no larger than the
-    null's, until ``settings.enough`` of the variance is explained, or until there are ``settings.max_atoms``.
+    The core is taken first, then the candidate that explains most of the residual, until its gain does not exceed the
+    null's, ``settings.enough`` of the variance is explained, or there are ``settings.max_atoms`` atoms.
 
     Args:
         core: HDBSCAN's members.
-        candidates: features that fire on these tokens, the core among them.
+        candidates: features that fire on these tokens, including the core.
         codes: [sample, candidate], their activations on the cluster's tokens.
-        activations: what the SAE reads there (or its reconstruction, where activations are not stored).
+        activations: the SAE's input there (or its reconstruction if activations are not stored).
         W_dec: the SAE's decoder.
-        settings: stop rule.
-        rng: draws the null: the codes of all candidates shuffled over the tokens together, the best gain that any
-            candidate then has with its best coefficient, and the largest of ``null_draws`` such draws. Every choice is
-            held against the same shuffles, each with what is left of the activations by then. They come from a
-            generator of their own, so that how many there are changes nothing that is drawn after them.
+        settings: stopping rule.
+        rng: draws the null: the codes of all candidates jointly permuted over the tokens, the best gain of any
+            candidate with its optimal coefficient, and the largest of ``null_draws`` such draws. Every choice uses the
+            same permutations, each with its own residual. They come from a spawned generator, so their number does not
+            affect later draws.
 
     Returns:
         Atoms with gains as shares of the activations' variance.
@@ -93,27 +94,29 @@ def grow_halo(
     mean, squares = _moments(codes)
     directions = np.ascontiguousarray(W_dec[candidates], dtype=np.float32)
     energy = (squares - n * mean**2) * np.vecdot(directions, directions)
-    left = activations - activations.mean(0, dtype=np.float64).astype(np.float32)
-    total = _energy(left)
-    real = _Greedy.of(codes, np.arange(n), mean, directions, left)
+    residual = activations - activations.mean(0, dtype=np.float64).astype(np.float32)
+    total = _energy(residual)
+    real = _GreedySelection.of(codes, np.arange(n), mean, directions, residual)
     [null_rng] = rng.spawn(1)
     rows = null_rng.choice(n, min(n, NULL_SAMPLE), replace=False)
-    dealt = list[_Greedy]()
-    by_candidate, of_the_core = csc_array(codes), list[Float64[np.ndarray, "sample"]]()
+    null_selections: list[_GreedySelection] = []
+    by_candidate, core_codes = csc_array(codes), list[Float64[np.ndarray, "sample"]]()
     in_core, free = np.isin(candidates, core), np.ones(len(candidates), dtype=bool)
     chosen: list[int] = []
     gains: list[float] = []
     nulls: list[float] = []
     while free.any() and len(chosen) < max(settings.max_atoms, len(core)):
         gain = 2 * real.inner - energy
-        of_core = len(chosen) < len(core)
-        column = int(np.where(in_core & free if of_core else free, gain, -np.inf).argmax())
+        in_core_phase = len(chosen) < len(core)
+        column = int(np.where(in_core & free if in_core_phase else free, gain, -np.inf).argmax())
         if len(chosen) == len(core):
-            left = left[rows] - np.transpose(of_the_core).astype(np.float32) @ directions[chosen]
-            deals = [null_rng.permutation(rows) for _ in range(settings.null_draws)]
-            dealt = [_Greedy.of(codes, deal, mean, directions, left) for deal in deals]
-        null = 0.0 if of_core else _null_gain(dealt, energy, free, n / len(rows))
-        if not of_core and (gain[column] <= null or sum(gains) >= settings.enough * total):
+            residual = residual[rows] - np.transpose(core_codes).astype(np.float32) @ directions[chosen]
+            permutations = [null_rng.permutation(rows) for _ in range(settings.null_draws)]
+            null_selections = [
+                _GreedySelection.of(codes, permutation, mean, directions, residual) for permutation in permutations
+            ]
+        null = 0.0 if in_core_phase else _null_gain(null_selections, energy, free, n / len(rows))
+        if not in_core_phase and (gain[column] <= null or sum(gains) >= settings.enough * total):
             break
         chosen.append(column)
         gains.append(float(gain[column]))
@@ -122,10 +125,10 @@ def grow_halo(
         own = _centred(by_candidate, column, mean)
         aligned = (directions @ directions[column]).astype(np.float64)
         real.take(own, aligned)
-        if of_core:
-            of_the_core.append(own[rows])
-        for deal in dealt:
-            deal.take(own[rows], aligned)
+        if in_core_phase:
+            core_codes.append(own[rows])
+        for permutation in null_selections:
+            permutation.take(own[rows], aligned)
     scale = max(total, 1e-300)
     return Membership(
         candidates[chosen].astype(np.int32),
@@ -136,21 +139,21 @@ def grow_halo(
 
 
 def _null_gain(
-    dealt: list[_Greedy],
+    null_selections: list[_GreedySelection],
     energy: Float64[np.ndarray, "candidate"],
     free: Bool[np.ndarray, "candidate"],
     scale: float,
 ) -> float:
-    """Best gain, with its best coefficient, of any free candidate in any of the deals; ``scale``: tokens for each that
-    was dealt out."""
-    best = np.abs([deal.inner[free] for deal in dealt]).max(axis=0, initial=0.0)
+    """Best gain, with the optimal coefficient, of any free candidate in any permutation; ``scale`` is the number of
+    tokens per permuted token."""
+    best = np.abs([permutation.inner[free] for permutation in null_selections]).max(axis=0, initial=0.0)
     return float(((best * scale) ** 2 / np.maximum(energy[free], 1e-300)).max(initial=0.0))
 
 
 def _centred(
     by_candidate: csc_array, column: int, mean: Float64[np.ndarray, "candidate"]
 ) -> Float64[np.ndarray, "sample"]:
-    """One candidate's codes less their mean."""
+    """One candidate's codes minus their mean."""
     entries = slice(int(by_candidate.indptr[column]), int(by_candidate.indptr[column + 1]))
     own = np.full(by_candidate.shape[0], -mean[column])
     own[by_candidate.indices[entries]] += by_candidate.data[entries]
@@ -171,20 +174,20 @@ def _add_inner(
     indices: np.ndarray,
     values: np.ndarray,
     rows: np.ndarray,
-    left: np.ndarray,
+    residual: np.ndarray,
     directions: np.ndarray,
     inner: np.ndarray,
     total: np.ndarray,
 ) -> None:
-    """Add every candidate's code times the inner product of its direction with what is left, and the sum of what is
-    left, sample by sample."""
+    """Add every candidate's code times the inner product of its direction with the residual, and sum the residual,
+    sample by sample."""
     for sample in range(len(rows)):
-        for axis in range(left.shape[1]):
-            total[axis] += left[sample, axis]
+        for axis in range(residual.shape[1]):
+            total[axis] += residual[sample, axis]
         for entry in range(indptr[rows[sample]], indptr[rows[sample] + 1]):
             aligned = np.float32(0.0)
-            for axis in range(left.shape[1]):
-                aligned += left[sample, axis] * directions[indices[entry], axis]
+            for axis in range(residual.shape[1]):
+                aligned += residual[sample, axis] * directions[indices[entry], axis]
             inner[indices[entry]] += values[entry] * aligned
 
 
@@ -201,12 +204,12 @@ def _add_products(
 
 @dataclass(frozen=True)
 class Subspace:
-    """An orthonormal basis of directions in which a cluster's activations vary."""
+    """Orthonormal basis of the directions in which a cluster's activations vary."""
 
     center: Float32[np.ndarray, "d_model"]
     """The point with coordinates 0."""
     basis: Float32[np.ndarray, "axis d_model"]
-    """Orthonormal rows, by falling variance."""
+    """Orthonormal rows, by decreasing variance."""
     share: Float32[np.ndarray, "axis"]
     """Share of the activations' variance along each row."""
 
@@ -227,11 +230,11 @@ def cluster_subspace(
     """Principal axes of the activations inside the span of some features' directions.
 
     Args:
-        activations: the cluster's.
+        activations: the cluster's activations.
         directions: decoder rows that span the space.
-        without: decoder rows whose span is projected out first: the hub, which shows presence and not position.
+        without: decoder rows whose span is projected out first: the hub, which encodes presence rather than position.
         keep: share of the variance inside that space to keep.
-        most: largest number of axes.
+        most: maximum number of axes.
     """
     center = activations.mean(0, dtype=np.float64)
     span = _orthonormal(directions.astype(np.float64))
@@ -242,10 +245,10 @@ def cluster_subspace(
     inside = (centred @ span.T.astype(np.float32)).astype(np.float64)
     variance, vectors = np.linalg.eigh(inside.T @ inside)
     variance, vectors = np.maximum(variance[::-1], 0.0), vectors[:, ::-1]
-    kept = min(most, int(np.searchsorted(np.cumsum(variance), keep * variance.sum())) + 1, len(variance))
-    basis = vectors.T[:kept] @ span
-    basis *= np.where(basis[np.arange(kept), np.abs(basis).argmax(1)] < 0, -1.0, 1.0)[:, None]
-    share = variance[:kept] / max(_energy(centred), 1e-300)
+    n_axes = min(most, int(np.searchsorted(np.cumsum(variance), keep * variance.sum())) + 1, len(variance))
+    basis = vectors.T[:n_axes] @ span
+    basis *= np.where(basis[np.arange(n_axes), np.abs(basis).argmax(1)] < 0, -1.0, 1.0)[:, None]
+    share = variance[:n_axes] / max(_energy(centred), 1e-300)
     return Subspace(center.astype(np.float32), basis.astype(np.float32), share.astype(np.float32))
 
 
@@ -259,5 +262,5 @@ def _orthonormal(
 ) -> Float64[np.ndarray, "axis d_model"]:
     """Orthonormal basis of the rows' span."""
     _, size, axes = np.linalg.svd(rows, full_matrices=False)
-    kept: Float64[np.ndarray, "axis d_model"] = axes[size > smallest * size.max(initial=0.0)]
-    return kept
+    n_axes: Float64[np.ndarray, "axis d_model"] = axes[size > smallest * size.max(initial=0.0)]
+    return n_axes

@@ -1,15 +1,14 @@
-"""The order of values whose distances are given: the best line and the best ring, and what chance would make of either.
+"""Order of values from their distances: the best line, the best ring, and null distributions of both.
 
-Values that lie on a line stand as far apart as there are values between them, if the way counts and not the straight
-line. The way is measured by effective resistance (Klein and Randić 1993): each value is joined to its nearest ones by
-conductors, the longer the step the worse. Along a line resistances add up; a false link between two values that are far
-apart is one weak wire beside many, where the shortest way would take it; and in a plane they hardly grow with the way,
-so that what is spread over a surface does not pass for a line. The leading axes of these distances are those of the
-graph's Laplacian (Fiedler 1973): a line is ordered by the first, a ring by the angle in the first two.
+On a line, distances measured along it grow with the number of values in between. This distance is the effective
+resistance (Klein and Randić 1993) of a graph that connects each value to its nearest ones, with conductances inverse to
+the step length. Along a line resistances add up; a false edge between distant values is one weak wire in parallel with
+many, where a shortest path would take it; and in a plane resistances hardly grow, so a surface does not pass for a
+line. The leading axes of these distances are those of the graph's Laplacian (Fiedler 1973): the first one orders a
+line, the angle in the first two orders a ring.
 
-Two nulls tell whether values are in order, and how much they are, both of values at Gaussian places and both drawn from
-generators of their own, as a table of critical values is: they depend on how many values there are, and in how many
-dimensions.
+Two nulls test whether values are ordered and how well, both for values at Gaussian positions. They depend only on the
+number of values and dimensions and are drawn from generators of their own, like a table of critical values.
 """
 
 from functools import lru_cache
@@ -22,22 +21,22 @@ from scipy.sparse.csgraph import connected_components
 
 from explorer.maths.shape.search import explained_by_rank
 
-VALUES_A_PARTNER = 12
-"""A value has one partner for so many values,"""
-FEWEST_PARTNERS = 2
-"""but at least so many."""
-GAP = 3
-"""A ring on which the longest step from value to value is so many times the usual one is open there."""
-DRAWS_A_CLAIM = 2
-"""The null of an order has so many draws as a multiple of LAYOUTS / claim."""
-BLOCK = 64
-"""Draws of a null that are made at a time: most orders are no claim after a few."""
-LAG_BLOCKS, MEAN_BLOCKS = 16, 4
-"""Blocks of the null of a lag that is beyond chance, and of those that its mean is taken over."""
+VALUES_PER_PARTNER = 12
+"""Each value is connected to one partner per this many values,"""
+MIN_PARTNERS = 2
+"""but to at least this many."""
+MAX_RING_STEP_RATIO = 3
+"""A ring whose longest step exceeds the median step by this factor is open there."""
+DRAWS_FACTOR = 2
+"""Draws of the order null, as a multiple of N_LAYOUTS / alpha."""
+NULL_BLOCK = 64
+"""Null draws per block: most orders are rejected after a few."""
+LAG_NULL_BLOCKS, LAG_MEAN_BLOCKS = 16, 4
+"""Number of blocks of the lag null for its maximum and for its mean."""
 ORDER_STREAM, LAG_STREAM = 1, 2
-"""First numbers of the nulls' seeds; the others are how many values there are, in how many dimensions, which block."""
-LAYOUTS = 2
-"""A line and a ring: each has half of the chance to be claimed by mistake."""
+"""First entry of the nulls' seeds; the others are the number of values, the dimensions (lag only) and the block."""
+N_LAYOUTS = 2
+"""A line and a ring are tried; each gets half of the significance level."""
 
 
 class Layout(NamedTuple):
@@ -46,75 +45,75 @@ class Layout(NamedTuple):
     closed: bool
     """Whether it is a ring."""
     order: Int64[np.ndarray, "value"]
-    """The values, in their order."""
+    """The values in order."""
     explained: float
-    """Share of the variance of their distances along the way that their lag explains."""
+    """Share of the variance of their effective resistances that the lag explains."""
 
 
 def best_layout(length: Float64[np.ndarray, "value value"]) -> Layout:
-    """The line or the ring along which values lie in order.
+    """The line or ring that orders the values best.
 
     Args:
-        length: of the step between two values, symmetric and above 0; the diagonal is not read.
+        length: step between two values, symmetric and above 0; the diagonal is not read.
     """
     ring, around, line, along = _lay_out(length)
     return Layout(True, ring, around) if around >= along else Layout(False, line, along)
 
 
-def parts(
+def connected_subsets(
     length: Float64[np.ndarray, "value value"], share: Float64[np.ndarray, "value"]
 ) -> list[Int64[np.ndarray, "joined"]]:
-    """All values; then, where partners do not join them all, those of the part that has the largest share."""
+    """All values; and, if the partner graph is disconnected, those of the component with the largest share."""
     _, part = connected_components(np.isfinite(_partner_graph(length)))
     every, largest = np.arange(len(length)), np.flatnonzero(part == np.bincount(part, weights=share).argmax())
     return [every] if len(largest) == len(every) else [every, largest]
 
 
-def partners_of(n_values: int) -> int:
-    """To how many of its nearest ones each value is joined."""
-    return int(_partners(n_values))
+def partner_count(n_values: int) -> int:
+    """Number of nearest values that each value is connected to."""
+    return int(_partner_count(n_values))
 
 
-def order_p_value(found: Layout, claim: float) -> float:
-    """Share of draws of values at Gaussian places in a plane that lie as much in order; ends once it is no claim.
+def order_p_value(found: Layout, alpha: float) -> float:
+    """Monte Carlo p-value of an order against values at Gaussian positions in a plane; stops early once ``alpha`` is
+    out of reach.
 
-    A line and a ring were tried, so that the share counts twice.
+    The exceedances count twice, because a line and a ring were tried.
     """
     n_values, column = len(found.order), 0 if found.closed else 1
-    draws = int(np.ceil(DRAWS_A_CLAIM * LAYOUTS / claim))
+    draws = int(np.ceil(DRAWS_FACTOR * N_LAYOUTS / alpha))
     exceeded = 0
-    for start in range(0, draws, BLOCK):
-        explained = _order_null(n_values, start // BLOCK)[: draws - start, column]
+    for start in range(0, draws, NULL_BLOCK):
+        explained = _order_null(n_values, start // NULL_BLOCK)[: draws - start, column]
         running = exceeded + np.cumsum(explained >= found.explained)
-        hopeless = np.flatnonzero(LAYOUTS * (1 + running) / (1 + draws) > claim)
+        hopeless = np.flatnonzero(N_LAYOUTS * (1 + running) / (1 + draws) > alpha)
         if len(hopeless):
-            return float(min(LAYOUTS * (1 + running[hopeless[0]]) / (2 + start + hopeless[0]), 1.0))
+            return float(min(N_LAYOUTS * (1 + running[hopeless[0]]) / (2 + start + hopeless[0]), 1.0))
         exceeded = int(running[-1])
-    return min(LAYOUTS * (1 + exceeded) / (1 + draws), 1.0)
+    return min(N_LAYOUTS * (1 + exceeded) / (1 + draws), 1.0)
 
 
-class Lag(NamedTuple):
-    """How far the lag along a curve explains the straight distances of the values on it, beside values at Gaussian
-    places, each draw on its best line or ring."""
+class LagFit(NamedTuple):
+    """How well the lag along a curve explains the distances of the values on it, against values at Gaussian positions,
+    each draw on its own best line or ring."""
 
     explained: float
-    """Share of the variance of their distances that it explains."""
+    """Share of the variance of their distances that the lag explains."""
     n_values: int
-    """How many values."""
     dimensions: int
-    """In how many directions they lie."""
+    """Dimension of the space the values lie in."""
 
     @property
     def above_chance(self) -> float:
-        """What it explains beyond the mean draw, as a share of what that leaves: corrected for chance as the adjusted
-        Rand index is."""
-        usual = float(np.mean([self._null(block).mean() for block in range(MEAN_BLOCKS)]))
-        return (self.explained - usual) / (1.0 - usual)
+        """Chance-corrected R2: the excess over the mean of the null as a share of the maximum excess, as in the
+        adjusted Rand index."""
+        expected = float(np.mean([self._null(block).mean() for block in range(LAG_MEAN_BLOCKS)]))
+        return (self.explained - expected) / (1.0 - expected)
 
     @property
     def beyond_chance(self) -> bool:
-        """Whether it explains more than in any of LAG_BLOCKS blocks of draws."""
-        return all(self.explained > self._null(block).max() for block in range(LAG_BLOCKS))
+        """Whether it exceeds every draw of LAG_NULL_BLOCKS blocks."""
+        return all(self.explained > self._null(block).max() for block in range(LAG_NULL_BLOCKS))
 
     def _null(self, block: int) -> Float64[np.ndarray, "draw"]:
         return _lag_null(self.n_values, self.dimensions, block)
@@ -122,71 +121,71 @@ class Lag(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _order_null(n_values: int, block: int) -> Float64[np.ndarray, "draw 2"]:
-    """What the best ring and the best line explain of the ways between values at Gaussian places in a plane."""
+    """R2 of the best ring and the best line on effective resistances, for values at Gaussian positions in a plane."""
     rng = np.random.default_rng([ORDER_STREAM, n_values, block])
-    explained = np.empty((BLOCK, 2))
-    _explain_ways(rng.normal(size=(BLOCK, n_values, 2)), explained)
+    explained = np.empty((NULL_BLOCK, 2))
+    _fill_order_null(rng.normal(size=(NULL_BLOCK, n_values, 2)), explained)
     return explained
 
 
 @lru_cache(maxsize=4096)
 def _lag_null(n_values: int, dimensions: int, block: int) -> Float64[np.ndarray, "draw"]:
-    """What the better of ring and line explains of the straight distances of values at Gaussian places."""
+    """R2 of the better of ring and line on distances, for values at Gaussian positions."""
     rng = np.random.default_rng([LAG_STREAM, n_values, dimensions, block])
-    explained = np.empty(BLOCK)
-    _explain_distances(rng.normal(size=(BLOCK, n_values, dimensions)), explained)
+    explained = np.empty(NULL_BLOCK)
+    _fill_lag_null(rng.normal(size=(NULL_BLOCK, n_values, dimensions)), explained)
     return explained
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _explain_ways(places: np.ndarray, explained: np.ndarray) -> None:
-    """Fill what the best ring and the best line explain of each draw's values [draw, value, axis]."""
+def _fill_order_null(places: np.ndarray, explained: np.ndarray) -> None:
+    """Fill the R2 of the best ring and the best line for each draw's values [draw, value, axis]."""
     for draw in range(len(places)):
         _, explained[draw, 0], _, explained[draw, 1] = _lay_out(_distances(places[draw]))
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _explain_distances(places: np.ndarray, explained: np.ndarray) -> None:
-    """Fill what the lag on the better of ring and line explains of each draw's straight distances."""
+def _fill_lag_null(places: np.ndarray, explained: np.ndarray) -> None:
+    """Fill the R2 of the lag on the better of ring and line for each draw's distances."""
     for draw in range(len(places)):
-        apart = _distances(places[draw])
-        ring, _, line, _ = _lay_out(apart)
-        explained[draw] = max(_explained(apart, ring, True), _explained(apart, line, False))
+        distances = _distances(places[draw])
+        ring, _, line, _ = _lay_out(distances)
+        explained[draw] = max(_explained(distances, ring, True), _explained(distances, line, False))
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
 def _distances(places: np.ndarray) -> np.ndarray:
-    """Straight distances [value, value] of places [value, axis]."""
-    apart = np.empty((len(places), len(places)))
+    """Euclidean distances [value, value] of positions [value, axis]."""
+    distances = np.empty((len(places), len(places)))
     for one in range(len(places)):
         for other in range(len(places)):
             squared = 0.0
             for axis in range(places.shape[1]):
                 squared += (places[one, axis] - places[other, axis]) ** 2
-            apart[one, other] = np.sqrt(squared)
-    return apart
+            distances[one, other] = np.sqrt(squared)
+    return distances
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
 def _lay_out(length: np.ndarray) -> tuple[np.ndarray, float, np.ndarray, float]:
-    """The order on the best ring and what it explains, and those of the best line.
+    """The order on the best ring and its R2, and those of the best line.
 
-    A line of many values bends until its ends nearly meet, and its first axis folds it. So a ring on which two that
-    follow each other are hardly ever mistaken for each other is none, but a line from the one to the other.
+    A long line bends until its ends nearly meet, and its first axis then folds it. A ring with one step much longer
+    than the others is therefore rejected, and the line from one end of that step to the other is tried.
     """
-    axes, way = _resistances(length)
+    axes, resistance = _resistances(length)
     ring = np.argsort(np.arctan2(axes[:, 1], axes[:, 0]), kind="mergesort")
     line = np.argsort(axes[:, 0], kind="mergesort")
-    along = _explained(way, line, False)
+    along = _explained(resistance, line, False)
     step = np.array([length[ring[place], ring[(place + 1) % len(ring)]] for place in range(len(ring))])
-    if step.max() <= GAP * np.median(step):
-        return ring, _explained(way, ring, True), line, along
+    if step.max() <= MAX_RING_STEP_RATIO * np.median(step):
+        return ring, _explained(resistance, ring, True), line, along
     cut = np.roll(ring, -1 - step.argmax())
-    cut_along = _explained(way, cut, False)
+    cut_along = _explained(resistance, cut, False)
     if cut_along > along:
         line, along = cut, cut_along
     return ring, -np.inf, line, along
@@ -194,18 +193,18 @@ def _lay_out(length: np.ndarray) -> tuple[np.ndarray, float, np.ndarray, float]:
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _explained(way: np.ndarray, order: np.ndarray, closed: bool) -> float:
+def _explained(resistance: np.ndarray, order: np.ndarray, closed: bool) -> float:
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return explained_by_rank(rank, way, closed)
+    return explained_by_rank(rank, resistance, closed)
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
 def _resistances(length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first two axes of the effective resistances between values [value, 2], and these [value, value].
+    """The first two axes of the effective resistances between values [value, 2], and the resistances [value, value].
 
-    Conductors lead from partner to partner, and over the shortest bridges between what partners leave apart.
+    Edges connect partners, and the shortest bridges between their components.
     """
     graph = _partner_graph(length)
     _join_nearest(length, graph)
@@ -221,11 +220,11 @@ def _resistances(length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     size, vectors = np.linalg.eigh(laplacian)
     axes = vectors[:, 1:] / np.sqrt(np.maximum(size[1:], 1e-12 * size[-1]))
     inner = axes @ axes.T
-    way = np.empty((n, n))
+    resistance = np.empty((n, n))
     for one in range(n):
         for other in range(n):
-            way[one, other] = max(inner[one, one] + inner[other, other] - 2 * inner[one, other], 0.0)
-    return axes[:, :2], way
+            resistance[one, other] = max(inner[one, one] + inner[other, other] - 2 * inner[one, other], 0.0)
+    return axes[:, :2], resistance
 
 
 @njit(cache=True, nogil=True)
@@ -233,20 +232,20 @@ def _resistances(length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _partner_graph(length: np.ndarray) -> np.ndarray:
     """Lengths between values of which one is the other's partner, infinite elsewhere."""
     graph = np.full_like(length, np.inf)
-    _join_partners(length, _partners(len(length)), graph)
+    _join_partners(length, _partner_count(len(length)), graph)
     return graph
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _partners(n_values: int) -> int:
-    return min(max(FEWEST_PARTNERS, -(-n_values // VALUES_A_PARTNER)), n_values - 1)
+def _partner_count(n_values: int) -> int:
+    return min(max(MIN_PARTNERS, -(-n_values // VALUES_PER_PARTNER)), n_values - 1)
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
 def _join_partners(length: np.ndarray, partners: int, graph: np.ndarray) -> None:
-    """Write the lengths to each value's nearest ones, ties to the lower number, both ways."""
+    """Add the edges to each value's nearest ones, ties to the lower number, in both directions."""
     for one in range(len(length)):
         near = np.full(partners, -1, dtype=np.int64)
         for place in range(partners):
@@ -262,7 +261,7 @@ def _join_partners(length: np.ndarray, partners: int, graph: np.ndarray) -> None
 @njit(cache=True, nogil=True)
 @no_type_check
 def _join_nearest(length: np.ndarray, graph: np.ndarray) -> None:
-    """Write the lengths of the minimum spanning tree (Prim 1957)."""
+    """Add the edges of the minimum spanning tree (Prim 1957)."""
     n = len(length)
     away, via = np.full(n, np.inf), np.zeros(n, dtype=np.int64)
     inside = np.zeros(n, dtype=np.bool_)

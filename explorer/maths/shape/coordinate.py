@@ -1,6 +1,6 @@
-"""The intrinsic coordinate: rank agreement, means on a circle, turning and flipping.
+"""Intrinsic coordinates: rank agreement, circular means, rotation and reflection.
 
-A closed coordinate counts turns in [0, 1); an open one the share of the arc length in [0, 1].
+A closed coordinate is measured in turns, in [0, 1); an open one in shares of the arc length, in [0, 1].
 """
 
 from typing import NamedTuple
@@ -12,26 +12,26 @@ Coordinate = Float[np.ndarray, "sample"]
 
 
 class Orientation(NamedTuple):
-    """How a coordinate is turned so that its first value comes first and the others follow upwards."""
+    """Rotation and reflection that put a coordinate into a canonical order."""
 
     shift: float
-    """What is subtracted before flipping, in turns; 0 on open curves."""
+    """Subtracted before the reflection, in turns; 0 on open curves."""
     flip: bool
     """Whether the direction is reversed."""
 
 
 def ranks(values: Float[np.ndarray, "sample"]) -> Float[np.ndarray, "sample"]:
-    """Ranks from 1; equal values share their mean rank."""
+    """Ranks from 1; ties share their mean rank."""
     _, place, count = np.unique(values, return_inverse=True, return_counts=True)
     found: Float[np.ndarray, "sample"] = (np.cumsum(count) - (count - 1) / 2)[place]
     return found
 
 
 def circular_rank_correlation(first: Float[np.ndarray, "sample"], second: Float[np.ndarray, "sample"]) -> float:
-    """Agreement of two orders on a circle, in [0, 1]; where each begins and which way it runs do not matter.
+    """Agreement of two circular orders, in [0, 1], invariant to rotation and reflection.
 
-    Both are turned into ranks, the ranks into angles, and the mean resultant length of their difference (or of their
-    sum, for the opposite direction) is taken: Fisher and Lee's circular association for ranks, without its sign.
+    Both are turned into ranks and the ranks into angles; the result is the mean resultant length of their difference,
+    or of their sum for the opposite direction: the circular rank association of Fisher and Lee (1982) without its sign.
     """
     n = len(first)
     if n < 2:
@@ -41,7 +41,7 @@ def circular_rank_correlation(first: Float[np.ndarray, "sample"], second: Float[
 
 
 def linear_rank_correlation(first: Float[np.ndarray, "sample"], second: Float[np.ndarray, "sample"]) -> float:
-    """Absolute value of Spearman's rank correlation: which end is the first does not matter."""
+    """Absolute value of Spearman's rank correlation, invariant to reflection."""
     if len(first) < 2:
         return 1.0
     one, other = (ranks(values) - (len(values) + 1) / 2 for values in (first, second))
@@ -50,36 +50,38 @@ def linear_rank_correlation(first: Float[np.ndarray, "sample"], second: Float[np
 
 
 def circular_mean(turns: Float[np.ndarray, "sample"]) -> float:
-    """Mean direction of positions in turns, in [0, 1)."""
+    """Circular mean of positions in turns, in [0, 1)."""
     return float(np.angle(np.exp(2j * np.pi * np.asarray(turns, dtype=np.float64)).mean()) / (2 * np.pi) % 1.0)
 
 
-def signed_turns(difference: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
-    """The shorter way round, in [-0.5, 0.5)."""
+def wrap_turns(difference: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
+    """Wrap differences to [-0.5, 0.5): the shorter way around."""
     wrapped: Float[np.ndarray, "*any"] = (difference + 0.5) % 1.0 - 0.5
     return wrapped
 
 
-def distance(first: Float[np.ndarray, "*any"], second: Float[np.ndarray, "*any"], *, closed: bool) -> np.ndarray:
-    """Distance of two positions along the curve."""
+def coordinate_distance(
+    first: Float[np.ndarray, "*any"], second: Float[np.ndarray, "*any"], *, closed: bool
+) -> np.ndarray:
+    """Distance of two coordinates along the curve."""
     difference = np.asarray(first) - np.asarray(second)
-    return np.asarray(np.abs(signed_turns(difference) if closed else difference))
+    return np.asarray(np.abs(wrap_turns(difference) if closed else difference))
 
 
 def orient(coordinate: Coordinate, orientation: Orientation, *, closed: bool) -> Float[np.ndarray, "sample"]:
-    """Turn and flip a coordinate; a closed one stays in [0, 1), an open one in [0, 1]."""
+    """Apply an orientation; a closed coordinate stays in [0, 1), an open one in [0, 1]."""
     values = np.asarray(coordinate, dtype=np.float64)
     if not closed:
         return 1.0 - values if orientation.flip else values
     turned = (values - orientation.shift) * (-1.0 if orientation.flip else 1.0)
     wrapped = turned % 1.0
-    return np.where(wrapped >= 1.0, 0.0, wrapped)  # a tiny negative number wraps to 1.0 exactly
+    return np.where(wrapped >= 1.0, 0.0, wrapped)  # a tiny negative number wraps to exactly 1.0
 
 
-def orientation_onto(
+def best_orientation(
     coordinate: Float[np.ndarray, "sample"], target: Float[np.ndarray, "sample"], *, closed: bool
 ) -> Orientation:
-    """How a coordinate is turned or flipped to lie best on another; ``orient`` does it."""
+    """The orientation that maps a coordinate closest to another; ``orient`` applies it."""
     if not closed:
         one, other = (ranks(values) - (len(values) + 1) / 2 for values in (coordinate, target))
         return Orientation(0.0, bool((one * other).sum() < 0))
@@ -88,8 +90,8 @@ def orientation_onto(
     return Orientation(float(np.angle(difference[int(flip)]) / (2 * np.pi) % 1.0), flip)
 
 
-def before(oriented: Coordinate, orientation: Orientation, *, closed: bool) -> Float[np.ndarray, "sample"]:
-    """The coordinates that ``orient`` takes to these."""
+def unorient(oriented: Coordinate, orientation: Orientation, *, closed: bool) -> Float[np.ndarray, "sample"]:
+    """Inverse of ``orient``."""
     if not closed:
         return orient(oriented, orientation, closed=False)
     found: Float[np.ndarray, "sample"] = (oriented * (-1.0 if orientation.flip else 1.0) + orientation.shift) % 1.0
@@ -99,7 +101,7 @@ def before(oriented: Coordinate, orientation: Orientation, *, closed: bool) -> F
 def curve_at(
     curve: Float[np.ndarray, "knot axis"], coordinate: Float[np.ndarray, "point"], *, closed: bool
 ) -> Float[np.ndarray, "point axis"]:
-    """Points of a curve at given coordinates, by straight lines between its knots."""
+    """Points of a curve at given coordinates, by linear interpolation between its knots."""
     knots = len(curve)
     place = np.asarray(coordinate, dtype=np.float64) * knots if closed else np.asarray(coordinate) * (knots - 1)
     below: Int[np.ndarray, "point"] = np.floor(place).astype(np.int64)

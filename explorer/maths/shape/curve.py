@@ -1,9 +1,9 @@
-"""Curves through point clouds: bases, projection, principal curves and the path that steering follows.
+"""Curves through point clouds: spline bases, projection, principal curves and the path that steering follows.
 
-A curve is a polyline whose knots are equally spaced in arc length; a closed one does not repeat its first knot. Between
-knots and data stands a ridge regression on a Fourier basis (closed) or on a line and cosines (open), with a penalty on
-bending: the periodic and the natural smoothing spline in their spectral form (Wahba, Spline models for observational
-data, 1990). Principal curves alternate projection and smoothing (Hastie and Stuetzle, Principal curves, 1989).
+A curve is a polyline whose knots are equally spaced in arc length; a closed curve does not repeat its first knot.
+Curves are fitted by ridge regression on a Fourier basis (closed) or on a line and cosines (open) with a bending
+penalty: the periodic and the natural smoothing spline in spectral form (Wahba, Spline Models for Observational Data,
+1990). Principal curves alternate projection and smoothing (Hastie and Stuetzle, Principal Curves, 1989).
 """
 
 from functools import lru_cache
@@ -18,29 +18,32 @@ Points = Float[np.ndarray, "sample axis"]
 Curve = Float[np.ndarray, "knot axis"]
 
 SEARCH_KNOTS = 64
-"""Knots of a curve while it is being searched."""
+"""Knots of a curve during the search."""
 
-HOLE = 0.02
-"""A longer stretch of a curve without a point is a hole, which the curve crosses straight:"""
-RIM = 6
-"""between the means of so many points on either side,"""
-PLANKS = 3
-"""held by so many points for each HOLE of its length,"""
-LIGHT = 0.2
-"""which together weigh this share of what points of mean density would."""
+GAP_LENGTH = 0.02
+"""A longer stretch of a curve without points, as a share of its length, is a gap, which is bridged by a straight
+line."""
+GAP_RIM_POINTS = 6
+"""A bridge connects the means of this many points on either side."""
+BRIDGE_POINTS_PER_GAP = 3
+"""Points of a bridge per GAP_LENGTH."""
+BRIDGE_WEIGHT = 0.2
+"""Total weight of a bridge, relative to points of average density."""
 
 
 class Projection(NamedTuple):
-    """Where on a curve each point falls."""
+    """Nearest position on a curve of each point."""
 
     coordinate: Float[np.ndarray, "sample"]
-    """Share of the curve's length, in [0, 1)  if closed, in [0, 1] if open."""
+    """Share of the curve's length, in [0, 1) if closed, in [0, 1] if open."""
     squared: Float[np.ndarray, "sample"]
     """Squared distance to the curve."""
 
 
-def basis(coordinate: Float[np.ndarray, "sample"], harmonics: int, *, closed: bool) -> Float[np.ndarray, "sample term"]:
-    """Fourier terms up to ``harmonics``, or a line and twice as many half-wave cosines less one."""
+def spline_basis(
+    coordinate: Float[np.ndarray, "sample"], harmonics: int, *, closed: bool
+) -> Float[np.ndarray, "sample term"]:
+    """Fourier terms up to ``harmonics`` (closed), or a line and 2 harmonics - 1 half-wave cosines (open)."""
     if closed:
         angle = 2 * np.pi * np.outer(coordinate, np.arange(1, harmonics + 1))
         return np.concatenate([np.ones((len(coordinate), 1)), np.cos(angle), np.sin(angle)], axis=1)
@@ -48,14 +51,15 @@ def basis(coordinate: Float[np.ndarray, "sample"], harmonics: int, *, closed: bo
     return np.concatenate([np.ones((len(coordinate), 1)), coordinate[:, None] - 0.5, np.cos(angle)], axis=1)
 
 
-def bending(harmonics: int, *, closed: bool) -> Float[np.ndarray, "term"]:
-    """Squared second derivative of each term of ``basis``, in units of the closed curve's first harmonic."""
+def bending_energy(harmonics: int, *, closed: bool) -> Float[np.ndarray, "term"]:
+    """Integrated squared second derivative of each term of ``spline_basis``, in units of the closed curve's first
+    harmonic."""
     if closed:
         return np.concatenate([[0.0], np.arange(1, harmonics + 1) ** 4.0, np.arange(1, harmonics + 1) ** 4.0])
     return np.concatenate([[0.0, 0.0], (np.arange(1, 2 * harmonics) / 2) ** 4.0])
 
 
-def smooth(
+def smoothing_spline(
     points: Points,
     coordinate: Float[np.ndarray, "sample"],
     weight: Float[np.ndarray, "sample"],
@@ -65,26 +69,26 @@ def smooth(
     closed: bool,
     knots: int,
 ) -> Curve:
-    """The smoothing spline of the points over their coordinate, then spaced evenly in arc length.
+    """Weighted smoothing spline of the points over their coordinate, resampled by arc length.
 
-    An open curve ends where its points end: beyond them nothing holds it.
+    An open curve ends where its points end, because nothing constrains it beyond them.
     """
     if not closed:
         coordinate = (coordinate - coordinate.min()) / max(float(np.ptp(coordinate)), 1e-12)
-    terms = basis(coordinate, harmonics, closed=closed)
-    penalty = stiffness * weight.sum() * bending(harmonics, closed=closed) + 1e-9 * weight.sum()
+    terms = spline_basis(coordinate, harmonics, closed=closed)
+    penalty = stiffness * weight.sum() * bending_energy(harmonics, closed=closed) + 1e-9 * weight.sum()
     weighted = terms * weight[:, None]
     coefficients = np.linalg.solve(weighted.T @ terms + np.diag(penalty), weighted.T @ points)
-    return even_knots(_dense_basis(harmonics, closed) @ coefficients, knots, closed=closed)
+    return resample_by_arc_length(_dense_basis(harmonics, closed) @ coefficients, knots, closed=closed)
 
 
 @lru_cache(maxsize=64)
 def _dense_basis(harmonics: int, closed: bool) -> Float[np.ndarray, "dense term"]:
-    return basis(np.arange(160) / 160 if closed else np.linspace(0.0, 1.0, 161), harmonics, closed=closed)
+    return spline_basis(np.arange(160) / 160 if closed else np.linspace(0.0, 1.0, 161), harmonics, closed=closed)
 
 
-def even_knots(curve: Curve, knots: int, *, closed: bool) -> Curve:
-    """Resample a polyline at equal steps of its length."""
+def resample_by_arc_length(curve: Curve, knots: int, *, closed: bool) -> Curve:
+    """Resample a polyline at equal steps of its arc length."""
     ring = np.concatenate([curve, curve[:1]]) if closed else curve
     arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(ring, axis=0), axis=1))])
     wanted = np.linspace(0.0, arc[-1], knots, endpoint=not closed)
@@ -103,7 +107,7 @@ def squared_distances(points: Points, knots: Float[np.ndarray, "knot axis"]) -> 
 
 
 def project(points: Points, curve: Curve, *, closed: bool) -> Projection:
-    """Nearest place on a polyline: the nearest knot, then the nearer of its two segments."""
+    """Nearest position on a polyline: the nearest knot, then the nearer of its two segments."""
     nearest = squared_distances(points, curve).argmin(1)
     knots = len(curve)
     best = np.full(len(points), np.inf)
@@ -123,7 +127,7 @@ def project(points: Points, curve: Curve, *, closed: bool) -> Projection:
 
 
 def project_to_curve(points: Points, curve: Curve, closed: bool) -> Float32[np.ndarray, "sample"]:
-    """Coordinate of each point on a curve whose knots are equally spaced in the coordinate, in blocks of points."""
+    """Coordinate of each point on a curve with equally spaced knots, in blocks of points."""
     pieces = [
         project(points[start : start + 4096].astype(np.float64), curve.astype(np.float64), closed=closed).coordinate
         for start in range(0, len(points), 4096)
@@ -148,56 +152,56 @@ def principal_curve(
     stiffness: float = 1e-7,
     knots: int = SEARCH_KNOTS,
 ) -> Curve:
-    """Alternate smoothing and projection from a starting coordinate (Hastie and Stuetzle 1989).
+    """Alternate smoothing and projection from an initial coordinate (Hastie and Stuetzle 1989).
 
-    Where no point holds it, the curve runs straight: a smoothing spline would swing out there, and each round would
-    give the swing, which has length, a larger share of the coordinate.
+    Gaps without points are bridged by straight lines: a smoothing spline would swing out there, and each iteration
+    would give the swing a larger share of the coordinate, because it adds length.
     """
     weight = np.ones(len(points)) if weight is None else weight
     points, coordinate, weight = points[weight > 0], coordinate[weight > 0], weight[weight > 0]
 
     def fitted(at: Float[np.ndarray, "sample"]) -> Curve:
-        held = _bridged(points, at, weight, closed=closed)
-        return smooth(*held, harmonics, stiffness, closed=closed, knots=knots)
+        bridged = _bridge_gaps(points, at, weight, closed=closed)
+        return smoothing_spline(*bridged, harmonics, stiffness, closed=closed, knots=knots)
 
     curve = fitted(coordinate)
     last = np.inf
     for _ in range(rounds):
-        place = project(points, curve, closed=closed)
-        error = float((weight * place.squared).sum())
+        position = project(points, curve, closed=closed)
+        error = float((weight * position.squared).sum())
         if error > 0.999 * last:
             break
         last = error
-        curve = fitted(place.coordinate)
+        curve = fitted(position.coordinate)
     return curve
 
 
-def _bridged(
+def _bridge_gaps(
     points: Points, coordinate: Float[np.ndarray, "sample"], weight: Float[np.ndarray, "sample"], *, closed: bool
 ) -> tuple[Points, Float[np.ndarray, "sample"], Float[np.ndarray, "sample"]]:
-    """The points, and a few light ones on the straight lines between the rims of the holes that they leave."""
+    """The points, and a few light ones on straight lines across the gaps between them."""
     order = np.argsort(coordinate, kind="stable")
     sorted_points, sorted_weight = points[order], weight[order]
     at = coordinate[order]
     step = np.diff(at, append=at[0] + 1.0) if closed else np.diff(at)
     parts = [(points, coordinate, weight)]
-    for hole in np.flatnonzero(step > HOLE):
-        before = np.arange(hole - RIM + 1, hole + 1)
-        after = before + RIM
+    for gap in np.flatnonzero(step > GAP_LENGTH):
+        before = np.arange(gap - GAP_RIM_POINTS + 1, gap + 1)
+        after = before + GAP_RIM_POINTS
         if not closed:
             before, after = before[before >= 0], after[after < len(at)]
-        rims = [
+        rim_means = [
             np.average(sorted_points[side % len(at)], axis=0, weights=sorted_weight[side % len(at)])
             for side in (before, after)
         ]
-        share = np.linspace(0.0, 1.0, int(np.ceil(step[hole] / HOLE * PLANKS)) + 2)[1:-1]
-        across = rims[0] + share[:, None] * (rims[1] - rims[0])
-        light = np.full(len(share), LIGHT * weight.sum() * step[hole] / len(share))
+        share = np.linspace(0.0, 1.0, int(np.ceil(step[gap] / GAP_LENGTH * BRIDGE_POINTS_PER_GAP)) + 2)[1:-1]
+        across = rim_means[0] + share[:, None] * (rim_means[1] - rim_means[0])
+        bridge_weights = np.full(len(share), BRIDGE_WEIGHT * weight.sum() * step[gap] / len(share))
         parts.append(
-            (across, (at[hole] + share * step[hole]) % 1.0 if closed else at[hole] + share * step[hole], light)
+            (across, (at[gap] + share * step[gap]) % 1.0 if closed else at[gap] + share * step[gap], bridge_weights)
         )
-    held_points, held_at, held_weight = zip(*parts, strict=True)
-    return np.concatenate(held_points), np.concatenate(held_at), np.concatenate(held_weight)
+    bridged_points, bridged_at, bridged_weight = zip(*parts, strict=True)
+    return np.concatenate(bridged_points), np.concatenate(bridged_at), np.concatenate(bridged_weight)
 
 
 def fit_path(
@@ -210,42 +214,44 @@ def fit_path(
     most_harmonics: int = 40,
     stiffness: float = 1.0,
 ) -> Float32[np.ndarray, "knot axis"]:
-    """Smooth curve s(u) through points as a function of a coordinate that is given, not searched.
+    """Smooth curve s(u) through points as a function of a given coordinate.
 
-    Points are gathered in ``places`` narrow intervals, each told by a mean that leaves outliers out; a smoothing spline
-    runs through these, its stiffness chosen by generalised cross-validation (Craven and Wahba 1979). An interval weighs
-    as the square root of its count: a rare value is still passed closely.
+    Points are averaged robustly in ``places`` narrow bins; a smoothing spline runs through the means, with its
+    stiffness chosen by generalised cross-validation (Craven and Wahba 1979). A bin is weighted by the square root of
+    its count, so that dense stretches do not dominate.
 
     Args:
-        points: where the samples stand.
-        coordinate: where on the curve each is.
+        points: sample positions.
+        coordinate: coordinate of each sample.
         closed: whether the coordinate is cyclic.
-        knots: how many the curve has.
-        places: how many intervals.
-        most_harmonics: bends that it may have.
-        stiffness: multiple of the stiffness that cross-validation chooses.
+        knots: number of knots of the curve.
+        places: number of bins.
+        most_harmonics: maximum number of harmonics.
+        stiffness: factor on the stiffness chosen by cross-validation.
 
     Returns:
-        [knot, axis] at coordinates k / knots (closed) or k / (knots - 1) (open), unlike a principal curve *not* spaced
-        evenly in its own length.
+        [knot, axis] at coordinates k / knots (closed) or k / (knots - 1) (open); unlike a principal curve, *not*
+        equally spaced in arc length.
     """
-    place, mean, count = _gather(points.astype(np.float64), coordinate.astype(np.float64), places, closed)
-    harmonics = int(np.clip(len(place) // 2 - 1, 1, most_harmonics))
+    position, mean, count = _binned_means(points.astype(np.float64), coordinate.astype(np.float64), places, closed)
+    harmonics = int(np.clip(len(position) // 2 - 1, 1, most_harmonics))
     weight = np.sqrt(count)
     weight /= weight.mean()
-    terms = basis(place, harmonics, closed=closed)
-    bends = bending(harmonics, closed=closed)
+    terms = spline_basis(position, harmonics, closed=closed)
+    bends = bending_energy(harmonics, closed=closed)
     stiffness *= _generalised_cross_validation(terms, mean, weight, bends)
     coefficients = _ridge(terms, mean, weight, stiffness * bends)
     at = np.arange(knots) / knots if closed else np.linspace(0.0, 1.0, knots)
-    path: Float32[np.ndarray, "knot axis"] = (basis(at, harmonics, closed=closed) @ coefficients).astype(np.float32)
+    path: Float32[np.ndarray, "knot axis"] = (spline_basis(at, harmonics, closed=closed) @ coefficients).astype(
+        np.float32
+    )
     return path
 
 
 def _ridge(
-    terms: Float[np.ndarray, "place term"],
-    values: Float[np.ndarray, "place axis"],
-    weight: Float[np.ndarray, "place"],
+    terms: Float[np.ndarray, "bin term"],
+    values: Float[np.ndarray, "bin axis"],
+    weight: Float[np.ndarray, "bin"],
     penalty: Float[np.ndarray, "term"],
 ) -> Float[np.ndarray, "term axis"]:
     weighted = terms * weight[:, None]
@@ -253,15 +259,15 @@ def _ridge(
 
 
 def _generalised_cross_validation(
-    terms: Float[np.ndarray, "place term"],
-    values: Float[np.ndarray, "place axis"],
-    weight: Float[np.ndarray, "place"],
+    terms: Float[np.ndarray, "bin term"],
+    values: Float[np.ndarray, "bin axis"],
+    weight: Float[np.ndarray, "bin"],
     bends: Float[np.ndarray, "term"],
 ) -> float:
-    """Stiffness with the smallest n RSS / (n - trace)^2 over a fixed ladder.
+    """Stiffness that minimises n RSS / (n - trace)^2 over a fixed ladder.
 
-    In a basis in which the smoother and its penalty are both diagonal (Demmler and Reinsch 1975), every rung is a
-    product: so the Gram matrix is factored once, at the ladder's lowest rung.
+    In a basis that diagonalises both the smoother and its penalty (Demmler and Reinsch 1975), every rung is a product,
+    so the Gram matrix is factored only once, at the ladder's lowest rung.
     """
     n, root = len(terms), np.sqrt(weight)[:, None]
     inner, wanted, ladder = terms * root, values * root, np.geomspace(1e-9, 1e-2, 22)
@@ -272,34 +278,34 @@ def _generalised_cross_validation(
     along, energy = smoothed.T @ wanted, (smoothed**2).sum(axis=0)
     best, chosen = np.inf, 1e-6
     for stiffness in ladder:
-        kept = 1 / (1 + (stiffness - ladder[0]) * np.maximum(bent, 0.0))
-        left = ((wanted - smoothed @ (kept[:, None] * along)) ** 2).sum()
-        freedom = n - 1.2 * float(kept @ energy)
+        shrinkage = 1 / (1 + (stiffness - ladder[0]) * np.maximum(bent, 0.0))
+        left = ((wanted - smoothed @ (shrinkage[:, None] * along)) ** 2).sum()
+        freedom = n - 1.2 * float(shrinkage @ energy)
         score = n * left / freedom**2 if freedom > 0.05 * n else np.inf
         if score < best:
             best, chosen = score, float(stiffness)
     return chosen
 
 
-def _gather(
+def _binned_means(
     points: Points, coordinate: Float[np.ndarray, "sample"], places: int, closed: bool
-) -> tuple[Float[np.ndarray, "place"], Float[np.ndarray, "place axis"], Float[np.ndarray, "place"]]:
-    """Robust mean, mean coordinate and count of the points in each interval that holds any."""
+) -> tuple[Float[np.ndarray, "bin"], Float[np.ndarray, "bin axis"], Float[np.ndarray, "bin"]]:
+    """Mean coordinate, robust mean and count of the points in each non-empty bin."""
     interval = np.minimum((coordinate * places).astype(np.int64), places - 1)
     order = np.argsort(interval, kind="stable")
     starts = np.flatnonzero(np.diff(interval[order], prepend=-1, append=places))
     found = np.zeros((len(starts) - 1, points.shape[1] + 2))
     _robust_means(np.column_stack([points, coordinate])[order], starts, found)
-    place, mean, count = found[:, -2], found[:, :-2], found[:, -1]
-    return (place % 1.0 if closed else place), mean, count
+    position, mean, count = found[:, -2], found[:, :-2], found[:, -1]
+    return (position % 1.0 if closed else position), mean, count
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
 def _robust_means(rows: np.ndarray, starts: np.ndarray, found: np.ndarray) -> None:
-    """Fill the mean of each group's rows [point, axis and coordinate] and how many it is over.
+    """Fill the mean of each group's rows [point, axis and coordinate] and the number of points it is over.
 
-    Left out are points farther from the axis-wise median than three times the median distance.
+    Points farther from the axis-wise median than three times the median distance are left out.
     """
     axes = rows.shape[1] - 1
     middle = np.empty(axes)
@@ -307,14 +313,14 @@ def _robust_means(rows: np.ndarray, starts: np.ndarray, found: np.ndarray) -> No
         own = rows[starts[group] : starts[group + 1]]
         for axis in range(axes):
             middle[axis] = np.median(own[:, axis])
-        apart = np.zeros(len(own))
+        distance = np.zeros(len(own))
         for point in range(len(own)):
             for axis in range(axes):
-                apart[point] += (own[point, axis] - middle[axis]) ** 2
-        apart = np.sqrt(apart)
-        far = 3 * np.median(apart) + 1e-12
+                distance[point] += (own[point, axis] - middle[axis]) ** 2
+        distance = np.sqrt(distance)
+        cutoff = 3 * np.median(distance) + 1e-12
         for point in range(len(own)):
-            if apart[point] <= far:
+            if distance[point] <= cutoff:
                 found[group, :-1] += own[point]
                 found[group, -1] += 1
         found[group, :-1] /= found[group, -1]

@@ -1,13 +1,13 @@
-"""How far a cloud's numbers would move on other documents: 95 % intervals by the method of random groups.
+"""95 % confidence intervals of a shape's statistics, by the method of random groups over documents.
 
-The documents that a cloud's tokens stand in are parted into groups, and each number is computed in every group by
-itself. Its standard error on the whole is the groups' standard deviation over the root of their number, on a log
-scale, since both numbers here are above 0; the interval takes Student's t (Wolter, Introduction to Variance Estimation,
-2007, chapter 2). Nothing is drawn. The shape that was found is held: what would be found on other documents is not in
-the interval, nor is a bias that a number has on all.
+The documents of a cloud's tokens are split into groups, and each statistic is computed per group. Its standard error on
+the whole cloud is the groups' standard deviation over the square root of their number, on a log scale because both
+statistics are positive; the interval uses Student's t (Wolter, Introduction to Variance Estimation, 2007, chapter 2).
+Nothing is drawn at random. The fitted shape is held fixed: the interval covers neither the variability of the fit nor a
+bias shared by all groups.
 
-A jackknife that keeps each point's neighbours makes the dimension's interval too narrow by a fifth, one that seeks them
-anew too wide by two thirds: estimates from neighbours are not smooth in their points.
+A jackknife that keeps each point's neighbours makes the dimension's interval a fifth too narrow, one that recomputes
+them two thirds too wide: nearest-neighbour estimates are not smooth in their points.
 """
 
 import numpy as np
@@ -21,35 +21,35 @@ from explorer.records import Shape
 Points = Float[np.ndarray, "sample axis"]
 Interval = tuple[float, float]
 
-GROUPS = 20
-"""Groups of documents; fewer where they would hold fewer than"""
-FEWEST_POINTS = 30
-"""points each, and no interval where there are fewer than"""
-FEWEST_GROUPS = 5
-"""groups."""
-COVERS = 0.95
-"""How often such an interval holds what it is about."""
-MOST = 1200
-"""Points, evenly thinned, for the dimension: as many as it is estimated from."""
+MAX_GROUPS = 20
+"""Number of document groups."""
+MIN_GROUP_POINTS = 30
+"""Minimum points per group; with fewer points there are fewer groups."""
+MIN_GROUPS = 5
+"""With fewer groups there is no interval."""
+COVERAGE = 0.95
+"""Nominal coverage of an interval."""
+MAX_DIMENSION_POINTS = 1200
+"""Number of evenly thinned points for the dimension, the same as for its estimate."""
 
 
 def shape_intervals(
     points: Float[np.ndarray, "sample axis"], shape: Shape, doc: Int[np.ndarray, "sample"]
 ) -> dict[str, Interval]:
-    """Intervals of a shape's numbers.
+    """Confidence intervals of a shape's statistics.
 
     Args:
-        points: the cloud that the shape was found in.
-        shape: what was found.
+        points: the cloud that the shape was fitted to.
+        shape: the fitted shape.
         doc: document of each point.
 
     Returns:
-        Low and high end by name, `intrinsic_dim` and `variance_explained`; a number is left out where nothing can be
-        told: too few documents or points, or a curve that leaves nothing.
+        Lower and upper end by name, `intrinsic_dim` and `variance_explained`; a statistic without an interval (too few
+        documents or points, or a curve without residual) is left out.
     """
-    thinned = np.linspace(0, len(points) - 1, min(len(points), MOST)).astype(np.int64)
-    dimension = _around(shape.intrinsic_dim, _dimensions(points[thinned], document_groups(doc[thinned])))
-    unexplained = _around(1.0 - shape.variance_explained, _unexplained(points, shape, document_groups(doc)))
+    thinned = np.linspace(0, len(points) - 1, min(len(points), MAX_DIMENSION_POINTS)).astype(np.int64)
+    dimension = _log_interval(shape.intrinsic_dim, _dimensions(points[thinned], document_groups(doc[thinned])))
+    unexplained = _log_interval(1.0 - shape.variance_explained, _unexplained(points, shape, document_groups(doc)))
     intervals = {} if dimension is None else {"intrinsic_dim": dimension}
     if unexplained is not None:
         intervals["variance_explained"] = (1.0 - unexplained[1], 1.0 - unexplained[0])
@@ -57,30 +57,30 @@ def shape_intervals(
 
 
 def document_groups(doc: Int[np.ndarray, "sample"]) -> Int[np.ndarray, "sample"]:
-    """Group of each point, from 0: stretches of consecutive documents, each with equally many that hold a point."""
+    """Group of each point, from 0: runs of consecutive documents, with equally many documents that contain a point."""
     documents, rank = np.unique(doc, return_inverse=True)
-    count = min(GROUPS, len(doc) // FEWEST_POINTS, len(documents))
+    count = min(MAX_GROUPS, len(doc) // MIN_GROUP_POINTS, len(documents))
     groups: Int[np.ndarray, "sample"] = rank * count // max(len(documents), 1)
     return groups
 
 
-def _around(estimate: float, parts: Float[np.ndarray, "group"]) -> Interval | None:
-    """The interval about an estimate, from what it is in each group; None where that cannot be told."""
+def _log_interval(estimate: float, parts: Float[np.ndarray, "group"]) -> Interval | None:
+    """Interval around an estimate from its values per group; None if there are too few or a value is not positive."""
     count = len(parts)
-    if count < FEWEST_GROUPS or estimate <= 0 or not (parts > 0).all():
+    if count < MIN_GROUPS or estimate <= 0 or not (parts > 0).all():
         return None
     error = float(np.log(parts).std(ddof=1)) / np.sqrt(count)
-    reach = float(np.exp(student.ppf((1 + COVERS) / 2, count - 1) * error))
+    reach = float(np.exp(student.ppf((1 + COVERAGE) / 2, count - 1) * error))
     return estimate / reach, estimate * reach
 
 
 def _dimensions(points: Points, group: Int[np.ndarray, "sample"]) -> Float[np.ndarray, "group"]:
-    """TwoNN's estimate in each group."""
+    """TwoNN estimate of each group."""
     return np.array([twonn_dimension(points[group == one]) for one in range(int(group.max(initial=-1)) + 1)])
 
 
 def _unexplained(points: Points, shape: Shape, group: Int[np.ndarray, "sample"]) -> Float[np.ndarray, "group"]:
-    """Share of each group's variance that lies between its points and their places on the curve."""
+    """Share of each group's variance that the curve leaves unexplained."""
     if not len(points):
         return np.zeros(0)
     on_curve = curve_at(shape.curve, shape.coordinate, closed=shape.kind == "closed curve")

@@ -1,4 +1,4 @@
-"""Landmarks: few points that stand for a cloud, evenly spread whatever its density, and orders through them."""
+"""Landmarks: a few points that represent a cloud evenly whatever its density, and orders through them."""
 
 from typing import NamedTuple
 
@@ -13,12 +13,12 @@ Centres = Float[np.ndarray, "landmark axis"]
 
 
 class Cells(NamedTuple):
-    """A cloud cut into cells."""
+    """A partition of a cloud into cells."""
 
     centres: Centres
     """Mean of each cell."""
     cell: Int[np.ndarray, "sample"]
-    """Which cell each point is in."""
+    """Cell of each point."""
 
 
 def k_means(points: Points, k: int, rng: np.random.Generator, *, rounds: int = 6) -> Cells:
@@ -55,31 +55,32 @@ def _means(points: Points, cell: Int[np.ndarray, "sample"]) -> tuple[Centres, In
 
 
 def even_sample(points: Points, size: int, rng: np.random.Generator) -> Int[np.ndarray, "chosen"]:
-    """Indices of at most ``size`` points: crowded cells thinned, strays left out.
+    """Indices of at most ``size`` points, with dense cells thinned and outliers left out.
 
-    The chance of a point falls as the root of its cell's crowd; a cell with less than 0.5 % of the points holds strays.
+    The probability of a point is inversely proportional to the square root of its cell's size; cells with less than 0.5
+    % of the points hold outliers.
     """
     some = points[rng.choice(len(points), 400, replace=False)] if len(points) > 400 else points
     centres = k_means(some, min(40, max(len(some) // 8, 1)), rng, rounds=1).centres
     cell = np.concatenate(
         [squared_distances(points[start : start + 8192], centres).argmin(1) for start in range(0, len(points), 8192)]
     )
-    crowd = np.bincount(cell, minlength=len(centres))[cell]
-    chance = np.where(crowd >= max(3.0, 0.005 * len(points)), 1.0 / np.sqrt(crowd), 0.0)
-    some_left = int((chance > 0).sum())
-    if some_left <= size:
-        return np.flatnonzero(chance > 0) if some_left else np.arange(len(points))
-    return np.sort(rng.choice(len(points), size, replace=False, p=chance / chance.sum()))
+    cell_size = np.bincount(cell, minlength=len(centres))[cell]
+    weight = np.where(cell_size >= max(3.0, 0.005 * len(points)), 1.0 / np.sqrt(cell_size), 0.0)
+    n_eligible = int((weight > 0).sum())
+    if n_eligible <= size:
+        return np.flatnonzero(weight > 0) if n_eligible else np.arange(len(points))
+    return np.sort(rng.choice(len(points), size, replace=False, p=weight / weight.sum()))
 
 
 def shortest_tour(centres: Centres) -> Int[np.ndarray, "landmark"]:
-    """A short closed tour: nearest neighbours first, then 2-opt and or-opt moves until none helps."""
+    """A short closed tour: nearest-neighbour initialisation, then 2-opt and or-opt moves until none improves it."""
     length = np.sqrt(squared_distances(centres, centres))
     tour = _nearest_neighbour_tour(length)
     for _ in range(4 * len(tour)):
-        tour, gained = _best_reversal(tour, length)
+        tour, gained = _best_two_opt(tour, length)
         if not gained:
-            tour, gained = _best_move(tour, length)
+            tour, gained = _best_or_opt(tour, length)
             if not gained:
                 break
     return tour
@@ -96,8 +97,8 @@ def _nearest_neighbour_tour(length: Float[np.ndarray, "landmark landmark"]) -> I
     return np.array(tour)
 
 
-def _best_reversal(tour: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Replace two edges by the other two that close the tour, where that saves most."""
+def _best_two_opt(tour: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Apply the 2-opt move (reverse a segment) that saves most."""
     after = np.roll(tour, -1)
     edge = length[tour, after]
     change = length[np.ix_(tour, tour)] + length[np.ix_(after, after)] - edge[:, None] - edge[None, :]
@@ -110,33 +111,33 @@ def _best_reversal(tour: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, bo
     return tour, True
 
 
-def _best_move(tour: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Take one landmark out and put it between two others, where that saves most."""
+def _best_or_opt(tour: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Apply the or-opt move (relocate one landmark) that saves most."""
     before, after = np.roll(tour, 1), np.roll(tour, -1)
     saved = length[before, tour] + length[tour, after] - length[before, after]
     cost = length[np.ix_(tour, tour)] + length[np.ix_(tour, after)] - length[tour, after][None, :]
     gain = saved[:, None] - cost
     places = np.arange(len(tour))
     gain[places, places] = gain[places, places - 1] = -np.inf
-    who, where = np.unravel_index(gain.argmax(), gain.shape)
-    if gain[who, where] < 1e-9:
+    landmark, slot = np.unravel_index(gain.argmax(), gain.shape)
+    if gain[landmark, slot] < 1e-9:
         return tour, False
-    without = np.delete(tour, who)
-    return np.insert(without, where + 1 if where < who else where, tour[who]), True
+    shortened = np.delete(tour, landmark)
+    return np.insert(shortened, slot + 1 if slot < landmark else slot, tour[landmark]), True
 
 
 def tree_coordinate(centres: Centres) -> Float[np.ndarray, "landmark"]:
-    """Distance from one end of the minimum spanning tree's longest path, along the tree: it never jumps over a gap."""
+    """Distance along the minimum spanning tree from one end of its longest path; it never jumps across a gap."""
     length = np.sqrt(squared_distances(centres, centres)) + 1e-12
     along = shortest_path(minimum_spanning_tree(length), directed=False)
     return np.asarray(along[int(np.unravel_index(along.argmax(), along.shape)[0])])
 
 
 def spectral_coordinates(centres: Centres, count: int, *, neighbours: int = 4) -> Float[np.ndarray, "landmark vector"]:
-    """First non-trivial eigenvectors of the diffusion on the landmarks, bandwidths tuned to each landmark's spacing.
+    """First non-trivial eigenvectors of a diffusion on the landmarks, with locally tuned bandwidths.
 
-    Self-tuning kernel exp(-d^2 / (s_i s_j)) of Zelnik-Manor and Perona 2004; the edges of a minimum spanning tree are
-    kept strong enough that clumps far apart stay connected; density is taken out as in Coifman and Lafon 2006.
+    Self-tuning kernel exp(-d^2 / (s_i s_j)) of Zelnik-Manor and Perona (2004); the edges of a minimum spanning tree get
+    a minimum weight, so that distant clumps stay connected; density is normalised out as in Coifman and Lafon (2006).
     """
     squared = squared_distances(centres, centres)
     nth = min(neighbours, len(centres) - 1)
@@ -146,8 +147,8 @@ def spectral_coordinates(centres: Centres, count: int, *, neighbours: int = 4) -
     tree = minimum_spanning_tree(np.sqrt(squared) + 1e-12).toarray() > 0
     affinity = np.where(tree | tree.T, np.maximum(affinity, 0.05), affinity)
     np.fill_diagonal(affinity, 0.0)
-    crowd = affinity.sum(1)
-    affinity /= crowd[:, None] * crowd[None, :]
+    cell_size = affinity.sum(1)
+    affinity /= cell_size[:, None] * cell_size[None, :]
     root = np.sqrt(affinity.sum(1))
     _, vectors = np.linalg.eigh(affinity / (root[:, None] * root[None, :]))
     first: Float[np.ndarray, "landmark vector"] = vectors[:, ::-1][:, 1 : count + 1] / root[:, None]

@@ -1,7 +1,7 @@
-"""Whether a curve is one line: it does not come back beside itself, and it has no hole that its points do not explain.
+"""Tests that a curve is one line: it does not double back, and every gap in it is explained by its points.
 
-A fitted curve always explains something; these questions tell a line from a tangle and from a line that was closed over
-nothing. Ours.
+A fitted curve always explains something; these tests distinguish a line from a tangle and from a curve that was closed
+over nothing. Ours.
 """
 
 import numpy as np
@@ -10,39 +10,39 @@ from jaxtyping import Bool, Float
 from explorer.maths.shape.coordinate import curve_at
 from explorer.maths.shape.curve import project, squared_distances
 from explorer.maths.shape.landmarks import Cells
-from explorer.maths.shape.surface import strip
+from explorer.maths.shape.surface import is_band
 
 Points = Float[np.ndarray, "sample axis"]
 Curve = Float[np.ndarray, "knot axis"]
 
-DOUBLED = 0.12
-"""Largest share of points that may lie nearly as close to another part of the curve."""
-NEAR = 0.38
-"""Widest hole of a curve, from rim to rim, in units of the curve's width."""
-APART = 0.85
-"""The same where the hole is a step like the others; the neighbours of seven values on a ring with harmonics: 0.62."""
-ONWARD = 0.5
-"""Least cosine between the curve beside a hole and the line across it."""
-LONE = 0.03
-"""A point that is so far from its neighbours along the curve, on both sides, is alone."""
-MANY = 4
-"""Large steps from which on they count as the usual steps between clumps."""
+MAX_DOUBLING = 0.12
+"""Maximum share of points that lie nearly as close to another part of the curve."""
+MAX_GAP = 0.38
+"""Maximum gap of a curve, from rim to rim, in units of the curve's width."""
+MAX_EVEN_GAP = 0.85
+"""The same if the gap is one of many equal steps; neighbours of seven values on a ring with harmonics are .62 apart."""
+MIN_GAP_COSINE = 0.5
+"""Minimum cosine between the curve next to a gap and the line across it."""
+LONE_POINT_STEP = 0.03
+"""A point this far from its neighbours along the curve, on both sides, is isolated."""
+MIN_EVEN_STEPS = 4
+"""Minimum number of large steps for them to count as regular steps between clumps."""
 
 
 def is_line(points: Points, clumps: Cells | None, curve: Curve, *, closed: bool) -> bool:
-    """Whether a curve does not double back, has no hole, and is not the middle of a band."""
+    """Whether a curve does not double back, has no gap, and is not the centre line of a band."""
     return (
-        doubled(points, curve, closed=closed) <= DOUBLED
-        and whole(points, clumps, curve, closed=closed)
-        and not strip(points, curve, closed=closed)
+        doubling_share(points, curve, closed=closed) <= MAX_DOUBLING
+        and has_no_gap(points, clumps, curve, closed=closed)
+        and not is_band(points, curve, closed=closed)
     )
 
 
-def doubled(points: Points, curve: Curve, *, closed: bool) -> float:
+def doubling_share(points: Points, curve: Curve, *, closed: bool) -> float:
     """Share of the points that another part of the curve passes nearly as closely as the nearest part.
 
-    A line that fills a disk comes back beside itself; one that follows a ring does not. "Nearly": the squared distance
-    to the second nearest part exceeds that to the nearest by less than five times the mean squared distance.
+    A line that fills a disk runs next to itself; one that follows a ring does not. "Nearly": the squared distance to
+    the second nearest part exceeds that to the nearest by less than five times the mean squared distance.
     """
     squared = squared_distances(points, curve)
     sides = np.roll(squared, 1, axis=1), np.roll(squared, -1, axis=1)
@@ -55,66 +55,66 @@ def doubled(points: Points, curve: Curve, *, closed: bool) -> float:
     return float((lowest[:, 1] - lowest[:, 0] < 5 * spread).mean())
 
 
-def chord_share(curve: Curve) -> float:
+def straightness(curve: Curve) -> float:
     """Distance of the ends over the length."""
     length = float(np.linalg.norm(np.diff(curve, axis=0), axis=1).sum())
     return float(np.linalg.norm(curve[-1] - curve[0])) / max(length, 1e-300)
 
 
-def whole(points: Points, clumps: Cells | None, curve: Curve, *, closed: bool) -> bool:
-    """Whether the points, or the clumps that they form, leave no hole in the curve that a curve should not have.
+def has_no_gap(points: Points, clumps: Cells | None, curve: Curve, *, closed: bool) -> bool:
+    """Whether the points, or the clumps that they form, leave no gap that a curve should not have.
 
-    A curve may have one hole if its rims are close in space, less than NEAR of the curve's width apart: a ring with a
-    gap. Where many steps are holes and the steps between clumps are all alike, none of them is one.
+    A curve may have one gap if its rims are less than MAX_GAP of the curve's width apart: an incomplete ring. If many
+    steps are large and the steps between clumps are all similar, none of them is a gap.
     """
-    place = _without_lone(np.sort(project(points, curve, closed=closed).coordinate), closed)
-    step = _steps(place, closed)
+    positions = _drop_lone_points(np.sort(project(points, curve, closed=closed).coordinate), closed)
+    step = _steps(positions, closed)
     large = _large_steps(step)
-    holes = int((large & (step > 2.2 * float(np.sort(step)[-min(6, len(step))]))).sum())
+    n_gaps = int((large & (step > 2.2 * float(np.sort(step)[-min(6, len(step))]))).sum())
     rim = int(step.argmax())
-    hole = (float(place[rim]), float(step[rim]))
-    even = large.sum() >= MANY and _even_steps(clumps, curve, closed=closed)
-    across = _across(curve, hole, closed=closed)
-    if holes == 0 or even:
-        return across < (APART if even else NEAR)
-    return holes == 1 and across < NEAR and (not closed or _goes_on(curve, hole, closed=True))
+    gap = (float(positions[rim]), float(step[rim]))
+    evenly_spaced = large.sum() >= MIN_EVEN_STEPS and _evenly_spaced_clumps(clumps, curve, closed=closed)
+    width_of_gap = _gap_width(curve, gap, closed=closed)
+    if n_gaps == 0 or evenly_spaced:
+        return width_of_gap < (MAX_EVEN_GAP if evenly_spaced else MAX_GAP)
+    return n_gaps == 1 and width_of_gap < MAX_GAP and (not closed or _continues_across(curve, gap, closed=True))
 
 
-def _steps(place: Float[np.ndarray, "stop"], closed: bool) -> Float[np.ndarray, "step"]:
-    return np.diff(place, append=place[0] + 1.0) if closed else np.diff(place)
+def _steps(positions: Float[np.ndarray, "stop"], closed: bool) -> Float[np.ndarray, "step"]:
+    return np.diff(positions, append=positions[0] + 1.0) if closed else np.diff(positions)
 
 
-def _without_lone(place: Float[np.ndarray, "stop"], closed: bool) -> Float[np.ndarray, "near"]:
-    """Leave out points that stand alone on the curve: they do not fill a hole."""
-    step = _steps(place, closed)
+def _drop_lone_points(positions: Float[np.ndarray, "stop"], closed: bool) -> Float[np.ndarray, "selected"]:
+    """Leave out points that are isolated on the curve: they do not fill a gap."""
+    step = _steps(positions, closed)
     before, after = (np.roll(step, 1), step) if closed else (np.append(0.0, step), np.append(step, 0.0))
-    return place[(before < LONE) | (after < LONE)]
+    return positions[(before < LONE_POINT_STEP) | (after < LONE_POINT_STEP)]
 
 
-def _across(curve: Curve, hole: tuple[float, float], *, closed: bool) -> float:
-    """Distance of a hole's rims in units of the curve's width."""
-    ends = _at(curve, [hole[0], hole[0] + hole[1]], closed=closed)
+def _gap_width(curve: Curve, gap: tuple[float, float], *, closed: bool) -> float:
+    """Distance of a gap's rims in units of the curve's width."""
+    ends = _at(curve, [gap[0], gap[0] + gap[1]], closed=closed)
     width = float(np.sqrt(np.quantile(squared_distances(curve, curve), 0.9)))
     return float(np.linalg.norm(ends[1] - ends[0])) / max(width, 1e-12)
 
 
-def _goes_on(curve: Curve, hole: tuple[float, float], *, closed: bool, back: float = 0.05) -> bool:
-    """Whether the curve crosses the hole in the direction that it has on both sides; a closed spiral does not."""
-    before, start, end, after = _at(curve, [hole[0] - back, hole[0], sum(hole), sum(hole) + back], closed=closed)
+def _continues_across(curve: Curve, gap: tuple[float, float], *, closed: bool, back: float = 0.05) -> bool:
+    """Whether the curve crosses the gap in the direction that it has on both sides; a closed spiral does not."""
+    before, start, end, after = _at(curve, [gap[0] - back, gap[0], sum(gap), sum(gap) + back], closed=closed)
     chord = end - start
     return all(
-        float(side @ chord) > ONWARD * float(np.linalg.norm(side) * np.linalg.norm(chord))
+        float(side @ chord) > MIN_GAP_COSINE * float(np.linalg.norm(side) * np.linalg.norm(chord))
         for side in (start - before, after - end)
     )
 
 
 def _at(curve: Curve, coordinate: list[float], *, closed: bool) -> Float[np.ndarray, "point axis"]:
-    place = np.array(coordinate)
-    return curve_at(curve, place % 1.0 if closed else np.clip(place, 0.0, 1.0), closed=closed)
+    positions = np.array(coordinate)
+    return curve_at(curve, positions % 1.0 if closed else np.clip(positions, 0.0, 1.0), closed=closed)
 
 
 def _large_steps(step: Float[np.ndarray, "step"]) -> Bool[np.ndarray, "step"]:
-    """Steps that are large on the curve, and beside the eight around them."""
+    """Steps that are large in absolute terms and relative to the eight around them."""
     window = 4
     padded = np.pad(step, window, mode="wrap")
     around = np.array([padded[at : at + 2 * window + 1].sum() for at in range(len(step))])
@@ -123,8 +123,8 @@ def _large_steps(step: Float[np.ndarray, "step"]) -> Bool[np.ndarray, "step"]:
     return found
 
 
-def _even_steps(clumps: Cells | None, curve: Curve, *, closed: bool) -> bool:
-    """Whether at least five clumps follow each other along the curve at like distances in space."""
+def _evenly_spaced_clumps(clumps: Cells | None, curve: Curve, *, closed: bool) -> bool:
+    """Whether at least five clumps follow each other along the curve at similar distances in space."""
     if clumps is None or len(clumps.centres) < 5:
         return False
     order = np.argsort(project(clumps.centres, curve, closed=closed).coordinate)

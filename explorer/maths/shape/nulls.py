@@ -1,4 +1,4 @@
-"""What chance would make of a cloud: an equal Gaussian, its own axes shuffled, its clumps at Gaussian places."""
+"""Null models of a cloud: a Gaussian of equal covariance, permuted principal axes, clumps at Gaussian positions."""
 
 from collections.abc import Callable
 
@@ -9,50 +9,50 @@ from explorer.maths.shape.curve import squared_distances
 from explorer.maths.shape.landmarks import Cells, k_means
 
 Points = Float[np.ndarray, "sample axis"]
-Draw = Callable[[np.random.Generator], Points]
+NullSampler = Callable[[np.random.Generator], Points]
 
-CLUMPY = 0.72
-"""Simplified silhouette above which a cloud counts as clumps; an even line, cut anywhere, has 0.61."""
+MIN_SILHOUETTE = 0.72
+"""Minimum simplified silhouette of a cloud that consists of clumps; a uniform line cut anywhere has 0.61."""
 CLUMP_COUNTS = (3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 30)
-"""How many clumps are tried."""
-ENOUGH = 39
-"""Draws after which a null that is far away is not drawn from again."""
-FAR = 3.0
-"""How far that is, in standard deviations of the draws, beyond the largest draw."""
+"""Numbers of clumps that are tried."""
+MIN_DRAWS_TO_SETTLE = 39
+"""Minimum number of draws before a clear result ends the test early."""
+SETTLED_DEVIATIONS = 3.0
+"""How far the observed value must exceed the largest draw for that, in standard deviations of the draws."""
 
 
-def gaussian_null(points: Points) -> Draw:
-    """Draws as many points from the Gaussian with the cloud's mean and covariance."""
+def gaussian_null(points: Points) -> NullSampler:
+    """Samples as many points from the Gaussian with the cloud's mean and covariance."""
     centre = points.mean(0)
     _, scales, axes = np.linalg.svd(points - centre, full_matrices=False)
     root = (scales / np.sqrt(max(len(points) - 1, 1)))[:, None] * axes
     return lambda rng: centre + rng.standard_normal((len(points), len(root))) @ root
 
 
-def shuffled_null(points: Points) -> Draw:
-    """Keeps each principal axis's values and deals them out anew: what depends on nothing but itself stays.
+def shuffled_null(points: Points) -> NullSampler:
+    """Permutes the values of each principal axis independently: marginals stay, dependence between axes goes.
 
-    A box, a cross of independent contrasts or a cloud with bounded axes looks the same after it; a ring does not.
+    A box, a cross of independent contrasts or a cloud with bounded axes is invariant; a ring is not.
     """
     centre = points.mean(0)
     _, _, axes = np.linalg.svd(points - centre, full_matrices=False)
-    placed = (points - centre) @ axes.T
-    return lambda rng: centre + rng.permuted(placed, axis=0) @ axes
+    rotated = (points - centre) @ axes.T
+    return lambda rng: centre + rng.permuted(rotated, axis=0) @ axes
 
 
-def clump_null(points: Points, cells: Cells) -> Draw:
-    """Keeps every clump as it is and puts it at a place drawn from the Gaussian of the clumps' own places."""
-    place = gaussian_null(cells.centres)
-    apart = points - cells.centres[cells.cell]
-    return lambda rng: place(rng)[cells.cell] + apart
+def clump_null(points: Points, cells: Cells) -> NullSampler:
+    """Moves every clump, unchanged, to a position sampled from the Gaussian of the clump centres."""
+    sample_centres = gaussian_null(cells.centres)
+    offset = points - cells.centres[cells.cell]
+    return lambda rng: sample_centres(rng)[cells.cell] + offset
 
 
 def find_clumps(points: Points, rng: np.random.Generator) -> Cells | None:
-    """The clumps of a cloud, or None where it has none: k-means with the best simplified silhouette over k.
+    """The clumps of a cloud, or None if it has none: k-means with the best simplified silhouette over k.
 
-    Silhouette with distances to centres (Hruschka 2004): mean of 1 - nearest / second nearest.
+    Simplified silhouette with distances to centres (Hruschka et al. 2004): mean of 1 - nearest / second nearest.
     """
-    best, found = CLUMPY, None
+    best, found = MIN_SILHOUETTE, None
     for count in CLUMP_COUNTS:
         if count * 6 > len(points):
             break
@@ -70,30 +70,30 @@ def _spread(points: Points, cells: Cells) -> float:
 
 def p_value(
     observed: float,
-    draw: Draw,
+    sampler: NullSampler,
     statistic: Callable[[Points], float],
     *,
     draws: int,
-    claim: float,
+    alpha: float,
     rng: np.random.Generator,
 ) -> float:
-    """(1 + exceedances) / (1 + draws made), with two early stops.
+    """(1 + exceedances) / (1 + draws), with two early stops.
 
-    Once ``claim`` is out of reach the rest cannot mend it (Besag and Clifford, Sequential Monte Carlo p-values, 1991);
-    once ENOUGH draws are made and the observed value is FAR standard deviations above all that were seen, the rest
-    could only make p smaller than is reported.
+    The test ends once ``alpha`` can no longer be reached (Besag and Clifford, Sequential Monte Carlo p-values, 1991).
+    It also ends after MIN_DRAWS_TO_SETTLE draws if the observed value exceeds all of them by SETTLED_DEVIATIONS
+    standard deviations: further draws could only lower p.
     """
-    seen: list[float] = []
+    statistics: list[float] = []
     exceed = 0
     for done in range(1, draws + 1):
-        seen.append(statistic(draw(rng)))
-        exceed += seen[-1] >= observed
-        hopeless = (1 + exceed) / (1 + draws) > claim
+        statistics.append(statistic(sampler(rng)))
+        exceed += statistics[-1] >= observed
+        hopeless = (1 + exceed) / (1 + draws) > alpha
         settled = (
-            done >= ENOUGH
-            and (1 + done) * claim >= 1
+            done >= MIN_DRAWS_TO_SETTLE
+            and (1 + done) * alpha >= 1
             and exceed == 0
-            and observed - max(seen) > FAR * float(np.std(seen))
+            and observed - max(statistics) > SETTLED_DEVIATIONS * float(np.std(statistics))
         )
         if hopeless or settled:
             return (1 + exceed) / (1 + done)
@@ -102,13 +102,14 @@ def p_value(
 
 def joint_p_value(
     observed: Float[np.ndarray, "score"],
-    draw: Draw,
+    sampler: NullSampler,
     statistic: Callable[[Points], Float[np.ndarray, "score"]],
     *,
     draws: int,
     rng: np.random.Generator,
 ) -> float:
-    """p of several scores at once: each in standard deviations of all draws and the observed one, then their sum."""
-    scores = np.array([observed, *(statistic(draw(rng)) for _ in range(draws))])
+    """Joint p-value of several scores: each is standardised over all draws and the observed one, then they are
+    summed."""
+    scores = np.array([observed, *(statistic(sampler(rng)) for _ in range(draws))])
     total = ((scores - scores.mean(0)) / np.maximum(scores.std(0), 1e-12)).sum(1)
     return float((1 + (total[1:] >= total[0]).sum()) / (1 + draws))

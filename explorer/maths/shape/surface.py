@@ -1,4 +1,4 @@
-"""What tells a surface from a blob: it is locally flat, and it ends sharply or bends."""
+"""Statistics that separate surfaces from blobs and from lines: local flatness, boundedness, bands."""
 
 import numpy as np
 from jaxtyping import Float
@@ -11,9 +11,9 @@ Points = Float[np.ndarray, "sample axis"]
 
 
 def flatness(points: Points, rng: np.random.Generator, *, cells: int = 18) -> float:
-    """Share of the variance within small cells that the cell's own two first axes hold, pooled over the cells.
+    """Share of the variance within small cells that each cell's first two axes hold, pooled over the cells.
 
-    0 where one axis alone holds nearly all of it: that is a line.
+    0 if one axis alone holds nearly all of it, as in a line.
     """
     found = k_means(points, min(cells, len(points) // 12), rng)
     spectra = [_spectrum(points[found.cell == cell]) for cell in range(len(found.centres))]
@@ -30,8 +30,8 @@ def _spectrum(cell: Points) -> Float[np.ndarray, "axis"] | None:
     return np.linalg.eigvalsh(np.cov(cell.T).reshape(cell.shape[1], -1))[::-1] * len(cell)
 
 
-def bounded(points: Points) -> float:
-    """Minus Mardia's kurtosis in the main axes: high where a cloud ends sharply, low where it has tails (Mardia 1970).
+def boundedness(points: Points) -> float:
+    """Minus Mardia's kurtosis in the main axes (Mardia 1970): high for sharply bounded clouds, low for heavy tails.
 
     The main axes have at least a tenth of the first one's variance. Divided by k (k + 2), so a Gaussian has -1.
     """
@@ -42,17 +42,17 @@ def bounded(points: Points) -> float:
     return -float((squared**2).mean() / (k * (k + 2)))
 
 
-def strip(points: Points, curve: Float[np.ndarray, "knot axis"], *, closed: bool, pieces: int = 16) -> bool:
-    """Whether what is left around a curve is a broad band: one direction at each place, and sharply bounded.
+def is_band(points: Points, curve: Float[np.ndarray, "knot axis"], *, closed: bool, pieces: int = 16) -> bool:
+    """Whether the residual around a curve is a broad band: one direction at each position, sharply bounded.
 
-    A Moebius band lies so around its middle circle, and a disk around a smaller one; noise has as many directions as
-    there are, and tails.
+    This is how a Moebius band lies around its centre circle and a disk around a smaller one; noise is isotropic and has
+    tails.
     """
-    place, squared = project(points, curve, closed=closed)
+    coordinate, squared = project(points, curve, closed=closed)
     if squared.sum() < 0.03 * ((points - points.mean(0)) ** 2).sum():
         return False
-    left = points - curve_at(curve, place, closed=closed)
-    piece = np.minimum((place * pieces).astype(np.int64), pieces - 1)
+    left = points - curve_at(curve, coordinate, closed=closed)
+    piece = np.minimum((coordinate * pieces).astype(np.int64), pieces - 1)
     widths, across = np.zeros(points.shape[1]), []
     for part in (left[piece == number] for number in range(pieces)):
         if len(part) >= 8:

@@ -1,8 +1,8 @@
-"""Where to move a residual: a cluster's curve, paths along it, and every arm's displacement.
+"""Displacements of the steering arms: a cluster's curve, paths along it, and what each arm adds to a residual.
 
 The state h is the residual at one token, c(h) = P (h - center) its coordinates in the cluster's subspace, s(u) the
-curve there. Arms follow Wurgaft, Rager et al. 2026 (arXiv 2605.05115), methods.md section 3; the anchored start and the
-flipped arm are ours. All arithmetic is float64.
+curve there. Arms follow Wurgaft, Rager et al. 2026 (arXiv 2605.05115); the anchored start and the flipped arm are ours.
+All arithmetic is in float64.
 """
 
 from dataclasses import dataclass
@@ -14,34 +14,34 @@ from jaxtyping import Float
 
 from explorer.records import ClusterGeometry
 
-MoveKind = Literal["manifold", "linear", "chord", "random", "shuffled", "flipped"]
+ArmKind = Literal["manifold", "linear", "chord", "random", "shuffled", "flipped"]
 """Along the curve; straight in the whole residual; straight inside the subspace; the manifold's norm in a random
-direction; the curve's points in shuffled order; the manifold's move with its sign turned."""
+direction; the curve's points in shuffled order; the manifold's displacement with its sign flipped."""
 
 _CHUNK = 4096
 
 
 @dataclass(frozen=True)
 class Segments:
-    """The straight pieces between neighbouring knots of a curve."""
+    """The line segments between neighbouring knots of a curve, precomputed for projection."""
 
     begin: Float[np.ndarray, "segment axis"]
-    """Where each begins."""
+    """First end."""
     step: Float[np.ndarray, "segment axis"]
-    """From there to its end."""
+    """From the first end to the second."""
     begin2: Float[np.ndarray, "segment"]
     """begin · begin."""
     step2: Float[np.ndarray, "segment"]
-    """step · step, never 0."""
+    """step · step, at least the smallest positive float."""
     share: Float[np.ndarray, "segment axis"]
-    """step / step2: a point's share of the way along a segment is share · (point - begin)."""
+    """step / step2: a point's position along a segment is share · (point - begin)."""
     begin_share: Float[np.ndarray, "segment"]
     """begin · share."""
 
 
 @dataclass(frozen=True)
-class Manifold:
-    """One cluster's curve in its subspace, and the mean activation at each of its values."""
+class SteeringManifold:
+    """One cluster's curve in its subspace, and the mean activation of each of its values."""
 
     basis: Float[np.ndarray, "axis d_model"]
     """Orthonormal rows P."""
@@ -66,41 +66,41 @@ class Manifold:
         return Segments(begin, step, (begin**2).sum(axis=1), step2, share, (begin * share).sum(axis=1))
 
     @classmethod
-    def of(cls, geometry: ClusterGeometry, *, closed: bool) -> "Manifold":
-        """The steering part of a stored cluster; values that no token has are left out."""
-        seen = geometry.value_count > 0
+    def of(cls, geometry: ClusterGeometry, *, closed: bool) -> "SteeringManifold":
+        """The steering data of a stored cluster, without values that no token has."""
+        has_tokens = geometry.value_count > 0
         return cls(
             basis=geometry.basis.astype(np.float64),
             center=geometry.center.astype(np.float64),
             knots=geometry.path.astype(np.float64),
             closed=closed,
-            value_coordinate=geometry.value_coordinate[seen].astype(np.float64),
-            value_residual=geometry.value_residual[seen].astype(np.float64),
+            value_coordinate=geometry.value_coordinate[has_tokens].astype(np.float64),
+            value_residual=geometry.value_residual[has_tokens].astype(np.float64),
         )
 
 
 @dataclass(frozen=True)
-class Path:
+class CurvePath:
     """Waypoints from a start to an end along the curve."""
 
     t: Float[np.ndarray, "waypoint"]
-    """Share of the way, 0 at the start and 1 at the end."""
+    """Share of the path, 0 at the start and 1 at the end."""
     u: Float[np.ndarray, "waypoint"]
     """Intrinsic coordinate, in [0, 1) on a closed curve and in [0, 1] on an open one."""
     end: float
     """Intrinsic coordinate of the end."""
-    away: float
-    """Signed length of the way in u: negative where it runs down."""
+    length: float
+    """Signed length in u: negative if u decreases."""
     closed: bool
     """Whether u is cyclic with period 1."""
     anchored: bool
-    """True where the path begins at the state itself and closes in on the curve; False where the state is first moved
-    onto the curve's start."""
+    """True if the path begins at the state itself and converges to the curve; False if the state is first moved onto
+    the curve's start."""
 
 
 @dataclass(frozen=True)
-class Nearest:
-    """The place on a curve that is nearest to each of some points."""
+class CurveProjection:
+    """Nearest position on a curve of each point."""
 
     coordinate: Float[np.ndarray, "point"]
     """Intrinsic coordinate."""
@@ -108,14 +108,16 @@ class Nearest:
     """Distance to the curve, in units of the residual."""
 
 
-def coordinates(manifold: Manifold, residual: Float[np.ndarray, "point d_model"]) -> Float[np.ndarray, "point axis"]:
+def coordinates(
+    manifold: SteeringManifold, residual: Float[np.ndarray, "point d_model"]
+) -> Float[np.ndarray, "point axis"]:
     """c(h) = P (h - center), for each residual."""
     coordinate: Float[np.ndarray, "point axis"] = (residual.astype(np.float64) - manifold.center) @ manifold.basis.T
     return coordinate
 
 
-def on_curve(manifold: Manifold, u: Float[np.ndarray, "point"]) -> Float[np.ndarray, "point axis"]:
-    """s(u), linear between knots; u beyond the ends of an open curve stays at its end."""
+def on_curve(manifold: SteeringManifold, u: Float[np.ndarray, "point"]) -> Float[np.ndarray, "point axis"]:
+    """s(u), linear between knots; u is clipped to the ends of an open curve."""
     count = len(manifold.knots)
     place = (u % 1.0) * count if manifold.closed else np.clip(u, 0.0, 1.0) * (count - 1)
     below = np.floor(place).astype(np.int64)
@@ -126,32 +128,32 @@ def on_curve(manifold: Manifold, u: Float[np.ndarray, "point"]) -> Float[np.ndar
     return point
 
 
-def nearest_on_curve(manifold: Manifold, points: Float[np.ndarray, "point axis"]) -> Nearest:
-    """Project points of the subspace onto the polyline through the knots; of equal distances, the first segment's."""
+def nearest_on_curve(manifold: SteeringManifold, points: Float[np.ndarray, "point axis"]) -> CurveProjection:
+    """Project points of the subspace onto the polyline through the knots; ties go to the first segment."""
     parts = [_nearest(manifold, points[start : start + _CHUNK]) for start in range(0, len(points), _CHUNK)]
-    return Nearest(
+    return CurveProjection(
         np.concatenate([part.coordinate for part in parts]), np.concatenate([part.distance for part in parts])
     )
 
 
-def _nearest(manifold: Manifold, points: Float[np.ndarray, "point axis"]) -> Nearest:
+def _nearest(manifold: SteeringManifold, points: Float[np.ndarray, "point axis"]) -> CurveProjection:
     count, parts = len(manifold.knots), manifold.segments
     across = points @ parts.share.T
     across -= parts.begin_share
     along = np.clip(across, 0.0, 1.0)
-    # Squared distance to each segment's nearest point less the point's own square, without an array [point, segment,
-    # axis]: begin2 - 2 point · begin + step2 along (along - 2 across).
-    away = along - across
-    away -= across
-    away *= along
-    away *= parts.step2
-    away += parts.begin2
-    away += (-2.0 * points) @ parts.begin.T
-    segment = away.argmin(axis=1)
+    # squared distance to each segment's nearest point minus the point's own square, without an array [point, segment,
+    # axis]: begin2 - 2 point · begin + step2 along (along - 2 across)
+    squared = along - across
+    squared -= across
+    squared *= along
+    squared *= parts.step2
+    squared += parts.begin2
+    squared += (-2.0 * points) @ parts.begin.T
+    segment = squared.argmin(axis=1)
     share = along[np.arange(len(points)), segment]
     u = (segment + share) / (count if manifold.closed else count - 1)
-    apart = points - parts.begin[segment] - share[:, None] * parts.step[segment]
-    return Nearest(u % 1.0 if manifold.closed else u, row_lengths(apart))
+    offset = points - parts.begin[segment] - share[:, None] * parts.step[segment]
+    return CurveProjection(u % 1.0 if manifold.closed else u, row_lengths(offset))
 
 
 def row_lengths(vectors: Float[np.ndarray, "*row axis"]) -> Float[np.ndarray, "*row"]:
@@ -159,26 +161,28 @@ def row_lengths(vectors: Float[np.ndarray, "*row axis"]) -> Float[np.ndarray, "*
     return np.asarray(np.sqrt(np.einsum("...a,...a->...", vectors, vectors)))
 
 
-def waypoints(start: float, end: float, t: Float[np.ndarray, "waypoint"], *, closed: bool, anchored: bool) -> Path:
-    """The path from u = start to u = end, the shorter way round where the curve is closed.
+def path_between(
+    start: float, end: float, t: Float[np.ndarray, "waypoint"], *, closed: bool, anchored: bool
+) -> CurvePath:
+    """The path from u = start to u = end, the shorter way around a closed curve.
 
     Args:
         start: intrinsic coordinate, in [0, 1].
-        end: the same; half a turn away, the way goes up.
-        t: shares of the way.
+        end: the same; half a turn away, u increases.
+        t: shares of the path.
         closed: whether u is cyclic.
         anchored: whether the path begins at the state itself.
     """
-    away = end - start
+    length = end - start
     if closed:
-        away = (away + 0.5) % 1.0 - 0.5
-        away = 0.5 if away == -0.5 else away
-        return Path(t, (start + t * away) % 1.0, end % 1.0, away, closed, anchored)
-    return Path(t, np.clip(start + t * away, 0.0, 1.0), end, away, closed, anchored)
+        length = (length + 0.5) % 1.0 - 0.5
+        length = 0.5 if length == -0.5 else length
+        return CurvePath(t, (start + t * length) % 1.0, end % 1.0, length, closed, anchored)
+    return CurvePath(t, np.clip(start + t * length, 0.0, 1.0), end, length, closed, anchored)
 
 
-def residual_at(manifold: Manifold, u: float) -> Float[np.ndarray, "d_model"]:
-    """Mean whole residual at a coordinate: at a value its own mean, between two values their linear interpolation.
+def residual_at(manifold: SteeringManifold, u: float) -> Float[np.ndarray, "d_model"]:
+    """Mean residual at a coordinate: a value's own mean, linearly interpolated between values.
 
     Raises:
         ValueError: the manifold has no values.
@@ -198,80 +202,90 @@ def residual_at(manifold: Manifold, u: float) -> Float[np.ndarray, "d_model"]:
 
 
 @dataclass(frozen=True)
-class Way:
-    """How one state goes along a path: what every arm's displacements are made of."""
+class Trajectory:
+    """One state's way along a path: the quantities shared by all arms' displacements."""
 
-    manifold: Manifold
-    """The curve."""
+    manifold: SteeringManifold
     residual: Float[np.ndarray, "d_model"]
     """The state h."""
-    path: Path
-    """Where to go."""
-    own: Float[np.ndarray, "axis"]
+    path: CurvePath
+    state_coordinates: Float[np.ndarray, "axis"]
     """c(h)."""
-    first: Float[np.ndarray, "axis"]
-    """How h is moved to the path's start, in the subspace; 0 where the path is anchored."""
+    to_start: Float[np.ndarray, "axis"]
+    """Displacement from h to the path's start, in the subspace; 0 if the path is anchored."""
     steps: Float[np.ndarray, "waypoint axis"]
-    """The manifold arm's way from there to each waypoint, in the subspace."""
+    """The manifold arm's displacement from there to each waypoint, in the subspace."""
 
     @classmethod
-    def of(cls, manifold: Manifold, residual: Float[np.ndarray, "d_model"], path: Path) -> "Way":
-        """The way of a state along a path."""
-        own, curve = coordinates(manifold, residual[None])[0], on_curve(manifold, path.u)
+    def of(cls, manifold: SteeringManifold, residual: Float[np.ndarray, "d_model"], path: CurvePath) -> "Trajectory":
+        """The trajectory of a state along a path."""
+        state_coordinates, curve = coordinates(manifold, residual[None])[0], on_curve(manifold, path.u)
         if path.anchored:
-            steps = curve - curve[0] - path.t[:, None] * (own - curve[0])
-            return cls(manifold, residual.astype(np.float64), path, own, np.zeros_like(own), steps)
-        return cls(manifold, residual.astype(np.float64), path, own, curve[0] - own, curve - curve[0])
+            steps = curve - curve[0] - path.t[:, None] * (state_coordinates - curve[0])
+            return cls(
+                manifold, residual.astype(np.float64), path, state_coordinates, np.zeros_like(state_coordinates), steps
+            )
+        return cls(
+            manifold,
+            residual.astype(np.float64),
+            path,
+            state_coordinates,
+            curve[0] - state_coordinates,
+            curve - curve[0],
+        )
 
     @cached_property
     def start(self) -> Float[np.ndarray, "d_model"]:
-        """How h is moved to the path's start."""
-        return np.asarray(self.first @ self.manifold.basis)
+        """Displacement from h to the path's start."""
+        return np.asarray(self.to_start @ self.manifold.basis)
 
     @cached_property
     def along(self) -> Float[np.ndarray, "waypoint d_model"]:
-        """The manifold arm's way from there to each waypoint."""
+        """The manifold arm's displacement from there to each waypoint."""
         return np.asarray(self.steps @ self.manifold.basis)
 
 
 def displacements(
-    way: Way, kind: MoveKind, rng: np.random.Generator, strength: float = 1.0
+    trajectory: Trajectory, kind: ArmKind, rng: np.random.Generator, strength: float = 1.0
 ) -> Float[np.ndarray, "waypoint d_model"]:
-    """What one arm adds to the residual h at each waypoint.
+    """Displacement that one arm adds to the residual h at each waypoint.
 
     Anchored paths begin at h itself: c_t = s(u_t) + (1 - t) (c(h) - s(u_0)), so t = 0 adds exactly zero and t = 1 lies
-    on the curve. Other paths begin at h_A = h + P^T (s(u_0) - c(h)), for every arm, and run on the curve: c_t = s(u_t).
-    The manifold arm adds P^T (c_t - c(h)); linear runs straight from the start to the mean whole residual at the end,
-    chord straight inside the subspace to s(u_end); random and flipped take the manifold's move from the start and turn
-    it; shuffled takes the manifold's waypoints after the first in another order.
+    on the curve. Other paths begin, for every arm, at h_A = h + P^T (s(u_0) - c(h)) and follow the curve: c_t = s(u_t).
+
+    The manifold arm adds P^T (c_t - c(h)). Linear runs straight from the start to the mean residual at the end, chord
+    straight inside the subspace to s(u_end). Random and flipped redirect the manifold's displacement from the start;
+    shuffled permutes the manifold's waypoints after the first.
 
     Args:
-        way: the state and where it goes.
+        way: the state's trajectory.
         kind: which arm.
-        rng: decides the direction of random and the order of shuffled; others do not draw.
-        strength: multiple of the whole displacement.
+        rng: draws the direction of random and the order of shuffled; not used by other arms.
+        strength: factor on the whole displacement.
 
     Raises:
         ValueError: linear on a manifold without values.
     """
-    return np.asarray(strength * (way.start + _from_start(way, kind, rng)))
+    return np.asarray(strength * (trajectory.start + _from_start(trajectory, kind, rng)))
 
 
-def _from_start(way: Way, kind: MoveKind, rng: np.random.Generator) -> Float[np.ndarray, "waypoint d_model"]:
-    manifold, path, t = way.manifold, way.path, way.path.t[:, None]
+def _from_start(
+    trajectory: Trajectory, kind: ArmKind, rng: np.random.Generator
+) -> Float[np.ndarray, "waypoint d_model"]:
+    manifold, path, t = trajectory.manifold, trajectory.path, trajectory.path.t[:, None]
     if kind == "linear":
-        return np.asarray(t * (residual_at(manifold, path.end) - (way.residual + way.start)))
+        return np.asarray(t * (residual_at(manifold, path.end) - (trajectory.residual + trajectory.start)))
     if kind == "chord":
-        to_end = on_curve(manifold, np.array([path.end]))[0] - way.own - way.first
+        to_end = on_curve(manifold, np.array([path.end]))[0] - trajectory.state_coordinates - trajectory.to_start
         return np.asarray(t * (to_end @ manifold.basis))
     if kind == "random":
-        return np.asarray(row_lengths(way.along)[:, None] * random_direction(rng, len(way.residual)))
+        return np.asarray(row_lengths(trajectory.along)[:, None] * random_direction(rng, len(trajectory.residual)))
     if kind == "shuffled":
-        return np.asarray(way.along[np.concatenate([[0], 1 + rng.permutation(len(way.along) - 1)])])
-    return -way.along if kind == "flipped" else way.along
+        return np.asarray(trajectory.along[np.concatenate([[0], 1 + rng.permutation(len(trajectory.along) - 1)])])
+    return -trajectory.along if kind == "flipped" else trajectory.along
 
 
 def random_direction(rng: np.random.Generator, width: int) -> Float[np.ndarray, "d_model"]:
-    """A direction, drawn evenly from all."""
+    """A unit vector drawn uniformly from the sphere."""
     direction = rng.standard_normal(width)
     return np.asarray(direction / np.linalg.norm(direction))

@@ -1,10 +1,14 @@
-"""What steering does to the next word: energy to the behaviour manifold, reach, isometry, controls.
+"""Effects of steering: on the next-token distribution (energy, reach, isometry, controls) and on generated text.
 
 A behaviour is a distribution p over the readout's classes: the values, and "other" last. The behaviour manifold is the
-curve of natural behaviours, a spline on sqrt(p) through the values' means (Wurgaft, Rager et al. 2026,
-arXiv 2605.05115; methods.md section 3). Reach, and the verdict on controls, are ours.
+curve of natural behaviours, a spline on sqrt(p) through the values' means (Wurgaft, Rager et al. 2026, arXiv
+2605.05115). Reach and the comparison with controls are ours.
+
+Distance from the behaviour manifold is misleading if a text collapses into repetition, so perplexity and repetition of
+the generated text are reported with it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,12 +17,16 @@ from jaxtyping import Bool, Float, Float32, Int64
 from scipy.interpolate import CubicSpline
 
 from explorer.maths.group_sums import sums_by_group
-from explorer.maths.steering.arms import Path, row_lengths
+from explorer.maths.steering.arms import CurvePath, row_lengths
 
 _SAMPLES = 1_000
 _REFINEMENTS = 2
 _NARROWER = 0.25
 _SMALL_ANGLE = 1e-12
+_MAX_NATS = 700.0
+
+NGRAM = 3
+"""Length of the n-grams whose recurrence counts as repetition."""
 
 
 @dataclass(frozen=True)
@@ -44,27 +52,27 @@ class BehaviourManifold:
 
     @cached_property
     def coarse(self) -> Float32[np.ndarray, "behaviour sample"]:
-        """``dense`` less its mean, which sets no sample before another one and would take float32's digits where the
-        curve is short."""
+        """``dense`` minus its mean, which does not affect the ranking of samples but would cost float32 precision on
+        short curves."""
         return np.ascontiguousarray((self.dense - self.dense.mean(axis=0)).T, dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class NearestBehaviour:
-    """The natural behaviour that is nearest to each of some behaviours."""
+    """The natural behaviour nearest to each of some behaviours."""
 
     coordinate: Float[np.ndarray, "point"]
-    """Its intrinsic coordinate; on a closed curve in [0, 1)."""
+    """Its intrinsic coordinate; in [0, 1) on a closed curve."""
     distance: Float[np.ndarray, "point"]
     """-log sum_i sqrt(p_i q_i), in nats."""
 
 
 @dataclass(frozen=True)
-class Shift:
-    """How much an arm changes p(target), beside random directions of equal norm."""
+class TargetShift:
+    """Change of p(target) under an arm, compared with random directions of equal norm."""
 
     shift: float
-    """Largest change from the baseline on the arm's way."""
+    """Largest change from the baseline along the arm's path."""
     control_mean: float
     """Mean change over the random directions."""
     control_sd: float | None
@@ -74,20 +82,21 @@ class Shift:
 
     @property
     def over_spread(self) -> float | None:
-        """The shift less the controls' mean, in standard deviations of the controls; None where they do not spread."""
+        """The shift minus the controls' mean, in standard deviations of the controls; None if these do not vary."""
         return (self.shift - self.control_mean) / self.control_sd if self.control_sd else None
 
 
 def fit_behaviour_manifold(
     distributions: Float[np.ndarray, "value behaviour"], coordinate: Float[np.ndarray, "value"], *, closed: bool
 ) -> BehaviourManifold:
-    """Spline through the values' mean distributions on the sphere of square roots; values at one coordinate are merged.
+    """Fit a spline through the values' mean distributions on the sphere of square roots; values at one coordinate are
+    merged.
 
     log_b(q) = theta / sin(theta) (q - cos(theta) b), cos(theta) = q . b (arXiv 2605.05115). Periodic with period 1 on a
     closed curve, natural on an open one.
 
     Raises:
-        ValueError: fewer than two different coordinates, or three on a closed curve.
+        ValueError: fewer than two distinct coordinates, or three on a closed curve.
     """
     at, place = np.unique(coordinate.astype(np.float64), return_inverse=True)
     if len(at) < (3 if closed else 2):
@@ -108,10 +117,10 @@ def fit_behaviour_manifold(
 
 
 def nearest_behaviour(manifold: BehaviourManifold, behaviour: Float[np.ndarray, "point behaviour"]) -> NearestBehaviour:
-    """For each p the q on the manifold with the smallest -log sum_i sqrt(p_i q_i).
+    """For each p, the q on the manifold that minimises -log sum_i sqrt(p_i q_i).
 
-    The best of 1,000 points of the curve is refined by two parabolas through it and its neighbours, the second a
-    quarter as wide. All 1,000 are compared in float32, the five around the best of them once more in float64.
+    The best of 1,000 points of the curve is refined twice by a parabola through it and its neighbours, the second time
+    a quarter as wide. All 1,000 are compared in float32, the five around the best of them again in float64.
     """
     roots = np.sqrt(np.clip(behaviour, 0.0, None)).astype(np.float64)
     grid, rows = np.linspace(manifold.start, manifold.stop, _SAMPLES), np.arange(len(roots))
@@ -134,7 +143,7 @@ def nearest_behaviour(manifold: BehaviourManifold, behaviour: Float[np.ndarray, 
     return NearestBehaviour(place % 1.0 if manifold.closed else place, distance)
 
 
-def energy(manifold: BehaviourManifold, behaviour: Float[np.ndarray, "waypoint behaviour"]) -> float:
+def bhattacharyya_energy(manifold: BehaviourManifold, behaviour: Float[np.ndarray, "waypoint behaviour"]) -> float:
     """E_BC: the Bhattacharyya distance to the behaviour manifold, summed over a path's waypoints (arXiv 2605.05115)."""
     return float(nearest_behaviour(manifold, behaviour).distance.sum())
 
@@ -145,12 +154,12 @@ def arc_length(points: Float[np.ndarray, "waypoint axis"]) -> float:
 
 
 def hellinger_length(behaviour: Float[np.ndarray, "waypoint behaviour"]) -> float:
-    """Length of a path of distributions by Hellinger's distance, |sqrt(p) - sqrt(q)| / sqrt(2) between neighbours."""
+    """Length of a path of distributions in Hellinger distance, |sqrt(p) - sqrt(q)| / sqrt(2) between neighbours."""
     return float(arc_length(np.sqrt(np.clip(behaviour, 0.0, None))) / np.sqrt(2.0))
 
 
 def isometries(first: Float[np.ndarray, "arm pair"], second: Float[np.ndarray, "arm pair"]) -> list[float | None]:
-    """Pearson's r of lengths in activation and in behaviour space for each arm; None where either hardly varies."""
+    """Pearson's r of lengths in activation and behaviour space for each arm; None if either is constant."""
     if first.shape[1] < 3:
         return [None] * len(first)
     varies = (np.ptp(first, axis=1) >= 1e-9) & (np.ptp(second, axis=1) >= 1e-9)
@@ -161,18 +170,19 @@ def isometries(first: Float[np.ndarray, "arm pair"], second: Float[np.ndarray, "
 
 
 def path_isometries(
-    moved: Float[np.ndarray, "arm waypoint axis"],
+    states: Float[np.ndarray, "arm waypoint axis"],
     behaviour: Float[np.ndarray, "arm waypoint behaviour"],
     stops: Int64[np.ndarray, "stop"],
 ) -> list[float | None]:
-    """Isometry of each arm's path: Pearson's r over all pairs of its stops, of the way between them in both spaces.
+    """Isometry of each arm's path: Pearson's r, over all pairs of its stops, of the path lengths between them in both
+    spaces.
 
     Args:
-        moved: the state, or what is added to it, at each waypoint.
-        behaviour: the answers there.
+        states: the state, or its displacement, at each waypoint.
+        behaviour: the behaviour at each waypoint.
         stops: waypoints of the values that the path passes, ascending.
     """
-    return isometries(_between(moved, stops), _between(np.sqrt(np.clip(behaviour, 0.0, None) / 2.0), stops))
+    return isometries(_between(states, stops), _between(np.sqrt(np.clip(behaviour, 0.0, None) / 2.0), stops))
 
 
 def _between(
@@ -185,29 +195,29 @@ def _between(
     return np.asarray(passed[:, stops[second]] - passed[:, stops[first]])
 
 
-def stops_of(path: Path, coordinate: Float[np.ndarray, "value"]) -> Int64[np.ndarray, "stop"]:
-    """Waypoints nearest to the values that a path passes, its own two ends among them, ascending.
+def value_waypoints(path: CurvePath, coordinate: Float[np.ndarray, "value"]) -> Int64[np.ndarray, "stop"]:
+    """Waypoints nearest to the values that a path passes, including both ends, ascending.
 
     Args:
         path: the path.
-        coordinate: place of each value; NaN for one that has none.
+        coordinate: coordinate of each value; NaN for one without.
     """
-    ahead = (coordinate[np.isfinite(coordinate)] - path.u[0]) * np.sign(path.away)
+    ahead = (coordinate[np.isfinite(coordinate)] - path.u[0]) * np.sign(path.length)
     if path.closed:
         ahead = ahead % 1.0
-    share = ahead[(ahead > 0) & (ahead < abs(path.away))] / max(abs(path.away), np.finfo(np.float64).tiny)
+    share = ahead[(ahead > 0) & (ahead < abs(path.length))] / max(abs(path.length), np.finfo(np.float64).tiny)
     last = len(path.u) - 1
     return np.unique(np.concatenate([[0, last], np.rint(share * last)]).astype(np.int64))
 
 
 def values_between(
-    path: Path, coordinate: Float[np.ndarray, "value"], first: int, last: int
+    path: CurvePath, coordinate: Float[np.ndarray, "value"], first: int, last: int
 ) -> Bool[np.ndarray, "value"]:
-    """Which values the path passes strictly between its ends, the values ``first`` and ``last`` left out."""
-    ahead = (coordinate - path.u[0]) * np.sign(path.away)
+    """Which values the path passes strictly between its ends, excluding the values ``first`` and ``last``."""
+    ahead = (coordinate - path.u[0]) * np.sign(path.length)
     if path.closed:
         ahead = ahead % 1.0
-    inside = (ahead > 0) & (ahead < abs(path.away))
+    inside = (ahead > 0) & (ahead < abs(path.length))
     inside[[first, last]] = False
     return np.asarray(inside)
 
@@ -215,9 +225,10 @@ def values_between(
 def visited_share(
     behaviour: Float[np.ndarray, "waypoint behaviour"], between: Bool[np.ndarray, "value"]
 ) -> float | None:
-    """Share of the values between that become the likeliest class, "other" too, at some waypoint; None without any.
+    """Share of the values between that become the most likely class, "other" included, at some waypoint; None if there
+    are none.
 
-    What is likeliest at the first waypoint already is left out: nothing has moved there.
+    The most likely class at the first waypoint is excluded, because nothing has moved there.
     """
     first, *further = behaviour.argmax(axis=1).tolist()
     left = set(np.flatnonzero(between).tolist()) - {first}
@@ -226,16 +237,30 @@ def visited_share(
 
 def target_shift(
     baseline: float, along: Float[np.ndarray, "waypoint"], controls: Float[np.ndarray, "control"]
-) -> Shift:
+) -> TargetShift:
     """Compare the change of p(target) along an arm with its change under random directions."""
     changes = np.abs(controls - baseline)
     spread = float(changes.std(ddof=1)) if len(changes) > 1 else None
-    return Shift(float(np.abs(along - baseline).max()), float(changes.mean()), spread, float(changes.max()))
+    return TargetShift(float(np.abs(along - baseline).max()), float(changes.mean()), spread, float(changes.max()))
+
+
+def perplexity(logprob: Float[np.ndarray, "token"]) -> float | None:
+    """exp of the mean negative log-probability of a text's tokens; None for an empty text."""
+    return float(np.exp(min(-logprob.mean(dtype=np.float64), _MAX_NATS))) if len(logprob) else None
+
+
+def repetition_rate(token_ids: Sequence[int], n: int = NGRAM) -> float | None:
+    """Share of a text's n-grams that occurred in it before, 1 - distinct / all; None if it is shorter than one.
+
+    seq-rep-n of Welleck et al. 2020 (arXiv 1908.04319), with n = 3 because the generated texts are short.
+    """
+    ngrams = [tuple(token_ids[at : at + n]) for at in range(len(token_ids) - n + 1)]
+    return 1.0 - len(set(ngrams)) / len(ngrams) if ngrams else None
 
 
 def _vertex(three: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "point"]:
-    """Place of the maximum of the parabola through values at -1, 0 and 1, kept between them; the best of the three
-    where the parabola has no maximum."""
+    """Position in [-1, 1] of the maximum of the parabola through values at -1, 0 and 1; that of the largest value if
+    the parabola has no maximum."""
     curvature = three[:, 0] - 2.0 * three[:, 1] + three[:, 2]
     bends = curvature < 0.0
     peak = 0.5 * (three[:, 0] - three[:, 2]) / np.where(bends, curvature, -1.0)

@@ -1,13 +1,13 @@
-"""The curve that labels give: what a cluster's own curve, found without any, is held against."""
+"""Steering curve from labelled activations, the reference for a cluster's own, unsupervised curve."""
 
 import numpy as np
 from jaxtyping import Float, Int64
 from scipy.interpolate import CubicSpline
 
-from explorer.maths.steering.arms import Manifold
+from explorer.maths.steering.arms import SteeringManifold
 
 KNOTS = 128
-"""Points of the curve, as many as a build gives a cluster's."""
+"""Knots of the curve, as many as a build gives a cluster's."""
 
 
 def labelled_manifold(
@@ -17,17 +17,17 @@ def labelled_manifold(
     n_axes: int,
     *,
     closed: bool,
-) -> Manifold:
-    """Fit a curve to labelled activations: their principal axes, and a cubic spline there through the values' means.
+) -> SteeringManifold:
+    """Fit a curve to labelled activations: a cubic spline through the values' means in the principal subspace.
 
-    This is the published way to make a manifold to steer along (Wurgaft, Rager et al. 2026, arXiv 2605.05115): the
-    spline is periodic on a cyclic concept and natural on an open one. Where the values stand along it is told by the
-    labels too, and not read off the first two axes: no order can be got wrong.
+    This is the published way to construct a steering manifold (Wurgaft, Rager et al. 2026, arXiv 2605.05115): the
+    spline is periodic for a cyclic concept and natural for an open one. The coordinates of the values come from the
+    labels instead of the first two axes, so their order is always right.
 
     Args:
-        residual: activations of which the value is known.
-        value: number of each one's value; every value has some.
-        place: where each value stands, different for each: in [0, 1) on a cyclic concept, in [0, 1] on an open one.
+        residual: activations with a known value.
+        value: number of each activation's value; every value occurs.
+        place: coordinate of each value, all distinct: in [0, 1) for a cyclic concept, in [0, 1] for an open one.
         n_axes: dimension of the subspace, at most that of the activations.
         closed: whether the concept is cyclic.
 
@@ -47,4 +47,4 @@ def labelled_manifold(
     else:
         spline = CubicSpline(at, through, bc_type="natural")
     knots = np.asarray(spline(np.linspace(0.0, 1.0, KNOTS, endpoint=not closed)))
-    return Manifold(basis, center, knots, closed, place.astype(np.float64), means)
+    return SteeringManifold(basis, center, knots, closed, place.astype(np.float64), means)

@@ -1,4 +1,5 @@
-"""Turns text into a feature bundle: runs it through a model and its SAE, keeps sparse codes and some activations."""
+"""Harvests a feature bundle: runs text through a model and its SAE, and stores sparse codes and a sample of
+activations."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,17 +13,17 @@ from pydantic import JsonValue
 
 from explorer.config import HarvestSettings
 from explorer.errors import InputError, SubjectError
-from explorer.lm.hooks.activations import Place, Window, added_token_ids, stream_activations
-from explorer.lm.hooks.block_hooks import check_place
+from explorer.lm.hooks.activations import StreamSettings, Window, added_token_ids, stream_activations
+from explorer.lm.hooks.block_hooks import check_hook
 from explorer.lm.model.fingerprint import subject_fingerprint
 from explorer.lm.model.load import LoadedModel, load_model
 from explorer.lm.model.vocabulary import display_texts
-from explorer.lm.sae.autoencoder import Sae, check_trained_place, check_width
+from explorer.lm.sae.autoencoder import Sae, check_trained_hook, check_width
 from explorer.lm.sae.saelens import load_sae
 from explorer.pipeline.harvest.code_shards import CodeShards
 from explorer.pipeline.harvest.stream_sample import StreamSample
 from explorer.pipeline.harvest.text import TextSource, open_text
-from explorer.pipeline.subject import told_of
+from explorer.pipeline.subject import named_as_given
 from explorer.records import (
     Concept,
     DatasetInfo,
@@ -37,22 +38,21 @@ from explorer.records import (
 from explorer.runs.bundle.writer import BundleWriter
 
 STAGE = "harvest"
-"""Name of the work in progress reports."""
+"""Stage name in progress reports."""
 
 ConceptFinder = Callable[[Tokens], Iterable[Concept]]
-"""Says which known values stand at which harvested tokens."""
+"""Finds the known concept values in the harvested tokens."""
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A model and its SAE, as harvest needs them."""
+class HarvestSubject:
+    """A loaded model and its SAE."""
 
     loaded: LoadedModel
-    """The language model."""
     sae: Sae
-    """The sparse autoencoder, on the model's device."""
+    """On the model's device."""
     sae_path: str
-    """Its folder, as the user gave it."""
+    """The SAE's folder, as the user gave it."""
 
 
 def harvest_text(
@@ -67,31 +67,31 @@ def harvest_text(
     concepts: ConceptFinder | None = None,
     labels: Sequence[FeatureLabel] = (),
 ) -> Path:
-    """Open a model, its SAE and a text, and harvest; see `harvest`.
+    """Load a model, its SAE and a text, and harvest; see `harvest`.
 
     Args:
         model: Hugging Face folder or id.
         sae: folder in SAELens' layout.
         text: file, or id of a Hugging Face dataset.
         out: folder of the bundle.
-        settings: place, sizes and seed.
+        settings: hook, sizes and seed.
         device: torch device.
-        progress: told how far it is.
+        progress: called after each window of text.
         concepts: finds known values in the harvested tokens.
-        labels: names of features.
+        labels: feature labels.
 
     Raises:
-        InputError: something of what is given is missing, broken, or does not fit the rest.
+        InputError: an input is missing, broken, or does not fit the others.
     """
     source = open_text(text)
     autoencoder = load_sae(sae)
     loaded = load_model(model, device=device)
-    subject = Subject(loaded, autoencoder.to(loaded.device), sae)
+    subject = HarvestSubject(loaded, autoencoder.to(loaded.device), sae)
     return harvest(subject, source, out, settings, progress=progress, concepts=concepts, labels=labels)
 
 
 def harvest(
-    subject: Subject,
+    subject: HarvestSubject,
     source: TextSource,
     out: Path,
     settings: HarvestSettings,
@@ -102,40 +102,40 @@ def harvest(
 ) -> Path:
     """Stream documents through a model and its SAE into a feature bundle, in bounded memory.
 
-    All tokens are kept and encoded, special ones too; their ids stand in the manifest under
-    ``extra.special_token_ids``. The kept activations are a uniform sample of the other tokens.
+    All tokens are stored and encoded, special tokens included; the ids of the special tokens are in the manifest under
+    ``extra.special_token_ids``. The stored activations are a uniform sample of the other tokens.
 
     Args:
         subject: model and SAE.
         source: the documents.
-        out: folder of the bundle; it appears when all of it is written.
-        settings: place, sizes and seed.
-        progress: told after each window of text: documents, or tokens where ``max_tokens`` is set.
+        out: folder of the bundle; it appears once it is complete.
+        settings: hook, sizes and seed.
+        progress: called after each window of text, in documents, or in tokens where ``max_tokens`` is set.
         concepts: finds known values in the harvested tokens.
-        labels: names of features.
+        labels: feature labels.
 
     Returns:
         The bundle's folder.
 
     Raises:
-        SubjectError: model and SAE do not fit each other or the place, or activations are not finite.
-        InputError: the text is broken, or there is none.
+        SubjectError: model, SAE and hook do not fit each other, or activations are not finite.
+        InputError: the text is broken or empty.
     """
     _check_subject(subject, settings)
-    counted = _Counted(source.documents)
-    place = Place(settings.layer, settings.hook, settings.context, settings.batch_tokens)
+    counted = _CountedDocuments(source.documents)
+    stream = StreamSettings(settings.layer, settings.hook, settings.context, settings.batch_tokens)
     with BundleWriter(out) as writer:
         harvester = _Harvester(subject, settings, writer)
-        for window in stream_activations(subject.loaded, counted, place, max_tokens=settings.max_tokens):
-            harvester.take(window)
-            _tell(progress, harvester, settings, source)
+        for window in stream_activations(subject.loaded, counted, stream, max_tokens=settings.max_tokens):
+            harvester.add(window)
+            _report(progress, harvester, settings, source)
         if not harvester.n_tokens:
             raise InputError(source.name, "no text", "at least one document")
         harvester.finish(source.name, counted.n, concepts, labels)
     return out
 
 
-class _Counted:
+class _CountedDocuments:
     """Documents, counted as they are read."""
 
     def __init__(self, documents: Iterable[str]) -> None:
@@ -149,9 +149,9 @@ class _Counted:
 
 
 class _Harvester:
-    """Holds what one harvest has gathered so far."""
+    """Accumulates one harvest."""
 
-    def __init__(self, subject: Subject, settings: HarvestSettings, writer: BundleWriter) -> None:
+    def __init__(self, subject: HarvestSubject, settings: HarvestSettings, writer: BundleWriter) -> None:
         self._subject = subject
         self._settings = settings
         self._writer = writer
@@ -162,8 +162,8 @@ class _Harvester:
         self.n_tokens = 0
         self.n_docs = 0
 
-    def take(self, window: Window) -> None:
-        """Encode one window and keep what the bundle needs of it."""
+    def add(self, window: Window) -> None:
+        """Encode one window, and accumulate what the bundle needs of it."""
         self._codes.add(window.activations)
         if self._settings.residuals:
             self._sample.offer(window.activations, ~window.special, self.n_tokens)
@@ -173,7 +173,7 @@ class _Harvester:
         self.n_docs += len(window.doc_lengths)
 
     def finish(self, dataset: str, n_read: int, concepts: ConceptFinder | None, labels: Sequence[FeatureLabel]) -> None:
-        """Write everything that is not yet written, the manifest last."""
+        """Write the remaining files, the manifest last."""
         writer, sae = self._writer, self._subject.sae
         self._codes.flush()
         writer.write_decoder(sae.W_dec.float().cpu().numpy(), sae.b_dec.float().cpu().numpy())
@@ -195,8 +195,8 @@ class _Harvester:
 
     def _extra(self, n_read: int) -> dict[str, JsonValue]:
         loaded, sae = self._subject.loaded, self._subject.sae
-        place = self._settings.layer, self._settings.hook
-        fingerprint = subject_fingerprint(loaded.model, loaded.tokenizer, sae, *place, weights=loaded.weights)
+        layer, hook = self._settings.layer, self._settings.hook
+        fingerprint = subject_fingerprint(loaded.model, loaded.tokenizer, sae, layer, hook, weights=loaded.weights)
         return {
             "subject": {
                 "fingerprint": fingerprint,
@@ -215,34 +215,34 @@ class _Harvester:
         }
 
 
-def _check_subject(subject: Subject, settings: HarvestSettings) -> None:
+def _check_subject(subject: HarvestSubject, settings: HarvestSettings) -> None:
     loaded, sae = subject.loaded, subject.sae
-    with told_of(subject.sae_path):
+    with named_as_given(subject.sae_path):
         check_width(sae, loaded.d_model, f"the model {loaded.id}")
-        check_trained_place(sae, settings.layer, settings.hook)
-    with told_of(loaded.id):
-        check_place(loaded.model, settings.layer, settings.hook)
+        check_trained_hook(sae, settings.layer, settings.hook)
+    with named_as_given(loaded.id):
+        check_hook(loaded.model, settings.layer, settings.hook)
     if sae.normalize_activations == "expected_average_only_in":
         raise SubjectError(
             subject.sae_path,
-            "normalize_activations = expected_average_only_in without its scale",
-            'a file activation_scaler.json like {"scaling_factor": 0.5} beside cfg.json: sqrt(d_model) over the mean '
-            "norm of the activations that the SAE was trained on",
+            "normalize_activations = expected_average_only_in without an input scale",
+            'activation_scaler.json next to cfg.json, such as {"scaling_factor": 0.5}: sqrt(d_model) over the mean '
+            "norm of the SAE's training activations",
         )
 
 
-def _tell(progress: Progress, harvester: _Harvester, settings: HarvestSettings, source: TextSource) -> None:
+def _report(progress: Progress, harvester: _Harvester, settings: HarvestSettings, source: TextSource) -> None:
     if settings.max_tokens is not None:
         progress(STAGE, harvester.n_tokens, settings.max_tokens)
     else:
         progress(STAGE, harvester.n_docs, source.n_docs)
 
 
-def _model_info(subject: Subject, settings: HarvestSettings) -> ModelInfo:
+def _model_info(subject: HarvestSubject, settings: HarvestSettings) -> ModelInfo:
     loaded = subject.loaded
     return ModelInfo(loaded.id, loaded.revision, settings.layer, settings.hook, loaded.d_model, loaded.n_layers)
 
 
-def _sae_info(subject: Subject) -> SaeInfo:
+def _sae_info(subject: HarvestSubject) -> SaeInfo:
     sae = subject.sae
     return SaeInfo(subject.sae_path, sae.n_features, sae.architecture, sae.neuronpedia_id)

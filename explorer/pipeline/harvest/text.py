@@ -1,4 +1,4 @@
-"""Reads the text to harvest: one document after another, in bounded memory."""
+"""Reads the text to harvest, document by document, in bounded memory."""
 
 import importlib
 import importlib.util
@@ -10,10 +10,10 @@ from pathlib import Path
 from explorer.errors import InputError
 
 MAX_DOCUMENT = 64 << 20
-"""Longest document, or line of a .jsonl, in bytes."""
+"""Maximum size of a document, or of a line of a .jsonl, in bytes."""
 MAX_JSON = 1 << 30
-"""Largest .json in bytes: it is read whole."""
-_WANTED = ".txt (documents parted by blank lines), .jsonl with a text field, .json list of strings"
+"""Maximum size of a .json in bytes, which is read whole."""
+_WANTED = ".txt (documents separated by blank lines), .jsonl with a text field, .json list of strings"
 _REASON_LENGTH = 300
 
 
@@ -24,20 +24,20 @@ class TextSource:
     name: str
     """File name, or dataset id."""
     documents: Iterable[str]
-    """The documents, in their order; may be read once."""
+    """The documents in order; can be iterated once."""
     n_docs: int | None
-    """How many there are, None where that is not known before they are read."""
+    """Number of documents, None if unknown before they are read."""
 
 
 def open_text(text: str) -> TextSource:
-    """Open text by its file, or by the id of a Hugging Face dataset.
+    """Open a text file, or a Hugging Face dataset by id.
 
-    A ``.txt`` holds documents parted by blank lines; a ``.jsonl`` an object with a ``text`` field on each line; a
-    ``.json`` a list of strings. Anything else is taken as the id of a dataset, whose split ``train`` is streamed.
+    A ``.txt`` holds documents separated by blank lines; a ``.jsonl`` an object with a ``text`` field on each line; a
+    ``.json`` a list of strings. Anything else is taken as a dataset id, whose split ``train`` is streamed.
 
     Raises:
-        InputError: there is no such file, or no such dataset here. What is wrong inside a file is raised while it is
-            read, with the line (from 1) or the item (from 0) at fault.
+        InputError: there is no such file or dataset. Faults inside a file are raised while it is read, with the line
+            (from 1) or the item (from 0).
     """
     path = Path(text)
     readers = {".txt": _paragraphs, ".jsonl": _text_fields}
@@ -77,7 +77,7 @@ def _text_fields(path: Path) -> Iterator[str]:
         try:
             found = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}:{number}", "a line that is no JSON", 'an object like {"text": "..."}') from error
+            raise InputError(f"{path}:{number}", "a line that is not JSON", 'an object like {"text": "..."}') from error
         if not isinstance(found, dict) or not isinstance(found.get("text"), str):
             raise InputError(f"{path}:{number}", "no text", 'an object like {"text": "..."}')
         yield found["text"]
@@ -93,7 +93,7 @@ def _strings(path: Path) -> list[str]:
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno}", error.msg, "a JSON list of strings") from error
     except RecursionError as error:
-        raise InputError(path, "lists within lists", "a JSON list of strings") from error
+        raise InputError(path, "nested lists", "a JSON list of strings") from error
     if not isinstance(found, list):
         raise InputError(path, f"a JSON {type(found).__name__}", "a JSON list of strings")
     for number, item in enumerate(found):
@@ -103,7 +103,7 @@ def _strings(path: Path) -> list[str]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Line numbers from 1 and lines without their ends."""
+    """Line numbers from 1, and lines without line endings."""
     with path.open("rb") as stream:
         number = 0
         while line := stream.readline(MAX_DOCUMENT + 1):
@@ -114,7 +114,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _decoded(path: Path, first_line: int, content: bytes) -> str:
-    """UTF-8 text, a byte order mark at its head left out."""
+    """UTF-8 text without a leading byte order mark."""
     try:
         return content.decode("utf-8-sig" if first_line == 1 else "utf-8")
     except UnicodeDecodeError as error:
@@ -123,7 +123,7 @@ def _decoded(path: Path, first_line: int, content: bytes) -> str:
 
 
 def _dataset(name: str) -> Iterator[str]:
-    """Documents of a Hugging Face dataset, which needs a package that is no dependency, and the network."""
+    """Documents of a Hugging Face dataset; needs the optional package `datasets`, and the network."""
     if importlib.util.find_spec("datasets") is None:
         wanted = f"a file: {_WANTED}; or the package `datasets`, to read a dataset by its id"
         raise InputError(name, "no such file", wanted)

@@ -1,4 +1,4 @@
-"""Trains an SAE for a model that has none: text in, folder out."""
+"""Trains an SAE on a model's activations for a text."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
@@ -9,13 +9,13 @@ from jaxtyping import Float
 
 from explorer.config import HarvestSettings
 from explorer.errors import InputError
-from explorer.lm.hooks.activations import Place, stream_activations
-from explorer.lm.hooks.block_hooks import check_place
+from explorer.lm.hooks.activations import StreamSettings, stream_activations
+from explorer.lm.hooks.block_hooks import check_hook
 from explorer.lm.model.load import LoadedModel, load_model
 from explorer.lm.sae.saelens import save_sae
 from explorer.lm.sae.training import TrainSaeSettings, train_sae
 from explorer.pipeline.harvest.text import open_text
-from explorer.pipeline.subject import told_of
+from explorer.pipeline.subject import named_as_given
 from explorer.records import Progress, silent
 
 READING = "read activations"
@@ -34,44 +34,44 @@ def train_sae_on_text(
 ) -> dict[str, float | int | str]:
     """Train a TopK SAE on the activations of a text, and write it in SAELens' layout.
 
-    Special tokens, such as the one that begins a document, are read by the model and not trained on: their
-    activations are often far larger than any other.
+    Special tokens, such as the beginning-of-document token, are read by the model but not trained on: their activations
+    are often far larger than all others.
 
     Args:
         model: Hugging Face folder or id.
         text: file, or id of a Hugging Face dataset.
         out: folder of the SAE.
-        source: place in the model and how much text; its ``max_tokens`` bounds the memory.
+        source: hook and amount of text; its ``max_tokens`` bounds the memory.
         settings: size and training of the SAE.
         device: torch device.
-        progress: told how far each stage is.
+        progress: called after each step of each stage.
 
     Returns:
-        The training's report, with the SAE's folder under "sae".
+        The training report, with the SAE's folder under "sae".
 
     Raises:
-        InputError: something of what is given is missing, broken, or does not fit the rest.
+        InputError: an input is missing, broken, or does not fit the others.
     """
     documents = open_text(text)
     loaded = load_model(model, device=device)
-    with told_of(model):
-        check_place(loaded.model, source.layer, source.hook)
+    with named_as_given(model):
+        check_hook(loaded.model, source.layer, source.hook)
     activations = _activations(loaded, documents.documents, source, progress)
     if not len(activations):
         raise InputError(documents.name, "no text", "at least one document")
     sae, report = train_sae(activations, settings, progress=progress)
-    place = f"blocks.{source.layer}.hook_{source.hook}"
-    save_sae(out, replace(sae, hook_name=place, model_name=loaded.id))
+    hook_name = f"blocks.{source.layer}.hook_{source.hook}"
+    save_sae(out, replace(sae, hook_name=hook_name, model_name=loaded.id))
     return {"sae": str(out), **asdict(report)}
 
 
 def _activations(
     loaded: LoadedModel, documents: Iterable[str], source: HarvestSettings, progress: Progress
 ) -> Float[torch.Tensor, "token d_model"]:
-    place = Place(source.layer, source.hook, source.context, source.batch_tokens)
+    stream = StreamSettings(source.layer, source.hook, source.context, source.batch_tokens)
     found = [torch.empty(0, loaded.d_model, device=loaded.device)]
     n_read = 0
-    for window in stream_activations(loaded, documents, place, max_tokens=source.max_tokens):
+    for window in stream_activations(loaded, documents, stream, max_tokens=source.max_tokens):
         found.append(window.activations[torch.from_numpy(~window.special).to(loaded.device)])
         n_read += len(window.token_ids)
         progress(READING, n_read, source.max_tokens)

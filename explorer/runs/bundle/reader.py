@@ -1,14 +1,15 @@
-"""Reads feature bundles, checked before they are believed; cached_runs/FORMAT.md specifies them."""
+"""Reads and checks feature bundles; cached_runs/FORMAT.md specifies them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64
 from pydantic import JsonValue
 
-from explorer.errors import BundleError
+from explorer.errors import BundleError, InputError
 from explorer.records import (
     Codes,
     Concept,
@@ -21,17 +22,20 @@ from explorer.records import (
     Tokens,
     Vocabulary,
 )
-from explorer.runs.bundle.layout import ACTIVATIONS, CODES, DECODER, TOKENS
 from explorer.runs.bundle.manifest import (
+    ACTIVATIONS,
+    CODES,
+    DECODER,
     LABELS,
     MAX_MANIFEST,
+    TOKENS,
     BundleCounts,
     BundleManifest,
     parse_bundle_manifest,
     shard_names,
 )
 from explorer.runs.bundle.sidecars import MAX_TEXT, parse_blocks, parse_concepts, parse_labels
-from explorer.runs.io.contents import check_ascending, check_codes, check_offsets, check_range, check_vocabulary
+from explorer.runs.io.array_checks import check_ascending, check_codes, check_offsets, check_range, check_vocabulary
 from explorer.runs.io.files import BUNDLE_MANIFEST, RUN_MANIFEST, file_name, read_small, refuse_other, require_folder
 from explorer.runs.io.folder import ClosedFolder
 from explorer.runs.io.layout import bind_axes, read_arrays
@@ -39,63 +43,63 @@ from explorer.runs.io.safetensors_io import SafetensorsFile
 from explorer.runs.io.strict_json import MAX_COUNT, encode_json
 
 _BLOCK_NNZ = 50_000_000
-"""Code entries that are held at a time while a bundle is streamed."""
+"""Code entries held at a time while a bundle is streamed."""
 
 
 class Bundle:
-    """An open feature bundle; `open_bundle` has checked its manifest and all headers against each other.
+    """An open feature bundle; `open_bundle` has checked its manifest and all headers.
 
-    Contents are checked when they are read: a file's hash first, then what the format says of its numbers. Every
-    fault is a BundleError that names the file.
+    Contents are checked as they are read: first the file's hash, then the constraints of the format. Every fault is a
+    BundleError that names the file.
     """
 
     def __init__(self, path: Path, manifest: BundleManifest, digest: str) -> None:
         self.path = path
         self.manifest = manifest
         self.digest = digest
-        """SHA-256 of bundle.json, which holds the hash of every file: one name for the whole contents."""
+        """SHA-256 of bundle.json, which holds the hash of every file: identifies the whole content."""
         self.folder = ClosedFolder(path, manifest.sha256, BundleError)
         self._shards = shard_names(manifest, path / BUNDLE_MANIFEST)
 
     @property
     def deciding(self) -> str:
-        """SHA-256 of the manifest without its labels: two bundles that have the same make the same clusters."""
-        told = self.manifest.model_dump(mode="json")
-        told["sha256"].pop(LABELS, None)
-        return hashlib.sha256(encode_json(told)).hexdigest()
+        """SHA-256 of the manifest without its labels: equal for bundles that give equal clusters."""
+        manifest = self.manifest.model_dump(mode="json")
+        manifest["sha256"].pop(LABELS, None)
+        return hashlib.sha256(encode_json(manifest)).hexdigest()
 
     @property
     def model(self) -> ModelInfo:
-        """Where the activations come from."""
+        """Model that the activations come from."""
         return self.manifest.model
 
     @property
     def sae(self) -> SaeInfo:
-        """Where the features come from."""
+        """SAE that the features come from."""
         return self.manifest.sae
 
     @property
     def dataset(self) -> DatasetInfo:
-        """What was harvested."""
+        """Text that was harvested."""
         return self.manifest.dataset
 
     @property
     def counts(self) -> BundleCounts:
-        """How much there is."""
+        """Sizes of the bundle."""
         return self.manifest.counts
 
     @property
     def extra(self) -> dict[str, JsonValue]:
-        """Whatever else the writer said."""
+        """Further data of the writer."""
         return self.manifest.extra
 
     @property
     def sha256(self) -> dict[str, str]:
-        """Hash of every file by name."""
+        """Hexadecimal SHA-256 of every file by name."""
         return self.manifest.sha256
 
     def check_headers(self) -> None:
-        """Hold every header against the manifest; raises BundleError before anything is allocated."""
+        """Check every header against the manifest before anything is allocated; raises BundleError."""
         tokens = nnz = 0
         for name in self._shards:
             with self.folder.tensors(name, verify=False) as opened:
@@ -139,7 +143,7 @@ class Bundle:
         return codes
 
     def codes(self) -> Codes:
-        """All codes at once."""
+        """All codes in memory."""
         shards = list(self.code_shards())
         if len(shards) == 1:
             return shards[0]
@@ -153,13 +157,13 @@ class Bundle:
         )
 
     def decoder(self) -> Decoder:
-        """Directions of the features."""
+        """Decoder directions of the features, as float32."""
         with self.folder.tensors("decoder.safetensors") as opened:
             arrays = read_arrays(opened, DECODER, feature=self.counts.n_features, d_model=self.model.d_model)
         return Decoder(**{name: array.astype(np.float32, copy=False) for name, array in arrays.items()})
 
     def tokens(self) -> Tokens:
-        """The harvested stream."""
+        """The harvested tokens."""
         with self.folder.tensors("tokens.safetensors") as opened:
             arrays = read_arrays(opened, TOKENS, token=self.counts.n_tokens, doc=self.counts.n_docs)
             vocabulary = Vocabulary(arrays["text_bytes"], arrays["text_offsets"])
@@ -169,7 +173,7 @@ class Bundle:
         return Tokens(arrays["token_ids"], arrays["doc_offsets"], vocabulary)
 
     def residuals(self) -> Residuals | None:
-        """The sample of activations, or None where the bundle has none."""
+        """The stored sample of activations; None if the bundle has none."""
         if "activations.safetensors" not in self.folder:
             return None
         with self.folder.tensors("activations.safetensors") as opened:
@@ -180,16 +184,16 @@ class Bundle:
         return Residuals(arrays["residual"], index)
 
     def concepts(self) -> tuple[Concept, ...]:
-        """Known values at tokens, () where the bundle has none."""
+        """Known values at tokens; () if the bundle has none."""
         data = self._text("concepts.jsonl")
         return parse_concepts(data, self.path / "concepts.jsonl", self.counts.n_tokens)
 
     def labels(self) -> tuple[FeatureLabel, ...]:
-        """Names of features, () where the bundle has none."""
+        """Labels of features; () if the bundle has none."""
         return parse_labels(self._text(LABELS), self.path / LABELS, self.counts.n_features)
 
     def blocks(self) -> tuple[tuple[int, ...], ...] | None:
-        """Groups of features that are one block each, or None where clustering has to find them."""
+        """Blocks of features that form the clusters; None where clustering finds them."""
         if "blocks.json" not in self.folder:
             return None
         return parse_blocks(self._text("blocks.json"), self.path / "blocks.json", self.counts.n_features)
@@ -208,7 +212,7 @@ def _blocks(indptr: Int64[np.ndarray, "token_plus_1"], max_nnz: int) -> Iterator
 
 
 def load_bundle(path: Path | str) -> Bundle:
-    """Open a bundle and check its manifest alone; raises BundleError."""
+    """Open a bundle and check only its manifest; raises BundleError."""
     root = Path(path)
     require_folder(root, "a feature bundle, which is a folder", BundleError)
     refuse_other(root, BUNDLE_MANIFEST, (RUN_MANIFEST, "a run"), "a feature bundle", BundleError)
@@ -229,3 +233,33 @@ def open_bundle(path: Path | str) -> Bundle:
     bundle.folder.check_listing(BUNDLE_MANIFEST)
     bundle.check_headers()
     return bundle
+
+
+def bundle_problems(bundle: Bundle) -> Iterator[InputError]:
+    """Read every file of a bundle, and yield all problems; the codes are streamed.
+
+    Args:
+        bundle: a bundle whose manifest has been checked.
+    """
+    parts: list[Callable[[], object]] = [
+        bundle.check_headers,
+        *(partial(bundle.folder.verify, name) for name in sorted(bundle.sha256)),
+        partial(_exhaust, bundle.code_shards),
+        bundle.decoder,
+        bundle.tokens,
+        bundle.residuals,
+        bundle.concepts,
+        bundle.labels,
+        bundle.blocks,
+    ]
+    yield from bundle.folder.listing_problems(BUNDLE_MANIFEST)
+    for part in parts:
+        try:
+            part()
+        except InputError as fault:
+            yield fault
+
+
+def _exhaust(stream: Callable[[], Iterator[object]]) -> None:
+    for _ in stream():
+        pass

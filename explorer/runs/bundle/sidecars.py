@@ -12,7 +12,7 @@ from explorer.runs.io.files import file_name, quoted
 from explorer.runs.io.strict_json import Strict, encode_json, encode_line, parse_json, parse_lines
 
 MAX_TEXT = 256 << 20
-"""Largest .jsonl in bytes."""
+"""Maximum size of a .jsonl in bytes."""
 _LONGEST = 512
 
 
@@ -46,7 +46,7 @@ def encode_blocks(blocks: Iterable[Iterable[int]]) -> bytes:
 
 
 def parse_concepts(data: bytes, path: Path, n_tokens: int) -> tuple[Concept, ...]:
-    """Read concepts.jsonl; raises BundleError with the line at fault."""
+    """Parse concepts.jsonl; raises BundleError naming the offending line."""
     concepts = []
     for where, line in parse_lines(data, _ConceptLine, path, BundleError):
         if line.token_index >= n_tokens:
@@ -56,7 +56,7 @@ def parse_concepts(data: bytes, path: Path, n_tokens: int) -> tuple[Concept, ...
 
 
 def parse_labels(data: bytes, path: Path, n_features: int) -> tuple[FeatureLabel, ...]:
-    """Read labels.jsonl; raises BundleError with the line at fault."""
+    """Parse labels.jsonl; raises BundleError naming the offending line."""
     labels = []
     for where, line in parse_lines(data, _LabelLine, path, BundleError):
         if line.feature >= n_features:
@@ -66,7 +66,7 @@ def parse_labels(data: bytes, path: Path, n_features: int) -> tuple[FeatureLabel
 
 
 def parse_blocks(data: bytes, path: Path, n_features: int) -> tuple[tuple[int, ...], ...]:
-    """Read blocks.json, a list of lists of features, each feature in one block at most; raises BundleError."""
+    """Parse blocks.json, a list of disjoint lists of features; raises BundleError."""
     parsed = parse_json(data, path, BundleError)
     blocks = parsed if isinstance(parsed, list) else [None]
     checked: list[tuple[int, ...]] = []

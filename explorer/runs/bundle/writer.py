@@ -1,4 +1,4 @@
-"""Writes feature bundles: nothing is visible until all of it is there."""
+"""Writes feature bundles, which appear only once they are complete."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -16,8 +16,7 @@ from explorer.records import Codes, Concept, DatasetInfo, FeatureLabel, ModelInf
 from explorer.runs.bundle.manifest import FORMAT, FORMAT_VERSION, ONE_SHARD, OPTIONAL, REQUIRED, SHARD
 from explorer.runs.bundle.reader import open_bundle
 from explorer.runs.bundle.sidecars import encode_blocks, encode_concepts, encode_labels
-from explorer.runs.io.atomic import atomic_file, staged_folder, write_bytes
-from explorer.runs.io.contents import (
+from explorer.runs.io.array_checks import (
     Fail,
     check_ascending,
     check_at_least,
@@ -26,16 +25,17 @@ from explorer.runs.io.contents import (
     check_offsets,
     check_range,
 )
+from explorer.runs.io.atomic import atomic_file, staged_folder, write_bytes
 from explorer.runs.io.files import BUNDLE_MANIFEST, hash_file
 from explorer.runs.io.safetensors_write import write_safetensors
 from explorer.runs.io.strict_json import MAX_COUNT, encode_json
 
 
 class BundleWriter:
-    """Writes one feature bundle; use it as a context manager and call `finish` last.
+    """Writes one feature bundle; use it as a context manager, and call `finish` last.
 
-    Everything is prepared in a hidden folder beside `path`. When the block ends without `finish`, or with an
-    exception, nothing is left and what was at `path` is untouched.
+    Everything is staged in a hidden folder next to `path`. If the block ends without `finish` or with an exception,
+    nothing is left, and an existing bundle at `path` is untouched.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -67,7 +67,7 @@ class BundleWriter:
         features: UInt32[np.ndarray, "nnz"],
         values: Float[np.ndarray, "nnz"],
     ) -> None:
-        """Write the codes of the next tokens as one shard; values float16 or float32."""
+        """Write the codes of the next tokens as one shard; values are float16 or float32."""
         fail = self._fail("codes")
         check_offsets(fail, "indptr", indptr, len(features))
         check_codes(fail, Codes(indptr, features, values, MAX_COUNT))
@@ -79,7 +79,7 @@ class BundleWriter:
         self._last_feature = max(self._last_feature, int(features.max(initial=0)))
 
     def write_decoder(self, W_dec: Float[np.ndarray, "feature d_model"], b_dec: Float[np.ndarray, "d_model"]) -> None:
-        """Write what each feature adds to the residual stream."""
+        """Write the decoder: the direction that each feature adds to the residual stream."""
         arrays = {"W_dec": W_dec.astype(np.float32), "b_dec": b_dec.astype(np.float32)}
         for name, array in arrays.items():
             check_finite(self._fail("decoder"), name, array)
@@ -92,7 +92,7 @@ class BundleWriter:
         doc_offsets: Int64[np.ndarray, "doc_plus_1"],
         vocabulary: list[str],
     ) -> None:
-        """Write the stream of tokens and the text of every token id."""
+        """Write the tokens, and the text of every token id."""
         fail = self._fail("tokens")
         check_range(fail, "token_ids", token_ids, 0, len(vocabulary))
         check_offsets(fail, "doc_offsets", doc_offsets, len(token_ids))
@@ -107,12 +107,12 @@ class BundleWriter:
         self._counts["n_docs"] = len(doc_offsets) - 1
 
     def write_activations(
-        self, residual: Float[np.ndarray, "kept d_model"], token_index: Int64[np.ndarray, "kept"]
+        self, residual: Float[np.ndarray, "stored d_model"], token_index: Int64[np.ndarray, "stored"]
     ) -> None:
-        """Write a sample of activations; rows by ascending token, stored as float16.
+        """Write a sample of activations, stored as float16, with rows by ascending token.
 
         Raises:
-            BundleError: a value is too large for float16.
+            BundleError: a value exceeds float16.
         """
         check_ascending(self._fail("activations"), "token_index", token_index)
         check_at_least(self._fail("activations"), "token_index", token_index, 0)
@@ -124,28 +124,28 @@ class BundleWriter:
 
     def write_concepts(self, concepts: Iterable[Concept]) -> None:
         """Write known values at tokens."""
-        self._lines("concepts.jsonl", encode_concepts(self._noted(concept) for concept in concepts))
+        self._lines("concepts.jsonl", encode_concepts(self._tracked(concept) for concept in concepts))
 
-    def _noted(self, concept: Concept) -> Concept:
+    def _tracked(self, concept: Concept) -> Concept:
         self._last_token = max(self._last_token, concept.token_index)
         return concept
 
     def write_labels(self, labels: Iterable[FeatureLabel]) -> None:
-        """Write names of features."""
+        """Write labels of features."""
         self._lines("labels.jsonl", encode_labels(labels))
 
     def write_blocks(self, blocks: Iterable[Iterable[int]]) -> None:
-        """Write groups of features that are one block each: clustering is then skipped."""
+        """Write blocks of features that form the clusters: clustering is then skipped."""
         write_bytes(self._staged / "blocks.json", encode_blocks(blocks), durable=False)
         self._sha256["blocks.json"] = hash_file(self._staged, "blocks.json", BundleError)
 
     def finish(
         self, model: ModelInfo, sae: SaeInfo, dataset: DatasetInfo, extra: Mapping[str, JsonValue] | None = None
     ) -> None:
-        """Write the manifest, last of all; the bundle becomes visible when the block ends.
+        """Write the manifest; the bundle becomes visible when the block ends.
 
         Raises:
-            BundleError: the parts do not fit each other: widths, counts, ranges.
+            BundleError: widths, counts or ranges of the parts disagree.
         """
         self._name_shards()
         manifest = {

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and one builder at a time."""
+"""Atomic files and folders, and a lock that admits one builder at a time."""
 
 import ctypes
 import errno
@@ -20,7 +20,7 @@ _NO_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EXDEV, errno.ENOTSUP, errno.EP
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder survive a power cut."""
+    """Flush a folder's directory entries to disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -30,11 +30,11 @@ def sync_folder(path: Path) -> None:
 
 @contextmanager
 def atomic_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """Write a file under a temporary name in its folder; it takes its name when the block ends well.
+    """Write a file under a temporary name in its folder; it is renamed when the block succeeds.
 
     Args:
         path: the file.
-        durable: synchronise it before it takes its name; not needed in a folder that `publish_folder` publishes.
+        durable: fsync before renaming; unnecessary in a folder that `publish_folder` publishes.
 
     Raises:
         ExplorerError: the system refuses: no space, no permission, a broken disk.
@@ -59,17 +59,17 @@ def atomic_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Write a small file that appears whole or not at all; `durable` as for `atomic_file`."""
+    """Write a small file atomically; `durable` as in `atomic_file`."""
     with atomic_file(path, durable=durable) as out:
         out.write(data)
 
 
 @contextmanager
 def builder_lock(work: Path, target: Path, error: type[InputError] = RunError) -> Iterator[None]:
-    """Hold the one lock of a work folder, which is made where it is missing; a second builder is refused at once.
+    """Hold the lock of a work folder, which is created if missing; a second builder fails at once.
 
     Args:
-        work: hidden folder in which the builder works; the lock is a file in it.
+        work: hidden folder of the builder; the lock is a file in it.
         target: what is being built, for the message.
         error: raised when another process holds the lock.
     """
@@ -89,16 +89,16 @@ def _locked(work: Path, target: Path, error: type[InputError]) -> int:
         except FileNotFoundError:
             continue
         except OSError as fault:
-            found = f"a place that cannot be written ({fault.strerror})"
-            raise error(target, found, "a folder that may be written") from fault
+            found = f"a location that cannot be written ({fault.strerror})"
+            raise error(target, found, "a writable folder") from fault
         if _holds(descriptor, lock):
             return descriptor
         os.close(descriptor)
-    raise error(target, "another process that writes it now", "one writer at a time")
+    raise error(target, "another process writing it", "one writer at a time")
 
 
 def _holds(descriptor: int, lock: Path) -> bool:
-    """Whether the lock is ours: the holder before may have removed the file between our open and our lock."""
+    """Whether the lock is ours: its previous holder may have removed the file between our open and our lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return lock.stat().st_ino == os.fstat(descriptor).st_ino
@@ -107,58 +107,58 @@ def _holds(descriptor: int, lock: Path) -> bool:
 
 
 def work_folder(target: Path) -> Path:
-    """The hidden folder beside `target` in which it is prepared."""
+    """The hidden folder next to `target` in which it is prepared."""
     whole = Path(os.path.abspath(target))
     return whole.parent / f".{whole.name}.building"
 
 
 def check_replaceable(target: Path, ours: Callable[[str], bool], error: type[InputError]) -> None:
-    """Raise `error` where `target` is something that a writer must not put a folder in place of.
+    """Raise `error` unless `target` may be created or replaced by a writer.
 
     Args:
-        target: where a bundle or a run shall be.
-        ours: tells of a top-level name whether it may be there already.
+        target: where a bundle or a run will be.
+        ours: whether a top-level name may exist there already.
         error: the error to raise.
     """
     if not os.path.lexists(target):
         nearest = next(parent for parent in Path(os.path.abspath(target)).parents if os.path.lexists(parent))
         if not os.path.isdir(nearest):
-            raise error(target, f"{nearest} above it, which is no folder", "a place below folders")
+            raise error(target, f"{nearest} above it, which is not a folder", "a path below folders")
         return
     if target.is_symlink() or not os.path.isdir(target):
-        raise error(target, "something that is no folder", "a new folder, or one to write again")
+        raise error(target, "something that is not a folder", "a new folder, or one to overwrite")
     foreign = sorted(entry.name for entry in target.iterdir() if not ours(entry.name))
     if foreign:
-        raise error(target, f"a folder that holds {foreign[0]!a}", "a new or empty folder, or one to write again")
+        raise error(target, f"a folder that holds {foreign[0]!a}", "a new or empty folder, or one to overwrite")
 
 
 def link_tree(source: Path, target: Path) -> None:
-    """Give every regular file below `source` a second name below `target`, or copy it where links are not possible."""
+    """Hard-link every regular file below `source` into `target`, or copy it where links are not possible."""
     target.mkdir(exist_ok=True)
     for entry in sorted(source.iterdir()):
-        place = target / entry.name
+        linked = target / entry.name
         if entry.is_symlink():
             raise RunError(entry, "a symbolic link", "a regular file")
         if entry.is_dir():
-            link_tree(entry, place)
+            link_tree(entry, linked)
             continue
         try:
-            os.link(entry, place, follow_symlinks=False)
+            os.link(entry, linked, follow_symlinks=False)
         except OSError:
-            shutil.copy2(entry, place, follow_symlinks=False)
+            shutil.copy2(entry, linked, follow_symlinks=False)
 
 
 def publish_folder(staged: Path, target: Path, manifest: str, keep: Collection[str] = ()) -> None:
-    """Synchronise a complete folder and put it in the place of `target`.
+    """Sync a complete folder to disk, and put it in place of `target`.
 
-    Where the system can exchange two names, readers see the old folder or the new one at every moment. Elsewhere the
-    old manifest goes first and the new one comes last, so that a half-written folder is never a valid one.
+    Where the system can exchange two names, readers see either the old or the new folder at any moment. Elsewhere the
+    old manifest is removed first and the new one is moved last, so that a half-written folder is never valid.
 
     Args:
         staged: the complete folder, on the same file system.
-        target: where it shall be; what is there is replaced.
-        manifest: name of the file without which the folder counts as absent.
-        keep: names in `target` that are never taken away; `staged` holds the same files under the same names.
+        target: its final path; an existing folder is replaced.
+        manifest: the file without which the folder counts as absent.
+        keep: names in `target` that are never removed; `staged` holds the same files under the same names.
     """
     try:
         _sync_tree(staged)
@@ -196,10 +196,10 @@ def _exchange(first: Path, second: Path) -> bool:
 def _replace_in_place(staged: Path, target: Path, manifest: str, keep: Collection[str]) -> None:
     (target / manifest).unlink(missing_ok=True)
     sync_folder(target)
-    kept = {entry.name for entry in target.iterdir() if entry.name in keep}
-    for entry in [entry for entry in target.iterdir() if entry.name not in kept]:
+    remaining = {entry.name for entry in target.iterdir() if entry.name in keep}
+    for entry in [entry for entry in target.iterdir() if entry.name not in remaining]:
         remove(entry)
-    for name in sorted(entry.name for entry in staged.iterdir() if entry.name not in {manifest, *kept}):
+    for name in sorted(entry.name for entry in staged.iterdir() if entry.name not in {manifest, *remaining}):
         (staged / name).rename(target / name)
     sync_folder(target)
     (staged / manifest).rename(target / manifest)
@@ -208,7 +208,7 @@ def _replace_in_place(staged: Path, target: Path, manifest: str, keep: Collectio
 
 
 def remove(entry: Path) -> None:
-    """Take away a file or a whole folder, or nothing where nothing is."""
+    """Remove a file or a folder tree, if it exists."""
     if entry.is_dir() and not entry.is_symlink():
         shutil.rmtree(entry)
     else:
@@ -225,8 +225,8 @@ def _sync_file(path: Path) -> None:
 
 
 @contextmanager
-def _parents_taken_back(path: Path) -> Iterator[None]:
-    """Remove the folders above `path` that were made for it, where the work fails and nothing else lies in them."""
+def _parents_removed_on_failure(path: Path) -> Iterator[None]:
+    """On failure, remove the empty parent folders that were created for `path`."""
     missing = [parent for parent in Path(os.path.abspath(path)).parents if not parent.exists()]
     try:
         yield
@@ -241,17 +241,17 @@ def _parents_taken_back(path: Path) -> Iterator[None]:
 def staged_folder(
     path: Path, manifest: str, ours: Callable[[str], bool], error: type[InputError] = RunError
 ) -> Iterator[Path]:
-    """Prepare a whole folder out of sight; it takes the place of `path` when the block ends well, else it is removed.
+    """Prepare a folder out of sight; it replaces `path` when the block succeeds, and is removed otherwise.
 
     Args:
-        path: where the folder shall be.
-        manifest: name of the file that makes it valid; the block writes it last.
-        ours: tells which top-level names may be replaced; others in `path` are refused before the block begins.
-        error: raised where `path` cannot be replaced or another process writes it.
+        path: final path of the folder.
+        manifest: the file that makes it valid; the block writes it last.
+        ours: whether a top-level name may be replaced; a folder with other names is refused before the block begins.
+        error: raised where `path` cannot be replaced, or another process is writing it.
     """
     check_replaceable(path, ours, error)
     work = work_folder(path)
-    with _parents_taken_back(path), builder_lock(work, path, error):
+    with _parents_removed_on_failure(path), builder_lock(work, path, error):
         try:
             staged = work / "new"
             remove(staged)

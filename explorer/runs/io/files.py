@@ -1,4 +1,4 @@
-"""Opening files that somebody else may have written: no links followed, no pipes waited on, no short read believed."""
+"""Safe access to untrusted files: no symbolic links followed, no blocking on pipes, no short reads."""
 
 import hashlib
 import os
@@ -14,32 +14,31 @@ _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 _HASH_STEP = 1 << 20
 _MAX_DEPTH = 8
-"""Folders below folders that a listing follows; no format of this project is deeper."""
+"""Maximum depth of a listing; no format of this project is deeper."""
 _MAX_ENTRIES = 200_000
-"""Files that one bundle or run may have."""
+"""Maximum number of files in one bundle or run."""
 
 
 BUNDLE_MANIFEST = "bundle.json"
-"""The file that makes a folder a feature bundle."""
+"""File that makes a folder a feature bundle."""
 RUN_MANIFEST = "run.json"
-"""The file that makes a folder a run."""
+"""File that makes a folder a run."""
 
 
 @dataclass(frozen=True)
 class OpenedFile:
-    """A regular file that is open for positional reads."""
+    """A regular file opened for positional reads."""
 
     descriptor: int
-    """The file descriptor."""
     path: Path
-    """Where it lies, for messages."""
+    """For messages."""
     size: int
-    """Its size in bytes when it was opened."""
+    """Size in bytes when it was opened."""
     identity: tuple[int, int, int, int]
-    """Device, inode, size and time of change in nanoseconds: differs whenever the file may differ."""
+    """Device, inode, size and change time in nanoseconds; differs whenever the content may differ."""
 
     def read_into(self, buffer: memoryview, offset: int, error: type[InputError]) -> None:
-        """Fill `buffer` from byte `offset`; raises `error` where the file has become shorter than it was."""
+        """Fill `buffer` from byte `offset`; raises `error` if the file has shrunk since it was opened."""
         done = 0
         while done < len(buffer):
             try:
@@ -63,13 +62,13 @@ class OpenedFile:
 
 
 def quoted(value: object, longest: int = 80) -> str:
-    """One printable line that shows a value from a file in an error message."""
+    """A value from a file as one printable line, for an error message."""
     text = ascii(value)
     return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def file_name(path: Path) -> str:
-    """A path as one printable line: control characters in a file's name are escaped."""
+    """A path as one printable line, with control characters escaped."""
     text = str(path)
     return text if text.isprintable() else ascii(text)
 
@@ -78,12 +77,12 @@ def file_name(path: Path) -> str:
 def open_beneath(root: Path, name: str, error: type[InputError]) -> Iterator[OpenedFile]:
     """Open the regular file `name` inside the folder `root`.
 
-    Every step below `root` refuses symbolic links; pipes, devices and folders are refused without waiting on them.
+    Symbolic links below `root` are refused at every step; pipes, devices and folders are refused without blocking.
 
     Args:
         root: a folder that the user named; links on the way to it are followed.
-        name: relative path with `/` between its parts, without `.` and `..`.
-        error: raised, naming the file, for whatever is wrong with it.
+        name: relative path with `/` as separator, without `.` and `..`.
+        error: raised for any fault, naming the file.
     """
     descriptor = _open_parts(root, name.split("/"), error)
     try:
@@ -129,7 +128,7 @@ def _kind(mode: int) -> str:
 
 
 def read_small(root: Path, name: str, largest: int, error: type[InputError]) -> bytes:
-    """The whole of a file that may have at most `largest` bytes."""
+    """Read a whole file of at most `largest` bytes."""
     with open_beneath(root, name, error) as opened:
         if opened.size > largest:
             raise error(file_name(opened.path), f"{opened.size} bytes", f"at most {largest} bytes")
@@ -139,19 +138,19 @@ def read_small(root: Path, name: str, largest: int, error: type[InputError]) -> 
 
 
 def require_folder(path: Path, wanted: str, error: type[InputError]) -> None:
-    """Raise `error` unless `path` is a folder, or a link to one, that this process may look at."""
+    """Raise `error` unless `path` is a folder or a link to one."""
     if not os.path.isdir(path):
-        raise error(file_name(path), "no folder" if os.path.lexists(path) else "nothing there", wanted)
+        raise error(file_name(path), "not a folder" if os.path.lexists(path) else "nothing there", wanted)
 
 
 def refuse_other(root: Path, manifest: str, other: tuple[str, str], wanted: str, error: type[InputError]) -> None:
-    """Raise `error` where a folder lacks its manifest and is something else of ours.
+    """Raise `error` if a folder lacks its manifest but has that of the other kind.
 
     Args:
         root: the folder.
         manifest: the manifest that it should have.
-        other: manifest of the other kind of folder, and what that kind is called.
-        wanted: what the folder should be.
+        other: manifest and description of the other kind of folder.
+        wanted: description of the wanted kind.
         error: the error to raise.
     """
     name, kind = other
@@ -166,7 +165,7 @@ def hash_file(root: Path, name: str, error: type[InputError]) -> str:
 
 
 def list_files(root: Path, error: type[InputError]) -> dict[str, str]:
-    """Every entry below `root` that is not a folder: relative path to "" for a file, or to the words for what it is.
+    """All entries below `root` other than folders: relative path to "" for a regular file, else to a description.
 
     Links are listed and never followed.
     """

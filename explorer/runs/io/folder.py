@@ -1,4 +1,4 @@
-"""A folder of closed files with a table of hashes: what bundles and runs have in common."""
+"""A folder of files with a table of hashes: the common part of bundles and runs."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,13 +10,13 @@ from explorer.runs.io.safetensors_io import SafetensorsFile
 
 
 class ClosedFolder:
-    """Files below one folder, each opened without following links and held against its hash.
+    """Files below one folder, each opened without following links and verified against its hash.
 
-    A file is hashed when it is first opened and again only after it has changed.
+    A file is hashed when it is first opened, and again only after it has changed.
 
     Args:
         root: the folder.
-        sha256: hexadecimal SHA-256 of each file by its relative path, as the manifest has it.
+        sha256: hexadecimal SHA-256 of each file by relative path, from the manifest.
         error: raised for every fault.
     """
 
@@ -31,19 +31,19 @@ class ClosedFolder:
 
     @contextmanager
     def tensors(self, name: str, *, verify: bool = True) -> Iterator[SafetensorsFile]:
-        """Open a safetensors file that the manifest lists."""
+        """Open a listed safetensors file."""
         with SafetensorsFile(self.root / name, error=self.error, within=self.root) as opened:
             if verify:
                 self._verify(name, opened.file)
             yield opened
 
     def read_bytes(self, name: str, largest: int) -> bytes:
-        """The whole of a file that the manifest lists, at most `largest` bytes."""
+        """Read a whole listed file of at most `largest` bytes."""
         self.verify(name)
         return read_small(self.root, name, largest, self.error)
 
     def verify(self, name: str) -> None:
-        """Raise the folder's error unless the file has the hash that the manifest gives it."""
+        """Raise the folder's error unless a file has the hash in the manifest."""
         with open_beneath(self.root, name, self.error) as opened:
             self._verify(name, opened)
 
@@ -51,23 +51,23 @@ class ClosedFolder:
         if self._verified.get(name) == opened.identity:
             return
         if name not in self.sha256:
-            raise self.error(file_name(opened.path), "a file that the manifest does not list", "a listed file")
+            raise self.error(file_name(opened.path), "a file missing from the manifest", "a listed file")
         found, wanted = opened.sha256(self.error), self.sha256[name]
         if found != wanted:
             raise self.error(file_name(opened.path), f"sha256 {found[:16]}...", f"{wanted[:16]}... as in the manifest")
         self._verified[name] = opened.identity
 
     def check_listing(self, manifest: str, ignore: str = "") -> None:
-        """Raise the first of `listing_problems`."""
+        """Raise the first of `listing_problems`, if any."""
         for problem in self.listing_problems(manifest, ignore):
             raise problem
 
     def listing_problems(self, manifest: str, ignore: str = "") -> list[InputError]:
-        """Every file that the manifest does not list, every link or pipe, and every listed file that is missing.
+        """All unlisted files, links and pipes, and all listed files that are missing.
 
         Args:
-            manifest: the one file that no hash is kept of.
-            ignore: prefix of the relative paths that are not looked at; "" ignores none.
+            manifest: the one file without a hash.
+            ignore: prefix of relative paths to skip; "" skips none.
         """
         present = list_files(self.root, self.error)
         problems = [

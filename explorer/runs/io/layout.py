@@ -1,4 +1,4 @@
-"""Which arrays a safetensors file holds: their types and their axes, where equal words mean equal lengths."""
+"""Layouts of safetensors files: the arrays of a file, their types and axes; equal words mean equal lengths."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,18 +11,17 @@ from explorer.runs.io.safetensors_io import SafetensorsFile
 
 @dataclass(frozen=True)
 class ArrayLayout:
-    """One array of a file."""
+    """Type and axes of one array."""
 
     dtypes: tuple[str, ...]
-    """Types that are taken, as safetensors names them."""
+    """Accepted types, as safetensors names them."""
     axes: tuple[str | int, ...]
-    """A length, an axis word, or an axis word with "+1" for offsets."""
+    """Per axis a length, an axis word, or an axis word with "+1" for offsets."""
     finite: bool = True
-    """Whether NaN and infinities are refused."""
 
 
 Layout = Mapping[str, ArrayLayout]
-"""The arrays of one file by name; a file holds these and no others."""
+"""The arrays of one file by name; the file holds exactly these."""
 
 VOCABULARY: Layout = {
     "text_bytes": ArrayLayout(("U8",), ("byte",)),
@@ -31,12 +30,12 @@ VOCABULARY: Layout = {
 
 
 def bind_axes(opened: SafetensorsFile, layout: Layout, **known: int) -> dict[str, int]:
-    """Check the header against a layout and return the length of every axis word.
+    """Check a header against a layout, and return the length of every axis word.
 
     Args:
-        opened: the file; its error is raised where a tensor is missing, unknown, or of another type or shape.
+        opened: the file; its error is raised for a tensor that is missing, unknown, or of another type or shape.
         layout: the arrays that it must hold.
-        known: lengths that are settled already.
+        known: lengths known in advance.
     """
     unknown = sorted(set(opened.header.tensors) - set(layout))
     if unknown:
@@ -51,12 +50,12 @@ def bind_axes(opened: SafetensorsFile, layout: Layout, **known: int) -> dict[str
             raise opened.fail(shape, f"[{', '.join(map(str, wanted.axes))}]")
         for axis, length in zip(wanted.axes, info.shape, strict=True):
             if not _fits(axis, length, lengths):
-                raise opened.fail(shape, _told(wanted.axes, lengths))
+                raise opened.fail(shape, _expected_shape(wanted.axes, lengths))
     return lengths
 
 
 def read_arrays(opened: SafetensorsFile, layout: Layout, **known: int) -> dict[str, np.ndarray]:
-    """Check a file against a layout and read all its arrays."""
+    """Check a file against a layout, and read all its arrays."""
     bind_axes(opened, layout, **known)
     return {name: opened.read(name, finite=wanted.finite) for name, wanted in layout.items()}
 
@@ -68,7 +67,7 @@ def _fits(axis: str | int, length: int, lengths: dict[str, int]) -> bool:
     return length >= extra and lengths.setdefault(word, length - extra) == length - extra
 
 
-def _told(axes: tuple[str | int, ...], lengths: dict[str, int]) -> str:
+def _expected_shape(axes: tuple[str | int, ...], lengths: dict[str, int]) -> str:
     words = (f"{axis}" if isinstance(axis, int) else axis for axis in axes)
     used = {str(axis).removesuffix("+1") for axis in axes}
     settled = ", ".join(f"{word} = {length}" for word, length in lengths.items() if word in used)

@@ -1,8 +1,8 @@
-"""Reader for safetensors files that somebody else may have written.
+"""Reader of untrusted safetensors files.
 
-Header, names, types, shapes and offsets are checked against the file's size and against each other before anything is
-allocated. Reads are positional; a file is never mapped into memory, because one that another process cuts short would
-then end this process (SIGBUS). Format: https://github.com/huggingface/safetensors#format
+Header, names, types, shapes and offsets are checked against each other and against the file's size before anything is
+allocated. Reads are positional. Files are never memory-mapped: truncation by another process would end this one
+(SIGBUS). Format: https://github.com/huggingface/safetensors#format
 """
 
 import math
@@ -16,7 +16,7 @@ from types import TracebackType
 import numpy as np
 
 from explorer.errors import InputError, RunError
-from explorer.runs.io.contents import check_finite
+from explorer.runs.io.array_checks import check_finite
 from explorer.runs.io.files import OpenedFile, file_name, open_beneath, quoted
 from explorer.runs.io.strict_json import parse_json
 
@@ -32,10 +32,10 @@ DTYPES: Mapping[str, np.dtype[np.generic]] = {
     "U16": np.dtype("<u2"),
     "U8": np.dtype("u1"),
 }
-"""The types that are read and written, by the names that safetensors gives them."""
+"""Supported types, by their safetensors names."""
 
 MAX_HEADER = 16 << 20
-"""Largest header in bytes."""
+"""Maximum size of a header in bytes."""
 _MAX_TENSORS = 4096
 _MAX_AXES = 8
 _MAX_NAME = 256
@@ -43,20 +43,19 @@ _MAX_NAME = 256
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """What a header says of one tensor, already checked."""
+    """Checked header entry of one tensor."""
 
     dtype: str
-    """safetensors' name of the type, one of DTYPES."""
+    """A key of DTYPES."""
     shape: tuple[int, ...]
-    """Lengths of its axes."""
     start: int
     """First byte in the file."""
     stop: int
-    """Byte after its last."""
+    """End, exclusive."""
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one step along the first axis."""
+        """Size of one row along the first axis in bytes."""
         return math.prod(self.shape[1:]) * DTYPES[self.dtype].itemsize
 
 
@@ -65,24 +64,23 @@ class Header:
     """A checked header."""
 
     tensors: dict[str, TensorInfo]
-    """Every tensor by its name."""
     metadata: dict[str, str] = field(default_factory=dict)
-    """Free text that the writer left."""
+    """Free text of the writer."""
 
 
 def read_header(path: Path, error: type[InputError] = RunError) -> Header:
-    """Read and check the header of one file; nothing of its tensors is read."""
+    """Read and check the header of one file, without its tensors."""
     with SafetensorsFile(path, error=error) as opened:
         return opened.header
 
 
 class SafetensorsFile:
-    """One open file; use it as a context manager.
+    """An open file, used as a context manager.
 
     Args:
         path: the file.
-        error: raised for every fault, with the file, what was found and what was wanted.
-        within: folder below which no symbolic link is followed; by default the folder that the file lies in.
+        error: raised for every fault, naming the file, what was found and what was wanted.
+        within: folder below which no symbolic link is followed; by default the file's own folder.
     """
 
     def __init__(
@@ -111,11 +109,11 @@ class SafetensorsFile:
         self._stack.close()
 
     def fail(self, found: str, wanted: str) -> InputError:
-        """The error for a fault in this file, to be raised."""
+        """The error for a fault in this file."""
         return self._error(file_name(self.path), found, wanted)
 
     def info(self, name: str) -> TensorInfo:
-        """What the header says of one tensor."""
+        """Header entry of one tensor."""
         if name not in self.header.tensors:
             raise self.fail(f"no tensor {quoted(name)}", f"a tensor {quoted(name)}")
         return self.header.tensors[name]
@@ -132,16 +130,16 @@ class SafetensorsFile:
 
         Args:
             name: the tensor.
-            dtype: type or types wanted, as safetensors names them; None takes any.
-            shape: lengths wanted; a number must match, None or an axis word takes any length.
-            finite: whether NaN and infinities are refused.
+            dtype: accepted type or types, as safetensors names them; None accepts any.
+            shape: expected lengths; a number must match, None or an axis word accepts any length.
+            finite: whether to refuse NaN and infinities.
         """
         info = self.info(name)
         self._check_wanted(name, info, dtype, shape)
         return self._read(name, info, 0, info.shape, finite)
 
     def read_rows(self, name: str, start: int, stop: int, *, finite: bool = True) -> np.ndarray:
-        """Read rows `start` to `stop` of the first axis with one positional read."""
+        """Read rows `start` to `stop` of the first axis in one positional read."""
         info = self.info(name)
         if not info.shape or not 0 <= start <= stop <= info.shape[0]:
             raise self.fail(f"{quoted(name)} of shape {list(info.shape)}", f"rows {start} to {stop}")
@@ -193,10 +191,10 @@ def _read_header(opened: OpenedFile, error: type[InputError]) -> Header:
 
 def _checked_header(parsed: object, first_byte: int, size: int, where: str, error: type[InputError]) -> Header:
     if not isinstance(parsed, dict) or len(parsed) > _MAX_TENSORS:
-        raise error(where, "a header that is no table of tensors", f"a JSON object of at most {_MAX_TENSORS} tensors")
+        raise error(where, "a header that is not a table of tensors", f"an object of at most {_MAX_TENSORS} tensors")
     metadata = parsed.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise error(where, "__metadata__ that is no table of texts", "texts by name")
+        raise error(where, "__metadata__ that is not a table of texts", "texts by name")
     tensors = {name: _checked_tensor(name, entry, first_byte, where, error) for name, entry in parsed.items()}
     _check_contiguous(tensors, first_byte, size, where, error)
     return Header(tensors, metadata)
@@ -229,11 +227,11 @@ def _is_counts(value: object) -> bool:
 def _check_contiguous(
     tensors: dict[str, TensorInfo], first_byte: int, size: int, where: str, error: type[InputError]
 ) -> None:
-    place = first_byte
+    position = first_byte
     for name, info in sorted(tensors.items(), key=lambda item: (item[1].start, item[1].stop)):
-        if info.start != place:
-            kind = "a hole before" if info.start > place else "an overlap at"
-            raise error(where, f"{kind} {quoted(name)}", f"it to begin at byte {place}")
-        place = info.stop
-    if place != size:
-        raise error(where, f"{size} bytes", f"{place} bytes, as the header says")
+        if info.start != position:
+            kind = "a gap before" if info.start > position else "an overlap at"
+            raise error(where, f"{kind} {quoted(name)}", f"it to begin at byte {position}")
+        position = info.stop
+    if position != size:
+        raise error(where, f"{size} bytes", f"{position} bytes, as the header says")

@@ -1,4 +1,8 @@
-"""Writer for safetensors files: the same arrays give the same bytes, on every machine."""
+"""Writer of safetensors files with deterministic bytes, bounded memory and a hash in the same pass.
+
+Not `safetensors.serialize`, which orders tensors of equal width by type instead of name (other bytes than those of
+existing runs) and builds the whole file in memory.
+"""
 
 import hashlib
 import json
@@ -22,19 +26,20 @@ def write_safetensors(
     *,
     durable: bool = True,
 ) -> str:
-    """Write arrays under their names and return the hexadecimal SHA-256 of the file.
+    """Write arrays by name, and return the hexadecimal SHA-256 of the file.
 
     Wide types come first, then names ascend, so that every tensor is aligned to its type; the header is padded with
-    spaces to a multiple of 8 bytes. Written to a temporary name, then renamed.
+    spaces to a multiple of 8 bytes. The file is written to a temporary name, then renamed; no array is copied as a
+    whole.
 
     Args:
         path: the file.
-        arrays: what it holds, by name.
-        metadata: free text, by name.
-        durable: synchronise it; not needed in a folder that `publish_folder` publishes.
+        arrays: its arrays by name.
+        metadata: free text by name.
+        durable: fsync the file; unnecessary in a folder that `publish_folder` publishes.
 
     Raises:
-        TypeError: an array has a type that the format does not take.
+        TypeError: an array has an unsupported type.
     """
     tensors = {name: _plain(name, array) for name, array in arrays.items()}
     order = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
@@ -61,12 +66,12 @@ def _bytes(array: np.ndarray) -> memoryview:
 
 def _header(tensors: dict[str, np.ndarray], order: list[str], metadata: Mapping[str, str] | None) -> memoryview:
     entries: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
-    place = 0
+    position = 0
     for name in order:
         array = tensors[name]
-        stop = place + array.nbytes
-        entries[name] = {"dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [place, stop]}
-        place = stop
+        stop = position + array.nbytes
+        entries[name] = {"dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [position, stop]}
+        position = stop
     text = json.dumps(entries, separators=(",", ":"), ensure_ascii=True).encode("ascii")
     text += b" " * (-len(text) % 8)
     return memoryview(struct.pack("<Q", len(text)) + text)

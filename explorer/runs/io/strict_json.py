@@ -1,4 +1,4 @@
-"""JSON that somebody else wrote: size, depth, repeated keys and non-finite numbers are checked before it is used."""
+"""Parses untrusted JSON: depth, repeated keys and non-finite numbers are checked before use."""
 
 import json
 import math
@@ -27,7 +27,8 @@ Record = TypeVar("Record", bound=BaseModel)
 
 
 def parse_json(data: bytes, where: str | Path, error: type[InputError]) -> object:
-    """Parse one JSON document; raises `error` for bad UTF-8, depth, repeated keys, NaN, Infinity and bad syntax."""
+    """Parse one JSON document; raises `error` for bad UTF-8, excessive depth, repeated keys, NaN, Infinity and bad
+    syntax."""
     name = file_name(Path(where))
     if _depth(data) > _MAX_DEPTH:
         raise error(name, "JSON nested too deeply", f"at most {_MAX_DEPTH} levels")
@@ -38,7 +39,7 @@ def parse_json(data: bytes, where: str | Path, error: type[InputError]) -> objec
 
 
 def parse_record(data: bytes, kind: type[Record], where: str | Path, error: type[InputError]) -> Record:
-    """Parse one JSON document into a record; the first thing that does not fit is named with its key."""
+    """Parse one JSON document into a record; the error names the first offending key."""
     parse_json(data, where, error)
     try:
         return kind.model_validate_json(data)
@@ -50,21 +51,21 @@ def parse_record(data: bytes, kind: type[Record], where: str | Path, error: type
 def parse_lines(
     data: bytes, kind: type[Record], where: str | Path, error: type[InputError]
 ) -> Iterator[tuple[str, Record]]:
-    """Parse a .jsonl file, one flat record a line: where each stands, for errors, and the record."""
+    """Parse a .jsonl file of one flat record per line; yields each line's location, for errors, and its record."""
     for number, line in enumerate(data.splitlines(), start=1):
         if line.strip():
-            place = f"{file_name(Path(where))} line {number}"
-            yield place, parse_record(line, kind, place, error)
+            location = f"{file_name(Path(where))} line {number}"
+            yield location, parse_record(line, kind, location, error)
 
 
 def encode_json(value: object) -> bytes:
-    """The one spelling of a JSON document that this project writes: sorted keys, two spaces, a final newline."""
+    """Canonical JSON document: sorted keys, two spaces, a final newline."""
     text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=True, allow_nan=False)
     return text.encode("ascii") + b"\n"
 
 
 def encode_line(value: object) -> bytes:
-    """One line of a .jsonl file."""
+    """Canonical line of a .jsonl file."""
     return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
 
 
@@ -82,12 +83,12 @@ def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {quoted(twice)} stands there twice")
+        raise ValueError(f"key {quoted(twice)} occurs twice")
     return found
 
 
 def _constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON number")
+    raise ValueError(f"{word} is not a JSON number")
 
 
 def _finite(digits: str) -> float:
@@ -108,11 +109,11 @@ def _first_fault(fault: ValidationError) -> tuple[str, str]:
 
 
 MAX_COUNT = 2**31 - 1
-"""Most features, and most token ids: both are stored as int32."""
+"""Maximum number of features, and of token ids: both are stored as int32."""
 
 
 def check_format(data: bytes, path: Path, name: str, version: int, error: type[InputError] = BundleError) -> None:
-    """Raise unless a manifest is of this format and version, before anything else of it is looked at."""
+    """Raise unless a manifest has this format and a supported version; nothing else of it is read before."""
     parsed = parse_json(data, path, error)
     if not isinstance(parsed, dict) or parsed.get("format") != name:
         found = parsed.get("format") if isinstance(parsed, dict) else parsed

@@ -1,4 +1,4 @@
-"""Says of a bundle or a run everything that is wrong with it, and where."""
+"""Checks a bundle or a run, and reports every problem with its location."""
 
 import os
 from collections.abc import Iterable
@@ -7,26 +7,22 @@ from pathlib import Path
 from typing import Literal
 
 from explorer.errors import InputError
-from explorer.runs.bundle.check import bundle_problems
-from explorer.runs.bundle.reader import load_bundle
+from explorer.runs.bundle.reader import bundle_problems, load_bundle
 from explorer.runs.io.files import BUNDLE_MANIFEST, RUN_MANIFEST, file_name
-from explorer.runs.run.check import run_problems
-from explorer.runs.run.reader import load_run
+from explorer.runs.run.reader import load_run, run_problems
 
 Kind = Literal["bundle", "run", "tour"]
-"""What can be checked."""
+"""Kind of folder."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong."""
+    """One problem."""
 
     file: str
-    """Where."""
+    """Location."""
     found: str
-    """What is there."""
     wanted: str
-    """What should be there."""
 
     def __str__(self) -> str:
         return f"{self.file}: found {self.found}, wanted {self.wanted}"
@@ -34,25 +30,24 @@ class Problem:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found."""
+    """Result of a check."""
 
     path: str
-    """What was checked."""
+    """Checked folder."""
     kind: Kind
-    """What it is."""
     n_files: int
-    """How many files its manifest lists, itself included; 0 where the manifest cannot be read."""
+    """Number of files in the manifest, itself included; 0 if the manifest cannot be read."""
     problems: tuple[Problem, ...]
-    """Everything that is wrong, each once; empty where all is well."""
+    """All problems, each once."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there are no problems."""
         return not self.problems
 
 
 def check(path: Path | str) -> CheckReport:
-    """Check every file of a bundle or a run: manifest, listing, hashes, headers, contents, and how they fit.
+    """Check every file of a bundle or a run: manifest, listing, hashes, headers, contents and their agreement.
 
     Args:
         path: its folder.
@@ -86,6 +81,6 @@ def _check_run(root: Path) -> CheckReport:
 
 
 def problem_report(root: Path, kind: Kind, n_files: int, faults: Iterable[InputError]) -> CheckReport:
-    """Gather faults into a report, each once."""
+    """Collect faults into a report, each once."""
     problems = dict.fromkeys(Problem(fault.where, fault.found, fault.wanted) for fault in faults)
     return CheckReport(str(root), kind, n_files, tuple(problems))

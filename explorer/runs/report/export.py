@@ -1,41 +1,38 @@
-"""Writes a run as files for other programs: tables as CSV or Parquet, portraits as SVG and PNG."""
+"""Exports a run: tables as CSV or Parquet, portraits as SVG and PNG."""
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
 from explorer.errors import InputError, RequestError
-from explorer.maths.portrait.pixels import portrait_pixels
-from explorer.maths.portrait.portrait import draw_portrait
 from explorer.runs.io.atomic import staged_folder, write_bytes
 from explorer.runs.io.files import hash_file, list_files, quoted
 from explorer.runs.io.strict_json import encode_json
-from explorer.runs.report.csv_text import as_csv
-from explorer.runs.report.png import encode_png
-from explorer.runs.report.tables import Table, run_tables, table_rows
+from explorer.runs.report.png import portrait_png
+from explorer.runs.report.portrait import draw_portrait
+from explorer.runs.report.tables import Table, as_csv, run_tables, table_rows
 from explorer.runs.run.manifest import thumbnail_file
 from explorer.runs.run.reader import Run
 
 FORMATS = ("csv", "parquet", "svg", "png")
-"""What can be written."""
-USUAL = ("csv", "svg")
-"""What is written where nothing is asked for: the SVG is sharper than the PNG at any size, and is there already."""
+"""Supported formats."""
+DEFAULT_FORMATS = ("csv", "svg")
+"""Default formats: SVG is sharper than PNG at any size, and needs no rendering."""
 MANIFEST = "export.json"
-"""Names the run and the hash of every file; written last."""
+"""Manifest of an export: the run and the hash of every file; written last."""
 _OURS = (MANIFEST, "features.csv", "clusters.csv", "features.parquet", "clusters.parquet", "clusters", "thumbnails")
 
 Encode = Callable[[Table], bytes]
-"""Makes a file of a table."""
+"""Encodes a table as a file."""
 
 
-def export_run(run: Run, out: Path, formats: Sequence[str] = USUAL) -> dict[str, str]:
-    """Write a run's tables and portraits into a folder, which appears whole or not at all.
+def export_run(run: Run, out: Path, formats: Sequence[str] = DEFAULT_FORMATS) -> dict[str, str]:
+    """Write a run's tables and portraits into a folder, atomically.
 
-    CSV is RFC 4180 in UTF-8 with a header line; numbers keep the precision of their arrays, and a cell without a
-    number is empty. A text that a spreadsheet could run as a formula, and one that begins with an apostrophe, gets an
-    apostrophe before it: take one away to have the text back. Lists are JSON in one cell. Parquet has the same columns
-    by the same names; there numbers keep their types, lists are lists, texts are as they are, and what is
-    not there is null.
+    CSV is RFC 4180 in UTF-8 with a header line; numbers keep the precision of their arrays, and a missing number is an
+    empty cell. A text that a spreadsheet could run as a formula, and a text that begins with an apostrophe, is prefixed
+    with an apostrophe; removing one restores the text. Lists are JSON in one cell. Parquet has the same columns under
+    the same names; numbers keep their types, lists are lists, texts are unchanged, and missing values are null.
 
     Args:
         run: an open run.
@@ -43,12 +40,12 @@ def export_run(run: Run, out: Path, formats: Sequence[str] = USUAL) -> dict[str,
         formats: some of FORMATS.
 
     Returns:
-        SHA-256 of every file by its relative path.
+        SHA-256 of every file by relative path.
 
     Raises:
-        RequestError: a format that is not known, or Parquet without pyarrow.
+        RequestError: an unknown format, or Parquet without pyarrow.
         RunError: the run is broken.
-        InputError: something else than an export stands at ``out``.
+        InputError: something other than an export exists at ``out``.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
@@ -60,10 +57,10 @@ def export_run(run: Run, out: Path, formats: Sequence[str] = USUAL) -> dict[str,
         if "svg" in formats:
             _write_portraits(run, staged)
         if "png" in formats:
-            _write_pixels(run, staged)
+            _write_png(run, staged)
         sha256 = {name: hash_file(staged, name, InputError) for name in list_files(staged, InputError)}
-        told = {"format": "manifold-export", "format_version": 1, "run": run.id, "digest": run.digest, "sha256": sha256}
-        write_bytes(staged / MANIFEST, encode_json(told), durable=False)
+        header = {"format": "manifold-export", "format_version": 1, "run": run.id, "digest": run.digest}
+        write_bytes(staged / MANIFEST, encode_json({**header, "sha256": sha256}), durable=False)
     return sha256
 
 
@@ -76,7 +73,7 @@ def _encoder(name: str) -> Encode:
         if missing.name != "pyarrow":
             raise
         wanted = 'it installed: pip install "manifold-explorer[parquet]"'
-        raise RequestError("--format parquet", "no pyarrow here", wanted) from missing
+        raise RequestError("--format parquet", "no pyarrow", wanted) from missing
     return encode
 
 
@@ -88,13 +85,13 @@ def _write_tables(run: Run, folder: Path, encoders: dict[str, Encode]) -> None:
             write_bytes(path, encode(table), durable=False)
 
 
-def _write_pixels(run: Run, folder: Path) -> None:
+def _write_png(run: Run, folder: Path) -> None:
     (folder / "thumbnails").mkdir(exist_ok=True)
     for summary in run.manifest.clusters:
         geometry = run.cluster(summary.id)
         portrait = draw_portrait(geometry.points, geometry.coordinate, geometry.curve, summary.shape)
         name = Path(thumbnail_file(summary.id)).with_suffix(".png")
-        write_bytes(folder / name, encode_png(portrait_pixels(portrait)), durable=False)
+        write_bytes(folder / name, portrait_png(portrait), durable=False)
 
 
 def _write_portraits(run: Run, folder: Path) -> None:

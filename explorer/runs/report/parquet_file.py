@@ -1,4 +1,4 @@
-"""Tables as Parquet: numbers keep their types, lists stay lists. Needs pyarrow, the extra ``parquet``."""
+"""Encodes tables as Parquet: numbers keep their types, lists stay lists. Needs pyarrow, the extra ``parquet``."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +17,7 @@ _TYPES: dict[Kind, pa.DataType] = {
 
 
 def as_parquet(table: Table) -> bytes:
-    """A table as the bytes of a Parquet file; a cell that is None is null."""
+    """Encode a table as a Parquet file; a cell that is None becomes null."""
     columns = {name: pa.array(column.cells, _TYPES[column.kind]) for name, column in table.items()}
     out = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), out, compression="zstd")

@@ -1,52 +1,52 @@
-"""What `explorer show` tells of a run or one cluster: plain JSON values, whose keys are a stable contract, or rows."""
+"""Output of `explorer show`: a run or one cluster as JSON with stable keys, and as tables for people."""
 
 from dataclasses import asdict
+from typing import Final
 
 import numpy as np
 from pydantic import JsonValue
 
 from explorer.records import CONTEXT_BEFORE, ClusterSummary, FeatureLabel
-from explorer.runs.report.score_curves import gather_curves
 from explorer.runs.run.reader import Run
 
-TELLING = ("intrinsic_dim", "variance_explained", "p_value", "stability", "dissolved", "chance_p")
-"""Numbers of a cluster that come first: its shape with its null, and how far to believe it."""
+LEADING_SCORES = ("intrinsic_dim", "variance_explained", "p_value", "stability", "dissolved", "chance_p")
+"""Numbers of a cluster that are listed first: its shape with the null test, and its robustness."""
 SPARE = ("order", "dim", "halo", "core", "tokens", "regime")
-"""Columns of the table of clusters that a narrow terminal does without, first to last: the label names some values."""
+"""Columns of the table of clusters that a narrow terminal omits, in this order; the label names some values."""
 SHOWN_VALUES = 12
-"""Values that one row of the table of clusters shows; the cluster's own table shows all."""
+"""Maximum number of values in one row of the table of clusters."""
 
 
 def run_table(run: Run) -> dict[str, JsonValue]:
-    """A run without its arrays.
+    """A run as JSON, without its arrays.
 
     Returns:
-        `format_version`, `run` (its id), `title`, `model`, `sae`, `subject`, `dataset`, `bundle`, `settings`,
-        `seeds`, `versions`, `dropped`, `n_features`, `n_clustered`, `n_noise`, `n_left_out`, `evidence` (how often the
-        clustering was done again, or null), `chance_clusters` (how many clusters chance makes on average, or null),
-        and `clusters`: a list of `summary_table`.
+        `format_version`, `run` (its id), `title`, `model`, `sae`, `subject`, `dataset`, `bundle`, `settings`, `seeds`,
+            `versions`, `dropped`, `n_features`, `n_clustered`, `n_noise`, `n_left_out`, `evidence` (draws behind the
+            robustness scores, or null), `chance_clusters` (mean number of clusters by chance, or null), and `clusters`:
+            a list of `summary_table`.
     """
-    told = run.manifest.model_dump(mode="json", exclude={"format", "sha256", "clusters", "n_tokens"})
-    told["chance_clusters"] = chance_clusters(run)
-    return {"run": run.id, **told, "clusters": [summary_table(summary) for summary in run.manifest.clusters]}
+    table = run.manifest.model_dump(mode="json", exclude={"format", "sha256", "clusters", "n_tokens"})
+    table["chance_clusters"] = chance_clusters(run)
+    return {"run": run.id, **table, "clusters": [summary_table(summary) for summary in run.manifest.clusters]}
 
 
 def summary_table(summary: ClusterSummary) -> dict[str, JsonValue]:
-    """One cluster without its arrays: the fields of ClusterSummary; `features` is the core."""
+    """One cluster as JSON, without its arrays: the fields of ClusterSummary; `features` is the core."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(summary).items()}
 
 
 def cluster_table(run: Run, number: int) -> dict[str, JsonValue]:
-    """A run with everything of one of its clusters.
+    """A run and one of its clusters as JSON, with the cluster's arrays.
 
     Args:
         run: an open run.
         number: the cluster.
 
     Returns:
-        `run_table`, the cluster's own `summary_table` beside it, and `points` [sample, 3], `coordinate` [sample],
-        `token_text` [sample], `value` [sample], `curve` [knot, 3], `value_coordinate` [value], `value_count` [value]
-        `labels` (of its features, core first) and `variance_explained` (null where the build gives none).
+        `run_table` merged with the cluster's `summary_table`, and `points` [sample, 3], `coordinate` [sample],
+            `token_text` [sample], `value` [sample], `curve` [knot, 3], `value_coordinate` [value], `value_count`
+            [value], `labels` (of its features, core first) and `variance_explained` (null if missing).
 
     Raises:
         RunError: there is no such cluster, or its file is broken.
@@ -56,20 +56,20 @@ def cluster_table(run: Run, number: int) -> dict[str, JsonValue]:
     return {
         **run_table(run),
         **summary_table(summary),
-        "points": _plain(geometry.points),
-        "coordinate": _plain(geometry.coordinate),
+        "points": _json_list(geometry.points),
+        "coordinate": _json_list(geometry.coordinate),
         "token_text": [vocabulary.text(token_id) if token_id >= 0 else "" for token_id in drawn],
-        "value": _plain(geometry.value),
-        "curve": _plain(geometry.curve),
-        "value_coordinate": _plain(geometry.value_coordinate),
-        "value_count": _plain(geometry.value_count),
+        "value": _json_list(geometry.value),
+        "curve": _json_list(geometry.curve),
+        "value_coordinate": _json_list(geometry.value_coordinate),
+        "value_count": _json_list(geometry.value_count),
         "labels": [{"feature": one.feature, "label": one.label, "source": one.source} for one in _labels(run, summary)],
         "variance_explained": summary.scores.get("variance_explained"),
     }
 
 
 def run_rows(run: Run) -> tuple[str, list[str], list[list[str]]]:
-    """A run as a table for people: title, header, one row a cluster."""
+    """A run as a table: title, header, one row per cluster."""
     manifest = run.manifest
     title = (
         f"{printable(manifest.title)}: {manifest.n_features} features, {manifest.n_clustered} in "
@@ -95,7 +95,7 @@ def _row(summary: ClusterSummary) -> list[str]:
 
 
 def _score(summary: ClusterSummary, name: str) -> str:
-    """A score with two decimals; a dash where it was not measured."""
+    """A score with two decimals; a dash if it is missing."""
     return f"{summary.scores[name]:.2f}" if name in summary.scores else "-"
 
 
@@ -105,7 +105,7 @@ def _chance(run: Run) -> str:
 
 
 def chance_clusters(run: Run) -> float | None:
-    """Clusters that chance makes, on average over the draws; None where that was not measured."""
+    """Mean number of clusters over the shuffled draws; None without draws."""
     made = run.manifest.evidence.chance_clusters if run.manifest.evidence else ()
     return sum(made) / len(made) if made else None
 
@@ -116,7 +116,7 @@ def _first_values(order: tuple[str, ...]) -> str:
 
 
 def cluster_facts(run: Run, number: int) -> tuple[str, list[str], list[list[str]]]:
-    """What a cluster is, as a table for people: title, header, one row a fact or number, the telling ones first.
+    """Facts and scores of a cluster as a table: title, header, one row per number, the most important first.
 
     Raises:
         RunError: there is no such cluster.
@@ -124,8 +124,8 @@ def cluster_facts(run: Run, number: int) -> tuple[str, list[str], list[list[str]
     summary = run.summary(number)
     single, curves = gather_curves(summary.scores)
     numbers = {"intrinsic_dim": summary.intrinsic_dim, **single}
-    first = [name for name in TELLING if name in numbers]
-    rest = sorted(numbers.keys() - TELLING)
+    first = [name for name in LEADING_SCORES if name in numbers]
+    rest = sorted(numbers.keys() - LEADING_SCORES)
     rows = [
         ["shape, regime", f"{summary.shape}, {summary.regime}"],
         ["tokens", f"{summary.n_tokens}, {summary.n_sampled} of them sampled"],
@@ -139,7 +139,7 @@ def cluster_facts(run: Run, number: int) -> tuple[str, list[str], list[list[str]
 
 
 def cluster_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]]:
-    """A cluster's values as a table for people: title, header, one row a value along the coordinate.
+    """A cluster's values as a table: title, header, one row per value along the coordinate.
 
     Raises:
         RunError: there is no such cluster, or its file is broken.
@@ -155,7 +155,7 @@ def cluster_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]
 
 
 def label_rows(run: Run, number: int) -> tuple[str, list[str], list[list[str]]]:
-    """What a cluster's features are called, as a table for people: title, header, one row a label, core first.
+    """Labels of a cluster's features as a table: title, header, one row per label, core first.
 
     Raises:
         RunError: there is no such cluster, or the labels are broken.
@@ -176,7 +176,7 @@ def _features(numbers: tuple[int, ...]) -> str:
 
 
 def _interval(summary: ClusterSummary, name: str) -> str:
-    """The ends of a number's interval; nothing where none was measured."""
+    """The bounds of a number's interval; empty if it was not measured."""
     low, high = summary.intervals.get(name, (None, None))
     return "" if low is None else f" ({low:.3g} to {high:.3g})"
 
@@ -186,10 +186,35 @@ def _curve(curve: dict[int, float]) -> str:
 
 
 def printable(text: str) -> str:
-    """Text from a file as a terminal may show it: control characters become marks."""
+    """Text that is safe for a terminal: control characters become replacement characters."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
-def _plain(array: np.ndarray) -> list[JsonValue]:
+def _json_list(array: np.ndarray) -> list[JsonValue]:
     plain: list[JsonValue] = array.tolist()
     return plain
+
+
+CURVES_OF_ATOMS: Final = ("r2_at", "atoms_hold", "pca_holds", "random_holds")
+"""Names of the curves: restricted R2 of position; variance within the span of that many of the cluster's directions, of
+principal axes, and of random directions."""
+
+
+def gather_curves(scores: dict[str, float]) -> tuple[dict[str, float], dict[str, dict[int, float]]]:
+    """Separate single scores from scores per number of atoms.
+
+    Args:
+        scores: numbers by name.
+
+    Returns:
+        The single scores unchanged, and the curves by name: number of atoms to value, ascending.
+    """
+    single: dict[str, float] = {}
+    curves: dict[str, dict[int, float]] = {}
+    for name, value in scores.items():
+        curve, _, atoms = name.rpartition("_")
+        if curve in CURVES_OF_ATOMS and atoms.isdecimal():
+            curves.setdefault(curve, {})[int(atoms)] = value
+        else:
+            single[name] = value
+    return single, {name: dict(sorted(curve.items())) for name, curve in curves.items()}

@@ -1,4 +1,4 @@
-"""Which arrays each file holds: their types and their axes, where equal words mean equal lengths."""
+"""Layouts of a run's files: arrays, types and axes; equal words mean equal lengths."""
 
 from explorer.records import CONTEXT_AFTER, CONTEXT_BEFORE
 from explorer.runs.io.layout import ArrayLayout, Layout

@@ -1,4 +1,4 @@
-"""run.json: what a run says of itself."""
+"""Manifest of a run (run.json); cached_runs/FORMAT.md specifies it."""
 
 import re
 from pathlib import Path
@@ -14,97 +14,96 @@ from explorer.runs.io.strict_json import MAX_COUNT, Strict, check_format, parse_
 FORMAT = "manifold-run"
 FORMAT_VERSION = 1
 MAX_MANIFEST = 64 << 20
-"""Largest run.json in bytes."""
+"""Maximum size of run.json in bytes."""
 MAX_TITLE = 200
-"""Longest name for people, in characters."""
+"""Maximum length of a title in characters."""
 GRAPH_NEIGHBOURS = 16
-"""Neighbours of each feature that a run keeps."""
+"""Neighbours stored per feature."""
 
 PARTS = ("features.safetensors", "graph.safetensors", "vocabulary.safetensors")
-"""The files that every run has beside its clusters."""
+"""Files of every run, besides those of its clusters."""
 TREE = "tree.safetensors"
-"""The condensed tree, which a run may have."""
+"""The condensed tree, optional."""
 LABELS = "labels.safetensors"
-"""The labels of its features, which a run may have."""
+"""The labels of its features, optional."""
 MEASURED = ("stability", "dissolved", "chance_p")
-"""Scores that a run may have of its clusters, all between 0 and 1; where there are any, `evidence` says over how many
-draws."""
+"""Optional scores of clusters, all in [0, 1]; `evidence` gives the number of draws behind them."""
 SUBJECT = "subject/"
-"""Folder of the host's files: model and SAE. Readers of runs leave it alone."""
+"""Folder of the host's model and SAE; readers of runs ignore it."""
 SUBJECT_SUFFIXES = (".json", ".safetensors", ".txt", ".md", ".model", ".jinja")
-"""Closed formats that may lie in it."""
+"""File formats allowed in it."""
 FINGERPRINT = re.compile(r"(sha256:[0-9a-f]{64})?")
-"""A subject's name; empty where it is not known."""
+"""A subject's fingerprint; empty if unknown."""
 RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-"""A run's folder name is its id, in paths and in links."""
+"""A run's id, in paths and in links: its folder name."""
 
 
 class RunManifest(Strict):
-    """run.json. It holds no time and no machine, so that the same build gives the same bytes."""
+    """The contents of run.json. They include no time and no machine, so that equal builds give equal bytes."""
 
     format: str
     """"manifold-run"."""
     format_version: int
     """1."""
     created_by: str
-    """The program that wrote it, with its version."""
+    """Name and version of the program that wrote it."""
     title: str = Field(min_length=1, max_length=MAX_TITLE)
-    """Name for people."""
+    """Display name."""
     model: ModelInfo
-    """Where the activations come from."""
     sae: SaeInfo
-    """Where the features come from."""
     subject: SubjectInfo | None
-    """What a host must hold, or null where the run cannot be steered."""
+    """Subject that a host must serve; null if the run cannot be steered."""
     dataset: DatasetInfo
-    """The text."""
     bundle: str = Field(pattern=r"^[0-9a-f]{64}$")
-    """SHA-256 of the bundle's manifest: names all of the input."""
+    """SHA-256 of the bundle's manifest: identifies the whole input."""
     settings: BuildSettings
-    """Every effective setting."""
+    """Effective settings."""
     seeds: dict[str, int]
-    """Seed of every stage that draws."""
+    """Seed of every random stage."""
     versions: dict[str, str]
-    """Versions of the packages that decide the result."""
+    """Versions of the packages that determine the result."""
     dropped: dict[str, int]
-    """How much was left out, by what it was."""
+    """Number of dropped items by kind."""
     n_tokens: int = Field(ge=1)
-    """Tokens of the bundle."""
     n_features: int = Field(ge=1, le=MAX_COUNT)
-    """SAE latents."""
+    """Features of the SAE."""
     n_clustered: int = Field(ge=0)
-    """Features that belong to the core of a cluster."""
+    """Features in the core of a cluster."""
     n_noise: int = Field(ge=0)
-    """Features that HDBSCAN leaves as noise."""
+    """Features that HDBSCAN labels as noise."""
     n_left_out: int = Field(ge=0)
     """Features that fire too rarely to be scored."""
     evidence: Evidence | None = None
-    """Draws behind the scores that say how far to believe a cluster; null where nothing was drawn."""
+    """Draws behind the robustness scores; null without draws."""
     clusters: tuple[ClusterSummary, ...]
-    """One of each cluster, by number."""
+    """Summaries of the clusters, by number."""
     sha256: dict[str, str]
     """Hexadecimal SHA-256 of every other file by relative path."""
 
     @field_validator("settings", mode="before")
     @classmethod
-    def _nothing_was_drawn_before(cls, settings: object) -> object:
-        """A build that did not know of evidence drew none: today's defaults are not its settings."""
+    def _no_draws_in_older_runs(cls, settings: object) -> object:
+        """Builds from before the evidence settings made no draws: the current defaults do not apply to them."""
         unmeasured = {"resamples": 0, "null_draws": 0}
         return {"evidence": unmeasured, **settings} if isinstance(settings, dict) else settings
 
 
 def cluster_file(number: int) -> str:
-    """Name of the file that holds a cluster's arrays."""
+    """File name of a cluster's arrays."""
     return f"clusters/{number:05d}.safetensors"
 
 
 def thumbnail_file(number: int) -> str:
-    """Name of the file that holds a cluster's portrait."""
+    """File name of a cluster's portrait."""
     return f"thumbnails/{number:05d}.svg"
 
 
 def parse_run_manifest(data: bytes, path: Path) -> RunManifest:
-    """Parse and check run.json; raises RunError with the key at fault."""
+    """Parse and check run.json.
+
+    Raises:
+        RunError: names the offending key.
+    """
     check_format(data, path, FORMAT, FORMAT_VERSION, RunError)
     manifest = parse_record(data, RunManifest, path, RunError)
     for problem in _problems(manifest, file_name(path)):
@@ -148,10 +147,10 @@ def _evidence_problems(manifest: RunManifest, where: str) -> list[RunError]:
     problems = [] if least >= 0 else [RunError(where, f"{least} in evidence", "counts of 0 or more")]
     drawn = dict(zip(MEASURED, (resamples, resamples, shuffles), strict=True))
     for summary in manifest.clusters:
-        told = [(name, summary.scores[name], drawn[name]) for name in MEASURED if name in summary.scores]
+        scores = [(name, summary.scores[name], drawn[name]) for name in MEASURED if name in summary.scores]
         problems += [
             RunError(f"{where} cluster {summary.id}", f"{name} {value} over {draws} draws", "0 to 1 over at least one")
-            for name, value, draws in told
+            for name, value, draws in scores
             if not (0 <= value <= 1 and draws > 0)
         ]
     return problems
@@ -184,12 +183,12 @@ def _is_closed(name: str) -> bool:
 
 
 def _summary_problems(summary: ClusterSummary, number: int, manifest: RunManifest, where: str) -> list[RunError]:
-    place = f"{where} cluster {number}"
+    location = f"{where} cluster {number}"
     atoms = (*summary.features, *summary.halo)
     tests = (
         (summary.id == number, f"id {summary.id}", f"{number}"),
         (len(summary.features) > 0, "no features", "at least one"),
-        (len(set(atoms)) == len(atoms), "a feature that stands twice", "each once, in the core or in the halo"),
+        (len(set(atoms)) == len(atoms), "a repeated feature", "each once, in the core or in the halo"),
         (
             all(0 <= atom < manifest.n_features for atom in atoms),
             "an unknown feature",
@@ -198,7 +197,7 @@ def _summary_problems(summary: ClusterSummary, number: int, manifest: RunManifes
         (set(summary.feature_order) <= set(atoms), "a feature_order with other features", "the cluster's own"),
         (0 <= summary.n_sampled <= manifest.n_tokens, f"n_sampled {summary.n_sampled}", "a count of tokens"),
         (0 <= summary.n_tokens <= manifest.n_tokens, f"n_tokens {summary.n_tokens}", f"0 to {manifest.n_tokens}"),
-        (len(set(summary.order)) == len(summary.order), "a value that stands twice in order", "each once"),
+        (len(set(summary.order)) == len(summary.order), "a repeated value in order", "each once"),
         (
             all(low <= high for low, high in summary.intervals.values()),
             f"intervals {summary.intervals}",
@@ -206,4 +205,4 @@ def _summary_problems(summary: ClusterSummary, number: int, manifest: RunManifes
         ),
         (summary.value_offset in (0, 1), f"value_offset {summary.value_offset}", "0 or 1"),
     )
-    return [RunError(place, found, wanted) for holds, found, wanted in tests if not holds]
+    return [RunError(location, found, wanted) for holds, found, wanted in tests if not holds]

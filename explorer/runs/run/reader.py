@@ -1,12 +1,13 @@
-"""Reads runs: what a build made of a bundle, checked before it is believed. cached_runs/FORMAT.md specifies them."""
+"""Reads and checks runs; cached_runs/FORMAT.md specifies them."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
-from explorer.errors import RunError
+from explorer.errors import InputError, RunError
 from explorer.records import (
     ClusterGeometry,
     ClusterSummary,
@@ -15,13 +16,13 @@ from explorer.records import (
     NeighbourGraph,
     Vocabulary,
 )
-from explorer.runs.io.contents import check_vocabulary
+from explorer.runs.io.array_checks import check_vocabulary
 from explorer.runs.io.files import BUNDLE_MANIFEST, RUN_MANIFEST, quoted, read_small, refuse_other, require_folder
 from explorer.runs.io.folder import ClosedFolder
 from explorer.runs.io.layout import VOCABULARY, bind_axes, read_arrays
 from explorer.runs.io.safetensors_io import SafetensorsFile
 from explorer.runs.io.strict_json import MAX_COUNT
-from explorer.runs.run.geometry_file import check_features, check_geometry, check_graph, geometry_record
+from explorer.runs.run.arrays import check_features, check_geometry, check_graph, check_tree, geometry_record
 from explorer.runs.run.label_file import LabelTable, check_labels
 from explorer.runs.run.layout import CLUSTER, FEATURES, GRAPH, LABELS, TREE
 from explorer.runs.run.manifest import LABELS as LABELS_FILE
@@ -36,21 +37,20 @@ from explorer.runs.run.manifest import (
 )
 from explorer.runs.run.manifest import TREE as TREE_FILE
 from explorer.runs.run.thumbnail import MAX_THUMBNAIL, check_thumbnail
-from explorer.runs.run.tree_file import check_tree
 
 Table = TypeVar("Table", FeatureTable, CondensedTree, LabelTable, Vocabulary)
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """A table and the file that it was read from."""
+class _CachedTable:
+    """A table, and the identity of its file when it was read."""
 
     identity: tuple[int, int, int, int]
     table: FeatureTable | CondensedTree | LabelTable | Vocabulary
 
 
 def _frozen(table: Table) -> Table:
-    """The table, shared from now on: nobody writes into its arrays."""
+    """The table, with read-only arrays so that it can be shared."""
     for field in fields(table):
         getattr(table, field.name).setflags(write=False)
     return table
@@ -59,24 +59,24 @@ def _frozen(table: Table) -> Table:
 class Run:
     """An open run; `open_run` has checked its manifest, its list of files and the headers of its tables.
 
-    Every read checks the file's hash (once, and again when it has changed), its header, and what the format says of
-    its numbers. The tables of the whole run are kept, to be read alone, until their file changes; clusters are not.
-    Every fault is a RunError that names the file.
+    Every read verifies the file's hash (again if the file has changed), its header and the constraints of the format.
+    The tables of the whole run are cached read-only until their file changes; clusters are not cached. Every fault is a
+    RunError that names the file.
     """
 
     def __init__(self, path: Path, manifest: RunManifest, digest: str) -> None:
         self.path = path
         self.id = run_id(path)
-        """The folder's name."""
+        """Name of the folder."""
         self.manifest = manifest
         self.digest = digest
-        """SHA-256 of run.json, which holds the hash of every file: one name for the whole contents."""
+        """SHA-256 of run.json, which holds the hash of every file: identifies the whole content."""
         self.folder = ClosedFolder(path, manifest.sha256, RunError)
         self._n_vocabulary: int | None = None
-        self._kept: dict[str, _Kept] = {}
+        self._tables: dict[str, _CachedTable] = {}
 
     def check_headers(self) -> None:
-        """Hold the headers of the run's tables against the manifest; raises RunError before anything is allocated."""
+        """Check the headers of the run's tables against the manifest before anything is allocated; raises RunError."""
         with self.folder.tensors("features.safetensors", verify=False) as opened:
             bind_axes(opened, FEATURES, feature=self.manifest.n_features)
         with self.folder.tensors("graph.safetensors", verify=False) as opened:
@@ -94,15 +94,15 @@ class Run:
         return self._n_vocabulary
 
     def _table(self, name: str, read: Callable[[SafetensorsFile], Table]) -> Table:
-        """What a file holds: as it was read before, while it is the same file, or read and checked now."""
+        """The cached table of a file, or the table read and checked now if the file has changed."""
         with self.folder.tensors(name) as opened:
-            kept, identity = self._kept.get(name), opened.file.identity
-            if kept is None or kept.identity != identity:
-                kept = self._kept[name] = _Kept(identity, _frozen(read(opened)))
-        return cast("Table", kept.table)
+            cached, identity = self._tables.get(name), opened.file.identity
+            if cached is None or cached.identity != identity:
+                cached = self._tables[name] = _CachedTable(identity, _frozen(read(opened)))
+        return cast("Table", cached.table)
 
     def features(self) -> FeatureTable:
-        """What the map shows of every feature."""
+        """The feature table."""
 
         def read(opened: SafetensorsFile) -> FeatureTable:
             table = FeatureTable(**read_arrays(opened, FEATURES, feature=self.manifest.n_features))
@@ -112,14 +112,14 @@ class Run:
         return self._table("features.safetensors", read)
 
     def graph(self) -> NeighbourGraph:
-        """The first neighbours of every feature."""
+        """The nearest neighbours of every feature."""
         with self.folder.tensors("graph.safetensors") as opened:
             graph = NeighbourGraph(**read_arrays(opened, GRAPH, feature=self.manifest.n_features))
             check_graph(opened.fail, graph, self.manifest)
         return graph
 
     def tree(self) -> CondensedTree | None:
-        """The condensed tree that the clusters were cut from; None where the run has none."""
+        """The condensed tree of the clustering; None if the run has none."""
 
         def read(opened: SafetensorsFile) -> CondensedTree:
             tree = CondensedTree(**read_arrays(opened, TREE))
@@ -129,7 +129,7 @@ class Run:
         return self._table(TREE_FILE, read) if TREE_FILE in self.folder else None
 
     def labels(self) -> LabelTable:
-        """What the features are called; empty where the run has no labels."""
+        """The labels of the features; empty if the run has none."""
 
         def read(opened: SafetensorsFile) -> LabelTable:
             labels = LabelTable(**read_arrays(opened, LABELS))
@@ -149,13 +149,13 @@ class Run:
         return self._table("vocabulary.safetensors", read)
 
     def summary(self, number: int) -> ClusterSummary:
-        """What the manifest says of one cluster; raises RunError where there is no such cluster."""
+        """Summary of one cluster; raises RunError if there is no such cluster."""
         if not 0 <= number < len(self.manifest.clusters):
             raise RunError(self.path, f"no cluster {number}", f"0 to {len(self.manifest.clusters) - 1}")
         return self.manifest.clusters[number]
 
     def cluster(self, number: int) -> ClusterGeometry:
-        """Everything that one manifold's page needs; raises RunError where there is no such cluster."""
+        """Geometry of one cluster; raises RunError if there is no such cluster, or its file is broken."""
         summary = self.summary(number)
         with self.folder.tensors(cluster_file(number)) as opened:
             arrays = read_arrays(opened, CLUSTER, d_model=self.manifest.model.d_model)
@@ -164,13 +164,13 @@ class Run:
         return geometry
 
     def thumbnail(self, number: int) -> str:
-        """A cluster's portrait as SVG text, plain shapes only; raises RunError where there is no such cluster."""
+        """A cluster's portrait as SVG of plain shapes; raises RunError if there is no such cluster."""
         name = thumbnail_file(self.summary(number).id)
         return check_thumbnail(self.folder.read_bytes(name, MAX_THUMBNAIL), self.path / name)
 
 
 def run_id(path: Path) -> str:
-    """A run's id: the name of its folder; raises RunError where that name cannot stand in a link."""
+    """A run's id: the name of its folder; raises RunError if that name cannot be used in a link."""
     name = path.resolve().name
     if not RUN_ID.fullmatch(name):
         raise RunError(path.parent, f"the folder name {quoted(name)}", "letters, digits, '.', '_' and '-'")
@@ -178,7 +178,7 @@ def run_id(path: Path) -> str:
 
 
 def load_run(path: Path | str) -> Run:
-    """Open a run and check its manifest alone; raises RunError."""
+    """Open a run and check only its manifest; raises RunError."""
     root = Path(path)
     require_folder(root, "a run, which is a folder", RunError)
     refuse_other(root, RUN_MANIFEST, (BUNDLE_MANIFEST, "a feature bundle"), "a run", RunError)
@@ -199,3 +199,28 @@ def open_run(path: Path | str) -> Run:
     run.folder.check_listing(RUN_MANIFEST, ignore=SUBJECT)
     run.check_headers()
     return run
+
+
+def run_problems(run: Run) -> Iterator[InputError]:
+    """Read every file of a run, and yield all problems in file order.
+
+    Args:
+        run: an open run.
+    """
+    numbers = range(len(run.manifest.clusters))
+    parts: list[Callable[[], object]] = [
+        run.features,
+        run.graph,
+        run.tree,
+        run.labels,
+        run.vocabulary,
+        *(partial(run.cluster, number) for number in numbers),
+        *(partial(run.thumbnail, number) for number in numbers),
+        *(partial(run.folder.verify, name) for name in run.folder.sha256 if name.startswith(SUBJECT)),
+    ]
+    yield from run.folder.listing_problems(RUN_MANIFEST)
+    for part in parts:
+        try:
+            part()
+        except InputError as fault:
+            yield fault

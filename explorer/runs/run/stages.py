@@ -1,4 +1,4 @@
-"""Results of a build's stages, kept beside the run so that an interrupted build goes on where it stopped."""
+"""Cache of a build's stages, stored next to the run, so that an interrupted build resumes."""
 
 import json
 import re
@@ -17,10 +17,10 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 
 
 class StageCache:
-    """One safetensors file a stage, under the key of its inputs and settings.
+    """One safetensors file per stage, with the key of its inputs and settings.
 
     Args:
-        folder: where the files lie; made when the first stage is saved.
+        folder: location of the files; created when the first stage is saved.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -28,11 +28,11 @@ class StageCache:
         self._used: set[Path] = set()
 
     def has(self, name: str, key: str) -> bool:
-        """Whether the stage has been saved under this key."""
+        """Whether a stage is cached under this key."""
         return self.load(name, key) is not None
 
     def load(self, name: str, key: str) -> dict[str, np.ndarray] | None:
-        """The arrays of a stage, or None where it has to be done: never saved, other key, or damaged."""
+        """The arrays of a stage, or None if it is missing, has another key, or is damaged."""
         try:
             with SafetensorsFile(self._path(name)) as opened:
                 if opened.header.metadata.get("key") != key:
@@ -44,33 +44,33 @@ class StageCache:
         return arrays
 
     def save(self, name: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Keep the arrays of a stage; they are there whole or not at all."""
+        """Save the arrays of a stage, atomically."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_safetensors(self._path(name), arrays, {"key": key})
         self._used.add(self._path(name))
 
     def prune(self) -> None:
-        """Remove the stages that were neither loaded nor saved: no build of today asks for them."""
+        """Remove the stages that were neither loaded nor saved by this build."""
         if self.folder.is_dir():
             for entry in sorted(self.folder.iterdir()):
                 if entry not in self._used:
                     remove(entry)
 
     def is_empty(self) -> bool:
-        """Whether nothing has been saved."""
+        """Whether no stage is cached."""
         return not self.folder.is_dir() or not any(self.folder.iterdir())
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
-            raise ValueError(f"a stage's name is made of a-z, 0-9, '_', '.' and '-', not {name!r}")
+            raise ValueError(f"stage names consist of a-z, 0-9, '_', '.' and '-', not {name!r}")
         return self.folder / f"{name}.safetensors"
 
 
 def pack_json(value: object) -> UInt8[np.ndarray, "byte"]:
-    """A JSON value as an array, for what a stage has to say beyond numbers."""
+    """Pack a JSON value as a byte array, for stage results that are not numeric."""
     return np.frombuffer(json.dumps(value, sort_keys=True).encode("utf-8"), dtype=np.uint8)
 
 
 def unpack_json(array: UInt8[np.ndarray, "byte"]) -> object:
-    """The JSON value that `pack_json` packed."""
+    """The inverse of `pack_json`."""
     return json.loads(array.tobytes().decode("utf-8"))

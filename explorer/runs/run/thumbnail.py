@@ -1,4 +1,4 @@
-"""Tile portraits are pictures and nothing else: an allow-list of SVG."""
+"""Validates tile portraits against an allow-list of SVG elements and attributes."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from explorer.errors import RunError
 from explorer.runs.io.files import file_name, quoted
 
 MAX_THUMBNAIL = 256 << 10
-"""Largest portrait in bytes."""
+"""Maximum size of a portrait in bytes."""
 _MAX_DEPTH = 16
 _NAMESPACE = "http://www.w3.org/2000/svg"
 ALLOWED_ELEMENTS = frozenset(("svg", "g", "path", "circle", "polyline", "ellipse", "rect"))
@@ -24,7 +24,7 @@ _FORBIDDEN = re.compile(r"url|script|expression|var", re.IGNORECASE)
 
 
 def check_thumbnail(data: bytes, path: Path) -> str:
-    """Return the picture's text, or raise RunError where it holds anything but plain shapes."""
+    """Return the SVG text; raises RunError if it holds anything but plain shapes."""
     where = file_name(path)
     if len(data) > MAX_THUMBNAIL:
         raise RunError(where, f"{len(data)} bytes", f"at most {MAX_THUMBNAIL} bytes")

@@ -1,4 +1,4 @@
-"""Writes runs: staged out of sight, manifest last, and resumable."""
+"""Writes runs: staged in a hidden folder, manifest last, resumable."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -39,8 +39,7 @@ from explorer.runs.io.atomic import (
 from explorer.runs.io.files import RUN_MANIFEST, hash_file, list_files
 from explorer.runs.io.safetensors_write import write_safetensors
 from explorer.runs.io.strict_json import encode_json
-from explorer.runs.run.check import run_problems
-from explorer.runs.run.geometry_file import geometry_arrays, table_arrays
+from explorer.runs.run.arrays import geometry_arrays, table_arrays, tree_arrays
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.manifest import (
     FORMAT,
@@ -53,24 +52,23 @@ from explorer.runs.run.manifest import (
     cluster_file,
     thumbnail_file,
 )
-from explorer.runs.run.reader import load_run, run_id
+from explorer.runs.run.reader import load_run, run_id, run_problems
 from explorer.runs.run.stages import StageCache
 from explorer.runs.run.thumbnail import check_thumbnail
-from explorer.runs.run.tree_file import tree_arrays
 
 _OURS = frozenset((RUN_MANIFEST, *PARTS, TREE, LABELS, "clusters", "thumbnails", SUBJECT.strip("/")))
 
 
 class RunWriter:
-    """Writes one run; use it as a context manager and call `finish` last.
+    """Writes one run; use it as a context manager, and call `finish` last.
 
-    Everything is prepared in a hidden folder beside `path`, which one process may hold at a time. When the block ends
-    without `finish`, what was at `path` is untouched, and the saved stages stay for the next attempt. A folder
-    `subject/` at `path` is kept, and its files are listed in the new manifest.
+    Everything is staged in a hidden folder next to `path`, which one process may hold at a time. If the block ends
+    without `finish`, an existing run at `path` is untouched, and the cached stages stay for the next attempt. A folder
+    `subject/` at `path` is preserved, and its files are listed in the new manifest.
 
     Args:
         path: the run's folder; its name becomes the run's id.
-        keep_stages: keep the saved stages after a finished build too, so that the next one skips what is unchanged.
+        keep_stages: keep the cached stages after a finished build, so that the next build skips unchanged ones.
     """
 
     def __init__(self, path: Path | str, *, keep_stages: bool = False) -> None:
@@ -107,33 +105,33 @@ class RunWriter:
             raise RunError(self.path, "a run without its manifest", "a call of finish")
 
     def has(self, name: str, key: str) -> bool:
-        """Whether a stage has been saved under the key of its inputs and settings."""
+        """Whether a stage is cached under the key of its inputs and settings."""
         return self._stages.has(name, key)
 
     def stage(self, name: str, key: str) -> dict[str, np.ndarray] | None:
-        """The saved arrays of a stage, or None where it has to be done."""
+        """The cached arrays of a stage, or None if it must be computed."""
         return self._stages.load(name, key)
 
     def save_stage(self, name: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Keep the arrays of a stage under the key of its inputs and settings."""
+        """Cache the arrays of a stage under the key of its inputs and settings."""
         self._stages.save(name, key, arrays)
 
     def write_features(self, table: FeatureTable) -> None:
-        """Write what the map shows of every feature."""
+        """Write the feature table."""
         self._table = table
         self._tensors("features.safetensors", table_arrays(table))
 
     def write_graph(self, graph: NeighbourGraph) -> None:
-        """Write the neighbour graph; the first GRAPH_NEIGHBOURS of each feature are kept."""
-        kept = NeighbourGraph(*(np.ascontiguousarray(array[:, :GRAPH_NEIGHBOURS]) for array in graph))
-        self._tensors("graph.safetensors", kept._asdict())
+        """Write the first GRAPH_NEIGHBOURS neighbours of each feature."""
+        nearest = NeighbourGraph(*(np.ascontiguousarray(array[:, :GRAPH_NEIGHBOURS]) for array in graph))
+        self._tensors("graph.safetensors", nearest._asdict())
 
     def write_tree(self, tree: CondensedTree) -> None:
-        """Write the condensed tree that the clusters were cut from."""
+        """Write the condensed tree of the clustering."""
         self._tensors(TREE, tree_arrays(tree))
 
     def write_labels(self, labels: LabelTable) -> None:
-        """Write what the features are called."""
+        """Write the labels of the features."""
         self._tensors(LABELS, {field.name: getattr(labels, field.name) for field in fields(LabelTable)})
 
     def write_vocabulary(self, vocabulary: Vocabulary) -> None:
@@ -171,25 +169,25 @@ class RunWriter:
         dropped: Mapping[str, int] | None = None,
         evidence: Evidence | None = None,
     ) -> None:
-        """Write the manifest, check the whole run, and put it in its place.
+        """Write the manifest, check the whole run, and publish it.
 
         Args:
-            title: name for people.
-            model: where the activations come from.
-            sae: where the features come from.
-            subject: what a host must hold; None where the run cannot be steered.
+            title: display name.
+            model: model that the activations come from.
+            sae: SAE that the features come from.
+            subject: subject that a host must serve; None if the run cannot be steered.
             dataset: the text.
             bundle: the bundle's digest.
-            settings: every effective setting.
-            seeds: seed of every stage that draws.
-            versions: versions of the packages that decide the result.
+            settings: effective settings.
+            seeds: seed of every random stage.
+            versions: versions of the packages that determine the result.
             n_tokens: tokens of the bundle.
-            clusters: one summary a cluster, numbered from 0 without gaps.
-            dropped: how much was left out, by what it was.
-            evidence: the draws behind `stability`, `dissolved` and `chance_p`; None where nothing was drawn.
+            clusters: one summary per cluster, numbered from 0 without gaps.
+            dropped: number of dropped items by kind.
+            evidence: the draws behind `stability`, `dissolved` and `chance_p`; None without draws.
 
         Raises:
-            RunError: the parts break the format or do not fit each other.
+            RunError: the parts break the format or disagree.
         """
         if self._table is None:
             raise RunError(self.path, "no feature table", "a call of write_features")

@@ -42,7 +42,7 @@ def _reply(
     chance: NextTokens,
 ) -> BehaviourReply:
     cluster, readout, path, own = planned.cluster, planned.readout, planned.path, planned.own
-    probabilities = readout.behaviour(np.concatenate([rows.asked for rows in (baseline, *along, chance)]))
+    probabilities = readout.behaviour(np.concatenate([rows.requested for rows in (baseline, *along, chance)]))
     unsteered, by_arm, by_chance = (
         probabilities[0],
         probabilities[1 : -len(chance.kl)],

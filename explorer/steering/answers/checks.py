@@ -109,7 +109,7 @@ def sweep(engine: Engine, request: SweepRequest) -> SweepReply:
         target=planned.readout.names[target],
         strengths=request.strengths,
         positions=request.positions,
-        baseline=float(planned.readout.behaviour(baseline.asked)[0, target]),
+        baseline=float(planned.readout.behaviour(baseline.requested)[0, target]),
         safe=safe_distance(planned.cluster, planned.own),
         arms=tuple(
             _sweep_arm(engine, request, planned, *columns) for columns in zip(planned.arms, rows, along, strict=True)
@@ -162,7 +162,7 @@ def _check_once(field: str, given: Sequence[object]) -> None:
 def _next_value(planned: SteeringPlan, start: int, target: int) -> int:
     """The first value after the start on the way to the target; the target where there is none between."""
     place, path = planned.cluster.place, planned.path
-    ahead = (place - place[start]) * np.sign(path.away)
+    ahead = (place - place[start]) * np.sign(path.length)
     ahead = ahead % 1.0 if path.closed else ahead
     ahead[start] = np.inf
     first = int(np.where(ahead > 0, ahead, np.inf).argmin())
@@ -202,7 +202,7 @@ def _sweep_arm(
     top = top_tokens(engine, request.run, next_tokens)
     return SweepArm(
         arm=arm.arm,
-        p_target=_grid(planned.readout.behaviour(next_tokens.asked)[:, target], width),
+        p_target=_grid(planned.readout.behaviour(next_tokens.requested)[:, target], width),
         off_manifold=_grid(off_curve(cluster.manifold, residual, rows) / cluster.spread, width),
         kl=_grid(next_tokens.kl, width),
         top=tuple(top[first : first + width] for first in range(0, len(top), width)),

@@ -9,8 +9,8 @@ from jaxtyping import Float, Int64
 
 from explorer.errors import RequestError
 from explorer.maths.steering.arms import (
-    Manifold,
-    Way,
+    SteeringManifold,
+    Trajectory,
     coordinates,
     displacements,
     nearest_on_curve,
@@ -60,14 +60,14 @@ def coordinate_of(place: Place, field: str, cluster: PreparedCluster) -> float:
     raise RequestError(field, repr(place), f"a value of the cluster ({known}) or a coordinate in [0, 1]")
 
 
-def curve_position(manifold: Manifold, residual: Float[np.ndarray, "d_model"]) -> CurvePosition:
+def curve_position(manifold: SteeringManifold, residual: Float[np.ndarray, "d_model"]) -> CurvePosition:
     """Nearest point of the curve to a state, and the distance to it."""
     nearest = nearest_on_curve(manifold, coordinates(manifold, residual[None]))
     return CurvePosition(float(nearest.coordinate[0]), float(nearest.distance[0]))
 
 
 def arm_displacements(
-    way: Way, arms: tuple[Arm, ...], *, seed: int, strength: float = 1.0, random_repeats: int = 1
+    way: Trajectory, arms: tuple[Arm, ...], *, seed: int, strength: float = 1.0, random_repeats: int = 1
 ) -> list[ArmDisplacements]:
     """Displacements of every arm; the random arm once for each direction.
 
@@ -83,7 +83,9 @@ def arm_displacements(
     ]
 
 
-def control_displacements(way: Way, *, seed: int, strength: float, count: int) -> Float[np.ndarray, "control d_model"]:
+def control_displacements(
+    way: Trajectory, *, seed: int, strength: float, count: int
+) -> Float[np.ndarray, "control d_model"]:
     """The random arm in several directions, each as long as the longest move of the manifold arm."""
     longest = way.along[row_lengths(way.start + way.along).argmax()]
     length = float(np.linalg.norm(longest))
@@ -91,20 +93,20 @@ def control_displacements(way: Way, *, seed: int, strength: float, count: int) -
 
 
 def off_at_strengths(
-    way: Way, strengths: Float[np.ndarray, "strength"], at: Int64[np.ndarray, "position"]
+    way: Trajectory, strengths: Float[np.ndarray, "strength"], at: Int64[np.ndarray, "position"]
 ) -> Float[np.ndarray, "position strength"]:
     """Distance of the moved state from the curve at each strength, at some waypoints of the manifold arm.
 
     Needs no forward pass: a move scales linearly with its strength, in the subspace too.
     """
     inside = (way.start + way.along[at]) @ way.manifold.basis.T
-    moved = way.own + strengths[None, :, None] * inside[:, None, :]
-    found = nearest_on_curve(way.manifold, moved.reshape(-1, len(way.own)))
+    moved = way.state_coordinates + strengths[None, :, None] * inside[:, None, :]
+    found = nearest_on_curve(way.manifold, moved.reshape(-1, len(way.state_coordinates)))
     return found.distance.reshape(len(at), len(strengths))
 
 
 def off_curve(
-    manifold: Manifold, residual: Float[np.ndarray, "d_model"], moved: Float[np.ndarray, "waypoint d_model"]
+    manifold: SteeringManifold, residual: Float[np.ndarray, "d_model"], moved: Float[np.ndarray, "waypoint d_model"]
 ) -> Float[np.ndarray, "waypoint"]:
     """Distance of each moved state from the curve, inside the subspace."""
     return nearest_on_curve(manifold, coordinates(manifold, residual + moved)).distance

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int32, Int64
 
-from explorer.maths.steering.arms import Manifold, coordinates, nearest_on_curve
+from explorer.maths.steering.arms import SteeringManifold, coordinates, nearest_on_curve
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary
 from explorer.runs.run.reader import Run
 from explorer.steering.engine.engine import Engine
@@ -25,7 +25,7 @@ _CACHED_CURVES = 256
 class UsualCurve:
     """A cluster's curve with the usual distance of its tokens."""
 
-    manifold: Manifold
+    manifold: SteeringManifold
     usual: float
     """Root mean square distance of the cluster's own tokens, in units of the residual."""
 
@@ -155,7 +155,7 @@ class Encoder:
         if summary.shape not in CURVES:
             return None
         geometry = run.cluster(cluster)
-        manifold = Manifold.of(geometry, closed=summary.shape == "closed curve")
+        manifold = SteeringManifold.of(geometry, closed=summary.shape == "closed curve")
         bos, read_states = self._engine.tokenizer.bos, self._engine.model.read_states
         return UsualCurve(manifold, usual_distance(manifold, geometry, bos, read_states))
 

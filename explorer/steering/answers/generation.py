@@ -7,7 +7,7 @@ import numpy as np
 
 from explorer.errors import RequestError
 from explorer.maths.steering.arms import coordinates, nearest_on_curve
-from explorer.maths.steering.text_quality import perplexity, repeated_share
+from explorer.maths.steering.behaviour import perplexity, repetition_rate
 from explorer.steering.answers.displacements import off_curve
 from explorer.steering.answers.encoding import Encoder
 from explorer.steering.answers.plan import SteeringPlan, plan
@@ -105,5 +105,5 @@ def _written(tokens: Sequence[TokenEvent], read: ReadBack, own: frozenset[int], 
             for number, (token, (at, off)) in enumerate(zip(tokens, places, strict=True))
         ),
         perplexity=perplexity(read.logprob),
-        repeated=repeated_share([token.token_id for token in tokens]),
+        repeated=repetition_rate([token.token_id for token in tokens]),
     )

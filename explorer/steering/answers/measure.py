@@ -11,8 +11,8 @@ from explorer.maths.steering.arms import coordinates, nearest_on_curve
 from explorer.maths.steering.behaviour import (
     nearest_behaviour,
     path_isometries,
-    stops_of,
     target_shift,
+    value_waypoints,
     values_between,
     visited_share,
 )
@@ -92,7 +92,7 @@ def arm_behaviours(
         way.manifold, coordinates(way.manifold, (way.residual + moved).reshape(len(behaviour), -1))
     )
     off = state.distance / cluster.spread
-    isometries = path_isometries(moved, behaviour.reshape(arms, waypoints, -1), stops_of(path, readout.places))
+    isometries = path_isometries(moved, behaviour.reshape(arms, waypoints, -1), value_waypoints(path, readout.places))
     between = _classes_between(planned)
 
     def measures(number: int, arm: ArmDisplacements) -> ArmBehaviour:

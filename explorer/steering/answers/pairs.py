@@ -12,10 +12,10 @@ from jaxtyping import Float
 
 from explorer.errors import RequestError
 from explorer.lm.generation.batched_edits import Prefix
-from explorer.maths.steering.arms import Manifold, Path, Way, waypoints
+from explorer.maths.steering.arms import CurvePath, SteeringManifold, Trajectory, path_between
 from explorer.maths.steering.behaviour import (
     arc_length,
-    energy,
+    bhattacharyya_energy,
     hellinger_length,
     isometries,
     values_between,
@@ -57,7 +57,7 @@ class PairSettings:
 class SteeredCurve:
     """A curve that is steered along in place of a cluster's own, on the same pairs and from the same contexts."""
 
-    manifold: Manifold
+    manifold: SteeringManifold
     """The curve in its subspace."""
     place: Float[np.ndarray, "value"]
     """Coordinate on it of every value of the cluster's order; NaN for values that have none and are left out."""
@@ -152,17 +152,17 @@ def _batch(
 ) -> list[Trial]:
     t = np.linspace(0.0, 1.0, settings.waypoints)
     own = curve_position(prepared.manifold, prefix.residual).coordinate
-    planned: list[tuple[int, Path, list[ArmDisplacements]]] = []
+    planned: list[tuple[int, CurvePath, list[ArmDisplacements]]] = []
     rows: list[Float[np.ndarray, "row d_model"]] = []
     for end in ends:
-        path = waypoints(own, float(prepared.place[end]), t, closed=prepared.closed, anchored=True)
-        way = Way.of(prepared.manifold, prefix.residual, path)
+        path = path_between(own, float(prepared.place[end]), t, closed=prepared.closed, anchored=True)
+        way = Trajectory.of(prepared.manifold, prefix.residual, path)
         arms = arm_displacements(way, settings.arms, seed=settings.seed, strength=settings.strength)
         chance = control_displacements(way, seed=settings.seed, strength=settings.strength, count=_CONTROLS)
         planned.append((end, path, arms))
         rows += [*(move.displacement for move in arms), chance]
     readout = prepared.readout
-    behaviours = (readout.behaviour(said.asked) for said in engine.model.next_tokens(prefix, rows, readout.tokens))
+    behaviours = (readout.behaviour(said.requested) for said in engine.model.next_tokens(prefix, rows, readout.tokens))
     baseline = next(behaviours)[0]
     trials = []
     for end, path, arms in planned:
@@ -177,7 +177,7 @@ def _batch(
 
 def _trial(
     prepared: PreparedCluster,
-    path: Path,
+    path: CurvePath,
     aim: PathClasses,
     move: ArmDisplacements,
     behaviour: Float[np.ndarray, "waypoint behaviour"],
@@ -194,7 +194,7 @@ def _trial(
         start=aim.start,
         end=aim.target,
         arm=move.arm,
-        e_bc=energy(prepared.behaviour_manifold, behaviour),
+        e_bc=bhattacharyya_energy(prepared.behaviour_manifold, behaviour),
         p_target=float(behaviour[-1, aim.target]),
         visited=visited_share(behaviour, between),
         activation_length=arc_length(move.displacement),

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from explorer.errors import RequestError
-from explorer.maths.steering.arms import Path, Way, waypoints
+from explorer.maths.steering.arms import CurvePath, Trajectory, path_between
 from explorer.steering.answers.displacements import (
     ArmDisplacements,
     CurvePosition,
@@ -41,13 +41,13 @@ class SteeringPlan:
     prompt: EncodedPrompt
     own: CurvePosition
     """Position of the unsteered prompt."""
-    way: Way
+    way: Trajectory
     """The path as displacements from the prompt's state."""
     classes: PathClasses
     arms: list[ArmDisplacements]
 
     @property
-    def path(self) -> Path:
+    def path(self) -> CurvePath:
         """The waypoints."""
         return self.way.path
 
@@ -89,14 +89,14 @@ def plan(
     residual = prompt.prefix.residual
     own = curve_position(cluster.manifold, residual)
     first = own.coordinate if start is None else start
-    path = waypoints(first, end, t, closed=cluster.closed, anchored=start is None)
-    way = Way.of(cluster.manifold, residual, path)
+    path = path_between(first, end, t, closed=cluster.closed, anchored=start is None)
+    way = Trajectory.of(cluster.manifold, residual, path)
     displacements = arm_displacements(way, arms, seed=request.seed, strength=strength, random_repeats=random_repeats)
     classes = path_classes(readout, path, request.end, closed=cluster.closed)
     return SteeringPlan(cluster, readout, prompt, own, way, classes, displacements)
 
 
-def path_classes(readout: Readout, path: Path, end: str | float, *, closed: bool) -> PathClasses:
+def path_classes(readout: Readout, path: CurvePath, end: str | float, *, closed: bool) -> PathClasses:
     """The class nearest to the path's start, and the one that the end names, else the nearest to it."""
     named = readout.index(end) if isinstance(end, str) else None
     target = named if named is not None else readout.nearest(path.end, closed=closed)

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from explorer.lm.generation.batched_generation import Decoder, step_together
-from explorer.lm.generation.sampling import choose_tokens
+from explorer.lm.generation.batched_generation import BatchedGenerator, step_all
+from explorer.lm.generation.next_tokens import sample_tokens
 from explorer.steering.engine.tokenizer import Decode, IncrementalDetokenizer
 from explorer.steering.protocol.refusal import overflow
 from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, TokenEvent
@@ -38,7 +38,7 @@ class GenerationStep:
     temperature: float
     """0 takes the likeliest token."""
     draw: float
-    """Uniform in [0, 1), see ``choose_tokens``."""
+    """Uniform in [0, 1), see ``sample_tokens``."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,9 @@ def _finish(column: _Column, finish: Finish, decoder: StepDecoder) -> RowDoneEve
 
 
 class RowDecoder:
-    """A ``Decoder`` with numpy arrays at its interface."""
+    """A ``BatchedGenerator`` with numpy arrays at its interface."""
 
-    def __init__(self, decoder: Decoder, device: torch.device) -> None:
+    def __init__(self, decoder: BatchedGenerator, device: torch.device) -> None:
         self.decoder = decoder
         self._device = device
 
@@ -168,13 +168,13 @@ class RowDecoder:
 
 
 def sample_batch(steps: Sequence[GenerationStep]) -> list[SampledTokens | Exception]:
-    """The next token of each row of several texts (see ``choose_tokens``), from one forward pass where that is exact.
+    """The next token of each row of several texts (see ``sample_tokens``), from one forward pass where that is exact.
 
     The outcome of a text that fails is its error: Refusal where its logits are not finite, HookNotFired where its edit
     was not applied. The other texts are unaffected.
     """
     decoders = [cast("RowDecoder", step.decoder).decoder for step in steps]  # an engine makes no other kind
-    return [_sample(step, logits) for step, logits in zip(steps, step_together(decoders), strict=True)]
+    return [_sample(step, logits) for step, logits in zip(steps, step_all(decoders), strict=True)]
 
 
 def _sample(step: GenerationStep, logits: Tensor | Exception) -> SampledTokens | Exception:
@@ -182,7 +182,7 @@ def _sample(step: GenerationStep, logits: Tensor | Exception) -> SampledTokens |
         if isinstance(logits, Exception):
             return logits
         logprobs = torch.log_softmax(finite(logits), dim=-1)
-        tokens = choose_tokens(logprobs, step.temperature, step.draw)
+        tokens = sample_tokens(logprobs, step.temperature, step.draw)
         return SampledTokens(tokens.cpu().numpy(), logprobs.gather(1, tokens[:, None])[:, 0].cpu().numpy())
     except Exception as error:  # noqa: BLE001 - returned as the outcome of this text alone
         return error

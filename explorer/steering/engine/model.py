@@ -16,16 +16,13 @@ from torch import Tensor
 from explorer.errors import RequestError
 from explorer.lm.generation.batched_edits import (
     Prefix,
-    next_rows,
-    read_every,
-    read_last,
+    next_token_logits,
     read_prefix,
     text_logprobs,
 )
-from explorer.lm.generation.batched_generation import Decoder
-from explorer.lm.generation.next_tokens import NextTokens, read_next
-from explorer.lm.generation.score import read_scored
-from explorer.lm.hooks.logit_lens import direction_logits
+from explorer.lm.generation.batched_generation import BatchedGenerator
+from explorer.lm.generation.forward import read_every, read_last, read_scored
+from explorer.lm.generation.next_tokens import NextTokens, direction_logits, read_next
 from explorer.steering.engine.generation import RowDecoder, finite
 from explorer.steering.engine.subject import Subject
 from explorer.steering.protocol.refusal import Refusal, overflow
@@ -149,7 +146,7 @@ class SubjectModel:
             HookNotFired: the edit was not applied.
         """
         rows = np.concatenate([np.zeros((1, len(prefix.residual))), *displacements])
-        logits = finite(next_rows(self._subject.place, prefix, self._tensor(rows)))
+        logits = finite(next_token_logits(self._subject.place, prefix, self._tensor(rows)))
         return read_next(logits, tokens).split([1, *map(len, displacements)])
 
     def log_probability(
@@ -210,7 +207,7 @@ class SubjectModel:
         """
         keep = self._special if skip_special else frozenset[int]()
         rows = self._tensor(displacement)
-        decoder = Decoder(self._subject.place, prefix, rows, every_token=every_token, tokens=tokens, keep=keep)
+        decoder = BatchedGenerator(self._subject.place, prefix, rows, every_token=every_token, tokens=tokens, keep=keep)
         return RowDecoder(decoder, self._subject.loaded.device)
 
     def _fires(self, states: Float[Tensor, "token d_model"]) -> Iterator[Int64[np.ndarray, "fires"]]:
@@ -224,7 +221,7 @@ class SubjectModel:
         self, texts: list[list[int]], tokens: Int64[np.ndarray, "token"]
     ) -> tuple[Float[np.ndarray, "text d_model"], Float[np.ndarray, "text token"]]:
         residual, logits = read_last(self._subject.place, self._ids(texts))
-        return residual.cpu().numpy(), read_next(finite(logits), tokens).asked
+        return residual.cpu().numpy(), read_next(finite(logits), tokens).requested
 
     def _ids(self, texts: list[list[int]]) -> Int64[Tensor, "text token"]:
         return torch.tensor(texts, device=self._subject.loaded.device)

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int32, Int64
 
-from explorer.maths.steering.arms import Manifold, coordinates, nearest_on_curve, on_curve
+from explorer.maths.steering.arms import SteeringManifold, coordinates, nearest_on_curve, on_curve
 from explorer.maths.steering.behaviour import BehaviourManifold, fit_behaviour_manifold
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.engine.readout import Readout, Tokenize, cluster_readout
@@ -62,7 +62,7 @@ class PreparedCluster:
     """One cluster, prepared for steering."""
 
     summary: ClusterSummary
-    manifold: Manifold
+    manifold: SteeringManifold
     """Its curve, with coordinate and mean residual of each value that has contexts."""
     place: Float[np.ndarray, "value"]
     """Intrinsic coordinate of every value of the summary's order."""
@@ -105,7 +105,7 @@ def prepare(
         bos: token that begins every text of the subject, or None.
         read: reads the contexts, one batch at a time.
     """
-    manifold = Manifold.of(geometry, closed=summary.shape == "closed curve")
+    manifold = SteeringManifold.of(geometry, closed=summary.shape == "closed curve")
     readout = cluster_readout(summary, geometry, tokenize)
     chosen = _chosen(geometry, len(summary.order))
     texts = [context_text(geometry.context_ids[sample], bos) for sample in chosen]
@@ -130,7 +130,7 @@ def prepare(
     )
 
 
-def usual_distance(manifold: Manifold, geometry: ClusterGeometry, bos: int | None, read: StateReader) -> float:
+def usual_distance(manifold: SteeringManifold, geometry: ClusterGeometry, bos: int | None, read: StateReader) -> float:
     """Root mean square distance of a cluster's own tokens from its curve, in units of the residual.
 
     Args:
@@ -184,8 +184,8 @@ def _predicted_values(behaviour: Float[np.ndarray, "text behaviour"]) -> Int64[n
 
 
 def _placed(
-    manifold: Manifold, geometry: ClusterGeometry, contexts: Contexts
-) -> tuple[Float[np.ndarray, "value"], Manifold]:
+    manifold: SteeringManifold, geometry: ClusterGeometry, contexts: Contexts
+) -> tuple[Float[np.ndarray, "value"], SteeringManifold]:
     """Coordinate and mean residual of each value from its contexts; the run's stored ones where it has none."""
     place = geometry.value_coordinate.astype(np.float64)
     residual = geometry.value_residual.astype(np.float64)

@@ -9,8 +9,8 @@ from threadpoolctl import threadpool_limits
 from transformers import PreTrainedModel
 
 from explorer.errors import HostMismatch, RequestError, RunError, SubjectError
-from explorer.lm.generation.batched_edits import Place
-from explorer.lm.generation.capabilities import batch_difference, open_place
+from explorer.lm.generation.capabilities import batch_difference, open_edit_site
+from explorer.lm.generation.forward import EditSite
 from explorer.lm.model.fingerprint import subject_fingerprint
 from explorer.lm.model.load import DType, LoadedModel, load_model
 from explorer.lm.sae.saelens import Sae, load_sae
@@ -27,7 +27,7 @@ class Subject:
 
     loaded: LoadedModel
     sae: Sae
-    place: Place
+    place: EditSite
     """Layer and hook that are steered."""
     fingerprint: str
     """Over model, vocabulary, SAE, layer and hook."""
@@ -69,7 +69,7 @@ def open_subject(
     if loaded.d_model != autoencoder.d_model:
         raise SubjectError(model_path, f"width {loaded.d_model}", f"{autoencoder.d_model}, the SAE's")
     with fitting_threads(loaded.model):
-        place = open_place(loaded.model, info.model.layer, info.model.hook)
+        place = open_edit_site(loaded.model, info.model.layer, info.model.hook)
         difference = batch_difference(place)
     return Subject(loaded, autoencoder, place, info.fingerprint, info, difference)
 

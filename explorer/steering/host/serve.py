@@ -69,7 +69,7 @@ def serve(
 
 
 def scheduler_for(engine: Engine) -> Scheduler:
-    """The scheduler of the model's thread; it ends the process if the device is lost."""
+    """The thread that runs the model; it ends the process if the device is lost."""
     limits = engine.limits
     return Scheduler(running=limits.running, queued=limits.queued, run_batch=sample_batch, on_fault=end_if_poisoned)
 

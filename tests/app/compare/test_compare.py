@@ -16,7 +16,7 @@ from explorer.app.site.site import Site
 from explorer.app.view.links import CompareRoute, Links
 from explorer.app.view.state import View
 from explorer.errors import RequestError, RunError
-from explorer.runs.compare.compare import Likeness
+from explorer.runs.compare.similarity import ClusterSimilarity
 from tests.app.conftest import write_steerable_run
 from tests.app.server.test_pages import components, shown, site_of
 
@@ -137,9 +137,9 @@ def test_pages_lead_to_a_comparison(site: Site) -> None:
 
 
 def test_likeness_is_said_with_its_chance() -> None:
-    assert likeness_words(Likeness(None, 0.9, 0.6, 0.15)).endswith("(by chance 15 %): 0.54 in all.")
-    assert "different models" in likeness_words(Likeness(None, 0.9, None, None))
-    assert likeness_words(Likeness(0.5, 0.9, 0.6, 0.15)).startswith("50 % of their cores")
+    assert likeness_words(ClusterSimilarity(None, 0.9, 0.6, 0.15)).endswith("(by chance 15 %): 0.54 in all.")
+    assert "different models" in likeness_words(ClusterSimilarity(None, 0.9, None, None))
+    assert likeness_words(ClusterSimilarity(0.5, 0.9, 0.6, 0.15)).startswith("50 % of their cores")
 
 
 def test_nothing_in_common_is_said(site: Site) -> None:

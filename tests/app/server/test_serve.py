@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 
 from explorer.app.server.serve import HostAddress, Keeping, Place, default_shares, serve
+from explorer.app.ui.scripts import assets_digest
 from explorer.errors import ExplorerError, RequestError, RunError
 from explorer.places import shipped_folder
 from explorer.runs.run.catalog import scan
@@ -76,7 +77,7 @@ def test_the_command_prints_a_working_url(runs_folder: Path, tmp_path: Path) -> 
         url = json.loads(_document(app.stdout))["url"]
         with urllib.request.urlopen(url, timeout=60) as page:
             assert "Manifold Explorer" in page.read().decode()
-        with urllib.request.urlopen(f"{url}assets/css/tokens.css", timeout=60) as style:
+        with urllib.request.urlopen(f"{url}assets/{assets_digest()}/css/ui/tokens.css", timeout=60) as style:
             assert style.status == 200
         app.terminate()
         assert app.stdout.read() == ""

@@ -8,9 +8,10 @@ import pytest
 
 from explorer.app.security.headers import script_hash
 from explorer.app.still.markup import Markup
-from explorer.app.still.page_file import SCRIPTS, STYLES, manifold_file, page_text, tour_file
+from explorer.app.still.page_file import ENTRY, STYLES, manifold_file, page_text, tour_file
 from explorer.app.ui import dcc, html
 from explorer.app.ui.page import Page
+from explorer.app.ui.scripts import modules, one_script
 from explorer.errors import RunError
 from explorer.places import shipped_folder
 from explorer.runs.run.reader import Run, open_run
@@ -78,7 +79,8 @@ def test_only_the_files_own_scripts_may_run() -> None:
     outline = Outline(page_text(Page(BAD, [html.H1(BAD), dcc.Store(id="s", data=BAD)])))
     (policy,) = [one["content"] or "" for tag, one in outline.elements if "http-equiv" in one]
     runs = [script for script in outline.scripts if not script.startswith("{")]
-    assert len(runs) == len(SCRIPTS) + 3
+    assert len(runs) == 3, "the theme, plotly, and the modules as one script"
+    assert runs[-1] == one_script(ENTRY)
     assert sorted(re.findall(r"'sha256-[^']+'", policy)) == sorted(script_hash(script) for script in runs)
     assert "default-src 'none'" in policy
     assert "unsafe-eval" not in policy
@@ -87,10 +89,10 @@ def test_only_the_files_own_scripts_may_run() -> None:
 
 
 def test_no_style_or_script_of_the_file_loads_anything() -> None:
-    for kind, names in (("css", STYLES), ("js", SCRIPTS)):
-        for name in names:
-            text = (shipped_folder("assets") / kind / f"{name}.{kind}").read_text()
-            assert not re.search(r"@import|url\(|https?://(?!www\.w3\.org/2000/svg)", text), name
+    paths = [*(f"css/{name}.css" for name in STYLES), *(f"js/{path}" for path in modules(ENTRY))]
+    for name in paths:
+        text = (shipped_folder("assets") / name).read_text()
+        assert not re.search(r"@import|url\(|https?://(?!www\.w3\.org/2000/svg)", text), name
 
 
 def test_a_manifold_and_a_tour_are_one_file_each(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Couplings are those of a general solver, and show attraction and exclusion."""
+"""Couplings match a general solver, with positive attraction and negative exclusion."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def _shard(fires: np.ndarray) -> FiringShard:
 
 
 def _codes(seed: int = 0) -> np.ndarray:
-    """0 and 1 attract, 2 and 3 avoid each other, 4 is alone, 5 never fires."""
+    """0 and 1 attract, 2 and 3 exclude each other, 4 is independent, 5 never fires."""
     rng = np.random.default_rng(seed)
     fires = rng.uniform(size=(3000, 6)) < 0.25
     fires[:, 1] |= fires[:, 0] & (rng.uniform(size=3000) < 0.6)
@@ -25,7 +25,7 @@ def _codes(seed: int = 0) -> np.ndarray:
 
 
 def _reference(fires: np.ndarray, target: int, C: float) -> np.ndarray:
-    """The same regression with b = plus - minus, both at least 0, by a general solver."""
+    """The same regression with b = plus - minus, both non-negative, by a general solver."""
     others = np.delete(fires, target, axis=1).astype(np.float64)
     answer, n = fires[:, target].astype(np.float64), others.shape[1]
 
@@ -42,7 +42,7 @@ def _reference(fires: np.ndarray, target: int, C: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("C", [100.0, 0.05])
-def test_couplings_are_those_of_a_general_solver(C: float) -> None:
+def test_couplings_equal_those_of_a_general_solver(C: float) -> None:
     fires = _codes()
     weight = np.stack([_reference(fires, target, C) if fires[:, target].any() else np.zeros(6) for target in range(6)])
     np.testing.assert_allclose(ising_couplings(_shard(fires), 6, C=C), (weight + weight.T) / 8.0, atol=0.004)
@@ -57,6 +57,6 @@ def test_attraction_is_positive_and_exclusion_negative() -> None:
     assert not couplings[5].any()
 
 
-def test_threads_do_not_matter() -> None:
+def test_couplings_do_not_depend_on_threads() -> None:
     shard = _shard(_codes(2))
     assert (ising_couplings(shard, 6, threads=1) == ising_couplings(shard, 6, threads=3)).all()

@@ -11,7 +11,7 @@ import torch
 from explorer.bench.host import steer as bench
 from explorer.bench.host.steer import ARMS, SteerBenchSettings, report_rows, report_values, time_steering
 from explorer.errors import RequestError
-from explorer.lm.generation.batched_generation import Decoder, Said, step_together
+from explorer.lm.generation.batched_generation import BatchedGenerator, StepResult, step_all
 from explorer.places import shipped_folder
 from explorer.steering.engine import generation as generation_module
 from explorer.steering.engine.generation import RowDecoder
@@ -40,12 +40,12 @@ def test_every_row_writes_every_token_and_every_token_is_moved(monkeypatch: pyte
         fired.append(int(self.fired.max()))
         feed(self, token_ids)
 
-    def noted(decoders: Sequence[Decoder]) -> list[Said]:
+    def noted(decoders: Sequence[BatchedGenerator]) -> list[StepResult]:
         texts.append(len(decoders))
-        return step_together(decoders)
+        return step_all(decoders)
 
     monkeypatch.setattr(RowDecoder, "feed", counted)
-    monkeypatch.setattr(generation_module, "step_together", noted)
+    monkeypatch.setattr(generation_module, "step_all", noted)
     time_steering(ALMANAC, SHORT)
     written = (SHORT.rounds + 1) * SHORT.tokens
     assert set(rows) == {len(ARMS), len(ARMS) + 1}

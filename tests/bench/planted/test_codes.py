@@ -1,4 +1,4 @@
-"""What is planted is what the docstrings say."""
+"""Planted codes have their documented properties."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_codes_are_well_formed(planted: PlantedCodes) -> None:
     assert (np.diff(token * N_FEATURES + codes.features.astype(np.int64)) > 0).all()
 
 
-def test_groups_have_the_sizes_stated_and_a_third_is_noise(planted: PlantedCodes) -> None:
+def test_groups_have_their_stated_sizes_and_a_third_is_noise(planted: PlantedCodes) -> None:
     size = np.bincount(planted.label[planted.label >= 0])
     assert size.min() >= GROUP_SIZES[0]
     assert size.max() <= GROUP_SIZES[1]
@@ -39,7 +39,7 @@ def test_rates_span_more_than_a_decade(planted: PlantedCodes) -> None:
     assert high > 10 * low
 
 
-def test_members_of_a_group_meet_and_noise_features_do_not(planted: PlantedCodes) -> None:
+def test_members_of_a_group_cofire_and_noise_features_do_not(planted: PlantedCodes) -> None:
     token = np.repeat(np.arange(N_TOKENS), np.diff(planted.codes.indptr))
     fires = np.zeros((N_TOKENS, N_FEATURES), dtype=np.float32)
     fires[token, planted.codes.features] = 1
@@ -52,7 +52,7 @@ def test_members_of_a_group_meet_and_noise_features_do_not(planted: PlantedCodes
     assert lift[~same].mean() < 1.5
 
 
-def test_the_generator_decides(planted: PlantedCodes) -> None:
+def test_codes_are_determined_by_the_generator(planted: PlantedCodes) -> None:
     again = planted_cofiring(N_FEATURES, N_TOKENS, rng=np.random.default_rng(1))
     assert again.codes.features.tobytes() == planted.codes.features.tobytes()
     assert again.codes.values.tobytes() == planted.codes.values.tobytes()

@@ -1,4 +1,4 @@
-"""Streamed planted codes: as many fires as asked for, the same from the same seed, groups that can be found."""
+"""Streamed planted codes: target density, determinism, recoverable groups."""
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
@@ -10,7 +10,7 @@ from explorer.maths.cofiring.counts import cofiring_graph, fire_counts
 from explorer.records import NOISE
 
 
-def test_a_token_has_about_as_many_fires_as_are_asked_for() -> None:
+def test_tokens_have_about_the_target_number_of_fires() -> None:
     dictionary = plant_dictionary(4096, rng=np.random.default_rng(0))
     fires = np.diff(draw_codes(dictionary, 4000, rng=np.random.default_rng(1)).indptr)
     assert FIRES[0] <= fires.mean() <= FIRES[1]
@@ -19,7 +19,7 @@ def test_a_token_has_about_as_many_fires_as_are_asked_for() -> None:
     assert abs(few.mean() - 8) < 2
 
 
-def test_codes_come_from_their_generator_and_keep_the_format() -> None:
+def test_codes_are_determined_by_the_generator_and_well_formed() -> None:
     dictionary = plant_dictionary(500, rng=np.random.default_rng(0))
     one, same, other = (draw_codes(dictionary, 450, rng=np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert (one.features == same.features).all()
@@ -31,9 +31,9 @@ def test_codes_come_from_their_generator_and_keep_the_format() -> None:
     assert (rises | begins).all(), "features ascend within a token"
 
 
-def test_each_feature_has_one_place_and_a_third_are_noise() -> None:
+def test_each_feature_occurs_once_and_a_third_are_noise() -> None:
     dictionary = plant_dictionary(1000, rng=np.random.default_rng(3))
-    assert sorted(dictionary.name) == list(range(1000))
+    assert sorted(dictionary.feature_of_slot) == list(range(1000))
     assert dictionary.size.sum() == 1000
     assert 0.3 < (dictionary.label == NOISE).mean() < 0.45
 
@@ -45,6 +45,6 @@ def test_groups_are_found() -> None:
     graph = cofiring_graph(codes.indptr, codes.features, n_features, similarity="npmi", threads=1)
     fires = fire_counts(codes.indptr, codes.features, n_features)
     label = cluster_graph(graph, fires, settings.clustering, settings.cofiring.min_fires).label
-    alone = n_features + np.arange(n_features)
-    truth, found = (np.where(one >= 0, one, alone) for one in (dictionary.label, label))
+    singleton = n_features + np.arange(n_features)
+    truth, found = (np.where(one >= 0, one, singleton) for one in (dictionary.label, label))
     assert adjusted_rand_score(truth, found) > 0.9

@@ -1,4 +1,4 @@
-"""Tiles never meet, meet their documents, and have the power that is asked for."""
+"""Disjoint tiles never co-fire and have the requested expected co-fires."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def _fires(settings: TileSettings, seed: int = 0) -> tuple[np.ndarray, np.ndarra
     return fires, planted.label
 
 
-def test_tiles_of_a_group_never_fire_together_and_others_do() -> None:
+def test_tiles_of_a_group_never_cofire_and_others_do() -> None:
     fires, label = _fires(SETTINGS)
     together = fires.T @ fires
     same = (label[:, None] == label) & (label >= 0) & ~np.eye(len(label), dtype=bool)
@@ -25,7 +25,7 @@ def test_tiles_of_a_group_never_fire_together_and_others_do() -> None:
     assert together[~same].min() > 0
 
 
-def test_groups_noise_and_power_are_as_asked() -> None:
+def test_groups_noise_and_expected_cofires_match_the_settings() -> None:
     fires, label = _fires(SETTINGS)
     assert np.bincount(label[label >= 0]).tolist() == [5] * 4
     assert (label == NOISE).mean() == pytest.approx(SETTINGS.noise_share, abs=0.03)
@@ -33,7 +33,7 @@ def test_groups_noise_and_power_are_as_asked() -> None:
     assert np.mean(count**2 / SETTINGS.n_tokens) == pytest.approx(SETTINGS.expected, rel=0.1)
 
 
-def test_groups_that_keep_to_their_documents_fire_nowhere_else() -> None:
+def test_infinite_boost_restricts_groups_to_their_documents() -> None:
     settings = TileSettings(n_groups=3, n_tiles=4, n_tokens=80_000, expected=4.0, boost=np.inf)
     fires, label = _fires(settings)
     in_doc = fires.reshape(-1, DOC_TOKENS, len(label)).sum(axis=1) > 0
@@ -43,12 +43,12 @@ def test_groups_that_keep_to_their_documents_fire_nowhere_else() -> None:
         assert tiles.all(axis=1).sum() > 0.7 * tiles.any(axis=1).sum()
 
 
-def test_more_than_there_is_room_for_is_refused() -> None:
+def test_rates_above_one_raise() -> None:
     with pytest.raises(ValueError, match="of the tokens of its documents"):
         planted_tiles(TileSettings(n_tokens=10_000, expected=500.0), rng=np.random.default_rng(0))
 
 
-def test_the_generator_decides() -> None:
+def test_tiles_are_determined_by_the_generator() -> None:
     (one, label), (other, same) = _fires(SETTINGS, 3), _fires(SETTINGS, 3)
     assert (one == other).all()
     assert (label == same).all()

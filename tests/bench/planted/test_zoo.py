@@ -1,4 +1,4 @@
-"""The zoo is that of its source, and a feature's owner is the manifold it fires for."""
+"""The zoo matches its source, and features are assigned to the manifold that they fire for."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_there_are_48_manifolds_of_the_published_dimensions(zoo: Zoo) -> None:
         np.testing.assert_allclose(basis @ basis.T, np.eye(len(basis)), atol=1e-12)
 
 
-def test_samples_hold_as_many_manifolds_as_stated_each_of_unit_mean_square(zoo: Zoo) -> None:
+def test_samples_contain_the_stated_number_of_unit_mean_square_manifolds(zoo: Zoo) -> None:
     samples = sample_zoo(zoo, 4000, rng=np.random.default_rng(1))
     assert (samples.active.sum(axis=1) == ACTIVE).all()
     assert samples.active.mean(axis=0) == pytest.approx(ACTIVE / 48, rel=0.25)
@@ -37,7 +37,7 @@ def test_a_sample_lies_in_the_span_of_its_manifolds(zoo: Zoo) -> None:
         assert np.linalg.norm(rest) < 0.08
 
 
-def test_a_feature_belongs_to_the_manifold_it_fires_for() -> None:
+def test_a_feature_belongs_to_the_manifold_that_it_fires_for() -> None:
     rng = np.random.default_rng(3)
     active = rng.uniform(size=(2000, 5)) < 0.2
     fires = np.stack([active[:, 3], active[:, 1] & (rng.uniform(size=2000) < 0.3), active[:, 0] | active[:, 2] |

@@ -1,8 +1,8 @@
-"""The halo bench: every manifold is measured, and what is told of it hangs together."""
+"""The halo benchmark measures every manifold, with consistent results."""
 
 import pytest
 
-from explorer.bench.recovery.halo import Manifold, halo_rows, measure_halos, regime_rows, report_values
+from explorer.bench.recovery.halo import ManifoldResult, halo_rows, measure_halos, regime_rows, report_values
 from explorer.bench.settings import HaloBenchSettings, ZooSettings
 
 TINY_ZOO = ZooSettings(n_features=192, train_samples=15_000, fires=48_000, steps=120, batch=256)
@@ -10,11 +10,11 @@ TINY = HaloBenchSettings(k=(6,), zoo=TINY_ZOO, held_out=6000)
 
 
 @pytest.fixture(scope="module")
-def measured() -> tuple[Manifold, ...]:
+def measured() -> tuple[ManifoldResult, ...]:
     return measure_halos(TINY)
 
 
-def test_core_and_halo_explain_what_they_can(measured: tuple[Manifold, ...]) -> None:
+def test_r2_of_core_and_halo_is_plausible(measured: tuple[ManifoldResult, ...]) -> None:
     assert len(measured) > 10
     found = [one.found for one in measured if one.found is not None]
     assert len(found) > 3
@@ -29,7 +29,7 @@ def test_core_and_halo_explain_what_they_can(measured: tuple[Manifold, ...]) -> 
     assert max(one.grown.r2 for one in found) > 0.5
 
 
-def test_the_tables_count_every_manifold_once(measured: tuple[Manifold, ...]) -> None:
+def test_the_tables_count_every_manifold_once(measured: tuple[ManifoldResult, ...]) -> None:
     _, header, rows = halo_rows(measured)
     assert {len(row) for row in rows} == {len(header)}
     assert sum(int(row[2]) for row in rows) == len(measured)

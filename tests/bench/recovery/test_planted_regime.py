@@ -1,4 +1,4 @@
-"""Planted receptive fields on circles whose regime is known by construction."""
+"""Planted receptive fields on circles with a known regime."""
 
 import numpy as np
 import pytest
@@ -24,19 +24,19 @@ def test_four_half_planes_are_compact_capture() -> None:
     assert fields.spread == pytest.approx(0.727, abs=0.03)
 
 
-def test_narrow_arcs_that_hardly_touch_are_tiling() -> None:
+def test_narrow_disjoint_arcs_are_tiling() -> None:
     fields = _fields(np.full(8, np.cos(np.pi / 8)), 8)
     assert fields.regime == "tiling"
     assert fields.overlap == pytest.approx(1.0, abs=0.05)
     assert fields.needed > 4
 
 
-def test_more_half_planes_than_sides_and_overlapping_arcs_are_dilution() -> None:
+def test_many_half_planes_and_overlapping_arcs_are_dilution() -> None:
     assert _fields(np.zeros(9), 9).regime == "dilution"
     assert _fields(np.full(16, np.cos(np.pi / 5)), 16).regime == "dilution"
 
 
-def test_few_wide_atoms_that_leave_a_dimension_out_are_not_compact() -> None:
+def test_wide_atoms_that_miss_a_dimension_are_not_compact() -> None:
     rng = np.random.default_rng(1)
     points = rng.standard_normal((2000, 2)).astype(np.float32)
     codes = np.maximum(0, np.stack([points[:, 0], -points[:, 0]], axis=1))

@@ -1,10 +1,10 @@
-"""The recovery bench: every cell is measured, and what cannot run says so."""
+"""The recovery benchmark runs every cell and reports what does not apply."""
 
 import numpy as np
 import pytest
 
 from explorer.bench.recovery import methods as bench_methods
-from explorer.bench.recovery.datasets import plan_works
+from explorer.bench.recovery.datasets import plan_datasets
 from explorer.bench.recovery.recover import recover, report_lines, report_rows, report_values
 from explorer.bench.settings import RecoverSettings, ZooSettings
 
@@ -12,12 +12,12 @@ TINY_ZOO = ZooSettings(n_features=128, train_samples=8000, fires=9000, steps=150
 TINY = RecoverSettings(family=("planted", "zoo"), features=(256,), k=(4,), zoo=TINY_ZOO, seeds=2)
 
 
-def test_every_method_is_measured_on_every_work_that_it_applies_to() -> None:
+def test_every_method_runs_on_every_dataset_that_it_applies_to() -> None:
     report = recover(TINY)
     cells = {(outcome.work, outcome.method, outcome.seed) for outcome in report.outcomes}
-    left = {(skipped.work, skipped.method) for skipped in report.skipped}
-    assert len(cells) == len(report.outcomes) == 2 * (2 * 7 - len(left))
-    assert left == {("planted, 256 features", "decoder cosine + spectral")}
+    skipped_methods = {(skipped.work, skipped.method) for skipped in report.skipped}
+    assert len(cells) == len(report.outcomes) == 2 * (2 * 7 - len(skipped_methods))
+    assert skipped_methods == {("planted, 256 features", "decoder cosine + spectral")}
     _, header, rows = report_rows(report)
     assert {len(row) for row in rows} == {len(header)}
     assert len(rows) == 13
@@ -26,8 +26,8 @@ def test_every_method_is_measured_on_every_work_that_it_applies_to() -> None:
     assert report_lines(report) == ["not run: decoder cosine + spectral on planted, 256 features: there is no decoder"]
 
 
-def test_works_come_from_their_seed() -> None:
-    one, other = (list(plan_works(TINY)) for _ in range(2))
+def test_datasets_are_determined_by_the_seed() -> None:
+    one, other = (list(plan_datasets(TINY)) for _ in range(2))
     for plan, again in zip(one, other, strict=True):
         first, second, third = plan.plant(1), again.plant(1), plan.plant(2)
         assert (first.codes.features == second.codes.features).all()
@@ -35,7 +35,7 @@ def test_works_come_from_their_seed() -> None:
         assert not np.array_equal(first.truth, third.truth)
 
 
-def test_without_igraph_the_rest_runs_and_one_line_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_igraph_is_reported_and_the_rest_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_methods, "leiden_communities", None)
     settings = RecoverSettings(family=("planted",), features=(128,), coupling_c=(0.01, 1.0))
     report = recover(settings)

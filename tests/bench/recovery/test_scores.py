@@ -1,4 +1,4 @@
-"""Scores of recovery: what holds for every clustering, and cases that can be counted by hand."""
+"""Recovery scores: invariants, and hand-computed cases."""
 
 import numpy as np
 import pytest
@@ -12,20 +12,20 @@ from explorer.records import LEFT_OUT, NOISE
 LABELS = st.lists(st.tuples(st.integers(-2, 4), st.integers(-2, 4)), min_size=2, max_size=40)
 
 
-def _alone(label: np.ndarray) -> np.ndarray:
+def _singletons(label: np.ndarray) -> np.ndarray:
     return np.where(label < 0, 100 + np.arange(len(label)), label)
 
 
 @given(LABELS)
-def test_the_index_is_that_of_scikit_learn_with_noise_as_singletons(pairs: list[tuple[int, int]]) -> None:
+def test_adjusted_rand_equals_scikit_learn_with_noise_as_singletons(pairs: list[tuple[int, int]]) -> None:
     truth, found = np.array(pairs).T
-    wanted = adjusted_rand_score(_alone(truth), _alone(found))
+    wanted = adjusted_rand_score(_singletons(truth), _singletons(found))
     assert adjusted_rand(truth, found) == pytest.approx(wanted, abs=1e-12)
     assert adjusted_rand(found, truth) == pytest.approx(wanted, abs=1e-12)
 
 
 @given(LABELS, st.randoms(use_true_random=False))
-def test_names_and_order_do_not_matter(pairs: list[tuple[int, int]], random: np.random.Generator) -> None:
+def test_scores_are_invariant_to_labels_and_order(pairs: list[tuple[int, int]], random: np.random.Generator) -> None:
     truth, found = np.array(pairs).T
     scored = np.arange(len(truth)) % 3 > 0
     order = np.array(random.sample(range(len(truth)), len(truth)))
@@ -34,7 +34,7 @@ def test_names_and_order_do_not_matter(pairs: list[tuple[int, int]], random: np.
 
 
 @given(LABELS)
-def test_shares_stay_within_their_bounds(pairs: list[tuple[int, int]]) -> None:
+def test_scores_stay_within_bounds(pairs: list[tuple[int, int]]) -> None:
     truth, found = np.array(pairs).T
     score = score_recovery(truth, found, np.ones(len(truth), dtype=bool))
     assert -1.0 <= score.adjusted_rand <= 1.0
@@ -44,7 +44,7 @@ def test_shares_stay_within_their_bounds(pairs: list[tuple[int, int]]) -> None:
 
 
 @given(st.lists(st.integers(-1, 4), min_size=2, max_size=40))
-def test_the_truth_itself_is_perfect(label: list[int]) -> None:
+def test_the_truth_scores_perfectly(label: list[int]) -> None:
     truth = np.array(label)
     score = score_recovery(truth, truth, np.ones(len(truth), dtype=bool))
     assert score.adjusted_rand == pytest.approx(1.0)
@@ -52,7 +52,7 @@ def test_the_truth_itself_is_perfect(label: list[int]) -> None:
     assert (score.n_recovered, score.n_false) == (score.n_groups, 0)
 
 
-def test_a_case_counted_by_hand() -> None:
+def test_hand_computed_case() -> None:
     truth = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, NOISE, NOISE, NOISE])
     found = np.array([5, 5, 5, NOISE, 9, 9, 9, NOISE, NOISE, 9, 9, LEFT_OUT])
     score = score_recovery(truth, found, np.arange(12) < 11)
@@ -61,7 +61,7 @@ def test_a_case_counted_by_hand() -> None:
     assert score.noise_recall == 0.0
 
 
-def test_one_cluster_of_everything_is_worth_nothing() -> None:
+def test_one_cluster_of_everything_scores_zero() -> None:
     truth = np.repeat([0, 1, 2, NOISE], 10)
     score = score_recovery(truth, np.zeros(40, dtype=int), np.ones(40, dtype=bool))
     assert score.adjusted_rand == pytest.approx(0.0, abs=1e-12)

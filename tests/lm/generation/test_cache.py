@@ -1,4 +1,4 @@
-"""Rows that go on from one text see what a cache that grows would show them."""
+"""Rows that continue one text see the same keys and values as with a growing cache."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from transformers import MambaConfig, MambaForCausalLM
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from explorer.errors import SubjectError
-from explorer.lm.generation.cache import RowsLayer, read_into
+from explorer.lm.generation.cache import ContinuationLayer, empty_cache
 
 ROWS, HEADS, WIDTH = 3, 2, 4
 
@@ -27,10 +27,10 @@ def repeated(layer: DynamicLayer) -> DynamicLayer:
 @pytest.mark.parametrize("window", [None, 2, 4])
 @pytest.mark.parametrize("tokens", [0, 1, 3, 7])
 @pytest.mark.parametrize("added", [(1, 1, 1, 1, 1, 1), (3, 1, 1), (5, 2)])
-def test_rows_see_what_a_growing_cache_shows(window: int | None, tokens: int, added: tuple[int, ...]) -> None:
+def test_rows_see_the_same_as_with_a_growing_cache(window: int | None, tokens: int, added: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     read = read_layer(window, tokens)
-    rows = RowsLayer(read, sum(added))
+    rows = ContinuationLayer(read, sum(added))
     torch.manual_seed(0)
     grown = repeated(read_layer(window, tokens))
     for count in added:
@@ -43,11 +43,11 @@ def test_rows_see_what_a_growing_cache_shows(window: int | None, tokens: int, ad
     assert read.get_seq_length() == tokens
 
 
-def test_what_was_read_stays_and_memory_is_set_aside_once() -> None:
+def test_the_text_cache_is_unchanged_and_memory_is_allocated_once() -> None:
     read = read_layer(None, 4)
     assert read.keys is not None
     before = read.keys.clone()
-    one, other = RowsLayer(read, 3), RowsLayer(read, 3)
+    one, other = ContinuationLayer(read, 3), ContinuationLayer(read, 3)
     places = {one.update(*torch.ones((2, ROWS, HEADS, 1, WIDTH)))[0].data_ptr() for _ in range(3)}
     assert len(places) == 1
     seen, _ = other.update(*torch.zeros((2, ROWS, HEADS, 1, WIDTH)))
@@ -57,7 +57,7 @@ def test_what_was_read_stays_and_memory_is_set_aside_once() -> None:
         one.update(*torch.ones((2, ROWS, HEADS, 1, WIDTH)))
 
 
-def test_a_model_that_keeps_no_keys_and_values_is_refused() -> None:
+def test_a_model_without_a_key_value_cache_is_refused() -> None:
     model = MambaForCausalLM(MambaConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, state_size=2))
-    with pytest.raises(SubjectError, match="attention that keeps keys and values"):
-        read_into(model)
+    with pytest.raises(SubjectError, match="attention with a key-value cache"):
+        empty_cache(model)

@@ -1,4 +1,4 @@
-"""Streamed activations are those of each document run alone, in the order of the text."""
+"""Streamed activations equal those of each document run alone, in the order of the text."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from explorer.errors import SubjectError
-from explorer.lm.hooks.activations import Place, Window, added_token_ids, stream_activations
+from explorer.lm.hooks.activations import StreamSettings, Window, added_token_ids, stream_activations
 from explorer.lm.hooks.block_hooks import capture
 from explorer.lm.model.load import LoadedModel, load_model
 from tests.lm.model.tiny_tokenizers import word_tokenizer
@@ -26,7 +26,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     return load_model(str(folder))
 
 
-def alone(loaded: LoadedModel, ids: list[int], place: Place) -> torch.Tensor:
+def alone(loaded: LoadedModel, ids: list[int], place: StreamSettings) -> torch.Tensor:
     with torch.no_grad(), capture(loaded.model, place.layer, place.hook) as recorder:
         loaded.model(torch.tensor([ids]))
     return recorder.activation[0]
@@ -50,7 +50,7 @@ def test_every_token_has_the_activation_of_its_own_document(
 ) -> None:
     rng = np.random.default_rng(seed)
     documents = [" ".join(rng.choice(WORDS, length)) for length in lengths]
-    place = Place(1, hook, 64, batch_tokens)
+    place = StreamSettings(1, hook, 64, batch_tokens)
     ids, activations, doc_lengths = joined(list(stream_activations(loaded, documents, place)))
     wanted = [loaded.tokenizer(document)["input_ids"] for document in documents]
     assert ids == [token for document in wanted for token in document]
@@ -59,10 +59,10 @@ def test_every_token_has_the_activation_of_its_own_document(
     torch.testing.assert_close(activations, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_long_document_is_cut_and_each_piece_begins_as_the_document_does(loaded: LoadedModel) -> None:
+def test_a_long_document_is_cut_and_each_piece_repeats_the_special_tokens(loaded: LoadedModel) -> None:
     document = " ".join(WORDS * 3)
     ids = loaded.tokenizer(document)["input_ids"]
-    place = Place(2, "resid_post", 10, 100)
+    place = StreamSettings(2, "resid_post", 10, 100)
     found, activations, lengths = joined(list(stream_activations(loaded, [document], place)))
     assert found == ids
     assert lengths == [28]
@@ -72,14 +72,15 @@ def test_a_long_document_is_cut_and_each_piece_begins_as_the_document_does(loade
     torch.testing.assert_close(activations, torch.cat(pieces), rtol=1e-4, atol=1e-5)
 
 
-def test_the_models_own_limit_holds_too(loaded: LoadedModel) -> None:
+def test_the_context_is_capped_by_the_model(loaded: LoadedModel) -> None:
     document = " ".join(WORDS * 20)  # 181 tokens, the model reads 64
-    found, activations, _ = joined(list(stream_activations(loaded, [document], Place(0, "resid_post", 500, 1000))))
+    stream_settings = StreamSettings(0, "resid_post", 500, 1000)
+    found, activations, _ = joined(list(stream_activations(loaded, [document], stream_settings)))
     assert len(found) == len(activations) == 181
 
 
-@pytest.mark.parametrize(("most", "kept"), [(1, 0), (7, 7), (8, 8), (9, 8), (26, 26)])
-def test_max_tokens_holds_and_reads_no_further_document(loaded: LoadedModel, most: int, kept: int) -> None:
+@pytest.mark.parametrize(("most", "expected"), [(1, 0), (7, 7), (8, 8), (9, 8), (26, 26)])
+def test_max_tokens_holds_and_reads_no_further_document(loaded: LoadedModel, most: int, expected: int) -> None:
     read: list[int] = []
 
     def documents() -> object:
@@ -87,17 +88,17 @@ def test_max_tokens_holds_and_reads_no_further_document(loaded: LoadedModel, mos
             read.append(number)
             yield "the old cat sat on the mat"  # 8 tokens with <s>
 
-    windows = list(stream_activations(loaded, documents(), Place(0, "resid_post", 64, 100), max_tokens=most))
-    assert sum(len(window.token_ids) for window in windows) == kept
+    windows = list(stream_activations(loaded, documents(), StreamSettings(0, "resid_post", 64, 100), max_tokens=most))
+    assert sum(len(window.token_ids) for window in windows) == expected
     assert len(read) == -(-most // 8)
 
 
-def test_documents_without_text_are_passed_over_and_special_tokens_are_marked(loaded: LoadedModel) -> None:
-    windows = list(stream_activations(loaded, ["", "cat zebra", " \n "], Place(0, "resid_post", 64, 100)))
+def test_documents_without_text_are_skipped_and_special_tokens_are_marked(loaded: LoadedModel) -> None:
+    windows = list(stream_activations(loaded, ["", "cat zebra", " \n "], StreamSettings(0, "resid_post", 64, 100)))
     assert [window.doc_lengths.tolist() for window in windows] == [[3]]
-    assert windows[0].special.tolist() == [True, False, False]  # an unknown word is text
+    assert windows[0].special.tolist() == [True, False, False]  # an unknown word counts as text
     assert added_token_ids(loaded.tokenizer) == {1, 2}
-    assert list(stream_activations(loaded, ["", ""], Place(0, "resid_post", 64, 100))) == []
+    assert list(stream_activations(loaded, ["", ""], StreamSettings(0, "resid_post", 64, 100))) == []
 
 
 def test_activations_that_are_not_finite_are_an_error(loaded: LoadedModel, tmp_path: Path) -> None:
@@ -105,15 +106,15 @@ def test_activations_that_are_not_finite_are_an_error(loaded: LoadedModel, tmp_p
     broken.model.layers[0].mlp.down_proj.weight.data[:] = float("inf")
     broken.save_pretrained(tmp_path)
     loaded.tokenizer.save_pretrained(tmp_path)
-    stream = stream_activations(load_model(str(tmp_path)), ["the cat"], Place(0, "resid_post", 64, 100))
+    stream = stream_activations(load_model(str(tmp_path)), ["the cat"], StreamSettings(0, "resid_post", 64, 100))
     with pytest.raises(SubjectError, match=r"layer 0.*NaN or infinite"):
         list(stream)
 
 
-def test_a_place_that_is_not_there_is_told_before_any_text_is_read(loaded: LoadedModel) -> None:
+def test_a_missing_layer_is_reported_before_any_text_is_read(loaded: LoadedModel) -> None:
     def documents() -> object:
         raise AssertionError("read")
         yield ""
 
     with pytest.raises(SubjectError, match="layer 9"):
-        list(stream_activations(loaded, documents(), Place(9, "resid_post", 64, 100)))
+        list(stream_activations(loaded, documents(), StreamSettings(9, "resid_post", 64, 100)))

@@ -1,4 +1,4 @@
-"""Hooks see and change the right activation, and always leave the model as it was."""
+"""Hooks read and edit the right activation, and always restore the model."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError, SubjectError
-from explorer.lm.hooks.block_hooks import capture, check_place, edit, module_at
+from explorer.lm.hooks.block_hooks import capture, check_hook, edit, module_at
 from explorer.lm.model.load import blocks
 from tests.lm.tiny import TINY, tiny_model
 
@@ -38,18 +38,18 @@ def test_blocks_are_the_decoder_blocks(model: PreTrainedModel) -> None:
     assert len(blocks(model)) == model.config.num_hidden_layers == 3
 
 
-def test_what_a_block_returns_is_what_the_next_receives(model: PreTrainedModel) -> None:
+def test_the_output_of_a_block_is_the_input_of_the_next(model: PreTrainedModel) -> None:
     for layer in range(2):
         assert torch.equal(read(model, layer, "resid_post"), read(model, layer + 1, "resid_pre"))
 
 
-def test_parts_add_up_to_the_block(model: PreTrainedModel) -> None:
+def test_attention_and_mlp_add_up_to_the_block(model: PreTrainedModel) -> None:
     parts = sum(read(model, 1, hook) for hook in ("resid_pre", "attn_out", "mlp_out"))
     torch.testing.assert_close(parts, read(model, 1, "resid_post"))
 
 
 @pytest.mark.parametrize("hook", ["resid_pre", "resid_post", "attn_out", "mlp_out"])
-def test_stopping_early_reads_the_same_and_computes_no_upper_block(model: PreTrainedModel, hook: str) -> None:
+def test_stopping_early_reads_the_same_without_running_the_blocks_above(model: PreTrainedModel, hook: str) -> None:
     plain, reached = logits(model), []
     handle = blocks(model)[2].register_forward_hook(lambda *_: reached.append(1))
     try:
@@ -62,7 +62,7 @@ def test_stopping_early_reads_the_same_and_computes_no_upper_block(model: PreTra
 
 
 @pytest.mark.parametrize("hook", ["resid_pre", "resid_post", "attn_out", "mlp_out"])
-def test_an_edit_that_changes_nothing_changes_nothing(model: PreTrainedModel, hook: str) -> None:
+def test_an_identity_edit_leaves_the_logits_unchanged(model: PreTrainedModel, hook: str) -> None:
     plain = logits(model)
     with edit(model, 1, hook, lambda activation: activation) as done:
         assert torch.equal(logits(model), plain)
@@ -71,7 +71,7 @@ def test_an_edit_that_changes_nothing_changes_nothing(model: PreTrainedModel, ho
 
 
 @pytest.mark.parametrize("hook", ["resid_pre", "resid_post", "attn_out", "mlp_out"])
-def test_an_edit_arrives_where_it_says(model: PreTrainedModel, hook: str) -> None:
+def test_an_edit_changes_the_activation_of_its_hook(model: PreTrainedModel, hook: str) -> None:
     plain, before = logits(model), read(model, 1, hook)
     with edit(model, 1, hook, lambda activation: activation + 1.5) as done:
         assert not torch.allclose(logits(model), plain)
@@ -100,32 +100,32 @@ def test_an_exception_leaves_no_hook(model: PreTrainedModel) -> None:
     assert n_hooks(model) == 0
 
 
-def test_generation_fires_once_a_forward_pass(model: PreTrainedModel) -> None:
+def test_an_edit_fires_once_per_forward_pass_of_generation(model: PreTrainedModel) -> None:
     with edit(model, 1, "resid_post", lambda activation: activation) as done:
         model.generate(TOKENS[:1], max_new_tokens=4, min_new_tokens=4, do_sample=False, pad_token_id=0)
     assert done.fired == 4
 
 
-def test_a_place_that_is_not_there_is_named(model: PreTrainedModel) -> None:
+def test_a_missing_layer_is_named(model: PreTrainedModel) -> None:
     for layer in (-1, 3):
         with pytest.raises(SubjectError, match=rf"layer {layer}.*0 to 2"):
-            check_place(model, layer, "resid_post")
+            check_hook(model, layer, "resid_post")
 
 
-def test_nothing_recorded_is_an_error(model: PreTrainedModel) -> None:
+def test_an_empty_recorder_is_an_error(model: PreTrainedModel) -> None:
     with capture(model, 0, "resid_post") as recorder:
         pass
     with pytest.raises(ExplorerError, match="no forward pass"):
         _ = recorder.activation
 
 
-def test_a_block_without_a_module_for_its_mlp_is_refused() -> None:
+def test_a_block_without_an_mlp_module_is_refused() -> None:
     with pytest.raises(SubjectError, match=r"OPTDecoderLayer.*0 modules for mlp_out"):
-        check_place(tiny_model("opt"), 0, "mlp_out")
+        check_hook(tiny_model("opt"), 0, "mlp_out")
 
 
 def test_a_mixture_of_experts_is_the_blocks_mlp() -> None:
-    """Every class of such a family has "Moe" in its name."""
+    """Every class of this family has "Moe" in its name."""
     model = tiny_model("qwen3_moe")
     assert type(module_at(model, 1, "mlp_out")).__name__ == "Qwen3MoeSparseMoeBlock"
     assert type(module_at(model, 1, "attn_out")).__name__ == "Qwen3MoeAttention"
@@ -133,4 +133,4 @@ def test_a_mixture_of_experts_is_the_blocks_mlp() -> None:
 
 def test_a_module_that_adds_the_residual_itself_is_refused() -> None:
     with pytest.raises(SubjectError, match="residual"):
-        check_place(tiny_model("bloom"), 0, "mlp_out")
+        check_hook(tiny_model("bloom"), 0, "mlp_out")

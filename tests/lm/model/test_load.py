@@ -1,4 +1,4 @@
-"""A model is opened from its folder alone, and a folder that holds none is told in one line."""
+"""A model loads from its folder alone, and a folder without one is reported in one line."""
 
 import json
 import socket
@@ -28,7 +28,7 @@ def saved(folder: Path, name: str = "llama") -> str:
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a folder must be read without the network")
+        raise AssertionError("loading a folder must not use the network")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
@@ -36,7 +36,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
-def test_a_folder_is_a_model(tmp_path: Path, name: str) -> None:
+def test_a_folder_loads_as_a_model(tmp_path: Path, name: str) -> None:
     loaded = load_model(saved(tmp_path, name))
     assert (loaded.id, loaded.revision, loaded.d_model, loaded.n_layers) == (str(tmp_path), "", 16, 3)
     assert (loaded.max_context, loaded.device, loaded.dtype) == (64, torch.device("cpu"), torch.float32)
@@ -57,11 +57,11 @@ def test_blocks_are_found_in_every_architecture(name: str) -> None:
 def test_a_model_without_a_list_of_blocks_is_named() -> None:
     model = tiny_model("llama")
     model.config.num_hidden_layers = 7
-    with pytest.raises(SubjectError, match=r"LlamaForCausalLM.*7 alike blocks"):
+    with pytest.raises(SubjectError, match=r"LlamaForCausalLM.*7 blocks of one type"):
         blocks(model)
 
 
-def test_loading_leaves_the_loading_bar_as_it_was(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_loading_restores_the_progress_bar_setting(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     folder, before = saved(tmp_path), transformers_logging.is_progress_bar_enabled()
     capfd.readouterr()
     load_model(folder)
@@ -71,7 +71,7 @@ def test_loading_leaves_the_loading_bar_as_it_was(tmp_path: Path, capfd: pytest.
 
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize("damage", ["empty", "no weights", "pickle only", "truncated", "no tokenizer", "own code"])
-def test_a_folder_without_a_sound_model_is_told_in_one_line(tmp_path: Path, damage: str) -> None:
+def test_a_folder_without_a_valid_model_is_reported_in_one_line(tmp_path: Path, damage: str) -> None:
     weights = tmp_path / "model.safetensors"
     if damage != "empty":
         saved(tmp_path)
@@ -96,13 +96,13 @@ def test_a_folder_without_a_sound_model_is_told_in_one_line(tmp_path: Path, dama
 
 
 @pytest.mark.parametrize("path", ["/no/such/folder", "./no-such-folder", "a/b/c"])
-def test_a_path_without_a_folder_is_not_looked_up_as_an_id(no_network: None, path: str) -> None:  # noqa: ARG001
+def test_a_missing_path_is_not_looked_up_as_an_id(no_network: None, path: str) -> None:  # noqa: ARG001
     with pytest.raises(SubjectError, match="no such folder"):
         load_model(path)
 
 
 @pytest.mark.parametrize("absent", ["no-such-device", "cuda:99", "meta"])
-def test_a_device_that_is_not_there_is_told(tmp_path: Path, absent: str) -> None:
+def test_a_missing_device_is_reported(tmp_path: Path, absent: str) -> None:
     with pytest.raises(SubjectError, match=f"device: found '{absent}', wanted cpu"):
         load_model(saved(tmp_path), device=absent)
 
@@ -115,7 +115,7 @@ def fingerprint(loaded: LoadedModel, changed: Sae | None = None, layer: int = 1,
     return subject_fingerprint(loaded.model, loaded.tokenizer, changed or sae(), layer, hook, weights=loaded.weights)
 
 
-def test_a_fingerprint_tells_subjects_apart(tmp_path: Path) -> None:
+def test_different_subjects_have_different_fingerprints(tmp_path: Path) -> None:
     loaded = load_model(saved(tmp_path))
     first = fingerprint(loaded)
     assert first.startswith("sha256:")
@@ -136,14 +136,14 @@ def test_an_sae_has_the_same_fingerprint_in_memory_and_from_disk(tmp_path: Path)
         assert fingerprint(loaded, made) == fingerprint(loaded, load_sae(tmp_path / "sae"))
 
 
-def test_computing_in_fewer_bits_keeps_the_fingerprint_and_rounding_the_weights_does_not(tmp_path: Path) -> None:
+def test_a_lower_compute_precision_keeps_the_fingerprint_but_rounded_weights_change_it(tmp_path: Path) -> None:
     exact, rounded = load_model(saved(tmp_path)), load_model(str(tmp_path), dtype="bfloat16")
     assert next(rounded.model.parameters()).dtype == torch.bfloat16
     assert fingerprint(exact) == fingerprint(rounded)
     assert weights_digest(rounded.model) != exact.weights == weights_digest(exact.model)
 
 
-def test_the_published_text_of_a_real_model(shared_data: Path) -> None:
+def test_a_real_model_reproduces_its_published_text(shared_data: Path) -> None:
     loaded = load_model(str(shared_data / "stories260k"))
     ids = loaded.tokenizer("Once upon a time", return_tensors="pt")["input_ids"]
     answer = loaded.model.generate(ids, max_new_tokens=58, do_sample=False, pad_token_id=2)

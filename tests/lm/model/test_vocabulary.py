@@ -1,4 +1,4 @@
-"""Tokens show what stands in the text, word-initial spaces included."""
+"""Display texts of tokens reproduce the text, word-initial spaces included."""
 
 import pytest
 
@@ -10,7 +10,7 @@ PLAIN = "the old dog sat on the mat"
 
 
 @pytest.mark.parametrize("kind", ["byte_tokenizer", "metaspace_tokenizer", "word_tokenizer"])
-def test_the_shown_texts_join_to_the_text_with_its_spaces(kind: str) -> None:
+def test_display_texts_concatenate_to_the_original_text(kind: str) -> None:
     tokenizer = getattr(tiny_tokenizers, kind)()
     texts = display_texts(tokenizer)
     ids = tokenizer(PLAIN, add_special_tokens=False)["input_ids"]
@@ -25,7 +25,7 @@ def test_special_tokens_show_their_names() -> None:
     assert display_texts(byte_tokenizer())[0] == "<|endoftext|>"
 
 
-def test_a_part_of_a_character_shows_its_name_and_never_a_replacement_mark() -> None:
+def test_a_partial_character_shows_its_name_instead_of_a_replacement_character() -> None:
     for tokenizer in (byte_tokenizer(), metaspace_tokenizer()):
         texts = display_texts(tokenizer)
         assert not any("\N{REPLACEMENT CHARACTER}" in text for text in texts)
@@ -34,7 +34,7 @@ def test_a_part_of_a_character_shows_its_name_and_never_a_replacement_mark() -> 
     assert display_texts(metaspace)[metaspace.convert_tokens_to_ids("<0x0A>")] == "\n"
 
 
-def test_whole_characters_beyond_ascii_show_as_they_are() -> None:
+def test_characters_beyond_ascii_are_shown_unchanged() -> None:
     tokenizer = word_tokenizer()
     texts = display_texts(tokenizer)
     for word in ("Über", "naïve", "cafés", "猫"):

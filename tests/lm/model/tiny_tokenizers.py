@@ -1,4 +1,4 @@
-"""Tiny tokenizers of the kinds that real models have, made in a moment."""
+"""Tiny tokenizers of the kinds that real models use."""
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
@@ -7,7 +7,7 @@ TEXT = "the old cat sat on the mat, and the old dog sat by the door. Über naïv
 
 
 def word_tokenizer(words: str = TEXT) -> PreTrainedTokenizerFast:
-    """One token a word or mark, `<s>` before each text."""
+    """One token per word or punctuation mark, `<s>` before each text."""
     parts = [part for part, _ in pre_tokenizers.Whitespace().pre_tokenize_str(words)]
     vocabulary = {word: number for number, word in enumerate(dict.fromkeys(["<unk>", "<s>", "</s>", *parts]))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
@@ -19,7 +19,7 @@ def word_tokenizer(words: str = TEXT) -> PreTrainedTokenizerFast:
 
 
 def byte_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE, as GPT-2 has it: nothing is put before a text."""
+    """Byte-level BPE as in GPT-2: no token before a text."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -33,7 +33,7 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def metaspace_tokenizer() -> PreTrainedTokenizerFast:
-    """BPE with `▁` for spaces and tokens for single bytes, as Llama has it: a space is put before each text."""
+    """BPE with `▁` for spaces and byte fallback as in Llama: a space before each text."""
     trained = Tokenizer(models.BPE(unk_token="<unk>"))
     spaces = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     trained.normalizer = spaces

@@ -1,4 +1,4 @@
-"""Each architecture's formula against one written by hand, and SAELens' layout read, written and refused."""
+"""Each architecture's formula against a reference written by hand, and SAELens' layout read, written and refused."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from explorer.errors import SubjectError
-from explorer.lm.sae.autoencoder import check_trained_place, check_width
+from explorer.lm.sae.autoencoder import check_trained_hook, check_width
 from explorer.lm.sae.saelens import Sae, load_sae, save_sae
 
 D_MODEL, FEATURE = 5, 12
@@ -79,13 +79,13 @@ def test_jumprelu_never_fires_below_zero() -> None:
     assert torch.equal(sae.encode(activations(1, 50)), make_sae("standard").encode(activations(1, 50)))
 
 
-def test_batchtopk_without_a_threshold_takes_the_strongest_of_all_tokens() -> None:
+def test_batchtopk_without_a_threshold_selects_over_all_tokens() -> None:
     sae = make_sae("batchtopk", threshold=None)
     x = activations(2, 4)
     codes, pre = sae.encode(x), make_sae("standard").encode(x)
-    kept = np.sort(codes[codes > 0].numpy())
-    assert len(kept) == 10  # 2.5 a token, 4 tokens
-    np.testing.assert_array_equal(kept, np.sort(pre.numpy(), axis=None)[-10:])
+    nonzero = np.sort(codes[codes > 0].numpy())
+    assert len(nonzero) == 10  # 2.5 per token, 4 tokens
+    np.testing.assert_array_equal(nonzero, np.sort(pre.numpy(), axis=None)[-10:])
 
 
 def test_batchtopk_with_a_threshold_does_not_depend_on_the_other_tokens() -> None:
@@ -95,7 +95,7 @@ def test_batchtopk_with_a_threshold_does_not_depend_on_the_other_tokens() -> Non
 
 @settings(max_examples=25, deadline=None)
 @given(scale=st.floats(0.01, 100), seed=st.integers(0, 2**31))
-def test_constant_norm_rescale_does_not_see_the_length(scale: float, seed: int) -> None:
+def test_constant_norm_rescale_ignores_the_norm(scale: float, seed: int) -> None:
     sae = make_sae("topk", seed, normalize_activations="constant_norm_rescale")
     x = activations(seed + 1, 4)
     normal = x / x.norm(dim=1, keepdim=True) * D_MODEL**0.5
@@ -105,7 +105,7 @@ def test_constant_norm_rescale_does_not_see_the_length(scale: float, seed: int) 
     torch.testing.assert_close(sae.decode(codes, like=scale * x), scale * rebuilt, rtol=1e-3, atol=1e-3 * scale)
 
 
-def test_layer_norm_takes_mean_and_sample_deviation_out_and_puts_them_back() -> None:
+def test_layer_norm_removes_and_restores_mean_and_sample_deviation() -> None:
     sae, x = make_sae("standard", normalize_activations="layer_norm"), activations(4, 6)
     plain = replace(sae, normalize_activations="none")
     mean, deviation = x.mean(1, keepdim=True), x.std(1, keepdim=True)
@@ -118,7 +118,7 @@ def test_layer_norm_takes_mean_and_sample_deviation_out_and_puts_them_back() -> 
 
 @settings(max_examples=25, deadline=None)
 @given(scale=st.floats(0.01, 100), seed=st.integers(0, 2**31), architecture=st.sampled_from(["standard", "jumprelu"]))
-def test_a_folded_input_scale_is_the_scale_itself(scale: float, seed: int, architecture: str) -> None:
+def test_a_folded_input_scale_equals_scaling_the_input(scale: float, seed: int, architecture: str) -> None:
     sae, x = make_sae(architecture, seed), activations(seed + 1, 5)
     folded = replace(sae, normalize_activations="expected_average_only_in").folded(scale)
     codes = sae.encode(scale * x)
@@ -126,7 +126,7 @@ def test_a_folded_input_scale_is_the_scale_itself(scale: float, seed: int, archi
     torch.testing.assert_close(folded.decode(codes), sae.decode(codes) / scale, rtol=1e-3, atol=1e-3 / scale)
 
 
-def test_an_unknown_input_scale_is_an_error_and_not_a_guess(tmp_path: Path) -> None:
+def test_an_unknown_input_scale_is_an_error(tmp_path: Path) -> None:
     save_sae(tmp_path, make_sae("standard", normalize_activations="expected_average_only_in"))
     with pytest.raises(SubjectError, match="unknown input scale"):
         load_sae(tmp_path).encode(activations(0, 1))
@@ -138,7 +138,7 @@ def test_an_unknown_input_scale_is_an_error_and_not_a_guess(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("architecture", ["standard", "topk", "jumprelu", "batchtopk"])
-def test_what_is_written_is_what_is_read(tmp_path: Path, architecture: str) -> None:
+def test_a_written_sae_reads_back_unchanged(tmp_path: Path, architecture: str) -> None:
     names = {"hook_name": "blocks.2.hook_resid_post", "model_name": "tiny", "neuronpedia_id": "tiny/2-res"}
     sae = make_sae(architecture, apply_b_dec_to_input=False, **names)
     save_sae(tmp_path / "sae", sae)
@@ -158,7 +158,7 @@ def write(folder: Path, config: object, **changes: torch.Tensor | None) -> Path:
     return folder
 
 
-def test_a_config_from_before_version_6_is_understood(tmp_path: Path) -> None:
+def test_a_config_from_before_version_6_is_supported(tmp_path: Path) -> None:
     config = {"d_in": D_MODEL, "d_sae": FEATURE, "activation_fn_str": "topk", "activation_fn_kwargs": {"k": 3},
               "normalize_activations": False, "hook_name": "blocks.1.hook_mlp_out"}  # fmt: skip
     read = load_sae(write(tmp_path, config))
@@ -170,7 +170,7 @@ def test_a_config_from_before_version_6_is_understood(tmp_path: Path) -> None:
     {"metadata": {"neuronpedia_id": "gemma-2-2b/12-gemmascope-res-16k"}},
     {"neuronpedia_id": "gemma-2-2b/12-gemmascope-res-16k"},
 ])  # fmt: skip
-def test_its_name_on_neuronpedia_is_read_wherever_a_version_wrote_it(tmp_path: Path, config: dict[str, object]) -> None:
+def test_the_neuronpedia_id_is_read_from_every_version(tmp_path: Path, config: dict[str, object]) -> None:
     assert load_sae(write(tmp_path, config)).neuronpedia_id == "gemma-2-2b/12-gemmascope-res-16k"
 
 
@@ -179,7 +179,7 @@ def test_an_sae_need_not_be_on_neuronpedia(tmp_path: Path, config: dict[str, obj
     assert load_sae(write(tmp_path, config)).neuronpedia_id == ""
 
 
-def test_decoder_norms_that_choose_the_top_are_folded(tmp_path: Path) -> None:
+def test_decoder_norms_in_the_selection_are_folded(tmp_path: Path) -> None:
     config = {"architecture": "topk", "k": 3, "rescale_acts_by_decoder_norm": True}
     read, sae, x = load_sae(write(tmp_path, config)), make_sae("topk"), activations(6, 20)
     norm = sae.W_dec.norm(dim=1)
@@ -200,7 +200,7 @@ def test_a_scaling_factor_of_the_codes_is_folded_or_refused(tmp_path: Path) -> N
     load_sae(write(tmp_path, {}, scaling_factor=torch.ones(FEATURE)))
 
 
-def test_a_log_threshold_and_a_common_threshold_are_understood(tmp_path: Path) -> None:
+def test_a_log_threshold_and_a_shared_threshold_are_supported(tmp_path: Path) -> None:
     threshold = make_sae("jumprelu").threshold
     read = load_sae(write(tmp_path, {"architecture": "jumprelu"}, log_threshold=threshold.log()))
     torch.testing.assert_close(read.threshold, threshold)
@@ -234,9 +234,9 @@ BAD: dict[str, tuple[object, dict[str, torch.Tensor | None], str]] = {
 
 
 @pytest.mark.parametrize("case", sorted(BAD))
-def test_a_bad_folder_is_told_in_one_line_with_its_file(tmp_path: Path, case: str) -> None:
-    config, changes, told = BAD[case]
-    with pytest.raises(SubjectError, match=told) as caught:
+def test_a_bad_folder_is_reported_in_one_line_with_its_file(tmp_path: Path, case: str) -> None:
+    config, changes, message = BAD[case]
+    with pytest.raises(SubjectError, match=message) as caught:
         load_sae(write(tmp_path, config, **changes))
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -274,10 +274,10 @@ def test_both_widths_are_named() -> None:
         make_sae().encode(torch.zeros(3, 7))
 
 
-def test_the_place_that_an_sae_was_trained_on_is_checked() -> None:
+def test_the_hook_that_an_sae_was_trained_on_is_checked() -> None:
     sae = make_sae(hook_name="blocks.3.hook_resid_pre")
-    check_trained_place(sae, 3, "resid_pre")
-    check_trained_place(sae, 2, "resid_post")
-    check_trained_place(make_sae(hook_name="model.layers.7"), 0, "resid_post")
+    check_trained_hook(sae, 3, "resid_pre")
+    check_trained_hook(sae, 2, "resid_post")
+    check_trained_hook(make_sae(hook_name="model.layers.7"), 0, "resid_post")
     with pytest.raises(SubjectError, match=r"blocks\.3\.hook_resid_pre.*blocks\.3\.hook_resid_post"):
-        check_trained_place(sae, 3, "resid_post")
+        check_trained_hook(sae, 3, "resid_post")

@@ -1,4 +1,4 @@
-"""Clusters of the graph against those of a dense matrix, and against what was planted."""
+"""Clusters of the neighbour graph against those of a dense matrix and against planted groups."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 from explorer.bench.planted.codes import planted_cofiring
 from explorer.config import ClusteringSettings
 from explorer.maths.clustering.condensed_tree import (
-    LARGEST,
+    MAX_DISTANCE,
     SpanningTree,
     condense,
     excess_of_mass,
@@ -27,8 +27,8 @@ N_FEATURES = 700
 MIN_FIRES = 20
 
 
-class Planted:
-    """One planted set and its graph, shared by the tests of this file."""
+class PlantedGraph:
+    """One planted dataset and its graph, shared by the tests of this file."""
 
     def __init__(self, seed: int) -> None:
         codes, self.truth = planted_cofiring(N_FEATURES, 30_000, rng=np.random.default_rng(seed))
@@ -37,13 +37,13 @@ class Planted:
 
 
 @pytest.fixture(scope="module", params=[11, 12])
-def planted(request: pytest.FixtureRequest) -> Planted:
-    return Planted(request.param)
+def planted(request: pytest.FixtureRequest) -> PlantedGraph:
+    return PlantedGraph(request.param)
 
 
 def dense_distances(graph: NeighbourGraph) -> np.ndarray:
     n_features = len(graph.neighbour)
-    dense = np.full((n_features, n_features), LARGEST)
+    dense = np.full((n_features, n_features), MAX_DISTANCE)
     for feature, distance in enumerate(graph_distances(graph)):
         named = graph.neighbour[feature] >= 0
         dense[feature, graph.neighbour[feature, named]] = distance[named]
@@ -52,19 +52,19 @@ def dense_distances(graph: NeighbourGraph) -> np.ndarray:
     return dense
 
 
-def in_parts(graph: NeighbourGraph, step: int) -> NeighbourGraph:
-    """The graph without the edges between features of different remainder: it falls into parts."""
+def disconnected(graph: NeighbourGraph, step: int) -> NeighbourGraph:
+    """The graph without edges between features of different remainder, so that it is disconnected."""
     feature = np.arange(len(graph.neighbour))[:, None]
-    kept = (graph.neighbour >= 0) & (graph.neighbour % step == feature % step)
-    order = np.argsort(~kept, axis=1, kind="stable")
+    within = (graph.neighbour >= 0) & (graph.neighbour % step == feature % step)
+    order = np.argsort(~within, axis=1, kind="stable")
     return NeighbourGraph(
-        np.take_along_axis(np.where(kept, graph.neighbour, -1), order, axis=1),
-        np.take_along_axis(np.where(kept, graph.score, 0), order, axis=1),
+        np.take_along_axis(np.where(within, graph.neighbour, -1), order, axis=1),
+        np.take_along_axis(np.where(within, graph.score, 0), order, axis=1),
     )
 
 
 def partition(label: np.ndarray) -> np.ndarray:
-    """Labels with every feature of no cluster on its own."""
+    """Labels with every noise feature as a singleton."""
     return np.where(label >= 0, label, label.max() + 1 + np.arange(len(label)))
 
 
@@ -74,22 +74,22 @@ def same_partition(one: np.ndarray, other: np.ndarray) -> bool:
 
 @pytest.mark.parametrize("min_samples", [1, 2, 5])
 @pytest.mark.parametrize("step", [1, 5])
-def test_spanning_tree_is_that_of_the_dense_matrix(planted: Planted, min_samples: int, step: int) -> None:
-    graph = in_parts(planted.graph, step)
+def test_spanning_tree_equals_that_of_the_dense_matrix(planted: PlantedGraph, min_samples: int, step: int) -> None:
+    graph = disconnected(planted.graph, step)
     dense = mst_linkage_core(mutual_reachability(dense_distances(graph), min_samples))
     assert minimum_spanning_tree(graph, min_samples).distance.tolist() == np.sort(dense[:, 2]).tolist()
 
 
 @pytest.mark.parametrize("selection", ["eom", "leaf"])
 @pytest.mark.parametrize("step", [1, 5])
-def test_labels_are_those_of_the_dense_matrix_once_ties_are_broken_alike(
-    planted: Planted, selection: str, step: int
+def test_labels_equal_those_of_the_dense_matrix_with_equal_tie_breaking(
+    planted: PlantedGraph, selection: str, step: int
 ) -> None:
-    """Mutual reachability makes many distances equal; a hair's breadth of the plain distance tells them apart."""
-    graph = in_parts(planted.graph, step)
+    """Mutual reachability produces many ties; a tiny multiple of the plain distance breaks them."""
+    graph = disconnected(planted.graph, step)
     plain = dense_distances(graph)
     reach = mutual_reachability(plain.copy(), 2)
-    alone = reach.min(axis=0, where=~np.eye(len(reach), dtype=bool), initial=2.0) >= LARGEST
+    alone = reach.min(axis=0, where=~np.eye(len(reach), dtype=bool), initial=2.0) >= MAX_DISTANCE
     broken = reach + 1e-9 * plain + 1e-6 * (alone[:, None] | alone)
     tree = mst_linkage_core(broken)
     condensed = condense_tree(single_linkage(tree[np.argsort(tree[:, 2])]), 3)
@@ -102,8 +102,8 @@ def test_labels_are_those_of_the_dense_matrix_once_ties_are_broken_alike(
 
 @pytest.mark.parametrize("min_cluster_size", [1, 2, 3, 8, 1000])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_condensed_tree_is_hdbscans_row_by_row(min_cluster_size: int, seed: int) -> None:
-    """Trees of random edges, many of them of equal length."""
+def test_condensed_tree_equals_hdbscans_row_by_row(min_cluster_size: int, seed: int) -> None:
+    """Trees of random edges, many of equal length."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(2, 200))
     second = np.arange(1, n)
@@ -118,16 +118,14 @@ def test_the_condensed_tree_is_hdbscans_row_by_row(min_cluster_size: int, seed: 
 
 
 @pytest.mark.parametrize("min_cluster_size", [2, 3, 8])
-def test_stabilities_are_hdbscans_to_the_bit(planted: Planted, min_cluster_size: int) -> None:
+def test_stabilities_are_bit_identical_to_hdbscans(planted: PlantedGraph, min_cluster_size: int) -> None:
     condensed = condense(minimum_spanning_tree(planted.graph, 2), min_cluster_size)
     assert (condensed["child_size"] > 1).any()
     assert excess_of_mass(condensed) == compute_stability(condensed)
 
 
 @pytest.mark.parametrize(("min_samples", "min_cluster_size"), [(2, 3), (1, 4), (5, 5)])
-def test_labels_agree_with_hdbscan_itself_but_for_ties(
-    planted: Planted, min_samples: int, min_cluster_size: int
-) -> None:
+def test_labels_agree_with_hdbscan_up_to_ties(planted: PlantedGraph, min_samples: int, min_cluster_size: int) -> None:
     settings = ClusteringSettings(min_samples=min_samples, min_cluster_size=min_cluster_size)
     theirs = HDBSCAN(metric="precomputed", min_cluster_size=min_cluster_size, min_samples=min_samples)
     label = theirs.fit(dense_distances(planted.graph)).labels_
@@ -135,7 +133,7 @@ def test_labels_agree_with_hdbscan_itself_but_for_ties(
     assert adjusted_rand_score(partition(label), partition(ours)) > 0.9
 
 
-def test_planted_groups_are_found_and_noise_stays_noise(planted: Planted) -> None:
+def test_planted_groups_are_found_and_noise_stays_noise(planted: PlantedGraph) -> None:
     label = cluster_graph(planted.graph, planted.fires, ClusteringSettings(), MIN_FIRES).label
     assert adjusted_rand_score(partition(planted.truth), partition(label)) >= 0.95
     assert (label[planted.truth == NOISE] < 0).mean() >= 0.95
@@ -143,7 +141,7 @@ def test_planted_groups_are_found_and_noise_stays_noise(planted: Planted) -> Non
     assert largest <= 1.2 * np.bincount(planted.truth[planted.truth >= 0]).max()
 
 
-def test_clusters_are_numbered_by_size_and_then_by_lowest_feature(planted: Planted) -> None:
+def test_clusters_are_numbered_by_size_and_then_by_lowest_feature(planted: PlantedGraph) -> None:
     clustering = cluster_graph(planted.graph, planted.fires, ClusteringSettings(), MIN_FIRES)
     size = np.bincount(clustering.label[clustering.label >= 0])
     lowest = [int(np.flatnonzero(clustering.label == number)[0]) for number in range(len(size))]
@@ -154,7 +152,7 @@ def test_clusters_are_numbered_by_size_and_then_by_lowest_feature(planted: Plant
     assert ((clustering.persistence >= 0) & (clustering.persistence <= 1)).all()
 
 
-def test_numbering_of_the_features_does_not_matter(planted: Planted) -> None:
+def test_labels_do_not_depend_on_the_numbering_of_features(planted: PlantedGraph) -> None:
     move = np.random.default_rng(5).permutation(N_FEATURES)
     back = np.argsort(move)
     neighbour = planted.graph.neighbour[move]
@@ -164,20 +162,20 @@ def test_numbering_of_the_features_does_not_matter(planted: Planted) -> None:
     assert same_partition(before.label[move], after.label)
 
 
-def test_same_graph_gives_the_same_bytes(planted: Planted) -> None:
+def test_clustering_is_deterministic(planted: PlantedGraph) -> None:
     runs = [cluster_graph(planted.graph, planted.fires, ClusteringSettings(), MIN_FIRES) for _ in range(2)]
     assert runs[0].label.tobytes() == runs[1].label.tobytes()
     assert runs[0].membership.tobytes() == runs[1].membership.tobytes()
 
 
-def test_rare_features_are_left_out_and_no_ones_neighbours(planted: Planted) -> None:
+def test_rare_features_are_left_out(planted: PlantedGraph) -> None:
     floor = int(np.median(planted.fires))
     clustering = cluster_graph(planted.graph, planted.fires, ClusteringSettings(), floor)
     assert ((clustering.label == LEFT_OUT) == (planted.fires < floor)).all()
     assert clustering.label.max() > 0
 
 
-def test_condensed_tree_names_every_feature_once(planted: Planted) -> None:
+def test_condensed_tree_contains_every_feature_once(planted: PlantedGraph) -> None:
     result = cluster_tree(planted.graph, planted.fires, ClusteringSettings(), MIN_FIRES)
     leaves = result.tree.child[result.tree.size == 1]
     assert sorted(leaves.tolist()) == np.flatnonzero(planted.fires >= MIN_FIRES).tolist()
@@ -187,8 +185,8 @@ def test_condensed_tree_names_every_feature_once(planted: Planted) -> None:
     assert len(result.clustering.persistence) <= len(groups)
 
 
-def ring_graph(groups: list[int], n_alone: int, score: float) -> NeighbourGraph:
-    """Groups whose features all score alike with each other, and features without any partner."""
+def clique_graph(groups: list[int], n_alone: int, score: float) -> NeighbourGraph:
+    """Groups whose features all have the same score with each other, and isolated features."""
     n_features = sum(groups) + n_alone
     graph = NeighbourGraph(np.full((n_features, 8), -1, dtype=np.int32), np.zeros((n_features, 8), dtype=np.float32))
     start = 0
@@ -204,8 +202,8 @@ def ring_graph(groups: list[int], n_alone: int, score: float) -> NeighbourGraph:
 @pytest.mark.parametrize("groups", [[5], [5, 4], [6, 3, 3, 3], [9, 9]])
 @pytest.mark.parametrize("n_alone", [0, 1, 30])
 @pytest.mark.parametrize("score", [1.0, 0.5, 0.05])
-def test_separate_groups_are_found_whatever_stands_alone(groups: list[int], n_alone: int, score: float) -> None:
-    graph = ring_graph(groups, n_alone, score)
+def test_separate_groups_are_found_among_isolated_features(groups: list[int], n_alone: int, score: float) -> None:
+    graph = clique_graph(groups, n_alone, score)
     fires = np.full(len(graph.neighbour), 100)
     label = cluster_graph(graph, fires, ClusteringSettings(), 1).label
     assert label.tolist() == [number for number, size in enumerate(groups) for _ in range(size)] + [NOISE] * n_alone
@@ -213,15 +211,15 @@ def test_separate_groups_are_found_whatever_stands_alone(groups: list[int], n_al
 
 @pytest.mark.parametrize("n_features", [0, 1, 2, 3, 40])
 def test_features_without_partners_are_noise(n_features: int) -> None:
-    graph = ring_graph([], n_features, 0.5)
+    graph = clique_graph([], n_features, 0.5)
     clustering = cluster_graph(graph, np.full(n_features, 9), ClusteringSettings(), 1)
     assert clustering.label.tolist() == [NOISE] * n_features
     assert len(clustering.persistence) == 0
     assert (cluster_graph(graph, np.full(n_features, 9), ClusteringSettings(), 10).label == LEFT_OUT).all()
 
 
-def test_a_group_without_a_rival_does_not_swallow_what_hangs_on_loosely() -> None:
-    graph = ring_graph([6], 10, 0.6)
+def test_a_single_group_leaves_out_loosely_attached_features() -> None:
+    graph = clique_graph([6], 10, 0.6)
     for feature in range(6, 16):
         graph.neighbour[feature, :2] = [feature - 6, (feature - 5) % 6]
         graph.score[feature, :2] = 0.05

@@ -1,4 +1,4 @@
-"""The map: agreement with the clusters, determinism, and graphs that fall into parts."""
+"""The map: agreement with the clusters, determinism, disconnected graphs."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def mean_distance(xy: np.ndarray, pairs: np.ndarray) -> float:
 
 
 def chain(n_features: int) -> NeighbourGraph:
-    """Every feature next to the one before and the one after."""
+    """A chain: each feature is connected to the previous and the next one."""
     graph = NeighbourGraph(np.full((n_features, 4), -1, dtype=np.int32), np.zeros((n_features, 4), dtype=np.float32))
     for feature in range(n_features):
         near = [other for other in (feature - 1, feature + 1) if 0 <= other < n_features]
@@ -41,7 +41,7 @@ def chain(n_features: int) -> NeighbourGraph:
     return graph
 
 
-def test_left_out_features_are_not_on_the_map(
+def test_excluded_features_have_no_position(
     graph_and_fires: tuple[NeighbourGraph, np.ndarray], layout: np.ndarray
 ) -> None:
     included = graph_and_fires[1] >= MIN_FIRES
@@ -51,7 +51,7 @@ def test_left_out_features_are_not_on_the_map(
     assert np.isfinite(layout[included]).all()
 
 
-def test_members_of_a_cluster_lie_together(
+def test_members_of_a_cluster_lie_close_together(
     graph_and_fires: tuple[NeighbourGraph, np.ndarray], layout: np.ndarray
 ) -> None:
     graph, fires = graph_and_fires
@@ -62,7 +62,9 @@ def test_members_of_a_cluster_lie_together(
     assert mean_distance(xy, same) < 0.3 * mean_distance(xy, ~same)
 
 
-def test_seed_decides_the_map(graph_and_fires: tuple[NeighbourGraph, np.ndarray], layout: np.ndarray) -> None:
+def test_the_layout_is_determined_by_the_seed(
+    graph_and_fires: tuple[NeighbourGraph, np.ndarray], layout: np.ndarray
+) -> None:
     graph, fires = graph_and_fires
     np.random.seed(99)
     again = project_graph(graph, fires >= MIN_FIRES, SETTINGS, seed=0)
@@ -71,14 +73,14 @@ def test_seed_decides_the_map(graph_and_fires: tuple[NeighbourGraph, np.ndarray]
 
 
 @pytest.mark.parametrize("n_features", [0, 1, 2, 3, 5, 7, 9, 12, 40])
-def test_a_graph_of_any_size_has_a_map(n_features: int) -> None:
+def test_a_graph_of_any_size_has_a_layout(n_features: int) -> None:
     xy = project_graph(chain(n_features), np.ones(n_features, dtype=bool), SETTINGS, seed=0)
     assert xy.shape == (n_features, 2)
     assert np.isfinite(xy).all()
     assert len(np.unique(xy, axis=0)) == n_features
 
 
-def test_features_without_partners_and_small_parts_have_a_place() -> None:
+def test_isolated_features_and_small_components_have_positions() -> None:
     graph = chain(60)
     graph.neighbour[20:40] = -1
     graph.neighbour[19, 1] = graph.neighbour[40, 0] = -1
@@ -89,15 +91,15 @@ def test_features_without_partners_and_small_parts_have_a_place() -> None:
     assert along < 0.5 * across
 
 
-def test_a_graph_without_edges_has_a_map() -> None:
+def test_a_graph_without_edges_has_a_layout() -> None:
     graph = NeighbourGraph(np.full((30, 4), -1, dtype=np.int32), np.zeros((30, 4), dtype=np.float32))
     xy = project_graph(graph, np.ones(30, dtype=bool), SETTINGS, seed=0)
     assert len(np.unique(xy, axis=0)) == 30
     assert np.isfinite(xy).all()
 
 
-def test_a_chain_keeps_its_order_along_the_map() -> None:
-    # UMAP may fold a chain, where a processor rounds so or so; what holds of every draw is how near the next ones lie.
+def test_neighbours_in_a_chain_lie_close_together() -> None:
+    # UMAP may fold a chain, depending on the processor's rounding; neighbours lie close together in every layout
     n_features = 40
     apart = np.abs(np.subtract.outer(np.arange(n_features), np.arange(n_features)))
     for seed in range(3):

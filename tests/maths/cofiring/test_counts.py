@@ -1,4 +1,4 @@
-"""The neighbour graph against one written down by brute force."""
+"""The neighbour graph against a brute-force reference."""
 
 import numpy as np
 import pytest
@@ -12,28 +12,28 @@ from explorer.maths.cofiring.counts import (
     fire_counts,
     firing_shard,
 )
-from explorer.maths.cofiring.similarity import SIMILARITIES, score_pairs, scored_pairs
+from explorer.maths.cofiring.similarity import SIMILARITIES, scorable_pairs, score_pairs
 from explorer.records import Codes, NeighbourGraph, PairScore
 
 
 def to_shard(fires: np.ndarray) -> FiringShard:
-    """CSR of a dense [token, feature] array of truth values."""
+    """CSR of a dense boolean array [token, feature]."""
     indptr = np.concatenate([[0], np.cumsum(fires.sum(axis=1))]).astype(np.int64)
     return FiringShard(indptr, np.nonzero(fires)[1].astype(np.uint32))
 
 
 def all_scores(fires: np.ndarray, similarity: PairScore, min_count: int, min_fires: int) -> np.ndarray:
-    """Score of every pair [feature, feature], NaN for those that are not scored."""
+    """Score of every pair [feature, feature], NaN for pairs without one."""
     together = fires.astype(np.int64).T @ fires.astype(np.int64)
     count = np.diag(together)
     c_i, c_j = np.broadcast_arrays(count[:, None], count[None, :])
-    scored = scored_pairs(similarity, together, c_i, c_j, len(fires), min_count)
+    scored = scorable_pairs(similarity, together, c_i, c_j, len(fires), min_count)
     scored &= (np.minimum(c_i, c_j) >= max(min_fires, 1)) & ~np.eye(len(count), dtype=bool)
     return np.where(scored, score_pairs(similarity, together, c_i, c_j, len(fires)), np.nan).astype(np.float32)
 
 
 def assert_is_best(graph: NeighbourGraph, scores: np.ndarray) -> None:
-    """Every row names different scored partners with their scores, and no better one is left out."""
+    """Every row lists distinct scored partners with their scores, and no better one is missing."""
     width = graph.neighbour.shape[1]
     for feature, (neighbour, score) in enumerate(zip(graph.neighbour, graph.score, strict=True)):
         best = np.sort(scores[feature][~np.isnan(scores[feature])])[::-1][:width]
@@ -50,7 +50,7 @@ def assert_is_best(graph: NeighbourGraph, scores: np.ndarray) -> None:
 
 @st.composite
 def firing(draw: st.DrawFn) -> np.ndarray:
-    """Random firing [token, feature] with empty tokens, dead features and features of very different rates."""
+    """Random firing [token, feature] with empty tokens, dead features and widely varying rates."""
     seed = draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
     tokens, features = draw(st.integers(0, 120)), draw(st.integers(1, 150))
@@ -84,7 +84,7 @@ def test_graph_equals_brute_force(
 
 @settings(max_examples=25, deadline=None)
 @given(fires=firing(), cut=st.integers(0, 120), rows=st.integers(1, 40))
-def test_shards_give_the_bytes_of_the_whole(fires: np.ndarray, cut: int, rows: int) -> None:
+def test_shards_give_the_same_bytes_as_one(fires: np.ndarray, cut: int, rows: int) -> None:
     n_features = fires.shape[1]
     shards = [to_shard(fires[:cut]), to_shard(fires[cut:])]
     whole = cofiring_graph(*to_shard(fires), n_features, neighbours=9, threads=1)
@@ -93,7 +93,7 @@ def test_shards_give_the_bytes_of_the_whole(fires: np.ndarray, cut: int, rows: i
     assert whole.score.tobytes() == streamed.score.tobytes()
 
 
-def test_shards_may_be_read_anew_from_an_iterable(rng: np.random.Generator) -> None:
+def test_shards_may_come_from_a_re_iterable(rng: np.random.Generator) -> None:
     fires = rng.uniform(size=(300, 40)) < 0.2
 
     class Stream:
@@ -104,7 +104,7 @@ def test_shards_may_be_read_anew_from_an_iterable(rng: np.random.Generator) -> N
     assert whole.score.tobytes() == cofiring_graph_of_shards(Stream(), 40).score.tobytes()
 
 
-def test_the_number_of_threads_changes_nothing(rng: np.random.Generator) -> None:
+def test_the_result_does_not_depend_on_the_number_of_threads(rng: np.random.Generator) -> None:
     shard = to_shard(rng.uniform(size=(500, 3000)) < 0.01)
     graphs = [cofiring_graph(*shard, 3000, threads=threads) for threads in (1, 2, 5)]
     assert len({graph.neighbour.tobytes() for graph in graphs}) == 1
@@ -118,7 +118,7 @@ def test_ties_go_to_the_lower_feature() -> None:
     assert graph.neighbour.tolist() == [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2], [0, 1, 2], [0, 1, 2]]
 
 
-def test_counts_beyond_sixteen_bits_are_exact() -> None:
+def test_counts_above_16_bits_are_exact() -> None:
     n_tokens = 150_000
     fires = np.zeros((n_tokens, 4), dtype=bool)
     fires[:140_000, 0] = fires[5:140_000, 1] = fires[139_000:, 2] = fires[:66_000, 3] = True
@@ -127,7 +127,7 @@ def test_counts_beyond_sixteen_bits_are_exact() -> None:
 
 
 @pytest.mark.slow
-def test_more_features_than_sixteen_bits_can_name() -> None:
+def test_more_than_65536_features() -> None:
     n_features = 65_536 + 64
     partner = np.arange(n_features).reshape(-1, 2)
     features = np.repeat(partner, 4, axis=0).ravel().astype(np.uint32)
@@ -137,7 +137,7 @@ def test_more_features_than_sixteen_bits_can_name() -> None:
     np.testing.assert_allclose(graph.score[:, 0], 1.0)
 
 
-def test_a_part_of_a_larger_array_is_counted_from_its_own_start(rng: np.random.Generator) -> None:
+def test_slices_of_a_larger_array_are_counted_correctly(rng: np.random.Generator) -> None:
     fires = rng.uniform(size=(200, 30)) < 0.3
     indptr, features = to_shard(fires)
     part = cofiring_graph(indptr[100:], features, 30)
@@ -157,7 +157,7 @@ def test_only_values_above_zero_fire(rng: np.random.Generator) -> None:
     assert fire_counts(*shard, 30).tolist() == fires.sum(axis=0).tolist()
 
 
-def test_rare_features_stand_apart(rng: np.random.Generator) -> None:
+def test_rare_features_are_isolated(rng: np.random.Generator) -> None:
     fires = rng.uniform(size=(400, 20)) < np.linspace(0.005, 0.5, 20)
     graph = cofiring_graph(*to_shard(fires), 20, min_count=1, min_fires=40)
     rare = np.flatnonzero(fires.sum(axis=0) < 40)

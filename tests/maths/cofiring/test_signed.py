@@ -1,4 +1,4 @@
-"""The build's own similarity: against a slow copy of its formulas, and on codes whose truth is planted."""
+"""The signed similarity against a slow reference, and on codes with planted groups."""
 
 import math
 
@@ -14,33 +14,33 @@ from explorer.maths.clustering.grouping import graph_of_codes
 from explorer.maths.clustering.hdbscan import cluster_graph
 from explorer.maths.cofiring.counts import cofiring_graph, fire_counts, firing_shard
 from explorer.maths.cofiring.signed import (
-    BEYOND,
-    FALSE_LINKS,
-    background,
+    FALSE_PAIRS_PER_FEATURE,
+    OUTLIER_SPREADS,
+    cofires_from_npmi,
+    empirical_null,
     lower_bound,
-    npmi_count,
+    outlier_scores,
     signed_graph,
-    standing_out,
     upper_bound,
 )
 from explorer.maths.cofiring.similarity import score_pairs
 from explorer.records import Codes, NeighbourGraph
-from tests.maths.cofiring.test_expected import chance, cut
+from tests.maths.cofiring.test_expected import cut, expected_reference
 
 SHARP = TileSettings(n_groups=6, n_tiles=6, n_tokens=40_000)
 Z = 3.0
 
 
 def dense(graph: NeighbourGraph) -> np.ndarray:
-    """Scores [feature, feature], 0 where the graph names none."""
+    """Scores [feature, feature], 0 without an edge."""
     scores = np.zeros((len(graph.neighbour), len(graph.neighbour)))
     row, place = np.nonzero(graph.neighbour >= 0)
     scores[row, graph.neighbour[row, place]] = graph.score[row, place]
     return scores
 
 
-def linked(c: float, e: float, low: float, high: float, z: float) -> float:
-    """Score of a pair that stands out, before it is held against other pairs."""
+def outlier_score(c: float, e: float, low: float, high: float, z: float) -> float:
+    """Score of an outlier pair, before it is compared with other pairs."""
     least = float(lower_bound(np.array(float(c)), z))
     most = float(upper_bound(np.array(float(c)), z))
     more = 1.0 - e * high / least if least > 0 else 0.0
@@ -48,32 +48,32 @@ def linked(c: float, e: float, low: float, high: float, z: float) -> float:
     return max(more, less, 0.0)
 
 
-def slow_graph(fires: np.ndarray, doc_offsets: np.ndarray, min_count: int) -> np.ndarray:
+def reference_similarity(fires: np.ndarray, doc_offsets: np.ndarray, min_count: int) -> np.ndarray:
     """The similarity [feature, feature], pair by pair."""
     n_tokens, n_features = fires.shape
     together = fires.T.astype(np.int64) @ fires.astype(np.int64)
-    expected = chance(fires, doc_offsets)
+    expected = expected_reference(fires, doc_offsets)
     count = np.diag(together)
-    z = float(norm.isf(FALSE_LINKS / (count > 0).sum()))
-    null = background(together.astype(np.uint32), expected.astype(np.float32))
-    low, high = (null.centre * math.exp(sign * BEYOND * null.spread) for sign in (-1, 1))
-    links = np.array(
+    z = float(norm.isf(FALSE_PAIRS_PER_FEATURE / (count > 0).sum()))
+    null = empirical_null(together.astype(np.uint32), expected.astype(np.float32))
+    low, high = (null.centre * math.exp(sign * OUTLIER_SPREADS * null.spread) for sign in (-1, 1))
+    outliers = np.array(
         [
-            [linked(c, e, low, high, z) if i != j else 0.0 for j, (c, e) in enumerate(zip(*row, strict=True))]
+            [outlier_score(c, e, low, high, z) if i != j else 0.0 for j, (c, e) in enumerate(zip(*row, strict=True))]
             for i, row in enumerate(zip(together, expected, strict=True))
         ]
     )
-    witnessed = np.array(
-        [[any(links[i, k] > 0 and links[k, j] > 0 for k in range(n_features)) for j in range(n_features)]
+    in_triangle_reference = np.array(
+        [[any(outliers[i, k] > 0 and outliers[k, j] > 0 for k in range(n_features)) for j in range(n_features)]
          for i in range(n_features)]
     )  # fmt: skip
-    links = np.where(witnessed, links, 0.0) * (null.centre > 0)
-    rows = links + np.eye(n_features)
+    outliers = np.where(in_triangle_reference, outliers, 0.0) * (null.centre > 0)
+    rows = outliers + np.eye(n_features)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     meets = (together >= min_count) & (lower_bound(together.astype(np.float64), z) > expected)
     c_i, c_j = np.broadcast_arrays(count[:, None], count[None, :])
     npmi = np.where(meets & ~np.eye(n_features, dtype=bool), score_pairs("npmi", together, c_i, c_j, n_tokens), 0.0)
-    return np.maximum(np.sqrt(links * (rows @ rows.T)), npmi)
+    return np.maximum(np.sqrt(outliers * (rows @ rows.T)), npmi)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -86,7 +86,7 @@ def test_graph_equals_the_formulas(seed: int) -> None:
     fires[:, 11] |= fires[:, 0] & (rng.uniform(size=900) < 0.6)
     doc_offsets = np.array([0, 300, 500, 900])
     graph = signed_graph(cut(fires, [250, 600]), doc_offsets, 12, neighbours=11)
-    wanted = slow_graph(fires, doc_offsets, 3)
+    wanted = reference_similarity(fires, doc_offsets, 3)
     assert (wanted > 0).sum() >= 12
     np.testing.assert_allclose(dense(graph), wanted, rtol=1e-3, atol=1e-4)
     assert (np.diff(graph.score, axis=1) <= 0).all()
@@ -103,8 +103,8 @@ def test_few_neighbours_are_the_best_ones() -> None:
     np.testing.assert_array_equal(graphs[0].neighbour, graphs[1].neighbour[:, :4])
 
 
-def recovered(codes: Codes, truth: np.ndarray) -> Recovery:
-    """What HDBSCAN finds with all settings as they come."""
+def recovery_score(codes: Codes, truth: np.ndarray) -> Recovery:
+    """Recovery by HDBSCAN with default settings."""
     settings, shard = BuildSettings(), firing_shard(codes)
     graph = graph_of_codes([shard], document_offsets(codes.n_tokens), codes.n_features, settings.cofiring)
     fires = fire_counts(shard.indptr, shard.features, codes.n_features)
@@ -115,28 +115,28 @@ def recovered(codes: Codes, truth: np.ndarray) -> Recovery:
 @pytest.mark.parametrize(
     "planted", [SHARP, TileSettings(n_groups=6, n_tiles=6, n_tokens=200_000, expected=10.0, boost=float("inf"))]
 )
-def test_tiles_that_never_meet_are_found_where_their_silence_means_something(planted: TileSettings) -> None:
+def test_disjoint_tiles_are_found_if_their_silence_is_significant(planted: TileSettings) -> None:
     found = planted_tiles(planted, rng=np.random.default_rng(2))
-    score = recovered(found.codes, found.label)
+    score = recovery_score(found.codes, found.label)
     assert (score.n_recovered, score.n_false) == (6, 0)
     assert score.noise_recall is not None
     assert score.noise_recall > 0.9
 
 
-def test_nothing_is_claimed_where_silence_means_nothing() -> None:
+def test_disjoint_tiles_are_not_claimed_without_power() -> None:
     found = planted_tiles(TileSettings(n_tokens=60_000, expected=0.5), rng=np.random.default_rng(3))
-    assert recovered(found.codes, found.label).n_clusters == 0
+    assert recovery_score(found.codes, found.label).n_clusters == 0
 
 
-def test_sets_that_meet_are_found_among_features_of_the_same_topics() -> None:
+def test_overlapping_tiles_are_found_among_features_of_the_same_topics() -> None:
     found = planted_cofiring(1000, 25_000, rng=np.random.default_rng(4))
-    score = recovered(found.codes, found.label)
+    score = recovery_score(found.codes, found.label)
     assert score.adjusted_rand > 0.97
     assert score.noise_recall is not None
     assert score.noise_recall > 0.97
 
 
-def test_features_of_one_topic_have_no_score() -> None:
+def test_features_of_one_topic_are_not_scored() -> None:
     rng = np.random.default_rng(5)
     topic = np.repeat(rng.integers(4, size=200), 100)
     fires = rng.uniform(size=(len(topic), 40)) < np.where(topic[:, None] == np.arange(40) % 4, 0.1, 0.004)
@@ -148,8 +148,8 @@ def test_features_of_one_topic_have_no_score() -> None:
     assert (signed > 0).sum() <= 0.1 * 40
 
 
-def test_in_a_language_of_fixed_phrases_silence_tells_nothing() -> None:
-    """Half of all pairs never meet: words of the first place in a phrase with words of the second."""
+def test_silence_is_no_evidence_in_a_language_of_fixed_phrases() -> None:
+    """Half of all pairs never co-fire: words of the first position in a phrase with words of the second."""
     rng = np.random.default_rng(6)
     place = np.arange(30_000) % 6
     word = rng.integers(5, size=len(place))
@@ -163,63 +163,63 @@ def test_in_a_language_of_fixed_phrases_silence_tells_nothing() -> None:
     np.testing.assert_array_equal(signed.score, npmi.score)
 
 
-def test_a_pair_that_stands_out_alone_has_no_score() -> None:
+def test_an_isolated_outlier_pair_is_not_scored() -> None:
     expected = np.full((30, 30), 40.0, dtype=np.float32)
     together = np.random.default_rng(7).poisson(40.0, (30, 30)).astype(np.uint32)
     together[0, 1] = 0
-    assert not standing_out(together, expected, Z).nnz
+    assert not outlier_scores(together, expected, Z).nnz
     together[0, 2] = together[1, 2] = 200
-    links = standing_out(together, expected, Z).toarray()
-    assert set(zip(*(axis.tolist() for axis in np.nonzero(links)), strict=True)) == {
+    outliers = outlier_scores(together, expected, Z).toarray()
+    assert set(zip(*(axis.tolist() for axis in np.nonzero(outliers)), strict=True)) == {
         (0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)
     }  # fmt: skip
-    np.testing.assert_array_equal(links, links.T)
+    np.testing.assert_array_equal(outliers, outliers.T)
 
 
-def plainly_standing_out(together: np.ndarray, expected: np.ndarray, z: float) -> np.ndarray:
-    """The same with whole matrices: every pair scored, and products over all features."""
-    null = background(together, expected)
+def dense_outlier_scores(together: np.ndarray, expected: np.ndarray, z: float) -> np.ndarray:
+    """The same with dense matrices: every pair scored, and products over all features."""
+    null = empirical_null(together, expected)
     counts = together.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         more = 1.0 - expected * null.high / lower_bound(counts, z)
         less = 1.0 - upper_bound(counts, z) / (expected * null.low)
-    links = np.triu(np.maximum(np.nan_to_num(more, neginf=0.0), np.nan_to_num(less, neginf=0.0)).clip(0.0), 1)
-    links += links.T
-    linked = (links > 0).astype(np.float64)
-    links *= linked @ linked > 0
-    rows = links + np.eye(len(links))
+    outliers = np.triu(np.maximum(np.nan_to_num(more, neginf=0.0), np.nan_to_num(less, neginf=0.0)).clip(0.0), 1)
+    outliers += outliers.T
+    outlier_score = (outliers > 0).astype(np.float64)
+    outliers *= outlier_score @ outlier_score > 0
+    rows = outliers + np.eye(len(outliers))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(np.sqrt(links * (rows @ rows.T)))
+    return np.asarray(np.sqrt(outliers * (rows @ rows.T)))
 
 
 @pytest.mark.parametrize("spread", [0.05, 0.6])
-def test_few_and_many_links_are_scored_as_whole_matrices_score_them(spread: float) -> None:
+def test_sparse_outlier_scores_equal_dense_ones(spread: float) -> None:
     rng = np.random.default_rng(9)
     expected = rng.uniform(5.0, 400.0, (120, 120)).astype(np.float32)
     together = rng.poisson(expected * np.exp(spread * rng.standard_normal(expected.shape))).astype(np.uint32)
     together[:12, :12] *= 4
-    links = standing_out(together, expected, Z)
-    assert links.nnz > 100
-    np.testing.assert_allclose(links.toarray(), plainly_standing_out(together, expected, Z), rtol=1e-4, atol=1e-5)
+    outliers = outlier_scores(together, expected, Z)
+    assert outliers.nnz > 100
+    np.testing.assert_allclose(outliers.toarray(), dense_outlier_scores(together, expected, Z), rtol=1e-4, atol=1e-5)
 
 
-def test_background_is_what_is_usual() -> None:
+def test_the_empirical_null_recovers_centre_and_spread() -> None:
     rng = np.random.default_rng(8)
     expected = np.full((80, 80), 200.0, dtype=np.float32)
     usual = 0.7 * np.exp(0.2 * rng.standard_normal((80, 80)))
     together = rng.poisson(expected * usual).astype(np.uint32)
     together[:16, :16] = 0
-    null = background(together, expected)
+    null = empirical_null(together, expected)
     assert null.centre == pytest.approx(0.7, rel=0.05)
     assert null.spread == pytest.approx(0.2, rel=0.2)
     assert null.low < null.centre < null.high
-    poor = background(together[:9, :9], expected[:9, :9])
+    poor = empirical_null(together[:9, :9], expected[:9, :9])
     assert (poor.centre, poor.spread) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 10, 100, 5000])
-def test_bounds_hold_what_they_say(count: int) -> None:
-    """The chance of so many events or more under the lower bound, and of so few under the upper one."""
+def test_bounds_have_their_nominal_coverage(count: int) -> None:
+    """Probability of at least as many events under the lower bound, and of at most as many under the upper one."""
     tail = float(norm.sf(Z))
     low = float(lower_bound(np.array(float(count)), Z))
     high = float(upper_bound(np.array(float(count)), Z))
@@ -227,15 +227,15 @@ def test_bounds_hold_what_they_say(count: int) -> None:
     assert poisson.cdf(count, high) == pytest.approx(tail, rel=0.5)
 
 
-def test_counts_come_back_from_their_npmi() -> None:
+def test_counts_are_recovered_from_npmi() -> None:
     rng = np.random.default_rng(9)
     c_i, c_j = rng.integers(50, 20_000, size=(2, 500))
     c = rng.integers(3, np.minimum(c_i, c_j))
     score = score_pairs("npmi", c, c_i, c_j, 1_000_000).astype(np.float32)
-    np.testing.assert_array_equal(npmi_count(score, c_i, c_j, 1_000_000), c)
+    np.testing.assert_array_equal(cofires_from_npmi(score, c_i, c_j, 1_000_000), c)
 
 
-def test_other_similarities_are_still_there() -> None:
+def test_other_similarities_are_selectable() -> None:
     found = planted_tiles(SHARP, rng=np.random.default_rng(1))
     shard = firing_shard(found.codes)
     wanted = cofiring_graph(*shard, found.codes.n_features, similarity="phi", min_fires=20)

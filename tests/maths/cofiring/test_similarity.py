@@ -1,4 +1,4 @@
-"""Scores of a pair: the compiled formulas against the array ones, and both against what is known."""
+"""Pair scores: the compiled formulas against the array ones, and both against known values."""
 
 import numpy as np
 import pytest
@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from explorer.maths.cofiring.similarity import (
     KIND,
     SIMILARITIES,
-    is_scored,
+    is_scorable,
     pair_score,
     poisson_upper_bound,
+    scorable_pairs,
     score_pairs,
-    scored_pairs,
 )
 from explorer.records import PairScore
 
@@ -39,8 +39,8 @@ def one(similarity: PairScore, c: int, c_i: int, c_j: int, n: int) -> float:
 def test_compiled_scores_equal_array_scores(similarity: PairScore, pair: Counts, min_count: int) -> None:
     c, c_i, c_j, n = pair
     assert pair_score(KIND[similarity], c, c_i, c_j, n) == pytest.approx(one(similarity, *pair), rel=1e-9, abs=1e-9)
-    scored = scored_pairs(similarity, np.array([c]), np.array([c_i]), np.array([c_j]), n, min_count)
-    assert is_scored(KIND[similarity], c, c_i, c_j, n, min_count) == bool(scored[0])
+    scored = scorable_pairs(similarity, np.array([c]), np.array([c_i]), np.array([c_j]), n, min_count)
+    assert is_scorable(KIND[similarity], c, c_i, c_j, n, min_count) == bool(scored[0])
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -65,7 +65,7 @@ def test_independent_features_score_zero(similarity: PairScore) -> None:
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-def test_a_feature_that_always_fires_or_never_fires_tells_nothing(similarity: PairScore) -> None:
+def test_constant_features_score_zero(similarity: PairScore) -> None:
     if similarity in ("npmi", "phi", "abs_phi"):
         assert one(similarity, 1000, 1000, 1000, 1000) == 0.0
     assert one(similarity, 0, 0, 10, 1000) == 0.0
@@ -77,13 +77,13 @@ def test_npmi_matches_a_value_computed_by_hand() -> None:
     assert one("npmi", 8, 16, 16, 64) == pytest.approx(1 / 3)
 
 
-def test_avoidance_shows_in_phi_and_counts_in_abs_phi() -> None:
+def test_avoidance_is_negative_in_phi_and_positive_in_abs_phi() -> None:
     # four disjoint quarters: the correlation of any two is -1/3
     assert one("phi", 0, 25, 25, 100) == pytest.approx(-1 / 3)
     assert one("abs_phi", 0, 25, 25, 100) == pytest.approx(1 / 3)
 
 
-def test_exclusion_needs_seven_expected_cofires_and_grows_with_the_evidence() -> None:
+def test_exclusion_needs_seven_expected_cofires_and_grows_with_evidence() -> None:
     assert poisson_upper_bound(0) == pytest.approx(7.07, abs=0.01)
     scores = [one("exclusion", 0, 1000, 1000, 1_000_000 // expected) for expected in (1, 7, 8, 100, 1000)]
     assert scores[1] < 0.0 < scores[2] < scores[3] < scores[4] < 1.0
@@ -91,8 +91,8 @@ def test_exclusion_needs_seven_expected_cofires_and_grows_with_the_evidence() ->
 
 
 @pytest.mark.parametrize("expected", [8.0, 30.0, 300.0])
-def test_exclusion_of_independent_features_is_as_rare_as_stated(expected: float) -> None:
-    """One in a thousand pairs may look exclusive by chance; the count of these is Poisson itself."""
+def test_exclusion_has_its_nominal_false_positive_rate(expected: float) -> None:
+    """One in a thousand independent pairs may score above 0 by chance; their number is Poisson distributed."""
     draws = 100_000
     rng = np.random.default_rng(7)
     c = rng.poisson(expected, draws)

@@ -1,4 +1,4 @@
-"""Counting on a torch device gives the bytes of the compiled way, whatever the shards, the blocks and the device."""
+"""Counting on a torch device gives the same bytes as compiled counting, for any shards, blocks and device."""
 
 import numpy as np
 import pytest
@@ -22,12 +22,12 @@ def assert_same(one: NeighbourGraph, other: NeighbourGraph) -> None:
 
 
 @pytest.fixture
-def few_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So few adds at a time that even small codes take several rounds."""
-    monkeypatch.setattr(cofiring_torch, "PAIRS", 500)
+def small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So few additions per round that even small codes take several rounds."""
+    monkeypatch.setattr(cofiring_torch, "MAX_PAIRS_PER_ROUND", 500)
 
 
-@pytest.mark.usefixtures("few_pairs")
+@pytest.mark.usefixtures("small_rounds")
 @settings(max_examples=25)
 @given(
     fires=firing(),
@@ -36,7 +36,7 @@ def few_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     rows=st.integers(5, 80),
     min_fires=st.integers(1, 8),
 )
-def test_torch_gives_the_bytes_of_compiled_counting(
+def test_torch_gives_the_same_bytes_as_compiled_counting(
     device: str, fires: np.ndarray, similarity: PairScore, cut: int, rows: int, min_fires: int
 ) -> None:
     n_features = fires.shape[1]
@@ -66,17 +66,17 @@ def test_codes_as_dense_as_an_saes_give_the_same_graph(device: str) -> None:
     assert_same(signed_graph(shards, offsets, 400), signed_graph(parts, offsets, 400))
 
 
-def test_pairs_of_a_few_features_are_counted_alike(device: str) -> None:
+def test_a_subset_of_the_features_is_counted_correctly(device: str) -> None:
     fires = np.random.default_rng(2).uniform(size=(300, 40)) < 0.3
-    kept = np.array([30, 2, 17])
-    wanted = fires[:, kept].astype(int).T @ fires[:, kept]
-    found = cofire_counts(TorchShards([to_shard(fires)], torch.device(device)), kept, 40)
+    subset = np.array([30, 2, 17])
+    wanted = fires[:, subset].astype(int).T @ fires[:, subset]
+    found = cofire_counts(TorchShards([to_shard(fires)], torch.device(device)), subset, 40)
     off_diagonal = ~np.eye(3, dtype=bool)
     assert (found[off_diagonal] == wanted[off_diagonal]).all()
 
 
-def test_counts_beyond_what_half_precision_holds_are_exact(device: str) -> None:
-    """Single precision would lose ones from 2^24 on, half precision from 2^11 on; whole numbers do not."""
+def test_counts_beyond_half_precision_are_exact(device: str) -> None:
+    """Floats lose increments of one from 2^24 (single) or 2^11 (half precision) on; integers do not."""
     n_tokens = 70_001
     shard = FiringShard(np.arange(0, 2 * n_tokens + 1, 2), np.tile(np.arange(2, dtype=np.uint32), n_tokens))
     counts = TorchShards([shard], torch.device(device)).cofires(np.arange(2, dtype=np.int32), 2, 0, 2)
@@ -85,7 +85,7 @@ def test_counts_beyond_what_half_precision_holds_are_exact(device: str) -> None:
 
 
 @pytest.mark.parametrize("tokens", [0, 3])
-def test_shards_without_fires_count_nothing(device: str, tokens: int) -> None:
+def test_silent_shards_give_an_empty_graph(device: str, tokens: int) -> None:
     empty = FiringShard(np.zeros(tokens + 1, dtype=np.int64), np.zeros(0, dtype=np.uint32))
     graph = cofiring_graph_of_shards(TorchShards([empty], torch.device(device)), 5, neighbours=4)
     assert (graph.neighbour == -1).all()

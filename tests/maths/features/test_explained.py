@@ -1,17 +1,17 @@
-"""What few atoms explain: planted maps are found, held-out samples are not flattered, bases stand in order."""
+"""Variance explained by a few atoms: planted maps are found, R2 is held out, bases are ordered."""
 
 import numpy as np
 import pytest
 
 from explorer.maths.features.explained import (
     COUNTS,
-    best_atoms,
-    covariance,
     greedy_variance,
+    matching_pursuit,
     principal_variance,
-    r2_curve,
     random_variance,
     restricted_r2,
+    restricted_r2_curve,
+    scatter_matrix,
 )
 
 
@@ -19,7 +19,7 @@ def _half(n: int) -> np.ndarray:
     return np.arange(n) % 2 == 0
 
 
-def test_restricted_r2_is_that_of_an_affine_map_and_is_measured_on_held_out_samples() -> None:
+def test_restricted_r2_fits_an_affine_map_and_is_measured_on_held_out_samples() -> None:
     rng = np.random.default_rng(0)
     codes = rng.standard_normal((4000, 6))
     noise = rng.standard_normal((4000, 2))
@@ -32,32 +32,32 @@ def test_restricted_r2_is_that_of_an_affine_map_and_is_measured_on_held_out_samp
     assert restricted_r2(rng.standard_normal((4000, 15)), noise, few) < 0
 
 
-def test_atoms_that_say_the_same_are_not_counted_twice() -> None:
+def test_redundant_atoms_are_not_chosen_twice() -> None:
     rng = np.random.default_rng(1)
     one, other = rng.standard_normal((2, 500))
     codes = np.stack([one, one, 0.1 * other, np.zeros(500)], axis=1)
-    order = best_atoms(codes, np.stack([2 * one, other], axis=1), 4)
+    order = matching_pursuit(codes, np.stack([2 * one, other], axis=1), 4)
     assert sorted(order.tolist()) in ([0, 2], [1, 2])
     assert order[0] in (0, 1)
 
 
-def test_the_curve_rises_and_ends_at_all_atoms() -> None:
+def test_the_curve_rises_and_saturates_at_all_atoms() -> None:
     rng = np.random.default_rng(2)
     turns = rng.uniform(size=3000)
     angle = 2 * np.pi * turns[:, None]
     ring = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
     codes = np.maximum(0, np.cos(angle - 2 * np.pi * np.arange(6) / 6))
-    curve = r2_curve(codes, ring, _half(3000))
+    curve = restricted_r2_curve(codes, ring, _half(3000))
     assert len(curve) == len(COUNTS)
     assert curve[0] < 0.5 < 0.8 < curve[1] < curve[2]
     assert curve[-1] == curve[-2] > 0.99
 
 
-def test_no_basis_holds_more_than_the_principal_axes_and_the_planted_directions_hold_all() -> None:
+def test_principal_axes_bound_all_bases_and_planted_directions_explain_everything() -> None:
     rng = np.random.default_rng(3)
     directions = rng.standard_normal((4, 32))
     activations = rng.exponential(size=(2000, 4)) @ directions
-    spread = covariance(activations)
+    spread = scatter_matrix(activations)
     atoms = greedy_variance(spread, np.concatenate([directions, directions[:1]]))
     principal, chance = principal_variance(spread), random_variance(spread, rng=rng)
     for own, best, drawn in zip(atoms, principal, chance, strict=True):
@@ -66,7 +66,7 @@ def test_no_basis_holds_more_than_the_principal_axes_and_the_planted_directions_
     assert chance[-1] == pytest.approx(16 / 32, abs=0.15)
 
 
-def test_fewer_axes_than_are_counted_hold_everything() -> None:
-    spread = covariance(np.random.default_rng(4).standard_normal((100, 3)))
+def test_fewer_axes_than_counts_explain_everything() -> None:
+    spread = scatter_matrix(np.random.default_rng(4).standard_normal((100, 3)))
     assert principal_variance(spread)[-1] == pytest.approx(1.0)
     assert random_variance(spread, rng=np.random.default_rng(0))[-1] == pytest.approx(1.0)

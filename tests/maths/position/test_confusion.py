@@ -1,14 +1,14 @@
-"""The order of values, read off what is mistaken for what: planted rings and lines come back, random places do not."""
+"""Order of values from confusions: planted rings and lines are recovered, random positions have no order."""
 
 import numpy as np
 import pytest
 
-from explorer.maths.position.confusion import confusions, populations, value_order
+from explorer.maths.position.confusion import confusion_lift, populations, value_order
 from explorer.maths.shape.coordinate import circular_rank_correlation, linear_rank_correlation
 
 
 def posterior_at(place: np.ndarray, values: np.ndarray, width: float, period: float | None) -> np.ndarray:
-    """A bell over the values around each sample's place."""
+    """A Gaussian over the values around each sample's position."""
     away = np.abs(place[:, None] - values)
     away = np.minimum(away, period - away) if period else away
     bell = np.exp(-0.5 * (away / width) ** 2) + 1e-6
@@ -17,11 +17,11 @@ def posterior_at(place: np.ndarray, values: np.ndarray, width: float, period: fl
 
 @pytest.mark.parametrize("n_values", [5, 7, 8, 12, 24])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_ring_comes_back_in_order(n_values: int, seed: int) -> None:
+def test_the_order_of_a_ring_is_recovered(n_values: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     posterior = posterior_at(n_values * rng.random(2000), np.arange(n_values), 1.0, n_values)
     shuffled = rng.permutation(n_values)
-    found = value_order(posterior[:, shuffled], claim=0.05)
+    found = value_order(posterior[:, shuffled], alpha=0.05)
     assert found is not None
     assert found.closed
     assert found.p_value <= 0.05
@@ -30,71 +30,71 @@ def test_a_ring_comes_back_in_order(n_values: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize("n_values", [20, 60])
-def test_a_line_comes_back_in_order(n_values: int) -> None:
+def test_the_order_of_a_line_is_recovered(n_values: int) -> None:
     rng = np.random.default_rng(0)
     posterior = posterior_at((n_values - 1) * rng.random(6000), np.arange(n_values), 1.2, None)
     shuffled = rng.permutation(n_values)
-    found = value_order(posterior[:, shuffled], claim=0.05)
+    found = value_order(posterior[:, shuffled], alpha=0.05)
     assert found is not None
     assert not found.closed
     assert linear_rank_correlation(np.arange(n_values), shuffled[found.values].astype(float)) > 0.99
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_line_whose_ends_are_now_and_then_mistaken_for_each_other_is_no_ring(seed: int) -> None:
+def test_occasional_confusion_of_its_ends_does_not_close_a_line(seed: int) -> None:
     rng = np.random.default_rng(seed)
     posterior = posterior_at(59 * rng.random(6000), np.arange(60), 1.2, None)
     torn = rng.random(6000) < 0.002
     posterior[torn] = 0.5 * np.eye(60)[0] + 0.5 * np.eye(60)[57]
     shuffled = rng.permutation(60)
-    found = value_order(posterior[:, shuffled], claim=0.05)
+    found = value_order(posterior[:, shuffled], alpha=0.05)
     assert found is not None
     assert not found.closed
     assert linear_rank_correlation(np.arange(len(found.values)), shuffled[found.values].astype(float)) > 0.99
 
 
-def scattered(rng: np.random.Generator, n_values: int, dimensions: int) -> np.ndarray:
-    """Posteriors over values whose directions were drawn at random: soft, but in no order."""
+def random_directions(rng: np.random.Generator, n_values: int, dimensions: int) -> np.ndarray:
+    """Posteriors over values with random directions: soft, but without an order."""
     directions = rng.normal(size=(dimensions, n_values))
     odds = 2.5 * rng.normal(size=(2000, dimensions)) @ directions / np.linalg.norm(directions, axis=0)
     bell = np.exp(odds - odds.max(1, keepdims=True))
     return bell / bell.sum(1, keepdims=True)
 
 
-def test_values_in_random_directions_are_in_no_order() -> None:
+def test_values_in_random_directions_have_no_order() -> None:
     rng = np.random.default_rng(3)
-    works = [(n_values, dimensions) for n_values in (6, 8, 12, 16) for dimensions in (3, 4, 6) for _ in range(5)]
-    claimed = [value_order(scattered(rng, *work), claim=0.05) is not None for work in works]
+    settings = [(n_values, dimensions) for n_values in (6, 8, 12, 16) for dimensions in (3, 4, 6) for _ in range(5)]
+    claimed = [value_order(random_directions(rng, *work), alpha=0.05) is not None for work in settings]
     assert sum(claimed) <= 0.05 * len(claimed) + 3
 
 
-def test_few_values_and_rare_ones_have_no_place() -> None:
+def test_too_few_or_rare_values_are_not_placed() -> None:
     rng = np.random.default_rng(0)
-    assert value_order(posterior_at(4 * rng.random(500), np.arange(4), 0.7, 4), claim=0.05) is None
+    assert value_order(posterior_at(4 * rng.random(500), np.arange(4), 0.7, 4), alpha=0.05) is None
     ring = posterior_at(8 * rng.random(2000), np.arange(8), 1.0, 8)
     stray = np.hstack([0.999 * ring, np.full((2000, 1), 0.001)])
-    found = value_order(stray, claim=0.05)
+    found = value_order(stray, alpha=0.05)
     assert found is not None
     assert set(found.values.tolist()) == set(range(8))
 
 
-def test_few_samples_tell_no_order() -> None:
+def test_too_few_samples_give_no_order() -> None:
     rng = np.random.default_rng(0)
     ring = posterior_at(7 * rng.random(2000), np.arange(7), 1.0, 7)
-    assert value_order(ring[:140], claim=0.05) is not None
-    assert value_order(ring[:139], claim=0.05) is None
+    assert value_order(ring[:140], alpha=0.05) is not None
+    assert value_order(ring[:139], alpha=0.05) is None
 
 
-def test_a_stray_that_is_mistaken_for_all_does_not_close_a_line() -> None:
+def test_an_outlier_confused_with_all_values_does_not_close_a_line() -> None:
     rng = np.random.default_rng(0)
     line = posterior_at(39 * rng.random(6000), np.arange(40), 1.2, None)
-    found = value_order(np.hstack([0.98 * line, np.full((6000, 1), 0.02)]), claim=0.05)
+    found = value_order(np.hstack([0.98 * line, np.full((6000, 1), 0.02)]), alpha=0.05)
     assert found is not None
     assert not found.closed
     assert 40 not in found.values
 
 
-def test_what_is_never_mistaken_for_each_other_is_parted() -> None:
+def test_values_that_are_never_confused_form_separate_populations() -> None:
     rng = np.random.default_rng(0)
     ring = posterior_at(12 * rng.random(3000), np.arange(12), 1.5, 12)
     other = posterior_at(6 * rng.random(1500), np.arange(6), 1.5, None)
@@ -112,17 +112,17 @@ def test_a_rare_token_does_not_join_two_populations() -> None:
     posterior[2000:, 6:12] = posterior_at(6 * rng.random(2000), np.arange(6), 1.5, 6)
     posterior[::400, 12] = 0.5
     posterior /= posterior.sum(1, keepdims=True)
-    assert [len(kept) for kept in populations(posterior, posterior.mean(0))] == [6, 6]
+    assert [len(population) for population in populations(posterior, posterior.mean(0))] == [6, 6]
 
 
-def test_independent_values_are_mistaken_as_often_as_chance_has_it() -> None:
+def test_independent_values_have_lift_one() -> None:
     posterior = np.full((10, 4), 0.25)
-    np.testing.assert_allclose(confusions(posterior), 1.0)
+    np.testing.assert_allclose(confusion_lift(posterior), 1.0)
 
 
 def test_the_same_seed_gives_the_same_order() -> None:
     posterior = posterior_at(9 * np.random.default_rng(0).random(500), np.arange(9), 1.0, 9)
-    one, other = (value_order(posterior, claim=0.05) for _ in range(2))
+    one, other = (value_order(posterior, alpha=0.05) for _ in range(2))
     assert one is not None
     assert other is not None
     assert one.p_value == other.p_value

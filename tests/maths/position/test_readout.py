@@ -1,4 +1,4 @@
-"""Position is read where the text tells it: planted rings under wording, unknown samples, and other populations."""
+"""Position readout on planted rings hidden by wording, with unknown samples and several populations."""
 
 from dataclasses import dataclass
 
@@ -11,21 +11,21 @@ from explorer.maths.shape.fit import fit_shape
 
 
 @dataclass(frozen=True)
-class Planted:
-    """Activations whose next token is drawn from a readout of their place on a ring."""
+class PlantedActivations:
+    """Activations whose next token is drawn from a readout of their position on a ring."""
 
     points: np.ndarray
     """[sample, axis]: a ring in two axes, wording in six."""
     tokens: np.ndarray
     """[sample]: token drawn from the readout."""
     known: np.ndarray
-    """[sample]: whether the sample stands on the ring, and not in its middle."""
+    """[sample]: whether the sample lies on the ring rather than at its centre."""
 
 
 def planted_ring(
     rng: np.random.Generator, n: int = 4000, values: int = 12, share: float = 0.3, sharpness: float = 6.0
-) -> Planted:
-    """Wording with ten times the variance of the ring; most samples stand in the middle, where nothing is told."""
+) -> PlantedActivations:
+    """Wording with ten times the variance of the ring; most samples lie at the centre, where nothing is known."""
     known = rng.random(n) < share
     angle = 2 * np.pi * rng.random(n)
     place = known[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1) + 0.05 * rng.normal(size=(n, 2))
@@ -36,7 +36,7 @@ def planted_ring(
     wording = 1.5 * rng.normal(size=(20, 6))[rng.integers(0, 20, n)] + 0.3 * rng.normal(size=(n, 6))
     turn, _ = np.linalg.qr(rng.normal(size=(8, 8)))
     points = np.hstack([place, wording]) @ turn
-    return Planted(points.astype(np.float32), token.astype(np.int32), known)
+    return PlantedActivations(points.astype(np.float32), token.astype(np.int32), known)
 
 
 def order_of(tokens: np.ndarray, coordinate: np.ndarray) -> float:
@@ -46,7 +46,7 @@ def order_of(tokens: np.ndarray, coordinate: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_ring_under_wording_is_found_in_order(seed: int) -> None:
+def test_a_ring_hidden_by_wording_is_recovered_in_order(seed: int) -> None:
     planted = planted_ring(np.random.default_rng(seed))
     found = read_position(planted.points, planted.tokens, rng=np.random.default_rng(seed))
     assert found.bits > 0.2
@@ -58,14 +58,14 @@ def test_a_ring_under_wording_is_found_in_order(seed: int) -> None:
     assert order_of(planted.tokens[found.known], shape.coordinate) > 0.95
 
 
-def test_tokens_that_say_nothing_give_no_bits() -> None:
+def test_uninformative_tokens_give_no_bits() -> None:
     planted = planted_ring(np.random.default_rng(0))
     shuffled = np.random.default_rng(1).permutation(planted.tokens)
     found = read_position(planted.points, shuffled, rng=np.random.default_rng(0))
     assert found.bits < 0.01
 
 
-def test_of_two_populations_the_larger_is_kept() -> None:
+def test_the_larger_of_two_populations_is_selected() -> None:
     rng = np.random.default_rng(0)
     ring, other = planted_ring(rng, n=4000), planted_ring(rng, n=1200, values=5)
     other_points = np.hstack([other.points, np.full((1200, 1), 3.0, np.float32)])
@@ -76,7 +76,7 @@ def test_of_two_populations_the_larger_is_kept() -> None:
     assert ring.known[found.known[:4000]].mean() > 0.9
 
 
-def test_sure_classes_are_told_in_units_of_their_own_spread() -> None:
+def test_separable_classes_use_discriminants_in_within_class_units() -> None:
     rng = np.random.default_rng(0)
     own = rng.integers(0, 9, 3000).astype(np.int32)
     points = 30 * np.eye(9)[own] + 2 * rng.normal(size=(3000, 9))
@@ -86,7 +86,7 @@ def test_sure_classes_are_told_in_units_of_their_own_spread() -> None:
     np.testing.assert_allclose(spread.std(0), 1.0, rtol=0.1)
 
 
-def test_soft_positions_are_directions() -> None:
+def test_soft_positions_use_normalised_log_odds() -> None:
     planted = planted_ring(np.random.default_rng(0))
     found = read_position(planted.points, planted.tokens, rng=np.random.default_rng(0))
     size = np.linalg.norm(found.points, axis=1)
@@ -94,7 +94,7 @@ def test_soft_positions_are_directions() -> None:
 
 
 @pytest.mark.parametrize("tokens", [np.full(200, 5), np.full(200, -1), np.arange(200)])
-def test_without_two_frequent_tokens_the_coordinates_stand_as_they_are(tokens: np.ndarray) -> None:
+def test_without_two_frequent_tokens_the_coordinates_are_returned(tokens: np.ndarray) -> None:
     points = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
     found = read_position(points, tokens.astype(np.int32), rng=np.random.default_rng(0))
     assert (found.bits, found.p_value) == (0.0, 1.0)
@@ -102,7 +102,7 @@ def test_without_two_frequent_tokens_the_coordinates_stand_as_they_are(tokens: n
     np.testing.assert_array_equal(found.points, points)
 
 
-def test_the_same_seed_gives_the_same_position() -> None:
+def test_the_readout_is_deterministic() -> None:
     planted = planted_ring(np.random.default_rng(0), n=9000)
     one, other = (read_position(planted.points, planted.tokens, rng=np.random.default_rng(7)) for _ in range(2))
     np.testing.assert_array_equal(one.points, other.points)
@@ -110,7 +110,7 @@ def test_the_same_seed_gives_the_same_position() -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_order_of_the_tokens_places_the_samples(seed: int) -> None:
+def test_samples_are_placed_by_the_order_of_the_tokens(seed: int) -> None:
     planted = planted_ring(np.random.default_rng(seed))
     found = read_position(planted.points, planted.tokens, rng=np.random.default_rng(seed))
     assert found.order is not None
@@ -119,8 +119,9 @@ def test_the_order_of_the_tokens_places_the_samples(seed: int) -> None:
     assert order_of(planted.tokens[found.known], found.order.place[found.known]) > 0.99
 
 
-def torn_ring(rng: np.random.Generator, torn: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Samples whose next token is near one place of a ring of twelve, or near two opposite ones; which those are."""
+def bimodal_ring(rng: np.random.Generator, torn: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Samples whose next token is near one position of a ring of twelve, or near two opposite ones, and a mask of the
+    latter."""
     n, values = 5000, 12
     angle, twice = 2 * np.pi * rng.random(n), rng.random(n) < torn
     harmonics = np.stack([np.cos(angle), np.sin(angle), np.cos(2 * angle), np.sin(2 * angle)], axis=1)
@@ -133,8 +134,8 @@ def torn_ring(rng: np.random.Generator, torn: float) -> tuple[np.ndarray, np.nda
     return points.astype(np.float32), token.astype(np.int32), twice
 
 
-def test_samples_torn_between_opposite_values_have_no_place() -> None:
-    points, token, torn = torn_ring(np.random.default_rng(0), 0.15)
+def test_samples_between_opposite_values_are_not_placed() -> None:
+    points, token, torn = bimodal_ring(np.random.default_rng(0), 0.15)
     found = read_position(points, token, rng=np.random.default_rng(0))
     assert found.order is not None
     assert found.known[~torn].mean() > 0.8

@@ -1,21 +1,23 @@
+"""Projection, resampling, principal curves and steering paths."""
+
 import numpy as np
 import pytest
 
-from explorer.bench.planted.clusters import clumpy
+from explorer.bench.planted.point_clouds import clumpy
 from explorer.maths.shape.coordinate import curve_at
 from explorer.maths.shape.curve import (
-    basis,
-    bending,
-    even_knots,
+    bending_energy,
     fit_path,
     principal_curve,
     project,
     project_to_curve,
+    resample_by_arc_length,
+    spline_basis,
     squared_distances,
 )
 
 
-def test_projection_finds_the_nearest_place_of_a_circle() -> None:
+def test_projection_finds_the_nearest_point_of_a_circle() -> None:
     rng = np.random.default_rng(0)
     angle = 2 * np.pi * np.arange(256) / 256
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -27,7 +29,7 @@ def test_projection_finds_the_nearest_place_of_a_circle() -> None:
     assert np.sqrt(found.squared) == pytest.approx(np.abs(radius - 1), abs=1e-3)
 
 
-def test_coordinates_keep_their_range_at_the_seam_and_at_the_ends() -> None:
+def test_coordinates_stay_in_range_at_the_seam_and_the_ends() -> None:
     line = np.stack([np.linspace(0, 1, 50), np.zeros(50)], axis=1).astype(np.float32)
     beyond = np.array([[-3.0, 0.0], [9.0, 0.0]], dtype=np.float32)
     assert project_to_curve(beyond, line, False).tolist() == [0.0, 1.0]
@@ -38,16 +40,16 @@ def test_coordinates_keep_their_range_at_the_seam_and_at_the_ends() -> None:
 
 
 @pytest.mark.parametrize("closed", [True, False])
-def test_even_knots_are_even(closed: bool) -> None:
+def test_resampled_knots_are_equally_spaced(closed: bool) -> None:
     angle = np.linspace(0, 2 * np.pi, 300, endpoint=not closed) ** 1.5 / (2 * np.pi) ** 0.5
-    curve = even_knots(np.stack([np.cos(angle), 2 * np.sin(angle)], axis=1), 60, closed=closed)
+    curve = resample_by_arc_length(np.stack([np.cos(angle), 2 * np.sin(angle)], axis=1), 60, closed=closed)
     ring = np.concatenate([curve, curve[:1]]) if closed else curve
     steps = np.linalg.norm(np.diff(ring, axis=0), axis=1)
     assert steps.std() < 0.02 * steps.mean()
 
 
 @pytest.mark.parametrize("values", [7, 12, 24])
-def test_the_path_passes_close_through_every_value_also_the_rare_ones(values: int) -> None:
+def test_the_path_passes_close_to_every_value_including_rare_ones(values: int) -> None:
     rng = np.random.default_rng(values)
     planted, value = clumpy(4000, values, rng, outliers=0.02)
     path = fit_path(planted.points, planted.position, closed=True)
@@ -78,18 +80,18 @@ def test_an_open_path_ends_where_the_points_end() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_principal_curve_runs_straight_where_no_point_holds_it(seed: int) -> None:
+def test_a_principal_curve_is_straight_across_gaps(seed: int) -> None:
     rng = np.random.default_rng(seed)
     value = rng.integers(0, 7, 900)
     turns = value / 7 + 0.01 * rng.normal(size=900)
-    radius = 1.0 + (value == 3) * rng.uniform(0, 1.5, 900)  # one value is told sharply now and then
+    radius = 1.0 + (value == 3) * rng.uniform(0, 1.5, 900)  # one value is occasionally read out with high certainty
     points = radius[:, None] * np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=1)
     curve = principal_curve(points, turns % 1.0, 8, closed=True, rounds=8, stiffness=1e-6)
     away = np.sqrt(squared_distances(curve, points).min(axis=1))
-    assert away.max() < 0.55  # half the way between neighbours is .43
+    assert away.max() < 0.55  # half the distance between neighbours is .43
 
 
-def test_a_softer_path_follows_its_points_more_closely() -> None:
+def test_lower_stiffness_follows_the_points_more_closely() -> None:
     rng = np.random.default_rng(0)
     coordinate = rng.uniform(size=1500)
     angle = 2 * np.pi * coordinate
@@ -100,8 +102,8 @@ def test_a_softer_path_follows_its_points_more_closely() -> None:
     assert wiggle[0] < wiggle[1] < wiggle[2]
 
 
-def _told_apart(seed: int, places: int = 192, points_a_place: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy points in the middle of every interval in which a path gathers them, and their coordinate."""
+def _one_point_per_bin(seed: int, places: int = 192, points_a_place: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Noisy points at the centre of every bin of a path, and their coordinate."""
     coordinate = np.repeat((np.arange(places) + 0.5) / places, points_a_place)
     angle = 2 * np.pi * coordinate
     ring = np.stack([np.cos(angle), np.sin(angle), np.cos(3 * angle)], axis=1)
@@ -110,9 +112,9 @@ def _told_apart(seed: int, places: int = 192, points_a_place: int = 1) -> tuple[
 
 @pytest.mark.parametrize("closed", [True, False])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_path_is_the_smoother_that_cross_validation_chooses(seed: int, closed: bool) -> None:
-    points, coordinate = _told_apart(seed)
-    terms, bends = basis(coordinate, 18, closed=closed), bending(18, closed=closed)
+def test_the_path_is_the_smoother_chosen_by_cross_validation(seed: int, closed: bool) -> None:
+    points, coordinate = _one_point_per_bin(seed)
+    terms, bends = spline_basis(coordinate, 18, closed=closed), bending_energy(18, closed=closed)
     smoothers = [
         terms @ np.linalg.solve(terms.T @ terms + len(terms) * np.diag(stiffness * bends + 1e-10), terms.T)
         for stiffness in np.geomspace(1e-9, 1e-2, 22)
@@ -123,11 +125,11 @@ def test_a_path_is_the_smoother_that_cross_validation_chooses(seed: int, closed:
     assert np.abs(again - best @ points).max() < 0.01
 
 
-def test_a_path_leaves_out_what_lies_far_from_its_place() -> None:
-    points, coordinate = _told_apart(0, points_a_place=20)
+def test_outliers_within_a_bin_are_left_out() -> None:
+    points, coordinate = _one_point_per_bin(0, points_a_place=20)
     strays = np.arange(0, len(points), 20)
     spoiled = points.copy()
     spoiled[strays] += 100.0
     usual = fit_path(np.delete(points, strays, axis=0), np.delete(coordinate, strays), closed=True)
-    # a stray among twenty points would draw their mean by five
+    # an outlier among twenty points would shift their mean by five
     assert np.abs(fit_path(spoiled, coordinate, closed=True) - usual).max() < 0.2

@@ -1,7 +1,9 @@
+"""Dimension estimates and irreducibility on known clouds."""
+
 import numpy as np
 import pytest
 
-from explorer.bench.planted.clusters import circle
+from explorer.bench.planted.point_clouds import circle
 from explorer.maths.shape.dimension import (
     effective_rank,
     irreducibility,
@@ -12,25 +14,25 @@ from explorer.maths.shape.dimension import (
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3, 5])
-def test_twonn_counts_the_directions_of_a_cube_however_it_is_embedded(dimension: int) -> None:
+def test_twonn_estimates_the_dimension_of_an_embedded_cube(dimension: int) -> None:
     rng = np.random.default_rng(dimension)
     turn, _ = np.linalg.qr(rng.standard_normal((12, 12)))
     points = rng.uniform(size=(3000, dimension)) @ turn[:dimension]
     assert twonn_dimension(points) == pytest.approx(dimension, rel=0.15)
 
 
-def test_twonn_counts_coinciding_points_once() -> None:
+def test_twonn_counts_coincident_points_once() -> None:
     rng = np.random.default_rng(0)
     points = rng.uniform(size=(1000, 2))
     assert twonn_dimension(np.repeat(points, 3, axis=0)) == pytest.approx(twonn_dimension(points))
     assert twonn_dimension(np.zeros((100, 2))) == 0.0
 
 
-def test_effective_rank_of_equal_axes_is_their_number() -> None:
+def test_effective_rank_of_isotropic_axes_is_their_number() -> None:
     assert effective_rank(np.random.default_rng(0).standard_normal((20_000, 4))) == pytest.approx(4, abs=0.01)
 
 
-def test_a_ring_is_irreducible_and_independent_or_mixed_features_are_not() -> None:
+def test_a_ring_is_irreducible_but_independent_or_mixed_features_are_not() -> None:
     rng = np.random.default_rng(0)
     ring = circle(4000, rng, noise=0.03).points
     independent = rng.uniform(-1, 1, (4000, 2))

@@ -1,18 +1,18 @@
-"""Planted clouds: their kind, their order, and how often chance becomes a ring."""
+"""Shape of planted clouds: kind, order, and false-positive rates."""
 
 import numpy as np
 import pytest
 
-from explorer.bench.planted import clusters as planted
+from explorer.bench.planted import point_clouds as planted
 from explorer.config import GeometrySettings
 from explorer.maths.shape.coordinate import (
     circular_mean,
     circular_rank_correlation,
+    coordinate_distance,
     curve_at,
-    distance,
     linear_rank_correlation,
 )
-from explorer.maths.shape.fit import CLAIM, fit_shape, shape_along
+from explorer.maths.shape.fit import ALPHA, fit_shape, shape_along
 from explorer.records import Shape
 
 SETTINGS = GeometrySettings(null_draws=39)
@@ -58,8 +58,8 @@ def test_the_planted_order_is_found(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ring", "arc", "spiral", "helix"])
-def test_a_known_order_is_kept(name: str) -> None:
-    """A curve through points whose order is given, even where a search would cut across: the turns of a spiral."""
+def test_a_given_order_is_preserved(name: str) -> None:
+    """A curve through points with a given order, where a search would cut across: the turns of a spiral."""
     rng = np.random.default_rng(1)
     cloud = planted.SHAPES[name](1500, rng)
     closed = cloud.kinds == ("closed curve",)
@@ -73,17 +73,17 @@ def test_a_known_order_is_kept(name: str) -> None:
     assert order(found.coordinate, cloud.position) > 0.999
 
 
-def test_an_order_that_says_nothing_of_the_cloud_gives_no_shape() -> None:
+def test_an_uninformative_order_gives_no_shape() -> None:
     rng = np.random.default_rng(1)
     cloud = planted.SHAPES["ring"](1500, rng)
     shuffled = rng.permutation(cloud.position)
-    told = {"closed": True, "harmonics": 40, "p_value": 0.01, "rng": rng, "settings": SETTINGS}
-    assert shape_along(cloud.points, shuffled, **told) is None
+    options = {"closed": True, "harmonics": 40, "p_value": 0.01, "rng": rng, "settings": SETTINGS}
+    assert shape_along(cloud.points, shuffled, **options) is None
 
 
 @pytest.mark.parametrize("n_values", [7, 12])
 def test_a_curve_through_few_values_does_not_loop_between_them(n_values: int) -> None:
-    """Values on a ring, each with a place of its own in four further directions."""
+    """Values on a ring, each with an offset of its own in four further directions."""
     rng = np.random.default_rng(3)
     value = rng.integers(n_values, size=2000)
     place = (value + rng.normal(0, 0.12, 2000)) / n_values % 1.0
@@ -91,8 +91,8 @@ def test_a_curve_through_few_values_does_not_loop_between_them(n_values: int) ->
     centres = np.column_stack([np.cos(angle), np.sin(angle)])
     centres = np.column_stack([centres, rng.normal(0, 0.3, (n_values, 4))[value]])
     points = (centres + rng.normal(0, 0.1, centres.shape)).astype(np.float32)
-    told = {"closed": True, "p_value": 0.01, "rng": rng, "settings": SETTINGS}
-    few, many = (shape_along(points, place, harmonics=bends, **told) for bends in (n_values // 2, 40))
+    options = {"closed": True, "p_value": 0.01, "rng": rng, "settings": SETTINGS}
+    few, many = (shape_along(points, place, harmonics=bends, **options) for bends in (n_values // 2, 40))
     assert few is not None
     assert many is not None
     lengths = [np.linalg.norm(np.diff(shape.curve, axis=0), axis=1).sum() for shape in (few, many)]
@@ -100,7 +100,7 @@ def test_a_curve_through_few_values_does_not_loop_between_them(n_values: int) ->
     assert few.variance_explained > many.variance_explained - 0.05
 
 
-def test_only_the_wanted_curves_are_claimed() -> None:
+def test_only_the_requested_curves_are_claimed() -> None:
     rng = np.random.default_rng(1)
     arc = planted.SHAPES["arc"](1500, rng).points
     found = fit_shape(arc, rng=rng, settings=SETTINGS, curves=("open curve",))
@@ -118,13 +118,13 @@ def test_the_planted_kind_is_found_for_every_seed(name: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["two crossing lines", "filled disk", "sphere", "Gaussian in 2-D", "Gaussian in 3-D"])
-def test_what_is_no_curve_is_not_called_one(name: str) -> None:
+def test_clouds_without_a_curve_are_not_claimed_as_one(name: str) -> None:
     cloud = planted.SHAPES[name](1200, np.random.default_rng(2))
     assert _fit(cloud.points).kind in ("surface", "blob")
 
 
 @pytest.mark.parametrize("values", [12, 24])
-def test_fuzzy_values_on_a_ring_are_a_closed_curve_in_their_order(values: int) -> None:
+def test_fuzzy_values_on_a_ring_form_an_ordered_closed_curve(values: int) -> None:
     cloud, value = planted.clumpy(2500, values, np.random.default_rng(values))
     shape = _fit(cloud.points)
     assert shape.kind == "closed curve"
@@ -132,7 +132,7 @@ def test_fuzzy_values_on_a_ring_are_a_closed_curve_in_their_order(values: int) -
     assert circular_rank_correlation(found, np.arange(values) / values) >= 0.95
 
 
-def test_many_values_on_an_open_curve_stand_in_their_order() -> None:
+def test_many_values_on_an_open_curve_are_ordered() -> None:
     cloud, value = planted.clumpy(2500, 60, np.random.default_rng(1), closed=False)
     shape = _fit(cloud.points)
     assert shape.kind == "open curve"
@@ -149,10 +149,10 @@ def test_the_coordinate_is_the_angle_of_a_ring_and_the_curve_lies_on_it() -> Non
     assert shape.curve.shape == (SETTINGS.knots, 2)
     assert 0 <= shape.coordinate.min() <= shape.coordinate.max() < 1
     assert shape.variance_explained > 0.98
-    assert shape.p_value <= CLAIM
+    assert shape.p_value <= ALPHA
 
 
-def test_scale_place_and_axes_of_a_cloud_do_not_matter() -> None:
+def test_the_fit_is_invariant_to_scale_translation_and_rotation() -> None:
     rng = np.random.default_rng(3)
     cloud = planted.circle(1200, rng)
     turn, _ = np.linalg.qr(rng.standard_normal((6, 6)))
@@ -164,7 +164,7 @@ def test_scale_place_and_axes_of_a_cloud_do_not_matter() -> None:
     assert np.linalg.norm(on_curve - moved, axis=1).mean() < 50 * 0.1
 
 
-def test_the_same_seed_gives_the_same_shape() -> None:
+def test_the_fit_is_deterministic() -> None:
     cloud = planted.circle(800, np.random.default_rng(4))
     first, second = _fit(cloud.points, 7), _fit(cloud.points, 7)
     assert np.array_equal(first.coordinate, second.coordinate)
@@ -174,7 +174,7 @@ def test_the_same_seed_gives_the_same_shape() -> None:
 
 @pytest.mark.parametrize("n_points", [50, 60, 90])
 def test_a_ring_of_few_points_is_a_ring_or_a_blob(n_points: int) -> None:
-    """So few points fall into fewer cells than a cloud has otherwise; in none of them may all be strays."""
+    """Few points fall into few cells; not all of these may count as outliers."""
     found = [_fit(planted.circle(n_points, np.random.default_rng(seed)).points, seed) for seed in range(3)]
     assert {shape.kind for shape in found} <= {"closed curve", "blob"}
     assert any(shape.kind == "closed curve" for shape in found)
@@ -198,8 +198,8 @@ def test_too_few_or_coinciding_points_are_a_blob(points: np.ndarray) -> None:
     assert np.isfinite(shape.coordinate).all()
 
 
-def test_clumps_at_random_places_are_no_ring_in_order() -> None:
-    """Twelve clumps at Gaussian places: called a ring at most as often as the claim allows, with room for chance."""
+def test_clumps_at_random_positions_are_rarely_a_ring() -> None:
+    """Twelve clumps at Gaussian positions are claimed as a ring at most at the significance level, with tolerance."""
     closed = 0
     for seed in range(6):
         rng = np.random.default_rng(seed)
@@ -210,7 +210,7 @@ def test_clumps_at_random_places_are_no_ring_in_order() -> None:
 
 
 def _false_curves(clouds: int) -> int:
-    """How many Gaussians of 2 to 8 axes become a ring."""
+    """Number of Gaussians of 2 to 8 axes claimed as a ring."""
     found = 0
     for seed in range(clouds):
         rng = np.random.default_rng(seed)
@@ -220,18 +220,18 @@ def _false_curves(clouds: int) -> int:
     return found
 
 
-def test_gaussians_do_not_become_rings() -> None:
-    assert _false_curves(60) <= 3 + 3  # 5 % of 60, and three standard deviations of chance
+def test_gaussians_are_rarely_rings() -> None:
+    assert _false_curves(60) <= 3 + 3  # 5 % of 60, plus three standard deviations
 
 
 @pytest.mark.slow
-def test_a_thousand_gaussians_do_not_become_rings() -> None:
-    assert _false_curves(1000) <= CLAIM * 1000
+def test_the_false_positive_rate_on_a_thousand_gaussians_is_nominal() -> None:
+    assert _false_curves(1000) <= ALPHA * 1000
 
 
-def test_a_ring_is_missed_where_noise_drowns_it() -> None:
-    """The other side of the error: at noise as large as the radius nothing may be claimed."""
+def test_a_ring_drowned_in_noise_is_not_claimed() -> None:
+    """False negatives: nothing may be claimed if the noise is as large as the radius."""
     cloud = planted.circle(600, np.random.default_rng(0), noise=1.0)
     shape = _fit(cloud.points)
     assert shape.kind != "closed curve"
-    assert distance(shape.coordinate, shape.coordinate, closed=False).max() == 0
+    assert coordinate_distance(shape.coordinate, shape.coordinate, closed=False).max() == 0

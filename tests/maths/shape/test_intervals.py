@@ -1,11 +1,11 @@
-"""Intervals of a shape's numbers: they hold what they are about as often as they say; documents count, not tokens."""
+"""Coverage of the intervals of a shape's statistics, with documents as the unit of resampling."""
 
 import numpy as np
 import pytest
 
 from explorer.maths.shape.coordinate import curve_at
 from explorer.maths.shape.dimension import twonn_dimension
-from explorer.maths.shape.intervals import GROUPS, document_groups, shape_intervals
+from explorer.maths.shape.intervals import MAX_GROUPS, document_groups, shape_intervals
 from explorer.records import Shape
 
 DOCUMENTS, EACH = 100, 6
@@ -14,7 +14,7 @@ RING = np.stack([np.cos(2 * np.pi * np.arange(KNOTS) / KNOTS), np.sin(2 * np.pi 
 
 
 def draw(seed: int, shared: float = 0.0) -> tuple[np.ndarray, Shape, np.ndarray]:
-    """A noisy ring, some of its noise the same for all tokens of a document: points, its shape, the documents."""
+    """A noisy ring, with part of the noise shared by all tokens of a document: points, shape, documents."""
     rng = np.random.default_rng(seed)
     place = rng.uniform(size=DOCUMENTS * EACH)
     doc = np.repeat(np.arange(DOCUMENTS), EACH)
@@ -26,44 +26,47 @@ def draw(seed: int, shared: float = 0.0) -> tuple[np.ndarray, Shape, np.ndarray]
     return points, shape, doc
 
 
-def covered(number: str, shared: float, *, mixed: bool = False) -> float:
-    """How often the interval holds the mean over many draws; ``mixed``: where the documents are not known."""
+def coverage(number: str, shared: float, *, shuffled_documents: bool = False) -> float:
+    """Coverage of the mean over many draws; ``shuffled_documents`` discards the true documents."""
     drawn = [draw(seed, shared) for seed in range(120)]
     values = [shape.intrinsic_dim if number == "intrinsic_dim" else shape.variance_explained for _, shape, _ in drawn]
     shuffle = np.random.default_rng(0).permutation
-    ends = [shape_intervals(points, shape, shuffle(doc) if mixed else doc)[number] for points, shape, doc in drawn]
+    ends = [
+        shape_intervals(points, shape, shuffle(doc) if shuffled_documents else doc)[number]
+        for points, shape, doc in drawn
+    ]
     truth = float(np.mean(values))
     assert all(low < value < high for (low, high), value in zip(ends, values, strict=True))
     return float(np.mean([low <= truth <= high for low, high in ends]))
 
 
 @pytest.mark.parametrize("shared", [0.0, 1.0])
-def test_an_interval_of_variance_explained_holds_it_as_often_as_it_says(shared: float) -> None:
-    assert covered("variance_explained", shared) >= 0.9
+def test_the_interval_of_variance_explained_has_nominal_coverage(shared: float) -> None:
+    assert coverage("variance_explained", shared) >= 0.9
 
 
-def test_tokens_of_one_document_are_no_independent_evidence() -> None:
-    assert covered("variance_explained", 1.0, mixed=True) < 0.75
+def test_ignoring_documents_loses_coverage() -> None:
+    assert coverage("variance_explained", 1.0, shuffled_documents=True) < 0.75
 
 
-def test_an_interval_of_the_dimension_holds_it_as_often_as_it_says() -> None:
-    assert covered("intrinsic_dim", 0.0) >= 0.9
+def test_the_interval_of_the_dimension_has_nominal_coverage() -> None:
+    assert coverage("intrinsic_dim", 0.0) >= 0.9
 
 
-def test_the_same_cloud_has_the_same_intervals() -> None:
+def test_intervals_are_deterministic() -> None:
     assert shape_intervals(*draw(3)) == shape_intervals(*draw(3))
 
 
 def test_documents_are_grouped_whole_and_evenly() -> None:
     doc = np.repeat(np.arange(45), np.arange(1, 46) % 40 + 1)
     group = document_groups(doc)
-    assert set(group.tolist()) == set(range(GROUPS))
+    assert set(group.tolist()) == set(range(MAX_GROUPS))
     assert all(len(np.unique(group[doc == one])) == 1 for one in range(45))
-    documents = [len(np.unique(doc[group == one])) for one in range(GROUPS)]
+    documents = [len(np.unique(doc[group == one])) for one in range(MAX_GROUPS)]
     assert max(documents) - min(documents) <= 1
 
 
-def test_where_nothing_can_be_told_there_is_no_interval() -> None:
+def test_degenerate_clouds_have_no_interval() -> None:
     points, shape, doc = draw(0)
     assert shape_intervals(points, shape, np.minimum(doc, 3)) == {}, "four documents"
     few = Shape(shape.kind, shape.coordinate[:140], shape.curve, 1, 1.0, 0.01, 0.9)

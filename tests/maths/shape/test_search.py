@@ -1,4 +1,4 @@
-"""How well a curve orders what lies along it."""
+"""How well the lag along a curve explains distances."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def test_the_lag_explains_the_distances_of_values_on_a_ring(n_values: int) -> No
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_curve_led_through_random_places_orders_nothing(seed: int) -> None:
+def test_a_curve_through_random_positions_explains_little(seed: int) -> None:
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(12, 4))
     cloud = np.repeat(centres, 30, axis=0) + rng.normal(0, 0.05, (360, 4))
@@ -26,12 +26,12 @@ def test_a_curve_led_through_random_places_orders_nothing(seed: int) -> None:
     assert explained_by_lag(centres, curve, closed=True) < 0.7
 
 
-def test_one_value_is_in_no_order() -> None:
+def test_a_single_value_has_no_order() -> None:
     assert explained_by_lag(np.zeros((1, 2)), circle(np.arange(64) / 64), closed=True) == 0.0
 
 
 @pytest.mark.parametrize("closed", [True, False])
-def test_what_a_lag_explains_is_the_variance_between_the_lags(closed: bool) -> None:
+def test_explained_by_rank_is_the_variance_between_lags(closed: bool) -> None:
     rng = np.random.default_rng(0)
     rank, places = rng.permutation(9), rng.normal(size=(9, 3))
     apart = np.linalg.norm(places[:, None] - places, axis=2)

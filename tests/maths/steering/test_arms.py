@@ -6,22 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explorer.maths.steering.arms import (
-    Manifold,
-    MoveKind,
-    Way,
+    ArmKind,
+    SteeringManifold,
+    Trajectory,
     coordinates,
     displacements,
     nearest_on_curve,
     on_curve,
+    path_between,
     residual_at,
-    waypoints,
 )
 
-KINDS: tuple[MoveKind, ...] = ("manifold", "linear", "chord", "random", "shuffled", "flipped")
+KINDS: tuple[ArmKind, ...] = ("manifold", "linear", "chord", "random", "shuffled", "flipped")
 D_MODEL, AXES, KNOTS, VALUES = 16, 4, 128, 7
 
 
-def planted(closed: bool, seed: int = 0) -> Manifold:
+def planted(closed: bool, seed: int = 0) -> SteeringManifold:
     """A ring, or an arc of half a turn, of radius 3 in a random subspace."""
     rng = np.random.default_rng(seed)
     basis = np.linalg.qr(rng.standard_normal((D_MODEL, AXES)))[0].T
@@ -31,42 +31,47 @@ def planted(closed: bool, seed: int = 0) -> Manifold:
     knots[:, 0], knots[:, 1] = 3 * np.cos(angle), 3 * np.sin(angle)
     center = rng.standard_normal(D_MODEL)
     at = np.arange(VALUES) / (VALUES if closed else VALUES - 1)
-    manifold = Manifold(basis, center, knots, closed, at, np.zeros((VALUES, D_MODEL)))
+    manifold = SteeringManifold(basis, center, knots, closed, at, np.zeros((VALUES, D_MODEL)))
     means = center + on_curve(manifold, at) @ basis
-    return Manifold(basis, center, knots, closed, at, means)
+    return SteeringManifold(basis, center, knots, closed, at, means)
 
 
 def moves(
-    manifold: Manifold, residual: np.ndarray, kind: MoveKind, start: float | None, end: float, strength: float = 1.0
+    manifold: SteeringManifold,
+    residual: np.ndarray,
+    kind: ArmKind,
+    start: float | None,
+    end: float,
+    strength: float = 1.0,
 ):
     own = float(nearest_on_curve(manifold, coordinates(manifold, residual[None])).coordinate[0])
-    path = waypoints(
+    path = path_between(
         own if start is None else start, end, np.linspace(0, 1, 50), closed=manifold.closed, anchored=start is None
     )
-    return path, displacements(Way.of(manifold, residual, path), kind, np.random.default_rng(3), strength)
+    return path, displacements(Trajectory.of(manifold, residual, path), kind, np.random.default_rng(3), strength)
 
 
 @pytest.fixture(params=[True, False], ids=["closed", "open"])
-def manifold(request: pytest.FixtureRequest) -> Manifold:
+def manifold(request: pytest.FixtureRequest) -> SteeringManifold:
     return planted(request.param)
 
 
 @settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1))
-def test_the_way_round_is_the_shorter_one(start: float, end: float) -> None:
-    path = waypoints(start, end, np.linspace(0, 1, 9), closed=True, anchored=True)
-    assert abs(path.away) <= 0.5
+def test_closed_paths_take_the_shorter_way(start: float, end: float) -> None:
+    path = path_between(start, end, np.linspace(0, 1, 9), closed=True, anchored=True)
+    assert abs(path.length) <= 0.5
     assert np.allclose(np.exp(2j * np.pi * path.u[[0, -1]]), np.exp(2j * np.pi * np.array([start, end])))
 
 
-def test_the_way_on_an_open_curve_is_straight_in_u() -> None:
-    path = waypoints(0.9, 0.1, np.linspace(0, 1, 5), closed=False, anchored=True)
+def test_open_paths_are_linear_in_u() -> None:
+    path = path_between(0.9, 0.1, np.linspace(0, 1, 5), closed=False, anchored=True)
     assert np.allclose(path.u, [0.9, 0.7, 0.5, 0.3, 0.1])
 
 
 @settings(deadline=None)
 @given(st.floats(0, 1, exclude_max=True), st.booleans())
-def test_a_point_of_the_curve_is_its_own_nearest(u: float, closed: bool) -> None:
+def test_points_on_the_curve_project_onto_themselves(u: float, closed: bool) -> None:
     manifold = planted(closed)
     found = nearest_on_curve(manifold, on_curve(manifold, np.array([u])))
     off = abs(found.coordinate[0] - u)
@@ -74,7 +79,7 @@ def test_a_point_of_the_curve_is_its_own_nearest(u: float, closed: bool) -> None
     assert found.distance[0] < 1e-6
 
 
-def test_nearest_agrees_with_a_dense_search(manifold: Manifold) -> None:
+def test_projection_agrees_with_a_dense_search(manifold: SteeringManifold) -> None:
     points = np.random.default_rng(1).standard_normal((40, AXES)) * 3
     dense = on_curve(manifold, np.linspace(0, 1, 20_001))
     searched = np.linalg.norm(points[:, None] - dense[None], axis=2).min(axis=1)
@@ -82,7 +87,7 @@ def test_nearest_agrees_with_a_dense_search(manifold: Manifold) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_prompts_own_place_and_strength_0_add_exactly_nothing(manifold: Manifold, kind: MoveKind) -> None:
+def test_the_own_coordinate_and_zero_strength_are_exact_no_ops(manifold: SteeringManifold, kind: ArmKind) -> None:
     residual = np.random.default_rng(2).standard_normal(D_MODEL).astype(np.float32) * 2
     _, moved = moves(manifold, residual, kind, None, 0.4)
     assert not moved[0].any()
@@ -92,7 +97,7 @@ def test_the_prompts_own_place_and_strength_0_add_exactly_nothing(manifold: Mani
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_named_start_is_the_same_state_for_every_arm(manifold: Manifold, kind: MoveKind) -> None:
+def test_all_arms_share_the_state_at_a_given_start(manifold: SteeringManifold, kind: ArmKind) -> None:
     residual = np.random.default_rng(2).standard_normal(D_MODEL)
     _, moved = moves(manifold, residual, kind, 0.2, 0.4)
     at_start = coordinates(manifold, residual[None] + moved[:1])[0]
@@ -100,7 +105,7 @@ def test_a_named_start_is_the_same_state_for_every_arm(manifold: Manifold, kind:
     assert np.allclose(moved[0] - (moved[0] @ manifold.basis.T) @ manifold.basis, 0)
 
 
-def test_the_manifold_arm_closes_in_on_the_curve_and_leaves_the_rest_alone(manifold: Manifold) -> None:
+def test_the_manifold_arm_converges_to_the_curve_inside_the_subspace(manifold: SteeringManifold) -> None:
     residual = np.random.default_rng(2).standard_normal(D_MODEL)
     path, moved = moves(manifold, residual, "manifold", None, 0.4)
     there = coordinates(manifold, residual + moved)
@@ -114,7 +119,7 @@ def test_the_manifold_arm_closes_in_on_the_curve_and_leaves_the_rest_alone(manif
     assert path.anchored
 
 
-def test_linear_ends_at_the_values_mean_and_chord_at_the_curve(manifold: Manifold) -> None:
+def test_linear_ends_at_the_mean_residual_and_chord_on_the_curve(manifold: SteeringManifold) -> None:
     residual = np.random.default_rng(2).standard_normal(D_MODEL)
     end = float(manifold.value_coordinate[3])
     for start in (None, 0.05):
@@ -128,7 +133,7 @@ def test_linear_ends_at_the_values_mean_and_chord_at_the_curve(manifold: Manifol
         assert np.allclose(np.diff(chord, 2, axis=0), 0)
 
 
-def test_controls_move_as_far_as_the_manifold_arm(manifold: Manifold) -> None:
+def test_controls_have_the_norm_of_the_manifold_arm(manifold: SteeringManifold) -> None:
     residual = np.random.default_rng(2).standard_normal(D_MODEL)
     for start in (None, 0.2):
         _, along = moves(manifold, residual, "manifold", start, 0.4)
@@ -142,7 +147,7 @@ def test_controls_move_as_far_as_the_manifold_arm(manifold: Manifold) -> None:
         assert not np.allclose(shuffled, along)
 
 
-def test_between_two_values_the_mean_is_interpolated_round_the_seam() -> None:
+def test_mean_residuals_are_interpolated_across_the_seam() -> None:
     manifold = planted(True)
     seam = residual_at(manifold, 1 - 0.5 / VALUES)
     assert np.allclose(seam, (manifold.value_residual[0] + manifold.value_residual[-1]) / 2)
@@ -150,15 +155,15 @@ def test_between_two_values_the_mean_is_interpolated_round_the_seam() -> None:
         assert np.allclose(residual_at(manifold, manifold.value_coordinate[value]), manifold.value_residual[value])
 
 
-def test_beyond_the_values_of_an_open_curve_the_last_one_holds() -> None:
+def test_mean_residuals_are_constant_beyond_the_last_value() -> None:
     manifold = planted(False)
-    inner = Manifold(manifold.basis, manifold.center, manifold.knots, False, manifold.value_coordinate[2:4],
+    inner = SteeringManifold(manifold.basis, manifold.center, manifold.knots, False, manifold.value_coordinate[2:4],
                      manifold.value_residual[2:4])  # fmt: skip
     assert np.allclose(residual_at(inner, 0.0), manifold.value_residual[2])
     assert np.allclose(residual_at(inner, 1.0), manifold.value_residual[3])
 
 
-def test_strength_multiplies_the_displacement(manifold: Manifold) -> None:
+def test_strength_scales_the_displacement(manifold: SteeringManifold) -> None:
     residual = np.random.default_rng(2).standard_normal(D_MODEL)
     for kind in KINDS:
         once, twice = (moves(manifold, residual, kind, None, 0.4, strength)[1] for strength in (1.0, 2.0))

@@ -1,18 +1,27 @@
-"""Energy, reach and controls on planted behaviours."""
+"""Energy, reach, isometry and controls on planted behaviours; perplexity and repetition of known texts."""
 
 import numpy as np
 import pytest
 
-from explorer.maths.steering.arms import Manifold, Way, coordinates, displacements, nearest_on_curve, waypoints
+from explorer.maths.steering.arms import (
+    SteeringManifold,
+    Trajectory,
+    coordinates,
+    displacements,
+    nearest_on_curve,
+    path_between,
+)
 from explorer.maths.steering.behaviour import (
-    energy,
+    bhattacharyya_energy,
     fit_behaviour_manifold,
     hellinger_length,
     isometries,
     nearest_behaviour,
     path_isometries,
-    stops_of,
+    perplexity,
+    repetition_rate,
     target_shift,
+    value_waypoints,
     values_between,
     visited_share,
 )
@@ -20,18 +29,18 @@ from explorer.maths.steering.behaviour import (
 RADIUS, D_MODEL, K, TEMPERATURE = 3.0, 64, 50, 0.5
 
 
-def ring(classes: int) -> Manifold:
-    """The test double of methods.md section 3: classes equally spaced on a ring in 64 dimensions."""
+def ring(classes: int) -> SteeringManifold:
+    """Classes equally spaced on a ring in 64 dimensions."""
 
     def circle(u: np.ndarray) -> np.ndarray:
         return RADIUS * np.stack([np.cos(2 * np.pi * u), np.sin(2 * np.pi * u)], axis=1)
 
     at = np.arange(classes) / classes
     basis = np.linalg.qr(np.random.default_rng(0).standard_normal((D_MODEL, 2)))[0].T
-    return Manifold(basis, np.zeros(D_MODEL), circle(np.arange(512) / 512), True, at, circle(at) @ basis)
+    return SteeringManifold(basis, np.zeros(D_MODEL), circle(np.arange(512) / 512), True, at, circle(at) @ basis)
 
 
-def softmax_of_distance(manifold: Manifold, residual: np.ndarray) -> np.ndarray:
+def softmax_of_distance(manifold: SteeringManifold, residual: np.ndarray) -> np.ndarray:
     """F(h) = softmax(-|h - c_b| / .5)."""
     score = -np.linalg.norm(residual[:, None] - manifold.value_residual[None], axis=2) / TEMPERATURE
     weight = np.exp(score - score.max(axis=1, keepdims=True))
@@ -39,7 +48,7 @@ def softmax_of_distance(manifold: Manifold, residual: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("classes", "along_curve", "along_line"), [(7, 0.105, 0.962), (12, 0.286, 2.779)])
-def test_the_paper_double_gives_its_energies(classes: int, along_curve: float, along_line: float) -> None:
+def test_the_published_energies_are_reproduced(classes: int, along_curve: float, along_line: float) -> None:
     manifold = ring(classes)
     natural = fit_behaviour_manifold(
         softmax_of_distance(manifold, manifold.value_residual), manifold.value_coordinate, closed=True
@@ -47,19 +56,19 @@ def test_the_paper_double_gives_its_energies(classes: int, along_curve: float, a
     found: dict[str, list[float]] = {"manifold": [], "linear": []}
     for first in range(classes):
         for last in set(range(classes)) - {first}:
-            path = waypoints(
+            path = path_between(
                 manifold.value_coordinate[first], manifold.value_coordinate[last], np.linspace(0, 1, K),
                 closed=True, anchored=False,
             )  # fmt: skip
             for kind, energies in found.items():
                 state = manifold.value_residual[first]
-                moved = state + displacements(Way.of(manifold, state, path), kind, np.random.default_rng(0))
-                energies.append(energy(natural, softmax_of_distance(manifold, moved)))
+                moved = state + displacements(Trajectory.of(manifold, state, path), kind, np.random.default_rng(0))
+                energies.append(bhattacharyya_energy(natural, softmax_of_distance(manifold, moved)))
     assert np.mean(found["manifold"]) == pytest.approx(along_curve, rel=0.02)
     assert np.mean(found["linear"]) == pytest.approx(along_line, rel=0.02)
 
 
-def test_natural_behaviour_has_no_energy_and_a_foreign_class_has() -> None:
+def test_natural_behaviour_has_zero_energy_and_foreign_behaviour_does_not() -> None:
     values = np.hstack([np.eye(5) * 0.9 + 0.02, np.zeros((5, 1))])
     natural = fit_behaviour_manifold(values, np.linspace(0, 1, 5), closed=False)
     assert nearest_behaviour(natural, values).distance == pytest.approx(np.zeros(5), abs=1e-6)
@@ -76,7 +85,7 @@ def test_a_mixture_of_two_far_values_is_off_the_behaviour_manifold() -> None:
     assert distances[1] > 5 * distances[0]
 
 
-def test_values_at_one_place_are_merged_and_too_few_are_refused() -> None:
+def test_values_at_one_coordinate_are_merged_and_too_few_raise() -> None:
     values = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1]])
     natural = fit_behaviour_manifold(values, np.array([0.0, 0.0, 1.0]), closed=False)
     merged = np.array([[0.7, 0.2, 0.1]])
@@ -85,12 +94,12 @@ def test_values_at_one_place_are_merged_and_too_few_are_refused() -> None:
         fit_behaviour_manifold(values, np.array([0.0, 0.0, 1.0]), closed=True)
 
 
-def test_the_refined_minimum_is_the_minimum_of_a_dense_search() -> None:
+def test_the_refined_minimum_equals_a_dense_search() -> None:
     values = np.random.default_rng(0).dirichlet(np.ones(6), 5)
     natural = fit_behaviour_manifold(values, np.linspace(0, 1, 5), closed=False)
-    asked = np.random.default_rng(1).dirichlet(np.ones(6), 20)
-    dense = (np.sqrt(asked) @ natural.at(np.linspace(0, 1, 200_001)).T).max(axis=1)
-    assert nearest_behaviour(natural, asked).distance == pytest.approx(-np.log(dense), abs=1e-7)
+    behaviours = np.random.default_rng(1).dirichlet(np.ones(6), 20)
+    dense = (np.sqrt(behaviours) @ natural.at(np.linspace(0, 1, 200_001)).T).max(axis=1)
+    assert nearest_behaviour(natural, behaviours).distance == pytest.approx(-np.log(dense), abs=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -103,34 +112,35 @@ def test_the_refined_minimum_is_the_minimum_of_a_dense_search() -> None:
         (0 / 7, 1 / 7, 0, 1, []),
     ],
 )
-def test_values_between_follow_the_shorter_way(
+def test_values_between_on_the_shorter_way_around(
     start: float, end: float, first: int, last: int, expected: list[int]
 ) -> None:
-    path = waypoints(start, end, np.linspace(0, 1, 5), closed=True, anchored=True)
+    path = path_between(start, end, np.linspace(0, 1, 5), closed=True, anchored=True)
     assert np.flatnonzero(values_between(path, np.arange(7) / 7, first, last)).tolist() == expected
 
 
 def test_values_between_on_an_open_curve() -> None:
-    path = waypoints(1.0, 0.25, np.linspace(0, 1, 5), closed=False, anchored=True)
+    path = path_between(1.0, 0.25, np.linspace(0, 1, 5), closed=False, anchored=True)
     assert np.flatnonzero(values_between(path, np.linspace(0, 1, 5), 4, 1)).tolist() == [2, 3]
 
 
-def test_a_value_is_visited_only_where_it_beats_other_too() -> None:
+def test_a_visited_value_must_exceed_other_as_well() -> None:
     between = np.array([False, True, True, False])
     behaviour = np.array([[0.9, 0.1, 0, 0, 0], [0.1, 0.5, 0.3, 0, 0.1], [0, 0.1, 0.4, 0, 0.5], [0, 0, 0, 1, 0]])
     assert visited_share(behaviour, between) == 0.5
     assert visited_share(behaviour, np.zeros(4, dtype=bool)) is None
 
 
-def test_an_arm_that_does_not_move_visits_nothing() -> None:
-    """The unsteered model may answer with a value between: its state's place and its answer are two things."""
+def test_a_constant_arm_visits_nothing() -> None:
+    """The unsteered model may already answer with a value in between: the state's position and its answer may
+    differ."""
     between, still = np.array([False, True, True, False]), np.tile([0.1, 0.8, 0.1, 0, 0], (5, 1))
     assert visited_share(still, between) == 0
     assert visited_share(np.vstack([still, [[0, 0.1, 0.8, 0.1, 0]]]), between) == 1
     assert visited_share(still, np.array([False, True, False, False])) is None
 
 
-def test_shift_is_held_against_the_controls() -> None:
+def test_the_shift_is_compared_with_the_controls() -> None:
     shift = target_shift(0.1, np.array([0.1, 0.5, 0.9]), np.array([0.05, 0.2]))
     assert (shift.shift, shift.control_mean, shift.control_max) == pytest.approx((0.8, 0.075, 0.1))
     assert shift.control_sd == pytest.approx(np.std([0.05, 0.1], ddof=1))
@@ -140,7 +150,7 @@ def test_shift_is_held_against_the_controls() -> None:
 
 
 @pytest.mark.parametrize("closed", [True, False])
-def test_a_natural_behaviour_is_found_where_it_lies(closed: bool) -> None:
+def test_natural_behaviours_are_located(closed: bool) -> None:
     at = np.arange(5) / 5
     values = np.eye(5) * 0.8 + 0.04
     natural = fit_behaviour_manifold(values, at, closed=closed)
@@ -151,8 +161,8 @@ def test_a_natural_behaviour_is_found_where_it_lies(closed: bool) -> None:
     assert nearest_behaviour(natural, values).coordinate == pytest.approx(at, abs=1e-3)
 
 
-def test_a_place_is_found_where_answers_hardly_differ() -> None:
-    """Differences far below float32's digits of the affinity itself, in which the curve is searched first."""
+def test_nearly_equal_behaviours_are_located() -> None:
+    """The differences are far below the float32 precision of the affinities that the first search compares."""
     even = np.full((5, 6), 1 / 6) + 1e-4 * np.eye(5, 6)
     natural = fit_behaviour_manifold(even / even.sum(axis=1, keepdims=True), np.arange(5) / 5, closed=True)
     between = np.linspace(0, 1, 37)[:-1]
@@ -160,17 +170,17 @@ def test_a_place_is_found_where_answers_hardly_differ() -> None:
     assert np.abs((found - between + 0.5) % 1.0 - 0.5).max() < 2e-3
 
 
-def test_stops_are_the_values_that_a_path_passes() -> None:
+def test_value_waypoints_are_the_values_that_a_path_passes() -> None:
     places = np.append(np.arange(7) / 7, np.nan)
-    path = waypoints(5 / 7, 1 / 7, np.linspace(0, 1, 31), closed=True, anchored=True)
-    assert stops_of(path, places).tolist() == [0, 10, 20, 30]
-    back = waypoints(0.75, 0.25, np.linspace(0, 1, 11), closed=False, anchored=True)
-    assert stops_of(back, np.array([0.0, 0.5, 1.0])).tolist() == [0, 5, 10]
-    still = waypoints(0.5, 0.5, np.linspace(0, 1, 11), closed=False, anchored=True)
-    assert stops_of(still, np.array([0.0, 0.5, 1.0])).tolist() == [0, 10]
+    path = path_between(5 / 7, 1 / 7, np.linspace(0, 1, 31), closed=True, anchored=True)
+    assert value_waypoints(path, places).tolist() == [0, 10, 20, 30]
+    back = path_between(0.75, 0.25, np.linspace(0, 1, 11), closed=False, anchored=True)
+    assert value_waypoints(back, np.array([0.0, 0.5, 1.0])).tolist() == [0, 5, 10]
+    still = path_between(0.5, 0.5, np.linspace(0, 1, 11), closed=False, anchored=True)
+    assert value_waypoints(still, np.array([0.0, 0.5, 1.0])).tolist() == [0, 10]
 
 
-def test_a_path_is_isometric_where_answers_turn_as_the_state_moves() -> None:
+def test_a_path_is_isometric_if_behaviour_changes_with_the_state() -> None:
     angle = np.linspace(0, np.pi / 2, 31)
     turning = np.stack([np.cos(angle), np.sin(angle)], axis=1) ** 2
     stops = np.array([0, 10, 20, 30])
@@ -192,14 +202,14 @@ def test_isometry_and_lengths() -> None:
     assert hellinger_length(np.array([[1.0, 0], [0, 1.0]])) == pytest.approx(1)
 
 
-def test_the_ring_of_the_double_is_isometric_along_the_curve_and_not_along_the_line() -> None:
+def test_the_ring_is_isometric_along_the_curve_but_not_along_the_line() -> None:
     manifold = ring(12)
     lengths: dict[str, list[tuple[float, float]]] = {"manifold": [], "linear": []}
     for last in range(1, 7):
-        path = waypoints(0.0, last / 12, np.linspace(0, 1, K), closed=True, anchored=False)
+        path = path_between(0.0, last / 12, np.linspace(0, 1, K), closed=True, anchored=False)
         for kind, pairs in lengths.items():
             state = manifold.value_residual[0]
-            moved = state + displacements(Way.of(manifold, state, path), kind, np.random.default_rng(0))
+            moved = state + displacements(Trajectory.of(manifold, state, path), kind, np.random.default_rng(0))
             passed = np.linalg.norm(np.diff(moved, axis=0), axis=1).sum()
             pairs.append((passed, hellinger_length(softmax_of_distance(manifold, moved))))
     along, line = isometries(*np.array([lengths["manifold"], lengths["linear"]]).transpose(2, 0, 1))
@@ -214,3 +224,18 @@ def test_planted_states_lie_on_the_ring() -> None:
     assert nearest_on_curve(manifold, coordinates(manifold, manifold.value_residual)).distance == pytest.approx(
         np.zeros(7), abs=1e-3
     )
+
+
+def test_perplexity_is_one_over_the_geometric_mean_probability() -> None:
+    assert perplexity(np.log(np.full(5, 0.25))) == pytest.approx(4)
+    assert perplexity(np.log(np.array([1.0, 0.25]))) == pytest.approx(2)
+    assert perplexity(np.zeros(0)) is None
+    assert np.isfinite(perplexity(np.full(3, -np.inf)) or 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [([1, 2, 3, 4, 5], 0.0), ([7] * 6, 0.75), ([1, 2, 3, 1, 2, 3], 0.25), ([1, 2, 3], 0.0), ([1, 2], None)],
+)
+def test_recurring_ngrams_are_repetitions(text: list[int], share: float | None) -> None:
+    assert repetition_rate(text) == share

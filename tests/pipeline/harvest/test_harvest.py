@@ -1,4 +1,4 @@
-"""A harvest holds what the model and the SAE give, and refuses what does not fit."""
+"""A harvest equals direct model and SAE outputs, and mismatched inputs are refused."""
 
 import json
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ def dense(codes: Codes) -> np.ndarray:
 
 
 def recomputed(model: str, sae: str, tokens: Tokens, settings: HarvestSettings) -> np.ndarray:
-    """Codes of each document from a forward pass of it alone, cut as the settings say."""
+    """Codes of each document from its own forward pass, cut as in the settings."""
     loaded, autoencoder, codes = load_model(model), load_sae(sae), []
     for first, last in zip(tokens.doc_offsets[:-1], tokens.doc_offsets[1:], strict=True):
         ids = tokens.token_ids[first:last].tolist()
@@ -77,7 +77,7 @@ def recomputed(model: str, sae: str, tokens: Tokens, settings: HarvestSettings) 
     return np.concatenate(codes)
 
 
-def test_codes_are_what_the_sae_gives_for_a_forward_pass_of_each_document(
+def test_codes_equal_the_sae_on_a_forward_pass_of_each_document(
     subject: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(code_shards, "_DENSE_CELLS", 24 * 10)
@@ -92,16 +92,16 @@ def test_codes_are_what_the_sae_gives_for_a_forward_pass_of_each_document(
     assert len([name for name in bundle.sha256 if name.startswith("codes-")]) == 3  # 59 tokens, 3 codes each
 
 
-def test_the_kept_activations_are_those_of_their_tokens(subject: Path, tmp_path: Path) -> None:
+def test_stored_activations_belong_to_their_tokens(subject: Path, tmp_path: Path) -> None:
     bundle = open_bundle(run(subject, tmp_path / "bundle"))
-    kept, tokens, sae = bundle.residuals(), bundle.tokens(), load_sae(subject / "sae")
-    assert len(kept.token_index) == SETTINGS.residuals
-    assert not np.isin(tokens.token_ids[kept.token_index], bundle.extra["special_token_ids"]).any()
-    codes = sae.encode(torch.from_numpy(kept.values.astype(np.float32))).numpy()
-    np.testing.assert_allclose(codes, dense(bundle.codes())[kept.token_index], rtol=0.02, atol=0.02)
+    stored, tokens, sae = bundle.residuals(), bundle.tokens(), load_sae(subject / "sae")
+    assert len(stored.token_index) == SETTINGS.residuals
+    assert not np.isin(tokens.token_ids[stored.token_index], bundle.extra["special_token_ids"]).any()
+    codes = sae.encode(torch.from_numpy(stored.values.astype(np.float32))).numpy()
+    np.testing.assert_allclose(codes, dense(bundle.codes())[stored.token_index], rtol=0.02, atol=0.02)
 
 
-def test_the_manifest_names_subject_settings_and_what_was_dropped(subject: Path, tmp_path: Path) -> None:
+def test_the_manifest_names_subject_settings_and_dropped_counts(subject: Path, tmp_path: Path) -> None:
     bundle = open_bundle(run(subject, tmp_path / "bundle"))
     loaded, sae = load_model(str(subject / "model")), load_sae(subject / "sae")
     assert bundle.extra["subject"] == {
@@ -119,7 +119,7 @@ def test_the_manifest_names_subject_settings_and_what_was_dropped(subject: Path,
     np.testing.assert_array_equal(bundle.decoder().W_dec, sae.W_dec.numpy())
 
 
-def test_the_same_harvest_gives_the_same_bytes_and_another_seed_another_sample(subject: Path, tmp_path: Path) -> None:
+def test_a_harvest_is_reproducible_and_the_seed_determines_the_sample(subject: Path, tmp_path: Path) -> None:
     first, again = (open_bundle(run(subject, tmp_path / name)) for name in "ab")
     assert first.sha256 == again.sha256
     other = open_bundle(run(subject, tmp_path / "c", SETTINGS.model_copy(update={"seed": 1})))
@@ -136,7 +136,7 @@ def test_batch_and_shard_sizes_change_no_content(subject: Path, tmp_path: Path) 
     np.testing.assert_array_equal(small.residuals().token_index, whole.residuals().token_index)
 
 
-def test_concepts_and_labels_are_kept(subject: Path, tmp_path: Path) -> None:
+def test_concepts_and_labels_are_written(subject: Path, tmp_path: Path) -> None:
     def cats(tokens: Tokens) -> Iterator[Concept]:
         for place, token in enumerate(tokens.token_ids):
             if tokens.vocabulary.text(int(token)).strip() == "cat":
@@ -150,16 +150,16 @@ def test_concepts_and_labels_are_kept(subject: Path, tmp_path: Path) -> None:
 
 
 def test_progress_ends_with_the_last_document(subject: Path, tmp_path: Path) -> None:
-    told: list[tuple[str, int, int | None]] = []
-    run(subject, tmp_path / "a", progress=lambda *step: told.append(step))
-    assert told[-1] == ("harvest", 4, 5)
-    run(subject, tmp_path / "b", SETTINGS.model_copy(update={"max_tokens": 9}), progress=lambda *at: told.append(at))
-    assert told[-1][0] == "harvest"
-    assert told[-1][2] == 9
+    calls: list[tuple[str, int, int | None]] = []
+    run(subject, tmp_path / "a", progress=lambda *step: calls.append(step))
+    assert calls[-1] == ("harvest", 4, 5)
+    run(subject, tmp_path / "b", SETTINGS.model_copy(update={"max_tokens": 9}), progress=lambda *at: calls.append(at))
+    assert calls[-1][0] == "harvest"
+    assert calls[-1][2] == 9
 
 
 @pytest.mark.parametrize(
-    ("changes", "settings", "told"),
+    ("changes", "settings", "message"),
     [
         ({"d_model": 8}, {}, r"8.*16"),
         ({"hook_name": "blocks.2.hook_resid_post"}, {}, r"blocks\.2.*blocks\.1"),
@@ -167,16 +167,16 @@ def test_progress_ends_with_the_last_document(subject: Path, tmp_path: Path) -> 
         ({}, {"layer": 3}, "layer 3.*0 to 2"),
     ],
 )
-def test_a_subject_that_does_not_fit_is_refused_and_nothing_is_written(
-    subject: Path, tmp_path: Path, changes: dict[str, object], settings: dict[str, object], told: str
+def test_a_mismatched_subject_is_refused_and_nothing_is_written(
+    subject: Path, tmp_path: Path, changes: dict[str, object], settings: dict[str, object], message: str
 ) -> None:
     save_sae(tmp_path / "sae", tiny_sae(**changes))
-    with pytest.raises(SubjectError, match=told):
+    with pytest.raises(SubjectError, match=message):
         run(subject, tmp_path / "bundle", SETTINGS.model_copy(update=settings), sae=str(tmp_path / "sae"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sae"]
 
 
-def test_text_that_breaks_off_leaves_nothing(subject: Path, tmp_path: Path) -> None:
+def test_broken_text_leaves_nothing_behind(subject: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.jsonl"
     text.write_text('{"text": "the cat"}\n' * 50 + '{"text": 3}\n')
     with pytest.raises(InputError, match=r"text\.jsonl:51"):
@@ -196,7 +196,7 @@ def sample(windows: list[int], size: int = 40, seed: int = 5) -> StreamSample:
     return found
 
 
-def test_a_sample_of_a_stream_depends_on_seed_and_stream_alone() -> None:
+def test_a_stream_sample_depends_only_on_seed_and_stream() -> None:
     whole, pieces = sample([1000]), sample([1, 300, 99, 600])
     assert whole.index.tolist() == pieces.index.tolist() == sorted(pieces.index.tolist())
     assert whole.rows[:, 0].tolist() == whole.index.tolist()
@@ -206,14 +206,14 @@ def test_a_sample_of_a_stream_depends_on_seed_and_stream_alone() -> None:
     assert len(sample([30]).index) == 15
 
 
-def test_a_sample_of_a_stream_is_uniform() -> None:
+def test_a_stream_sample_is_uniform() -> None:
     counts = np.zeros(10)
     for seed in range(200):
         counts += np.histogram(sample([37] * 10, size=20, seed=seed).index, bins=10, range=(0, 370))[0]
-    assert abs(counts / counts.mean() - 1).max() < 0.2  # 400 a bin: four standard deviations are 0.2
+    assert abs(counts / counts.mean() - 1).max() < 0.2  # 400 per bin: four standard deviations are 0.2
 
 
-def test_activations_too_large_for_float16_are_counted_and_left_out() -> None:
+def test_activations_beyond_float16_are_counted_and_dropped() -> None:
     found = StreamSample(5, 2, np.random.default_rng(0))
     found.offer(torch.tensor([[1.0, 2.0], [7e4, 0.0], [-7e4, 0.0], [65504.0, 3.0]]), np.ones(4, bool), 0)
     assert found.index.tolist() == [0, 3]
@@ -222,7 +222,7 @@ def test_activations_too_large_for_float16_are_counted_and_left_out() -> None:
 
 
 def shards_of(codes: torch.Tensor, shard_nnz: int) -> tuple[CodeShards, list[tuple[np.ndarray, ...]]]:
-    """What is written for these codes, by an SAE that passes its input through."""
+    """The shards written for given codes, by an SAE that passes its input through."""
     n = codes.shape[1]
     same = Sae("standard", torch.eye(n), torch.zeros(n), torch.eye(n), torch.zeros(n))
     written: list[tuple[np.ndarray, ...]] = []
@@ -233,7 +233,7 @@ def shards_of(codes: torch.Tensor, shard_nnz: int) -> tuple[CodeShards, list[tup
     return shards, written
 
 
-def test_values_that_float16_cannot_hold_stay_float32_and_vanishing_ones_are_counted() -> None:
+def test_values_beyond_float16_stay_float32_and_underflows_are_counted() -> None:
     shards, written = shards_of(torch.tensor([[1.0, 0.0, 1e-9], [0.0, 0.0, 2.0], [1e5, 1e-9, 0.0]]), 3)
     assert [values.dtype for _, _, values in written] == [np.float16, np.float32]
     assert [indptr.tolist() for indptr, _, _ in written] == [[0, 1, 2], [0, 2]]
@@ -256,7 +256,7 @@ def test_a_real_model_from_text_to_bundle(shared_data: Path, tmp_path: Path) -> 
     codes = dense(bundle.codes())
     wanted = recomputed(model, str(tmp_path / "sae"), tokens, settings)
     np.testing.assert_allclose(codes, wanted, rtol=2e-3, atol=5e-3)
-    decoder, kept = bundle.decoder(), bundle.residuals()
-    rebuilt = codes[kept.token_index] @ decoder.W_dec + decoder.b_dec
-    real = kept.values.astype(np.float64)
+    decoder, stored = bundle.decoder(), bundle.residuals()
+    rebuilt = codes[stored.token_index] @ decoder.W_dec + decoder.b_dec
+    real = stored.values.astype(np.float64)
     assert ((real - rebuilt) ** 2).sum() / ((real - real.mean(0)) ** 2).sum() < 0.35

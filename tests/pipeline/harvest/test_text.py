@@ -1,4 +1,4 @@
-"""Text is read document by document, and what is wrong in it is told with its line."""
+"""Text is read document by document, and faults are reported with their line."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ LINE = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size
 
 
 @given(documents=st.lists(st.lists(LINE, min_size=1).map("\n".join)), gap=st.integers(1, 3), end=st.booleans())
-def test_blank_lines_part_the_documents_of_a_txt(
+def test_blank_lines_separate_the_documents_of_a_txt(
     tmp_path_factory: pytest.TempPathFactory, documents: list[str], gap: int, end: bool
 ) -> None:
     content = ("\n" * (gap + 1)).join(documents) + "\n" * end
@@ -29,12 +29,12 @@ def test_blank_lines_part_the_documents_of_a_txt(
         assert read(tmp_path_factory.mktemp("text") / "a.txt", content) == documents
 
 
-def test_line_ends_of_other_systems_and_a_byte_order_mark(tmp_path: Path) -> None:
+def test_foreign_line_endings_and_a_byte_order_mark_are_supported(tmp_path: Path) -> None:
     assert read(tmp_path / "a.txt", b"\xef\xbb\xbfone\r\ntwo\r\n \t\r\nthree\r\n") == ["one\ntwo", "three"]
 
 
 @given(documents=st.lists(st.text(st.characters(codec="utf-8"))))
-def test_json_forms_give_back_what_was_written(tmp_path_factory: pytest.TempPathFactory, documents: list[str]) -> None:
+def test_json_formats_round_trip(tmp_path_factory: pytest.TempPathFactory, documents: list[str]) -> None:
     folder = tmp_path_factory.mktemp("text")
     lines = "\n".join(json.dumps({"text": document, "id": 3}) for document in documents)
     assert read(folder / "a.jsonl", lines) == documents
@@ -50,8 +50,8 @@ def test_a_source_is_named_by_its_file(tmp_path: Path) -> None:
 BAD = {
     "no text": ("a.jsonl", '{"text": "one"}\n{"other": 1}\n', "a.jsonl:2.*no text"),
     "text no string": ("a.jsonl", '{"text": 5}', "a.jsonl:1.*no text"),
-    "line no JSON": ("a.jsonl", '{"text": "one"}\n\n{"text": \n', "a.jsonl:3.*no JSON"),
-    "line too deep": ("a.jsonl", "[" * 200_000, "a.jsonl:1.*no (JSON|text)"),
+    "line not JSON": ("a.jsonl", '{"text": "one"}\n\n{"text": \n', "a.jsonl:3.*not JSON"),
+    "line too deep": ("a.jsonl", "[" * 200_000, "a.jsonl:1.*(not JSON|no text)"),
     "json cut": ("a.json", '["one",\n "two', "a.json:2"),
     "json too deep": ("a.json", "[" * 200_000, "a.json"),
     "json object": ("a.json", '{"text": "one"}', "JSON dict"),
@@ -63,14 +63,14 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", sorted(BAD))
-def test_bad_text_is_told_in_one_line_with_its_place(tmp_path: Path, case: str) -> None:
-    name, content, told = BAD[case]
-    with pytest.raises(InputError, match=told) as caught:
+def test_bad_text_is_reported_in_one_line_with_its_location(tmp_path: Path, case: str) -> None:
+    name, content, message = BAD[case]
+    with pytest.raises(InputError, match=message) as caught:
         read(tmp_path / name, content)
     assert "\n" not in str(caught.value)
 
 
-def test_what_comes_before_the_fault_is_given(tmp_path: Path) -> None:
+def test_documents_before_the_fault_are_yielded(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "one"}\n{"text": 2}')
     documents = iter(open_text(str(tmp_path / "a.jsonl")).documents)
     assert next(documents) == "one"
@@ -79,7 +79,7 @@ def test_what_comes_before_the_fault_is_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
-def test_documents_are_bounded(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_documents_is_bounded(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_module, "MAX_DOCUMENT", 100)
     with pytest.raises(InputError, match=f"{name}:1.*100 bytes"):
         read(tmp_path / name, "x" * 101)
@@ -88,13 +88,13 @@ def test_documents_are_bounded(tmp_path: Path, name: str, monkeypatch: pytest.Mo
             read(tmp_path / name, ("x" * 22 + "\n") * 20)
 
 
-def test_a_json_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_a_json_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_module, "MAX_JSON", 10)
     with pytest.raises(InputError, match="jsonl may be of any size"):
         read(tmp_path / "a.json", '["0123456789"]')
 
 
-def test_a_file_that_is_not_there_or_of_another_kind(tmp_path: Path) -> None:
+def test_a_missing_or_unsupported_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         open_text(str(tmp_path / "a.txt"))
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
@@ -102,13 +102,13 @@ def test_a_file_that_is_not_there_or_of_another_kind(tmp_path: Path) -> None:
         open_text(str(tmp_path / "a.parquet"))
 
 
-def test_a_dataset_id_without_the_package_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dataset_id_without_the_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(InputError, match="package `datasets`"):
         open_text("some/dataset")
 
 
-def test_a_dataset_is_streamed_from_its_split_train(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_train_split_of_a_dataset_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     class Datasets:
         @staticmethod
         def load_dataset(name: str, *, split: str, streaming: bool) -> object:

@@ -1,4 +1,4 @@
-"""Folders to break."""
+"""A bundle and a run to break."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How a folder is broken, and what has to follow."""
+"""Ways to break a folder, and the required reaction."""
 
 import hashlib
 import json
@@ -21,13 +21,13 @@ CODES = {
 """The codes of the tiny bundle."""
 
 
-def refused(folder: Path, told: str) -> None:
-    """Opening or reading fails with one printable line, and the check finds the same."""
+def refused(folder: Path, message: str) -> None:
+    """Assert that opening or reading fails with one printable line, and that the check finds the same."""
     for look in (lambda: use(folder), lambda: first_problem(folder)):
         with pytest.raises(InputError) as caught:
             look()
         line = str(caught.value)
-        assert told in line, line
+        assert message in line, line
         assert line.isprintable()
         assert len(line) < 600
 
@@ -49,13 +49,13 @@ def first_problem(folder: Path) -> None:
 
 def edit(path: Path, **changes: object) -> None:
     """Change keys of a manifest."""
-    told = json.loads(path.read_bytes())
-    told.update(changes)
-    path.write_text(json.dumps(told))
+    manifest = json.loads(path.read_bytes())
+    manifest.update(changes)
+    path.write_text(json.dumps(manifest))
 
 
 def rewrite(folder: Path, manifest: str, name: str, data: bytes | dict[str, np.ndarray]) -> None:
-    """Replace a file and mend its hash, as somebody would who means harm."""
+    """Replace a file and update its hash, as an attacker would."""
     if isinstance(data, dict):
         write_safetensors(folder / name, data)
     else:

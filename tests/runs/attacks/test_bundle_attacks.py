@@ -1,4 +1,4 @@
-"""Bundles that break their format."""
+"""Bundles that break their format are refused."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.runs.attacks.harm import CODES, edit, refused, rewrite
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"colour": 1}, "the unknown key 'colour'"),
         ({"format": "pickle"}, "format 'pickle'"),
@@ -29,9 +29,9 @@ from tests.runs.attacks.harm import CODES, edit, refused, rewrite
         ({"model": None}, "under 'model'"),
     ],
 )
-def test_bundle_manifests(bundle: Path, changes: dict[str, object], told: str) -> None:
+def test_bundle_manifests(bundle: Path, changes: dict[str, object], message: str) -> None:
     edit(bundle / "bundle.json", **changes)
-    refused(bundle, told)
+    refused(bundle, message)
 
 
 def model(**changes: object) -> dict[str, object]:
@@ -39,7 +39,7 @@ def model(**changes: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"d_model": 4}, "'W_dec' of shape [4, 3]"),
         ({"layer": 1}, "layer 1 of 1"),
@@ -48,13 +48,13 @@ def model(**changes: object) -> dict[str, object]:
         ({"layer": 0.5}, "0.5 under 'model.layer'"),
     ],
 )
-def test_bundle_models(bundle: Path, changes: dict[str, object], told: str) -> None:
+def test_bundle_models(bundle: Path, changes: dict[str, object], message: str) -> None:
     edit(bundle / "bundle.json", model=model(**changes))
-    refused(bundle, told)
+    refused(bundle, message)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"values": np.array([1, np.nan, 1, 1], np.float16)}, "NaN or infinity in 'values'"),
         ({"values": np.array([1, np.inf, 1, 1], np.float32)}, "NaN or infinity in 'values'"),
@@ -62,17 +62,17 @@ def test_bundle_models(bundle: Path, changes: dict[str, object], told: str) -> N
         ({"values": np.ones(4)}, "'values' of type F64"),
         ({"values": np.ones(3, np.float16)}, "'values' of shape [3]"),
         ({"features": np.array([4, 0, 3, 1], np.uint32)}, "'features' from 0 to 4"),
-        ({"features": np.array([2, 3, 3, 1], np.uint32)}, "do not ascend"),
-        ({"indptr": np.array([0, 1, 3, 1, 3, 4])}, "'indptr' that falls"),
+        ({"features": np.array([2, 3, 3, 1], np.uint32)}, "not ascending"),
+        ({"indptr": np.array([0, 1, 3, 1, 3, 4])}, "decreasing 'indptr'"),
         ({"indptr": np.array([1, 1, 1, 3, 3, 4])}, "'indptr' from 1 to 4"),
         ({"indptr": np.array([0, 1, 1, 3, 3, 9])}, "'indptr' from 0 to 9"),
-        ({"indptr": np.array([0, -(2**62), 1, 3, 3, 4])}, "'indptr' that falls"),
+        ({"indptr": np.array([0, -(2**62), 1, 3, 3, 4])}, "decreasing 'indptr'"),
         ({"more": np.zeros(1)}, "the unknown tensor 'more'"),
     ],
 )
-def test_bad_codes(bundle: Path, changes: dict[str, np.ndarray], told: str) -> None:
+def test_bad_codes(bundle: Path, changes: dict[str, np.ndarray], message: str) -> None:
     rewrite(bundle, "bundle.json", "codes.safetensors", {**CODES, **changes})
-    refused(bundle, told)
+    refused(bundle, message)
 
 
 TOKENS = {
@@ -84,26 +84,26 @@ TOKENS = {
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"token_ids": np.array([0, 1, 2, 3, 5], np.int32)}, "'token_ids' from 0 to 5"),
         ({"token_ids": np.array([0, 1, 2, 3, -1], np.int32)}, "'token_ids' from -1"),
         ({"doc_offsets": np.array([0, 3, 4])}, "'doc_offsets' from 0 to 4"),
         ({"doc_offsets": np.array([0, 5])}, "'doc_offsets' of shape [2]"),
-        ({"text_offsets": np.array([0, 1, 2, 3, 9, 5])}, "'text_offsets' that falls"),
+        ({"text_offsets": np.array([0, 1, 2, 3, 9, 5])}, "decreasing 'text_offsets'"),
         ({"text_offsets": np.zeros(0, np.int64)}, "'text_offsets' of shape [0]"),
     ],
 )
-def test_bad_tokens(bundle: Path, changes: dict[str, np.ndarray], told: str) -> None:
+def test_bad_tokens(bundle: Path, changes: dict[str, np.ndarray], message: str) -> None:
     rewrite(bundle, "bundle.json", "tokens.safetensors", {**TOKENS, **changes})
-    refused(bundle, told)
+    refused(bundle, message)
 
 
 LINES = {
     "concepts.jsonl": {
         '{"token_index": 5, "concept": "a", "value": "b", "order": null}': "token_index 5",
         '{"token_index": -1, "concept": "a", "value": "b", "order": null}': "-1 under 'token_index'",
-        '{"token_index": 0, "concept": "a", "value": "b", "order": NaN}': "no JSON number",
+        '{"token_index": 0, "concept": "a", "value": "b", "order": NaN}': "not a JSON number",
         '{"token_index": 0, "concept": "a", "value": "b", "order": 1, "period": 0}': "0 under 'period'",
         '{"token_index": 0, "concept": "a", "value": "b", "order": 1, "eval": "x"}': "the unknown key 'eval'",
         '{"token_index": 0, "concept": "a\\ud800", "value": "b", "order": 1}': "line 1",

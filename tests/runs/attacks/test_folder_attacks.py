@@ -1,4 +1,4 @@
-"""Bundles and runs made to hurt: each is refused with one line that names the file, and `check` says the same."""
+"""Malicious bundles and runs are refused with one line that names the file, and `check` reports the same."""
 
 import io
 import os
@@ -41,7 +41,7 @@ def test_foreign_files(bundle: Path, run: Path, name: str) -> None:
     assert not Path("pwned").exists()
 
 
-def test_a_pickle_under_a_good_name(bundle: Path, run: Path) -> None:
+def test_a_pickle_under_an_allowed_name(bundle: Path, run: Path) -> None:
     rewrite(bundle, "bundle.json", "codes.safetensors", pickle.dumps(_Runs()))
     refused(bundle, "codes.safetensors")
     rewrite(run, "run.json", "clusters/00000.safetensors", pickle.dumps(_Runs()))
@@ -59,14 +59,14 @@ def test_links(bundle: Path, run: Path, tmp_path: Path) -> None:
     assert check(run).ok
 
 
-def test_pipes_are_not_waited_on(bundle: Path, run: Path) -> None:
+def test_pipes_do_not_block(bundle: Path, run: Path) -> None:
     for folder, name in ((bundle, "tokens.safetensors"), (run, "thumbnails/00000.svg"), (run, "run.json")):
         (folder / name).unlink()
         os.mkfifo(folder / name)
         refused(folder, "a pipe")
 
 
-def test_manifest_that_is_a_link(bundle: Path, tmp_path: Path) -> None:
+def test_a_symbolic_link_as_manifest(bundle: Path, tmp_path: Path) -> None:
     shutil.move(bundle / "bundle.json", tmp_path / "outside.json")
     (bundle / "bundle.json").symlink_to(tmp_path / "outside.json")
     refused(bundle, "symbolic link")
@@ -81,8 +81,8 @@ def test_huge_manifests(bundle: Path, run: Path) -> None:
 
 BAD_JSON = {
     "nested too deeply": b"[" * 5000 + b"]" * 5000,
-    "stands there twice": b'{"format": "feature-bundle", "format": "feature-bundle"}',
-    "no JSON number": b'{"format": NaN}',
+    "occurs twice": b'{"format": "feature-bundle", "format": "feature-bundle"}',
+    "not a JSON number": b'{"format": NaN}',
     "too large a number": b'{"format": 1e999}',
     "bad JSON": b"{",
     "format None": b"{}",
@@ -90,11 +90,11 @@ BAD_JSON = {
 }
 
 
-@pytest.mark.parametrize("told", BAD_JSON)
-def test_bad_json(bundle: Path, run: Path, told: str) -> None:
+@pytest.mark.parametrize("message", BAD_JSON)
+def test_bad_json(bundle: Path, run: Path, message: str) -> None:
     for path in (bundle / "bundle.json", run / "run.json"):
-        path.write_bytes(BAD_JSON[told])
-        refused(path.parent, told)
+        path.write_bytes(BAD_JSON[message])
+        refused(path.parent, message)
 
 
 def test_wrong_hash(bundle: Path, run: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tile portraits that are more than pictures."""
+"""Tile portraits with more than plain shapes are refused."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def test_pictures(run: Path, picture: str) -> None:
     refused(run, "thumbnails/00000.svg")
 
 
-def test_pictures_that_are_fine(run: Path) -> None:
+def test_valid_pictures(run: Path) -> None:
     picture = svg(
         '<g transform="rotate(10)"><path d="M0 0L1,1Z" stroke="#abc" class="curve"/></g>', 'viewBox="0 0 9 9"'
     )

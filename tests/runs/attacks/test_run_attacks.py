@@ -1,4 +1,4 @@
-"""Runs that break their format."""
+"""Runs that break their format are refused."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.runs.attacks.harm import edit, refused, rewrite
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"colour": 1}, "the unknown key 'colour'"),
         ({"n_noise": 1}, "features clustered, noise or left out"),
@@ -32,17 +32,17 @@ from tests.runs.attacks.harm import edit, refused, rewrite
         ({"sha256": {"clusters/../../x": "0" * 64}}, "no sha256"),
     ],
 )
-def test_run_manifests(run: Path, changes: dict[str, object], told: str) -> None:
+def test_run_manifests(run: Path, changes: dict[str, object], message: str) -> None:
     edit(run / "run.json", **changes)
-    refused(run, told)
+    refused(run, message)
 
 
 @pytest.mark.parametrize(
     "name", ["subject/../x.json", "subject/model.pkl", "subject//x.json", "../x", "clusters/9.json"]
 )
-def test_run_manifests_that_list_other_files(run: Path, name: str) -> None:
-    told = json.loads((run / "run.json").read_bytes())
-    edit(run / "run.json", sha256={**told["sha256"], name: "0" * 64})
+def test_run_manifests_with_foreign_files(run: Path, name: str) -> None:
+    manifest = json.loads((run / "run.json").read_bytes())
+    edit(run / "run.json", sha256={**manifest["sha256"], name: "0" * 64})
     refused(run, "the unknown file")
 
 
@@ -57,12 +57,12 @@ def cluster(**changes: object) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (cluster(id=1), "found id 1"),
-        (cluster(halo=[0]), "a feature that stands twice"),
+        (cluster(halo=[0]), "a repeated feature"),
         (cluster(halo=[10**9]), "an unknown feature"),
-        (cluster(order=["a", "a"]), "a value that stands twice"),
+        (cluster(order=["a", "a"]), "a repeated value"),
         (cluster(shape="torus"), "'torus' under 'clusters.0.shape'"),
         (cluster(scores={"a": None}), "under 'clusters.0.scores.a'"),
         (cluster(intervals={"intrinsic_dim": [1.2, 1.1]}), "the low end first"),
@@ -72,13 +72,13 @@ def cluster(**changes: object) -> Callable[[Path], None]:
         (cluster(order=["a"]), "7 values"),
     ],
 )
-def test_run_summaries(run: Path, change: Callable[[Path], None], told: str) -> None:
+def test_run_summaries(run: Path, change: Callable[[Path], None], message: str) -> None:
     change(run / "run.json")
-    refused(run, told)
+    refused(run, message)
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "told"),
+    ("name", "change", "message"),
     [
         ("points", lambda array: array[:-1], "'points' of shape [599, 3]"),
         ("curve", lambda array: array[:, :2], "'curve' of shape [128, 2]"),
@@ -91,7 +91,7 @@ def test_run_summaries(run: Path, change: Callable[[Path], None], told: str) -> 
         ("atoms", lambda array: array[:0], "'atoms' of shape [0]"),
     ],
 )
-def test_cluster_arrays(run: Path, name: str, change: Callable[[np.ndarray], np.ndarray], told: str) -> None:
+def test_cluster_arrays(run: Path, name: str, change: Callable[[np.ndarray], np.ndarray], message: str) -> None:
     place = "clusters/00000.safetensors"
     with SafetensorsFile(run / place) as opened:
         arrays = {tensor: opened.read(tensor) for tensor in opened.header.tensors}
@@ -99,4 +99,4 @@ def test_cluster_arrays(run: Path, name: str, change: Callable[[np.ndarray], np.
     refused(run, f"{place}: found ")
     with pytest.raises(RunError) as caught:
         open_run(run).cluster(0)
-    assert told in str(caught.value) or "with atom = 0" in str(caught.value)
+    assert message in str(caught.value) or "with atom = 0" in str(caught.value)

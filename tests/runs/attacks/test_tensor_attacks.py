@@ -1,4 +1,4 @@
-"""safetensors files made to hurt: refused by what the header says, before anything is allocated."""
+"""Malicious safetensors files are refused by their header, before anything is allocated."""
 
 import json
 import os
@@ -91,7 +91,7 @@ def test_symbolic_link(tmp_path: Path) -> None:
         read_header(tmp_path / "link")
 
 
-def test_link_on_the_way(tmp_path: Path) -> None:
+def test_link_in_a_parent_folder(tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     write_safetensors(tmp_path / "outside" / "a", {"a": np.zeros(2)})
     (tmp_path / "run").mkdir()
@@ -121,7 +121,7 @@ def test_paths_that_leave_the_folder(tmp_path: Path, name: str) -> None:
         read_small(tmp_path / "run", name, 100, RunError)
 
 
-def test_names_do_not_break_the_line(tmp_path: Path) -> None:
+def test_names_are_escaped_to_one_line(tmp_path: Path) -> None:
     path = tmp_path / "bad.safetensors"
     path.write_bytes(raw({"a\n\x1b[31mred\u2028": {"dtype": "X", "shape": [], "data_offsets": [0, 0]}}))
     with pytest.raises(RunError) as caught:

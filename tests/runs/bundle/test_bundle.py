@@ -1,4 +1,4 @@
-"""Feature bundles: what is written is what is read, streamed or whole; nothing half written is seen."""
+"""Feature bundles round-trip, streamed or whole, and are never visible half-written."""
 
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def _dense(codes: Codes) -> np.ndarray:
 
 
 def tiny_writer(writer: BundleWriter) -> BundleWriter:
-    """Everything but the manifest."""
+    """Write everything except the manifest."""
     writer.write_codes(np.array([0, 1, 1, 3, 3, 4]), np.array([2, 0, 3, 1], np.uint32), np.ones(4, np.float16))
     writer.write_decoder(np.ones((4, 3), np.float32), np.zeros(3, np.float32))
     writer.write_tokens(np.arange(5, dtype=np.int32), np.array([0, 2, 5]), list("abcde"))
@@ -68,7 +68,7 @@ def tiny_writer(writer: BundleWriter) -> BundleWriter:
 
 
 def interrupted(writer: BundleWriter) -> None:
-    """Ctrl-C in the middle of the work."""
+    """Simulates Ctrl-C."""
     writer.write_labels([])
     raise KeyboardInterrupt
 
@@ -99,14 +99,14 @@ def test_without_optional_parts(tmp_path: Path) -> None:
     assert (bundle.concepts(), bundle.labels(), bundle.blocks(), bundle.residuals()) == ((), (), None, None)
 
 
-def test_nothing_is_visible_before_the_end(tmp_path: Path) -> None:
+def test_nothing_is_visible_before_the_bundle_is_complete(tmp_path: Path) -> None:
     with BundleWriter(tmp_path / "b") as writer:
         tiny_writer(writer).finish(*TINY)
         assert not (tmp_path / "b").exists()
     assert [entry.name for entry in tmp_path.iterdir()] == ["b"]
 
 
-def test_a_writer_that_fails_leaves_the_old_bundle(tmp_path: Path) -> None:
+def test_a_failed_writer_leaves_the_old_bundle(tmp_path: Path) -> None:
     write_planted_bundle(tmp_path / "b")
     before = open_bundle(tmp_path / "b").digest
     with pytest.raises(KeyboardInterrupt), BundleWriter(tmp_path / "b") as writer:
@@ -128,11 +128,11 @@ def test_same_bytes_and_streamed_in_shards(tmp_path: Path) -> None:
     np.testing.assert_array_equal(sharded.codes().values, first.codes().values)
 
 
-def test_the_writer_replaces_bundles_and_nothing_else(tmp_path: Path) -> None:
+def test_the_writer_replaces_only_bundles(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("years of work")
     (tmp_path / "file").write_text("a file")
-    for name, found in (("home", "a folder that holds 'thesis.tex'"), ("file", "no folder")):
+    for name, found in (("home", "a folder that holds 'thesis.tex'"), ("file", "not a folder")):
         with pytest.raises(BundleError, match=found), BundleWriter(tmp_path / name):
             pass
     assert (tmp_path / "home" / "thesis.tex").read_text() == "years of work"
@@ -159,30 +159,30 @@ BAD_CODES = {
     "ascending": _codes([0, 0, 2], [2, 1], [1.0, 1.0]),
     "0 to 1": _codes([0, 2], [1], [1.0]),
     "0 to 2": _codes([1, 2], [1, 2], [1.0, 1.0]),
-    "never fall": _codes([0, 2, 1, 3], [0, 1, 0], [1.0, 1.0, 1.0]),
+    "never decrease": _codes([0, 2, 1, 3], [0, 1, 0], [1.0, 1.0, 1.0]),
 }
 
 
-@pytest.mark.parametrize("told", BAD_CODES)
-def test_bad_codes_are_not_written(tmp_path: Path, told: str) -> None:
-    with pytest.raises(BundleError, match=told), BundleWriter(tmp_path / "b") as writer:
-        writer.write_codes(*BAD_CODES[told])
+@pytest.mark.parametrize("message", BAD_CODES)
+def test_bad_codes_are_not_written(tmp_path: Path, message: str) -> None:
+    with pytest.raises(BundleError, match=message), BundleWriter(tmp_path / "b") as writer:
+        writer.write_codes(*BAD_CODES[message])
     assert list(tmp_path.iterdir()) == []
 
 
 def finish_with_a_small_decoder(writer: BundleWriter) -> None:
-    """Codes of features that the decoder does not have."""
+    """Write codes of features that the decoder lacks."""
     writer.write_decoder(np.ones((2, 3), np.float32), np.zeros(3, np.float32))
     writer.finish(TINY[0], SaeInfo("s", 2, "standard"), TINY[2])
 
 
 def finish_with_a_late_concept(writer: BundleWriter) -> None:
-    """A concept at a token that is not there."""
+    """Write a concept at a missing token."""
     writer.write_concepts([Concept(5, "day", "Mon", 0.0, 7.0)])
     writer.finish(*TINY)
 
 
-def test_parts_that_do_not_fit_each_other_are_not_published(tmp_path: Path) -> None:
+def test_inconsistent_parts_are_not_published(tmp_path: Path) -> None:
     narrow = ModelInfo("m", "", 0, "mlp_out", 2, 1)
     with (
         pytest.raises(BundleError, match=r"b/decoder.safetensors: found 'W_dec'"),
@@ -196,7 +196,7 @@ def test_parts_that_do_not_fit_each_other_are_not_published(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_activations_that_float16_cannot_hold(tmp_path: Path) -> None:
+def test_activations_beyond_float16_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="float16"), BundleWriter(tmp_path / "b") as writer:
         writer.write_activations(np.full((1, 3), 1e6, np.float32), np.array([0]))
 

@@ -1,4 +1,4 @@
-"""Kills a writer before each of its write-side events and looks at what is left; run by test_crash.py."""
+"""Kills a writer before each of its write events, and checks what is left; run by test_crash.py."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def killed(work: Callable[[], None], number: int) -> bool:
-    """Do the work in a fork that is killed before event `number`; False where it ends before that."""
+    """Do the work in a fork that is killed before event `number`; False if it ends earlier."""
     child = os.fork()
     if child == 0:
         left = [number]
@@ -53,7 +53,7 @@ def build(path: Path, parts: RunParts) -> None:
 
 
 def run_left(path: Path, before: dict[str, bytes], after: dict[str, bytes], whole: bool) -> str:
-    """What is wrong with what a killed build left, or ""."""
+    """Problem with what a killed build left, or ""."""
     entries = scan(path.parent).entries
     if not entries:
         return "the old run is gone" if whole and before else ""
@@ -63,7 +63,7 @@ def run_left(path: Path, before: dict[str, bytes], after: dict[str, bytes], whol
 
 
 def main(folder: Path, scene: str) -> dict[str, object]:
-    """Try one kill after another until the work survives; returns their number and every problem."""
+    """Kill at one event after another until the work survives; returns the number of kills and all problems."""
     if scene == "bundle":
         return bundles(folder)
     parts, old = planted_parts(), planted_parts(1)
@@ -121,6 +121,6 @@ def bundles(folder: Path) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    # A kill loses nothing that the system holds, so waiting for the disk would only make this slow.
+    # A kill loses nothing from the page cache, so fsync would only slow this down.
     os.fsync = lambda _: None
     sys.stdout.write(json.dumps(main(Path(sys.argv[1]), sys.argv[2])))

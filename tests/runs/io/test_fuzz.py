@@ -24,7 +24,7 @@ QUICK, LONG = 250, 2000
 
 
 def mutated(data: bytes, rng: np.random.Generator) -> bytes:
-    """One random change; for safetensors often in the header, where it says most."""
+    """One random change; for safetensors often in the header, where it matters most."""
     changed = bytearray(data)
     place = int(rng.integers(min(len(changed), 600) if rng.random() < 0.6 else len(changed)))
     kind = rng.integers(6)
@@ -44,10 +44,10 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def mend_hash(folder: Path, manifest: str, name: str) -> None:
-    """Give the manifest the hash that the file has now."""
-    told = json.loads((folder / manifest).read_bytes())
-    told["sha256"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    (folder / manifest).write_text(json.dumps(told))
+    """Update the manifest with the file's current hash."""
+    content = json.loads((folder / manifest).read_bytes())
+    content["sha256"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    (folder / manifest).write_text(json.dumps(content))
 
 
 def use_bundle(folder: Path) -> None:
@@ -76,18 +76,18 @@ KINDS = {
 
 
 def one_case(folder: Path, kind: str, rng: np.random.Generator) -> str:
-    """Mutate one file, look, and put it back; returns which of the two good ends it came to."""
+    """Mutate one file, use the folder, and restore it; returns which of the two valid outcomes occurred."""
     manifest, use, _ = KINDS[kind]
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     name = str(rng.choice(names))
-    kept = {place: (folder / place).read_bytes() for place in (name, manifest)}
-    (folder / name).write_bytes(mutated(kept[name], rng))
+    original = {file: (folder / file).read_bytes() for file in (name, manifest)}
+    (folder / name).write_bytes(mutated(original[name], rng))
     if name != manifest and rng.random() < 0.8:
         mend_hash(folder, manifest, name)
     try:
         return three_valued(folder, use)
     finally:
-        for place, data in kept.items():
+        for place, data in original.items():
             (folder / place).write_bytes(data)
 
 

@@ -1,4 +1,4 @@
-"""safetensors files: what is written is what is read, here and by the format's own library."""
+"""safetensors files round-trip, here and with the format's own library."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def test_round_trip(tmp_path: Path, table: dict[str, np.ndarray]) -> None:
 
 @quick
 @given(table=tables.map(lambda table: {name: np.atleast_1d(array) for name, array in table.items()}))
-def test_reads_what_the_library_writes(tmp_path: Path, table: dict[str, np.ndarray]) -> None:
+def test_files_of_the_library_are_read(tmp_path: Path, table: dict[str, np.ndarray]) -> None:
     path = tmp_path / "theirs.safetensors"
     save_file(table, path)
     with SafetensorsFile(path) as opened:
@@ -74,14 +74,14 @@ def test_same_arrays_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
-def test_byte_order_and_layout_of_the_array_do_not_matter(tmp_path: Path) -> None:
+def test_byte_order_and_memory_layout_do_not_change_the_file(tmp_path: Path) -> None:
     array = np.arange(12, dtype=np.float32).reshape(3, 4)
     plain = write_safetensors(tmp_path / "plain", {"a": array})
     assert write_safetensors(tmp_path / "big", {"a": array.astype(">f4")}) == plain
     assert write_safetensors(tmp_path / "fortran", {"a": np.asfortranarray(array)}) == plain
 
 
-def test_wanted_type_and_shape_are_checked(tmp_path: Path) -> None:
+def test_expected_type_and_shape_are_checked(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "one", {"a": np.zeros((3, 2), np.float32)})
     with SafetensorsFile(tmp_path / "one", error=BundleError) as opened:
         assert opened.read("a", dtype=("F16", "F32"), shape=("token", 2)).shape == (3, 2)
@@ -93,7 +93,7 @@ def test_wanted_type_and_shape_are_checked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_numbers_that_are_not_finite(tmp_path: Path, bad: float) -> None:
+def test_non_finite_numbers_are_refused(tmp_path: Path, bad: float) -> None:
     write_safetensors(tmp_path / "one", {"a": np.array([0.0, bad])})
     with SafetensorsFile(tmp_path / "one") as opened:
         with pytest.raises(RunError, match="one: found NaN or infinity in 'a', wanted finite numbers"):
@@ -101,7 +101,7 @@ def test_numbers_that_are_not_finite(tmp_path: Path, bad: float) -> None:
         assert len(opened.read("a", finite=False)) == 2
 
 
-def test_a_file_that_is_cut_short_while_it_is_open(tmp_path: Path) -> None:
+def test_a_file_truncated_while_open(tmp_path: Path) -> None:
     path = tmp_path / "shrinks"
     write_safetensors(path, {"a": np.zeros(100_000)})
     with SafetensorsFile(path) as opened:
@@ -111,14 +111,14 @@ def test_a_file_that_is_cut_short_while_it_is_open(tmp_path: Path) -> None:
             opened.read("a")
 
 
-def test_header_alone(tmp_path: Path) -> None:
+def test_the_header_is_read_without_tensors(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "one", {"a": np.zeros((3, 2), np.float32)}, {"key": "k"})
     header = read_header(tmp_path / "one")
     assert header.tensors["a"].shape == (3, 2)
     assert header.metadata == {"key": "k"}
 
 
-def test_types_that_the_format_does_not_take(tmp_path: Path) -> None:
+def test_unsupported_types_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="complex"):
         write_safetensors(tmp_path / "one", {"a": np.zeros(2, np.complex64)})
     assert list(tmp_path.iterdir()) == []

@@ -1,11 +1,9 @@
-"""An export holds what the run holds, as text that a spreadsheet shows and never runs."""
+"""An export equals the run, in text that is safe in a spreadsheet."""
 
 import csv
 import hashlib
 import json
 import shutil
-import struct
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from explorer.errors import InputError, RequestError, RunError
-from explorer.maths.portrait.pixels import portrait_pixels
-from explorer.maths.portrait.portrait import draw_portrait
 from explorer.records import Vocabulary
-from explorer.runs.report.csv_text import FORMULA, harmless
 from explorer.runs.report.export import export_run
+from explorer.runs.report.png import portrait_png
+from explorer.runs.report.portrait import draw_portrait
+from explorer.runs.report.tables import FORMULA, harmless
 from explorer.runs.run.reader import open_run
 from explorer.runs.run.writer import RunWriter
 from tests.planted import LABELS, planted_parts, write_parts
@@ -55,7 +53,7 @@ def test_features_are_those_of_the_run(planted_run: Path, exported: Path) -> Non
     for name in ("membership", "mean_activation", "max_activation"):
         np.testing.assert_array_equal(column(found, name), getattr(table, name))
     np.testing.assert_array_equal(np.stack([column(found, "x"), column(found, "y")], axis=1), table.xy)
-    assert np.isnan(column(found, "x")).sum() == 2, "features that are left out have no place"
+    assert np.isnan(column(found, "x")).sum() == 2, "features that are left out have no position"
     first = json.loads(found[0]["top_tokens"])
     vocabulary = open_run(planted_run).vocabulary()
     assert first == [vocabulary.text(int(token)) for token in table.top_tokens[0] if token >= 0]
@@ -94,38 +92,19 @@ def test_a_cluster_is_that_of_its_file(planted_run: Path, exported: Path, number
     assert float(curve[-1]["coordinate"]) == pytest.approx(1 - 1 / len(curve) if number == 0 else 1)
 
 
-def test_portraits_are_the_run_s_own(planted_run: Path, exported: Path) -> None:
+def test_svg_portraits_are_copied(planted_run: Path, exported: Path) -> None:
     for number in (0, 1):
         name = f"thumbnails/{number:05d}.svg"
         assert (exported / name).read_bytes() == (planted_run / name).read_bytes()
 
 
-def test_portraits_as_png_are_pictures_of_the_same(planted_run: Path, tmp_path: Path) -> None:
+def test_png_portraits_are_rendered_from_the_geometry(planted_run: Path, tmp_path: Path) -> None:
     run, out = open_run(planted_run), tmp_path / "out"
     assert sorted(export_run(run, out, ["png"])) == ["thumbnails/00000.png", "thumbnails/00001.png"]
     for summary in run.manifest.clusters:
-        data = (out / "thumbnails" / f"{summary.id:05d}.png").read_bytes()
         geometry = run.cluster(summary.id)
-        wanted = portrait_pixels(draw_portrait(geometry.points, geometry.coordinate, geometry.curve, summary.shape))
-        np.testing.assert_array_equal(decoded(data), wanted)
-
-
-def decoded(data: bytes) -> np.ndarray:
-    """Pixels of a PNG whose rows are not filtered; every chunk's checksum must hold."""
-    assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    chunks, at = [], 8
-    while at < len(data):
-        (length,), kind = struct.unpack(">I", data[at : at + 4]), data[at + 4 : at + 8]
-        content = data[at + 8 : at + 8 + length]
-        assert data[at + 8 + length : at + 12 + length] == struct.pack(">I", zlib.crc32(kind + content))
-        chunks.append((kind, content))
-        at += 12 + length
-    assert [kind for kind, _ in chunks] == [b"IHDR", b"IDAT", b"IEND"]
-    columns, rows, *how = struct.unpack(">IIBBBBB", chunks[0][1])
-    assert how == [8, 6, 0, 0, 0]
-    lines = np.frombuffer(zlib.decompress(chunks[1][1]), np.uint8).reshape(rows, 1 + 4 * columns)
-    assert not lines[:, 0].any()
-    return lines[:, 1:].reshape(rows, columns, 4)
+        wanted = portrait_png(draw_portrait(geometry.points, geometry.coordinate, geometry.curve, summary.shape))
+        assert (out / "thumbnails" / f"{summary.id:05d}.png").read_bytes() == wanted
 
 
 def test_the_manifest_names_every_file_and_the_run(planted_run: Path, exported: Path) -> None:
@@ -136,7 +115,7 @@ def test_the_manifest_names_every_file_and_the_run(planted_run: Path, exported: 
     assert (manifest["run"], manifest["digest"]) == (planted_run.name, open_run(planted_run).digest)
 
 
-def test_formats_are_chosen_and_an_earlier_export_is_replaced(planted_run: Path, tmp_path: Path) -> None:
+def test_formats_can_be_selected_and_an_earlier_export_is_replaced(planted_run: Path, tmp_path: Path) -> None:
     run, out = open_run(planted_run), tmp_path / "out"
     assert all(name.endswith(".csv") for name in export_run(run, out, ["csv"]))
     first = (out / "export.json").read_bytes()
@@ -147,7 +126,7 @@ def test_formats_are_chosen_and_an_earlier_export_is_replaced(planted_run: Path,
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_what_cannot_be_exported_is_refused_and_nothing_is_written(planted_run: Path, tmp_path: Path) -> None:
+def test_invalid_exports_are_refused_and_write_nothing(planted_run: Path, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="'xlsx', wanted csv or parquet or svg or png"):
         export_run(open_run(planted_run), tmp_path / "out", ["csv", "xlsx"])
     broken = tmp_path / "broken"
@@ -189,7 +168,7 @@ def test_no_cell_of_a_hostile_run_is_a_formula(tmp_path: Path) -> None:
 
 @given(st.text())
 @example("\x1f=")
-def test_harmless_text_is_no_formula_and_can_be_had_back(text: str) -> None:
+def test_harmless_text_is_never_a_formula_and_round_trips(text: str) -> None:
     cell = harmless(text)
     assert not cell.startswith(tuple(FORMULA))
     assert original(cell) == text

@@ -32,12 +32,12 @@ CELLS = {
     "texts": st.lists(TEXT, max_size=3),
     "integers": st.lists(st.integers(0, 2**31 - 1), max_size=3),
 }
-"""What a cell of each kind may hold, beside None."""
+"""Cells of each kind, besides None."""
 
 
 @pytest.fixture(scope="module")
 def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose texts a spreadsheet would run: the CSV guards them, the Parquet has no need to."""
+    """A run whose texts a spreadsheet would run as formulas: escaped in the CSV, unchanged in the Parquet."""
     parts, out = planted_parts(), tmp_path_factory.mktemp("runs") / "run"
     texts = [HOSTILE[token % len(HOSTILE)] for token in range(len(parts.vocabulary))]
     ring = replace(parts.summaries[0], label=HOSTILE[0], order=HOSTILE[: len(parts.summaries[0].order)])
@@ -56,8 +56,8 @@ def exported(
     return out
 
 
-def told(cell: object) -> str:
-    """A cell as the CSV tells it, without its guard."""
+def csv_text(cell: object) -> str:
+    """A cell as in the CSV, unescaped."""
     if cell is None:
         return ""
     if isinstance(cell, list):
@@ -75,7 +75,7 @@ def test_every_table_has_the_cells_of_the_csv(exported: Path) -> None:
         assert table.num_rows == len(found)
         for name in table.column_names:
             wanted = [original(row[name]) for row in found]
-            assert [told(cell) for cell in table[name].to_pylist()] == wanted, (path, name)
+            assert [csv_text(cell) for cell in table[name].to_pylist()] == wanted, (path, name)
 
 
 def test_numbers_are_those_of_the_run_and_keep_their_types(planted_run: Path, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_numbers_are_those_of_the_run_and_keep_their_types(planted_run: Path, tm
     assert clusters["variance_explained_low"].to_pylist() == [0.96, None]
 
 
-def test_the_same_run_gives_the_same_bytes_and_replaces_what_was_there(planted_run: Path, tmp_path: Path) -> None:
+def test_equal_runs_give_equal_bytes_and_replace_an_earlier_export(planted_run: Path, tmp_path: Path) -> None:
     run, out = open_run(planted_run), tmp_path / "out"
     first = export_run(run, out, ["parquet"])
     assert all(name.endswith(".parquet") for name in first)
@@ -107,7 +107,7 @@ def test_the_same_run_gives_the_same_bytes_and_replaces_what_was_there(planted_r
 
 
 @given(st.data(), st.integers(0, 6))
-def test_every_kind_of_cell_comes_back(data: st.DataObject, length: int) -> None:
+def test_every_kind_of_cell_round_trips(data: st.DataObject, length: int) -> None:
     table = {
         kind: Column(kind, data.draw(st.lists(st.none() | cells, min_size=length, max_size=length)))
         for kind, cells in CELLS.items()
@@ -118,13 +118,13 @@ def test_every_kind_of_cell_comes_back(data: st.DataObject, length: int) -> None
     }
 
 
-def test_without_pyarrow_one_line_says_what_to_install(
+def test_a_missing_pyarrow_is_reported_in_one_line(
     planted_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "explorer.runs.report.parquet_file", raising=False)
     for name in ("pyarrow", "pyarrow.parquet"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(RequestError, match=r"found no pyarrow here, wanted .*manifold-explorer\[parquet\]") as told:
+    with pytest.raises(RequestError, match=r"found no pyarrow, wanted .*manifold-explorer\[parquet\]") as caught:
         export_run(open_run(planted_run), tmp_path / "out", ["csv", "parquet"])
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The JSON of `explorer show`: the stable contract's keys, in plain values."""
+"""The JSON of `explorer show` has the keys of the stable contract and plain values."""
 
 import json
 from dataclasses import asdict, replace
@@ -6,7 +6,15 @@ from pathlib import Path
 
 from explorer.records import FeatureLabel
 from explorer.runs.report.check import Problem
-from explorer.runs.report.show import cluster_facts, cluster_rows, cluster_table, label_rows, run_rows, run_table
+from explorer.runs.report.show import (
+    cluster_facts,
+    cluster_rows,
+    cluster_table,
+    gather_curves,
+    label_rows,
+    run_rows,
+    run_table,
+)
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.reader import open_run
 from explorer.runs.run.writer import RunWriter
@@ -32,7 +40,7 @@ def test_run_table(planted_run: Path) -> None:
     assert table["clusters"][1]["intervals"] == {}
 
 
-def test_a_run_from_before_measured_nothing() -> None:
+def test_an_older_run_has_no_robustness_scores() -> None:
     run = open_run(GOLDEN)
     table = run_table(run)
     assert table["evidence"] is None
@@ -67,17 +75,17 @@ def test_rows(planted_run: Path) -> None:
     assert run.summary(0).label in title
     assert run.summary(0).words in title
     assert all(len(row) == len(header) for row in rows)
-    told = dict(rows)
-    assert told["core"].startswith("12: 0, 1, 2, ")
-    assert (told["variance_explained"], told["intrinsic_dim"]) == ("0.97 (0.96 to 0.98)", "1.1 (1.02 to 1.18)")
-    assert set(run.summary(0).scores) < told.keys()
+    facts = dict(rows)
+    assert facts["core"].startswith("12: 0, 1, 2, ")
+    assert (facts["variance_explained"], facts["intrinsic_dim"]) == ("0.97 (0.96 to 0.98)", "1.1 (1.02 to 1.18)")
+    assert set(run.summary(0).scores) < facts.keys()
     title, header, rows = cluster_rows(run, 0)
     assert "7 values" in title
     assert [row[0] for row in rows] == list(run.summary(0).order)
     assert all(len(row) == len(header) for row in rows)
 
 
-def test_a_terminal_is_not_written_to_by_labels(planted_run: Path) -> None:
+def test_cluster_labels_cannot_control_the_terminal(planted_run: Path) -> None:
     run = open_run(planted_run)
     summary = replace(run.summary(0), label="a\x1b[2J\nb")
     run.manifest = run.manifest.model_copy(update={"clusters": (summary, *run.manifest.clusters[1:])})
@@ -89,7 +97,7 @@ def test_a_problem_is_one_line() -> None:
     assert str(Problem("a", "b", "c")) == "a: found b, wanted c"
 
 
-def test_curves_over_atoms_are_told_in_the_order_of_their_atoms(planted_run: Path) -> None:
+def test_curves_over_atoms_are_sorted_by_atoms(planted_run: Path) -> None:
     run = open_run(planted_run)
     scores = {"r2_at_16": 0.95, "r2_at_2": 0.5, "overlap": 2.0}
     summary = replace(run.summary(0), scores=scores)
@@ -97,7 +105,7 @@ def test_curves_over_atoms_are_told_in_the_order_of_their_atoms(planted_run: Pat
     assert cluster_facts(run, 0)[2][-2:] == [["overlap", "2"], ["r2_at", "0.5 by 2, 0.95 by 16"]]
 
 
-def test_the_labels_of_a_clusters_features_are_a_table_where_there_are_any(planted_run: Path) -> None:
+def test_labels_of_a_clusters_features_as_a_table(planted_run: Path) -> None:
     title, header, rows = label_rows(open_run(planted_run), 0)
     assert title == "\n3 labels of its features"
     assert header == ["feature", "label", "source"]
@@ -105,8 +113,16 @@ def test_the_labels_of_a_clusters_features_are_a_table_where_there_are_any(plant
     assert label_rows(open_run(GOLDEN), 0)[2] == []
 
 
-def test_a_terminal_is_not_written_to_by_the_labels_of_features(tmp_path: Path) -> None:
+def test_feature_labels_cannot_control_the_terminal(tmp_path: Path) -> None:
     hostile = LabelTable.pack([FeatureLabel(0, "a\x1b[2J\nb", "\u202ec")])
     with RunWriter(tmp_path / "run") as writer:
         write_parts(writer, replace(planted_parts(), labels=hostile))
     assert label_rows(open_run(tmp_path / "run"), 0)[2] == [["0", "a\ufffd[2J\ufffdb", "\ufffdc"]]
+
+
+def test_gather_curves_sorts_by_atoms_and_keeps_other_scores() -> None:
+    scores = {"overlap": 2.0, "r2_at_16": 0.9, "r2_at_2": 0.4, "pca_holds_1": 0.5, "r2_at_most": 1.0, "layer_2": 3.0}
+    single, curves = gather_curves(scores)
+    assert single == {"overlap": 2.0, "r2_at_most": 1.0, "layer_2": 3.0}
+    assert list(curves["r2_at"].items()) == [(2, 0.4), (16, 0.9)]
+    assert curves["pca_holds"] == {1: 0.5}

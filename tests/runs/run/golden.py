@@ -35,7 +35,7 @@ def tiny_parts() -> RunParts:
 
 
 def main(folder: Path) -> None:
-    """Write both below a folder."""
+    """Write both into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     write_tiny_bundle(folder / "bundle-v1", 1)
     with RunWriter(folder / "run-v1") as writer:

@@ -1,4 +1,4 @@
-"""The list of runs: whole ones, broken ones with their reason, and nothing else."""
+"""The catalog lists intact runs, broken runs with their reason, and nothing else."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.planted import write_planted_run
 
 @pytest.fixture
 def root(tmp_path: Path, planted_run: Path) -> Path:
-    """A folder with a good run, two broken ones, and much that is no run."""
+    """A folder with an intact run, two broken ones, and other entries."""
     root = tmp_path / "runs"
     for name in ("good", "cut", "outdated"):
         shutil.copytree(planted_run, root / name)
@@ -73,6 +73,6 @@ def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="nothing there"):
         scan(tmp_path / "none")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(RunError, match="no folder"):
+    with pytest.raises(RunError, match="not a folder"):
         scan(tmp_path / "file")
     assert scan(tmp_path).entries == ()

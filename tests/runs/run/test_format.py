@@ -1,4 +1,4 @@
-"""cached_runs/FORMAT.md keeps its word: the code that it shows writes a bundle, and its tables are the layouts."""
+"""The code in cached_runs/FORMAT.md writes a valid bundle, and its tables match the layouts."""
 
 import json
 import re
@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.runs.bundle.layout import CODES, DECODER, TOKENS
-from explorer.runs.bundle.manifest import parse_bundle_manifest
+from explorer.runs.bundle.manifest import CODES, DECODER, TOKENS, parse_bundle_manifest
 from explorer.runs.bundle.reader import open_bundle
 from explorer.runs.report.check import check
 from explorer.runs.run.layout import CLUSTER, FEATURES, LABELS, TREE
@@ -47,10 +46,10 @@ def test_the_code_is_short() -> None:
     assert len(body) <= 22
 
 
-def test_the_manifest_that_is_shown() -> None:
-    told = json.loads(code_block("json"))
-    told["sha256"] = dict.fromkeys(told["sha256"], "0" * 64)
-    parse_bundle_manifest(json.dumps(told).encode(), Path("bundle.json"))
+def test_the_documented_manifest_is_valid() -> None:
+    manifest = json.loads(code_block("json"))
+    manifest["sha256"] = dict.fromkeys(manifest["sha256"], "0" * 64)
+    parse_bundle_manifest(json.dumps(manifest).encode(), Path("bundle.json"))
 
 
 @pytest.mark.parametrize("layout", [CODES, DECODER, TOKENS, FEATURES, TREE, LABELS, CLUSTER])
@@ -64,11 +63,11 @@ def test_every_key_of_the_manifest_is_specified() -> None:
         assert f"`{name}`" in TEXT
 
 
-def test_every_score_that_says_how_far_to_believe_a_cluster_is_specified() -> None:
+def test_every_robustness_score_is_specified() -> None:
     for name in MEASURED:
         assert f"`{name}`" in TEXT
 
 
-def test_everything_that_a_picture_may_hold_is_specified() -> None:
+def test_every_allowed_svg_element_and_attribute_is_specified() -> None:
     for name in (*ALLOWED_ELEMENTS, *ALLOWED_ATTRIBUTES):
         assert f"`{name}`" in TEXT

@@ -1,4 +1,4 @@
-"""Bundles and runs of every format version that was ever released are still read."""
+"""Bundles and runs of every released format version can be read."""
 
 import json
 from pathlib import Path
@@ -34,5 +34,5 @@ def test_runs(version: int) -> None:
     assert run.features().top_tokens.min() >= -1
 
 
-def test_they_are_small() -> None:
+def test_the_golden_folders_are_small() -> None:
     assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 150_000

@@ -1,4 +1,4 @@
-"""The labels of a run's features: written, read, refused where they break the format, and missed by nobody."""
+"""Labels of a run's features are written, read, refused if malformed, and optional."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from explorer.errors import BundleError, RunError
 from explorer.records import FeatureLabel
 from explorer.runs.bundle.sidecars import encode_labels, parse_labels
 from explorer.runs.report.check import check
-from explorer.runs.run.label_file import LONGEST, LabelTable, check_labels
+from explorer.runs.run.label_file import MAX_BYTES, LabelTable, check_labels
 from explorer.runs.run.reader import open_run
 from explorer.runs.run.writer import RunWriter
 from tests.planted import LABELS, N_FEATURES, planted_parts, write_parts
@@ -29,14 +29,14 @@ def refusal(found: str, wanted: str) -> RunError:
     return RunError("labels", found, wanted)
 
 
-def test_labels_are_read_as_they_were_given(planted_run: Path) -> None:
+def test_labels_round_trip(planted_run: Path) -> None:
     labels = open_run(planted_run).labels()
     assert len(labels) == len(LABELS)
     for feature in range(N_FEATURES):
         assert labels.of(feature) == tuple(one for one in LABELS if one.feature == feature)
 
 
-def test_a_run_from_before_has_none_and_opens() -> None:
+def test_an_older_run_without_labels_opens() -> None:
     assert check(GOLDEN).problems == ()
     labels = open_run(GOLDEN).labels()
     assert len(labels) == 0
@@ -44,7 +44,7 @@ def test_a_run_from_before_has_none_and_opens() -> None:
 
 
 @given(GIVEN)
-def test_a_packed_table_is_sound_and_gives_every_label_back(written: list[FeatureLabel]) -> None:
+def test_a_packed_table_is_valid_and_holds_every_label(written: list[FeatureLabel]) -> None:
     table = LabelTable.pack(written)
     check_labels(refusal, table, 10)
     for feature in range(10):
@@ -52,13 +52,13 @@ def test_a_packed_table_is_sound_and_gives_every_label_back(written: list[Featur
 
 
 @given(GIVEN)
-def test_the_lines_of_a_bundle_are_read_as_they_were_written(written: list[FeatureLabel]) -> None:
+def test_the_lines_of_a_bundle_round_trip(written: list[FeatureLabel]) -> None:
     data = b"".join(encode_labels(written))
     assert parse_labels(data, Path("labels.jsonl"), 10) == tuple(written)
 
 
 @given(GIVEN.filter(bool), st.data())
-def test_a_table_with_one_byte_changed_is_refused_or_whole(written: list[FeatureLabel], data: st.DataObject) -> None:
+def test_a_table_with_one_changed_byte_is_refused_or_valid(written: list[FeatureLabel], data: st.DataObject) -> None:
     table = LabelTable.pack(written)
     name = data.draw(st.sampled_from(["feature", "source", "text_bytes", "text_offsets", "source_offsets"]))
     array = getattr(table, name).copy()
@@ -91,31 +91,31 @@ def with_label(text: str) -> Callable[[LabelTable], LabelTable]:
 BAD: dict[str, Callable[[LabelTable], LabelTable]] = {
     "'feature' from": changed("feature", -1, N_FEATURES),
     "'feature' from -1": changed("feature", 0, -1),
-    "'feature' that falls": changed("feature", 0, 12),
+    "decreasing 'feature'": changed("feature", 0, 12),
     "'source' from": changed("source", 0, 3),
     "'text_offsets' from 1": changed("text_offsets", 0, 1),
-    "'text_offsets' that falls": changed("text_offsets", 1, 5000),
+    "decreasing 'text_offsets'": changed("text_offsets", 1, 5000),
     "'lengths in text_bytes' from 0": with_label(""),
-    f"'lengths in text_bytes' from {LONGEST + 1}": with_label("x" * (LONGEST + 1)),
+    f"'lengths in text_bytes' from {MAX_BYTES + 1}": with_label("x" * (MAX_BYTES + 1)),
     "'text_bytes' with invalid start byte at byte 0": changed("text_bytes", 0, 0xFF),
-    "'text_bytes' parted within a character": lambda _: replace(
+    "'text_bytes' split within a character": lambda _: replace(
         LabelTable.pack([FeatureLabel(0, "é", ""), FeatureLabel(1, "x", "")]), text_offsets=np.array([0, 1, 3])
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("told", BAD)
-def test_bad_labels_are_not_published(tmp_path: Path, told: str) -> None:
+@pytest.mark.parametrize("message", BAD)
+def test_bad_labels_are_not_published(tmp_path: Path, message: str) -> None:
     parts = planted_parts()
     with (
-        pytest.raises(RunError, match=f"run/labels.safetensors: found .*{told}"),
+        pytest.raises(RunError, match=f"run/labels.safetensors: found .*{message}"),
         RunWriter(tmp_path / "run") as writer,
     ):
-        write_parts(writer, replace(parts, labels=BAD[told](parts.labels)))
+        write_parts(writer, replace(parts, labels=BAD[message](parts.labels)))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_file_is_found_and_a_missing_one_told(tmp_path: Path) -> None:
+def test_a_damaged_or_missing_file_is_reported(tmp_path: Path) -> None:
     with RunWriter(tmp_path / "run") as writer:
         write_parts(writer, planted_parts())
     place = tmp_path / "run" / "labels.safetensors"
@@ -126,15 +126,15 @@ def test_a_damaged_file_is_found_and_a_missing_one_told(tmp_path: Path) -> None:
     place.unlink()
     with pytest.raises(RunError, match=r"labels\.safetensors: found nothing there"):
         open_run(tmp_path / "run")
-    told = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert told["sha256"].pop("labels.safetensors") == hashlib.sha256(whole).hexdigest()
-    (tmp_path / "run" / "run.json").write_text(json.dumps(told))
+    manifest = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert manifest["sha256"].pop("labels.safetensors") == hashlib.sha256(whole).hexdigest()
+    (tmp_path / "run" / "run.json").write_text(json.dumps(manifest))
     assert check(tmp_path / "run").ok
     assert len(open_run(tmp_path / "run").labels()) == 0
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ('{"feature": 10, "label": "x", "source": "y"}', "found feature 10, wanted less than 10"),
         ('{"feature": -1, "label": "x", "source": "y"}', "found -1 under 'feature', wanted greater than or equal to 0"),
@@ -145,10 +145,10 @@ def test_a_damaged_file_is_found_and_a_missing_one_told(tmp_path: Path) -> None:
         ('{"feature": 1, "label": "x", "source"', "found bad JSON"),
     ],
 )  # fmt: skip
-def test_a_bad_line_is_named_with_its_number(line: str, told: str) -> None:
+def test_a_bad_line_is_reported_with_its_number(line: str, message: str) -> None:
     good = b"".join(encode_labels([FeatureLabel(1, "a", "b")] * 2))
     with pytest.raises(BundleError) as caught:
         parse_labels(good + line.encode() + b"\n" + good, Path("bundle") / "labels.jsonl", 10)
     assert str(caught.value).startswith("bundle/labels.jsonl line 3: ")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).isprintable()

@@ -1,4 +1,4 @@
-"""The planted world is complete and true to its own format."""
+"""The planted world is complete and valid."""
 
 from pathlib import Path
 

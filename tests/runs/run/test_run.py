@@ -1,4 +1,4 @@
-"""Runs: what is written is what is read, stages resume, and a subject is never lost."""
+"""Runs round-trip, stages resume, and a subject is never lost."""
 
 import contextlib
 import errno
@@ -68,13 +68,13 @@ def test_same_bytes(tmp_path: Path, planted_run: Path) -> None:
 
 
 def interrupted_after_a_stage(writer: RunWriter) -> None:
-    """Ctrl-C in the middle of the work."""
+    """Simulates Ctrl-C."""
     assert writer.stage("cofiring", "key") is None
-    writer.save_stage("cofiring", "key", {"counts": np.arange(3), "told": pack_json({"a": 1})})
+    writer.save_stage("cofiring", "key", {"counts": np.arange(3), "extra": pack_json({"a": 1})})
     raise KeyboardInterrupt
 
 
-def test_stages_survive_an_interrupt_and_go_at_the_end(tmp_path: Path, parts: RunParts) -> None:
+def test_stages_survive_an_interrupt_and_are_removed_at_the_end(tmp_path: Path, parts: RunParts) -> None:
     path = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt), RunWriter(path) as writer:
         interrupted_after_a_stage(writer)
@@ -85,7 +85,7 @@ def test_stages_survive_an_interrupt_and_go_at_the_end(tmp_path: Path, parts: Ru
         saved = writer.stage("cofiring", "key")
         assert saved is not None
         assert saved["counts"].tolist() == [0, 1, 2]
-        assert unpack_json(saved["told"]) == {"a": 1}
+        assert unpack_json(saved["extra"]) == {"a": 1}
         write_parts(writer, parts)
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
 
@@ -105,7 +105,7 @@ def test_stages_are_kept_on_request(tmp_path: Path, parts: RunParts) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
 
 
-def test_a_damaged_stage_is_done_again(tmp_path: Path, parts: RunParts) -> None:
+def test_a_damaged_stage_is_recomputed(tmp_path: Path, parts: RunParts) -> None:
     with RunWriter(tmp_path / "run") as writer:
         writer.save_stage("graph", "key", {"a": np.arange(200)})
         (saved,) = tmp_path.rglob("graph.safetensors")
@@ -122,7 +122,7 @@ def test_a_failed_build_leaves_nothing_new(tmp_path: Path, parts: RunParts) -> N
     assert files(tmp_path) == before
 
 
-def test_a_subject_is_kept_and_listed(tmp_path: Path) -> None:
+def test_a_subject_is_preserved_and_listed(tmp_path: Path) -> None:
     weights = tmp_path / "run" / "subject" / "model" / "model.safetensors"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"weights")
@@ -146,7 +146,7 @@ def test_a_subject_with_a_pickle(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["run"]
 
 
-def test_where_names_cannot_be_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publishing_without_atomic_exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("explorer.runs.io.atomic._exchange", lambda *_: False)
     weights = tmp_path / "run" / "subject" / "model.safetensors"
     weights.parent.mkdir(parents=True)
@@ -159,7 +159,7 @@ def test_where_names_cannot_be_exchanged(tmp_path: Path, monkeypatch: pytest.Mon
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
 
 
-def test_a_reader_sees_the_old_run_or_the_new_one(tmp_path: Path) -> None:
+def test_a_reader_sees_either_the_old_or_the_new_run(tmp_path: Path) -> None:
     old = open_run(write_planted_run(tmp_path / "run"))
     old.cluster(0)
     write_planted_run(tmp_path / "run", seed=1)
@@ -169,14 +169,14 @@ def test_a_reader_sees_the_old_run_or_the_new_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b", ".hidden", "-x", "ü", "x" * 129])
-def test_names_that_cannot_stand_in_a_link(tmp_path: Path, name: str) -> None:
+def test_names_that_cannot_be_used_in_a_link(tmp_path: Path, name: str) -> None:
     with pytest.raises(RunError, match="the folder name"), RunWriter(tmp_path / name):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
 def bad_geometries(geometry: ClusterGeometry) -> dict[str, ClusterGeometry]:
-    """Geometries that break the format, by a part of what is said of them."""
+    """Malformed geometries, by part of the error message."""
 
     def changed(name: str, place: object, value: float) -> ClusterGeometry:
         array = getattr(geometry, name).copy()
@@ -198,11 +198,11 @@ def bad_geometries(geometry: ClusterGeometry) -> dict[str, ClusterGeometry]:
     }
 
 
-@pytest.mark.parametrize("told", bad_geometries(planted_parts().geometries[0]))
-def test_bad_geometry_is_not_published(tmp_path: Path, parts: RunParts, told: str) -> None:
-    bad = bad_geometries(parts.geometries[0])[told]
+@pytest.mark.parametrize("message", bad_geometries(planted_parts().geometries[0]))
+def test_bad_geometry_is_not_published(tmp_path: Path, parts: RunParts, message: str) -> None:
+    bad = bad_geometries(parts.geometries[0])[message]
     with (
-        pytest.raises(RunError, match=f"run/clusters/00000.safetensors: found .*{told}"),
+        pytest.raises(RunError, match=f"run/clusters/00000.safetensors: found .*{message}"),
         RunWriter(tmp_path / "run") as writer,
     ):
         write_parts(writer, replace(parts, geometries=(bad, parts.geometries[1])))
@@ -221,14 +221,14 @@ def test_bad_tables_are_not_published(tmp_path: Path, parts: RunParts) -> None:
         "'top_tokens' from": replace(parts, table=replace(table, top_tokens=table.top_tokens + 1000)),
         "found id 1": replace(parts, summaries=swapped, geometries=tuple(reversed(parts.geometries))),
     }
-    for told, broken in bad.items():
-        with pytest.raises(RunError, match=told), RunWriter(tmp_path / "run") as writer:
+    for message, broken in bad.items():
+        with pytest.raises(RunError, match=message), RunWriter(tmp_path / "run") as writer:
             write_parts(writer, broken)
-        assert list(tmp_path.iterdir()) == [], told
+        assert list(tmp_path.iterdir()) == [], message
 
 
-def test_a_reader_beside_a_builder(tmp_path: Path, parts: RunParts) -> None:
-    """Every run that opens is the old one or the new one whole; what is replaced meanwhile fails with a RunError."""
+def test_a_reader_during_a_rebuild(tmp_path: Path, parts: RunParts) -> None:
+    """Every run that opens is either the old or the new one; a read during the replacement fails with a RunError."""
     other = planted_parts(1)
     path = write_planted_run(tmp_path / "run")
     known = {open_run(path).digest}
@@ -273,9 +273,9 @@ def test_no_space(tmp_path: Path, parts: RunParts, monkeypatch: pytest.MonkeyPat
     assert files(tmp_path) == before
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+def test_an_unwritable_location(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(RunError, match="above it, which is no folder"), RunWriter(tmp_path / "file" / "run"):
+    with pytest.raises(RunError, match="above it, which is not a folder"), RunWriter(tmp_path / "file" / "run"):
         pass
 
 

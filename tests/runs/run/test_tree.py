@@ -1,4 +1,4 @@
-"""The condensed tree and the evidence of a run: written, read, refused where they do not fit, and missed by nobody."""
+"""The condensed tree and the evidence of a run are written, read, refused if malformed, and optional."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def parts() -> RunParts:
     return planted_parts()
 
 
-def test_the_tree_is_read_as_it_was_written(planted_run: Path, parts: RunParts) -> None:
+def test_the_tree_round_trips(planted_run: Path, parts: RunParts) -> None:
     tree = open_run(planted_run).tree()
     assert tree is not None
     np.testing.assert_array_equal(tree.parent, parts.tree.parent)
@@ -33,7 +33,7 @@ def test_the_tree_is_read_as_it_was_written(planted_run: Path, parts: RunParts) 
     assert open_run(planted_run).manifest.evidence == EVIDENCE
 
 
-def test_a_run_from_before_opens_and_says_that_nothing_was_measured() -> None:
+def test_an_older_run_opens_without_evidence() -> None:
     assert check(GOLDEN).problems == ()
     run = open_run(GOLDEN)
     assert run.tree() is None
@@ -54,8 +54,8 @@ def changed(name: str, place: int, value: float) -> Callable[[CondensedTree], Co
 
 def without_a_row(tree: CondensedTree) -> CondensedTree:
     last = int(np.flatnonzero(tree.child < N_FEATURES)[-1])
-    kept = np.arange(len(tree.child)) != last
-    return CondensedTree(tree.parent[kept], tree.child[kept], tree.density[kept], tree.size[kept])
+    rest = np.arange(len(tree.child)) != last
+    return CondensedTree(tree.parent[rest], tree.child[rest], tree.density[rest], tree.size[rest])
 
 
 BAD: dict[str, Callable[[CondensedTree], CondensedTree]] = {
@@ -65,51 +65,51 @@ BAD: dict[str, Callable[[CondensedTree], CondensedTree]] = {
     "NaN or infinity in 'density'": changed("density", 0, np.nan),
     "'size' that does not add up": changed("size", 0, 7),
     "61 features in the tree": without_a_row,
-    "a child that stands twice": lambda tree: changed("child", -1, int(tree.child[tree.child < N_FEATURES][0]))(
+    "a repeated child": lambda tree: changed("child", -1, int(tree.child[tree.child < N_FEATURES][0]))(
         replace(tree, child=tree.child[np.argsort(tree.child < N_FEATURES, kind="stable")])
     ),
     "'density' of a child below": lambda tree: changed("density", int(np.argmax(tree.parent)), 0.01)(tree),
-    "a group that leaves a later one": lambda tree: replace(
+    "a group numbered below its parent": lambda tree: replace(
         tree, parent=np.where(tree.child >= N_FEATURES, tree.child, tree.parent)
     ),
 }
 
 
-@pytest.mark.parametrize("told", BAD)
-def test_a_bad_tree_is_not_published(tmp_path: Path, parts: RunParts, told: str) -> None:
+@pytest.mark.parametrize("message", BAD)
+def test_a_bad_tree_is_not_published(tmp_path: Path, parts: RunParts, message: str) -> None:
     with (
-        pytest.raises(RunError, match=f"run/tree.safetensors: found .*{told}"),
+        pytest.raises(RunError, match=f"run/tree.safetensors: found .*{message}"),
         RunWriter(tmp_path / "run") as writer,
     ):
-        write_parts(writer, replace(parts, tree=BAD[told](parts.tree)))
+        write_parts(writer, replace(parts, tree=BAD[message](parts.tree)))
     assert list(tmp_path.iterdir()) == []
 
 
 def rewritten(run: Path, change: Callable[[dict[str, object]], object]) -> None:
-    told = json.loads((run / "run.json").read_text())
-    change(told)
-    (run / "run.json").write_text(json.dumps(told))
+    manifest = json.loads((run / "run.json").read_text())
+    change(manifest)
+    (run / "run.json").write_text(json.dumps(manifest))
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
-        (lambda told: told["clusters"][0]["scores"].update(stability=1.5), "cluster 0: found stability 1.5"),
-        (lambda told: told["clusters"][1]["scores"].update(chance_p=-0.1), "cluster 1: found chance_p -0.1"),
-        (lambda told: told.update(evidence=None), "found stability 0.93 over 0 draws"),
-        (lambda told: told["evidence"].update(chance_clusters=[]), "found chance_p 0.05 over 0 draws"),
-        (lambda told: told["evidence"].update(chance_clusters=[1, -2]), "found -2 in evidence"),
-        (lambda told: told["evidence"].update(resamples=2.5), "evidence"),
-        (lambda told: told["evidence"].update(draws=3), "draws"),
+        (lambda manifest: manifest["clusters"][0]["scores"].update(stability=1.5), "cluster 0: found stability 1.5"),
+        (lambda manifest: manifest["clusters"][1]["scores"].update(chance_p=-0.1), "cluster 1: found chance_p -0.1"),
+        (lambda manifest: manifest.update(evidence=None), "found stability 0.93 over 0 draws"),
+        (lambda manifest: manifest["evidence"].update(chance_clusters=[]), "found chance_p 0.05 over 0 draws"),
+        (lambda manifest: manifest["evidence"].update(chance_clusters=[1, -2]), "found -2 in evidence"),
+        (lambda manifest: manifest["evidence"].update(resamples=2.5), "evidence"),
+        (lambda manifest: manifest["evidence"].update(draws=3), "draws"),
     ],
 )
-def test_evidence_that_breaks_the_format_is_refused(
-    tmp_path: Path, parts: RunParts, change: Callable[[dict[str, object]], object], told: str
+def test_malformed_evidence_is_refused(
+    tmp_path: Path, parts: RunParts, change: Callable[[dict[str, object]], object], message: str
 ) -> None:
     with RunWriter(tmp_path / "run") as writer:
         write_parts(writer, parts)
     rewritten(tmp_path / "run", change)
-    with pytest.raises(RunError, match=told):
+    with pytest.raises(RunError, match=message):
         open_run(tmp_path / "run")
 
 
@@ -119,12 +119,12 @@ def test_a_run_without_its_tree_opens(tmp_path: Path, parts: RunParts) -> None:
     (tmp_path / "run" / "tree.safetensors").unlink()
     with pytest.raises(RunError, match=r"tree\.safetensors: found nothing there"):
         open_run(tmp_path / "run")
-    rewritten(tmp_path / "run", lambda told: told["sha256"].pop("tree.safetensors"))  # type: ignore[attr-defined]
+    rewritten(tmp_path / "run", lambda manifest: manifest["sha256"].pop("tree.safetensors"))  # type: ignore[attr-defined]
     assert open_run(tmp_path / "run").tree() is None
     assert check(tmp_path / "run").ok
 
 
-def test_a_damaged_tree_is_found(tmp_path: Path, parts: RunParts) -> None:
+def test_a_damaged_tree_is_reported(tmp_path: Path, parts: RunParts) -> None:
     with RunWriter(tmp_path / "run") as writer:
         write_parts(writer, parts)
     whole = (tmp_path / "run" / "tree.safetensors").read_bytes()

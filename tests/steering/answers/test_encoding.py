@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from explorer.config import SteeringLimits
 from explorer.errors import RequestError
-from explorer.lm.generation import batched_edits as rows_module
+from explorer.lm.generation import forward as forward_module
 from explorer.lm.model.load import blocks
 from explorer.runs.run.reader import Run
 from explorer.steering.answers.displacements import curve_position
@@ -97,7 +97,7 @@ def test_the_text_takes_one_forward_pass(answers: Handlers, monkeypatch: pytest.
     request = encode_request(answers.engine)
     first = answers.answer(request)
     calls = 0
-    plain = rows_module.read_every
+    plain = forward_module.read_every
 
     def counted(*args: object) -> torch.Tensor:
         nonlocal calls

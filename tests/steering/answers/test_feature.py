@@ -35,7 +35,7 @@ def test_the_direction_is_the_decoders(answers: Handlers) -> None:
         engine.subject, sae=dataclasses.replace(engine.subject.sae, W_dec=-engine.subject.sae.W_dec)
     )
     turned = type(engine)(subject, engine.runs, engine.limits)
-    np.testing.assert_allclose(turned.feature_logits(3), -engine.model.feature_logits(3), atol=1e-4)
+    np.testing.assert_allclose(turned.model.feature_logits(3), -engine.model.feature_logits(3), atol=1e-4)
 
 
 def test_what_is_not_there_is_refused(answers: Handlers) -> None:

@@ -9,9 +9,9 @@ from torch import nn
 
 from explorer.config import SteeringLimits
 from explorer.errors import RequestError
-from explorer.lm.generation.batched_edits import next_rows, read_prefix, text_logprobs
-from explorer.lm.generation.batched_generation import Decoder
-from explorer.lm.generation.capabilities import BELOW, batch_difference, open_place
+from explorer.lm.generation.batched_edits import next_token_logits, read_prefix, text_logprobs
+from explorer.lm.generation.batched_generation import BatchedGenerator
+from explorer.lm.generation.capabilities import BELOW, batch_difference, open_edit_site
 from explorer.lm.model.load import LoadedModel, blocks, load_model
 from explorer.lm.sae.saelens import load_sae
 from explorer.records import SubjectInfo
@@ -50,7 +50,7 @@ def test_several_tokens_are_moved_as_a_whole_forward_moves_them(
     moves = np.random.default_rng(2).normal(0, 1, (3, 16))
     prefix = read_prefix(place, torch.tensor([ids], device=device), moved)
     positions = [position % len(ids) for position in moved]
-    for move, logits in zip(moves, next_rows(place, prefix, on(place, moves)).cpu(), strict=True):
+    for move, logits in zip(moves, next_token_logits(place, prefix, on(place, moves)).cpu(), strict=True):
         assert torch.allclose(slow_logits(place, ids, move, positions), logits, atol=1e-4)
 
 
@@ -65,7 +65,7 @@ def test_text_moves_what_is_asked_and_counts_it(
     keep = frozenset(range(0, 32, 3))
     moves = np.vstack([np.zeros((1, 16)), np.random.default_rng(3).normal(0, 3, (3, 16))])
     prefix = read_prefix(place, torch.tensor([ids], device=device), moved)
-    decoder = Decoder(place, prefix, on(place, moves), every_token=every_token, tokens=count, keep=keep)
+    decoder = BatchedGenerator(place, prefix, on(place, moves), every_token=every_token, tokens=count, keep=keep)
     written: list[list[int]] = [[] for _ in moves]
     for _ in range(count):
         chosen = decoder.step().argmax(dim=1)
@@ -102,15 +102,15 @@ def test_a_known_text_is_as_likely_as_where_it_is_written(
 def test_rows_share_all_that_lies_below_the_edit(name: str, dtype: torch.dtype, hook: str, device: str) -> None:
     """Neither a block below nor a part of the edited block that comes before what is edited is run for a row."""
     model = tiny_model(name, device).to(dtype)
-    place = open_place(model, 1, hook)  # type: ignore[arg-type]
+    place = open_edit_site(model, 1, hook)  # type: ignore[arg-type]
     assert tuple(one.hook for one in place.shared) == BELOW[hook]  # type: ignore[index]
     prefix = read_prefix(place, torch.tensor([[3, 9, 4, 17]], device=device))
     moves = on(place, np.random.default_rng(0).normal(0, 1, (6, 16)))
-    said = next_rows(place, prefix, moves)
+    said = next_token_logits(place, prefix, moves)
     run: list[nn.Module] = []
     weights = [module for module in blocks(model).modules() if next(module.parameters(recurse=False), None) is not None]
     handles = [module.register_forward_hook(lambda module, *_: run.append(module)) for module in weights]
-    assert torch.equal(next_rows(place, prefix, moves), said)
+    assert torch.equal(next_token_logits(place, prefix, moves), said)
     for handle in handles:
         handle.remove()
     below = {part for one in place.shared for module in place.below(one.hook) for part in module.modules()}
@@ -126,29 +126,29 @@ def test_rows_share_all_that_lies_below_the_edit(name: str, dtype: torch.dtype, 
 def test_a_row_that_is_not_moved_is_the_unsteered_row_to_the_bit(
     name: str, dtype: torch.dtype, moved: tuple[int, ...], device: str
 ) -> None:
-    place = open_place(tiny_model(name, device).to(dtype), 1, "resid_post")
+    place = open_edit_site(tiny_model(name, device).to(dtype), 1, "resid_post")
     prefix = read_prefix(place, torch.tensor([[3, 9, 4, 17]], device=device), moved)
     moves = on(place, np.random.default_rng(0).normal(0, 4, (9, 16)))
     moves[[0, 3, 8]] = 0
-    logits = next_rows(place, prefix, moves)
+    logits = next_token_logits(place, prefix, moves)
     assert torch.equal(logits[0], logits[3])
     assert torch.equal(logits[0], logits[8])
     assert len(torch.unique(logits, dim=0)) == 7
 
 
 def test_long_tails_run_in_parts_and_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    place = open_place(tiny_model("llama"), 1, "resid_post")
+    place = open_edit_site(tiny_model("llama"), 1, "resid_post")
     prefix = read_prefix(place, torch.tensor([[3, 9, 4, 17]]), range(4))
     moves = torch.randn((7, 16), generator=torch.Generator().manual_seed(0))
-    whole = next_rows(place, prefix, moves)
-    monkeypatch.setattr("explorer.lm.generation.batched_edits._MOST_TOKENS", 8)
-    assert torch.allclose(next_rows(place, prefix, moves), whole, atol=1e-5)
+    whole = next_token_logits(place, prefix, moves)
+    monkeypatch.setattr("explorer.lm.generation.batched_edits._MAX_TOKENS", 8)
+    assert torch.allclose(next_token_logits(place, prefix, moves), whole, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.bfloat16, 0.1), (torch.float16, 0.02)])
 def test_what_a_batch_changes_is_measured(name: str, dtype: torch.dtype, bound: float, device: str) -> None:
-    place = open_place(tiny_model(name, device).to(dtype), 1, "resid_post")
+    place = open_edit_site(tiny_model(name, device).to(dtype), 1, "resid_post")
     assert 0.0 <= batch_difference(place) <= bound
 
 
@@ -175,7 +175,7 @@ def test_a_conversation_goes_through_the_template_and_its_marks_are_left_alone(n
             prompt.prefix, [move[None]], np.arange(engine.subject.place.model.config.vocab_size)
         )
         expected = torch.softmax(slow_logits(engine.subject.place, prompt.token_ids, move, steered), dim=-1)
-        assert np.allclose(said.asked[0], expected.numpy(), atol=1e-5)
+        assert np.allclose(said.requested[0], expected.numpy(), atol=1e-5)
 
 
 def chat_engine(name: str) -> Engine:
@@ -185,7 +185,7 @@ def chat_engine(name: str) -> Engine:
     assert len(tokenizer) <= model.config.vocab_size
     loaded = LoadedModel(model, tokenizer, name, "", 16, 3, 64, torch.device("cpu"), torch.float32, "")
     info = SubjectInfo("f", MODEL, SAE, "", "")
-    return Engine(Subject(loaded, None, open_place(model, 1, "resid_post"), "f", info, 0.0), {}, SteeringLimits())  # type: ignore[arg-type]
+    return Engine(Subject(loaded, None, open_edit_site(model, 1, "resid_post"), "f", info, 0.0), {}, SteeringLimits())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("where", WHERE)
@@ -248,7 +248,7 @@ def test_a_real_model_is_steered_in_a_conversation_as_a_slow_reference_steers_it
 ) -> None:
     loaded = load_model(str(shared_data / "stories260k"))
     loaded.tokenizer.chat_template = "<s>{% for m in messages %}{{ m.content }} said {{ m.role }}. {% endfor %}Then"
-    place = open_place(loaded.model, 2, "resid_post")
+    place = open_edit_site(loaded.model, 2, "resid_post")
     sae = load_sae(steerable_run.with_name("planted-subject") / "sae")
     engine = Engine(Subject(loaded, sae, place, "f", SubjectInfo("f", MODEL, SAE, "", ""), 0.0), {}, SteeringLimits())
     asked = BehaviourRequest(run="r", fingerprint="f", cluster=0, prompt="Lily has a ball", end=0.5, chat=(),

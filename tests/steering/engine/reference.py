@@ -5,17 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from explorer.lm.generation.batched_edits import Place
+from explorer.lm.generation.forward import EditSite
 from explorer.lm.hooks.block_hooks import edit
 
 
-def on(place: Place, displacement: np.ndarray) -> torch.Tensor:
+def on(place: EditSite, displacement: np.ndarray) -> torch.Tensor:
     """Displacements where the place's model is, float32."""
     return torch.tensor(displacement, dtype=torch.float32, device=place.model.device)
 
 
 def slow_text_logprob(
-    place: Place, prompt: list[int], displacement: np.ndarray, text: Sequence[int], moved: Sequence[int]
+    place: EditSite, prompt: list[int], displacement: np.ndarray, text: Sequence[int], moved: Sequence[int]
 ) -> float:
     """Log-probability of a text after a prompt, a whole forward for each token; ``moved`` are positions of both."""
     total, ids = 0.0, list(prompt)
@@ -26,7 +26,7 @@ def slow_text_logprob(
     return total
 
 
-def slow_logits(place: Place, ids: list[int], displacement: np.ndarray, moved: list[int]) -> torch.Tensor:
+def slow_logits(place: EditSite, ids: list[int], displacement: np.ndarray, moved: list[int]) -> torch.Tensor:
     """Logits at the last position on the processor, with the displacement added at the positions ``moved``."""
     move = on(place, displacement)
 
@@ -40,7 +40,7 @@ def slow_logits(place: Place, ids: list[int], displacement: np.ndarray, moved: l
 
 
 def slow_text(
-    place: Place,
+    place: EditSite,
     prompt: list[int],
     displacement: np.ndarray,
     count: int,

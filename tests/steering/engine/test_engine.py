@@ -11,9 +11,10 @@ import torch
 from explorer.errors import HookNotFired, RequestError
 from explorer.lm.generation import batched_edits as rows_module
 from explorer.lm.generation import batched_generation as decoder_module
-from explorer.lm.generation.batched_edits import Place, Prefix, Shared, next_rows, read_last, read_prefix
-from explorer.lm.generation.batched_generation import Decoder
-from explorer.lm.generation.capabilities import open_place
+from explorer.lm.generation.batched_edits import Prefix, next_token_logits, read_prefix
+from explorer.lm.generation.batched_generation import BatchedGenerator
+from explorer.lm.generation.capabilities import open_edit_site
+from explorer.lm.generation.forward import EditSite, SharedActivation, read_last
 from explorer.lm.hooks.block_hooks import Edit
 from explorer.lm.model.load import blocks, load_model
 from explorer.steering.answers.handlers import Handlers
@@ -86,7 +87,7 @@ def test_a_prompt_is_read_once_and_steering_leaves_what_was_read_as_it_was(
 ) -> None:
     read: list[int] = []
 
-    def counted(place: Place, ids: torch.Tensor, moved: Sequence[int]) -> Prefix:
+    def counted(place: EditSite, ids: torch.Tensor, moved: Sequence[int]) -> Prefix:
         read.append(ids.shape[1])
         return read_prefix(place, ids, moved)
 
@@ -109,7 +110,7 @@ def test_a_cluster_is_made_ready_a_batch_a_turn_and_once_for_all_who_wait(
 ) -> None:
     read: list[int] = []
 
-    def counted(place: Place, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def counted(place: EditSite, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         read.append(len(ids))
         return read_last(place, ids)
 
@@ -134,8 +135,8 @@ def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:
     place = engine.subject.place
     prefix = engine.model.read_prefix(engine.tokenizer.encode("the parcel was sent on Monday"))
     moves = on(place, np.random.default_rng(0).normal(0, 2, (40, len(prefix.residual))))
-    together = next_rows(place, prefix, moves)
-    alone = torch.stack([next_rows(place, prefix, move[None])[0] for move in moves])
+    together = next_token_logits(place, prefix, moves)
+    alone = torch.stack([next_token_logits(place, prefix, move[None])[0] for move in moves])
     assert torch.equal(together, alone) or engine.subject.batch_difference > 0.0
     assert (together - alone).abs().max() < 1e-4
     assert torch.equal(together.argmax(dim=1), alone.argmax(dim=1))
@@ -144,7 +145,7 @@ def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:
 def test_rows_are_what_a_whole_forward_says(engine: Engine) -> None:
     place, ids = engine.subject.place, engine.tokenizer.encode("it rained on Friday and")
     moves = np.random.default_rng(1).normal(0, 2, (5, 32))
-    fast = next_rows(place, engine.model.read_prefix(ids), on(place, moves)).cpu()
+    fast = next_token_logits(place, engine.model.read_prefix(ids), on(place, moves)).cpu()
     for move, logits in zip(moves, fast, strict=True):
         assert torch.allclose(slow_logits(place, ids, move, [len(ids) - 1]), logits, atol=1e-4)
 
@@ -156,14 +157,14 @@ def test_other_architectures_agree_with_a_whole_forward(name: str, hook: str, de
     ids = [3, 9, 4, 17]
     moves = np.random.default_rng(2).normal(0, 1, (3, 16))
     prefix = read_prefix(place, torch.tensor([ids], device=device))
-    for move, logits in zip(moves, next_rows(place, prefix, on(place, moves)).cpu(), strict=True):
+    for move, logits in zip(moves, next_token_logits(place, prefix, on(place, moves)).cpu(), strict=True):
         assert torch.allclose(slow_logits(place, ids, move, [3]), logits, atol=1e-4)
 
 
 def test_a_prompt_of_one_token_has_no_prefix_and_is_steered_all_the_same(engine: Engine) -> None:
     place, ids = engine.subject.place, engine.tokenizer.encode("Monday")
     move = np.random.default_rng(1).normal(0, 2, 32)
-    fast = next_rows(place, engine.model.read_prefix(ids), on(place, move[None]))[0].cpu()
+    fast = next_token_logits(place, engine.model.read_prefix(ids), on(place, move[None]))[0].cpu()
     assert torch.allclose(slow_logits(place, ids, move, [0]), fast, atol=1e-4)
 
 
@@ -191,7 +192,7 @@ def test_text_is_token_for_token_that_of_a_slow_reference(
         given.append(moves)
         return steps(prefix, moves, every_token=every_token, tokens=tokens, skip_special=skip_special)
 
-    monkeypatch.setattr(engine, "steps", noted)
+    monkeypatch.setattr(engine.model, "decoder", noted)
     ids, done, _ = texts(answers, arms=ARMS, where=where, position=position, max_tokens=12, end="Friday", strength=2.0)
     prompt = engine.tokenizer.encode("the parcel was sent on Monday")
     for row, move in zip(ids, given[0], strict=True):
@@ -321,10 +322,10 @@ def test_the_prompt_is_shown_with_its_steered_token(answers: Handlers, engine: E
 def test_the_unsteered_text_of_a_model_that_others_made_is_its_authors(shared_data: Path, device: str) -> None:
     loaded = load_model(str(shared_data / "stories260k"), device=device)
     ids = loaded.tokenizer("Once upon a time")["input_ids"]
-    place = open_place(loaded.model, 2, "resid_post")
+    place = open_edit_site(loaded.model, 2, "resid_post")
     prefix = read_prefix(place, torch.tensor([ids], device=device))
     still = torch.zeros((2, loaded.d_model), device=device)
-    decoder = Decoder(place, prefix, still, every_token=True, tokens=80)
+    decoder = BatchedGenerator(place, prefix, still, every_token=True, tokens=80)
     steps = RowDecoder(decoder, loaded.device)
 
     def decode(tokens: list[int]) -> str:
@@ -339,11 +340,11 @@ def test_the_unsteered_text_of_a_model_that_others_made_is_its_authors(shared_da
 
 def test_a_place_whose_lower_blocks_cannot_be_shared_still_answers(engine: Engine) -> None:
     place = engine.subject.place
-    apart = Place(place.model, place.layer, place.hook)
-    assert place.shared == (Shared("resid_post", 0),)
+    apart = EditSite(place.model, place.layer, place.hook)
+    assert place.shared == (SharedActivation("resid_post", 0),)
     prefix = read_prefix(
         apart, torch.tensor([engine.tokenizer.encode("it rained on Friday")], device=place.model.device)
     )
     moves = on(place, np.random.default_rng(0).normal(0, 2, (6, 32)))
     same = read_prefix(place, prefix.token_ids)
-    assert torch.allclose(next_rows(apart, prefix, moves), next_rows(place, same, moves), atol=1e-4)
+    assert torch.allclose(next_token_logits(apart, prefix, moves), next_token_logits(place, same, moves), atol=1e-4)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from explorer.lm.generation.batched_generation import Decoder, Said, step_together
+from explorer.lm.generation.batched_generation import BatchedGenerator, StepResult, step_all
 from explorer.steering.answers.handlers import Handlers
 from explorer.steering.engine import generation as generation_module
 from explorer.steering.protocol.steer import DoneEvent, Event, SteerRequest
@@ -67,7 +67,7 @@ def test_requests_at_once_are_one_pass_a_token_and_each_says_what_it_says_alone(
 ) -> None:
     asked, steps, rows = requests(answers), Counter[int](), list[int]()
     alone = [list(answers.generate(request)) for request in asked]
-    monkeypatch.setattr(generation_module, "step_together", lambda texts: noted(texts, steps))
+    monkeypatch.setattr(generation_module, "step_all", lambda texts: noted(texts, steps))
     handle = answers.engine.subject.place.model.register_forward_pre_hook(
         lambda _, __, told: rows.append(len(told["input_ids"])), with_kwargs=True
     )
@@ -84,22 +84,22 @@ def test_requests_at_once_are_one_pass_a_token_and_each_says_what_it_says_alone(
     assert max(rows) >= 4 * 4, "their rows are one batch"
 
 
-def noted(texts: Sequence[Decoder], steps: Counter[int]) -> list[Said]:
+def noted(texts: Sequence[BatchedGenerator], steps: Counter[int]) -> list[StepResult]:
     steps[len(texts)] += 1
-    return step_together(texts)
+    return step_all(texts)
 
 
 def test_one_that_fails_in_the_model_ends_alone(answers: Handlers, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = requests(answers)
     alone = [list(answers.generate(request)) for request in asked]
 
-    def failing(texts: Sequence[Decoder]) -> list[Said]:
-        said = step_together(texts)
+    def failing(texts: Sequence[BatchedGenerator]) -> list[StepResult]:
+        said = step_all(texts)
         if len(texts) == len(asked):
             said[1] = ZeroDivisionError("its own fault")
         return said
 
-    monkeypatch.setattr(generation_module, "step_together", failing)
+    monkeypatch.setattr(generation_module, "step_all", failing)
     found = served(answers, asked)
     assert isinstance(found[1], ZeroDivisionError)
     for number in (0, 2, 3):

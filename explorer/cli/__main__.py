@@ -1,0 +1,5 @@
+"""``python -m explorer.cli``."""
+
+from explorer.cli.main import main
+
+main()

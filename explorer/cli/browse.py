@@ -1,0 +1,90 @@
+"""Commands that open the browser app: ``demo``, ``open``, ``record``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from explorer.cli.options import AsJson
+from explorer.errors import InputError
+
+commands = typer.Typer()
+
+
+@commands.command()
+def demo(
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    retrain: Annotated[
+        bool, typer.Option(help="Make the demo's model, its SAEs and its runs again from seeds.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of runs that --retrain writes.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open the cached demo runs, each with a local host; prints one URL."""
+    from explorer.places import shipped_folder
+
+    if retrain:
+        from explorer.demo.make import make_demo
+        from explorer.terminal import print_json, progress_bars, say
+
+        folder = out or Path("almanac-runs")
+        with progress_bars() as progress:
+            report = make_demo(folder, progress=progress)
+        print_json(report) if as_json else say(f"made {folder}")
+        return
+    from explorer.app.server.serve import serve_with_local_hosts
+
+    serve_with_local_hosts(shipped_folder("cached_runs"), first="almanac", port=port, as_json=as_json)
+
+
+@commands.command(name="open")
+def open_runs(
+    folder: Annotated[Path, typer.Argument(help="A run, or a folder of runs.")],
+    host_url: Annotated[str | None, typer.Option(help="Address of a steering host.")] = None,
+    host_token_file: Annotated[Path | None, typer.Option(help="File that holds the host's token.")] = None,
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8050,
+    bind: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    allow_host: Annotated[list[str] | None, typer.Option(help="Further names the page may be asked for by.")] = None,
+    shares: Annotated[Path | None, typer.Option(help="SQLite file of shared results.")] = None,
+    read_only: Annotated[bool, typer.Option(help="Store nothing.")] = False,
+    prefix: Annotated[str, typer.Option(help="Path under which a proxy serves it.")] = "/",
+    allow_frame: Annotated[list[str] | None, typer.Option(help="Origin that may show it in a frame.")] = None,
+    view_only: Annotated[
+        Path | None,
+        typer.Option(help="One run for whoever has the link; the file holds its secret."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the browser app on a run or a folder of runs."""
+    from explorer.app.server.serve import HostAddress, Keeping, Place, serve, serve_view_only
+
+    host = HostAddress.read(host_url, host_token_file)
+    place = Place(port, bind, prefix, tuple(allow_host or ()), tuple(allow_frame or ()))
+    if view_only is None:
+        serve(folder, host=host, place=place, keeping=Keeping(shares, read_only), as_json=as_json)
+    elif host is None:
+        serve_view_only(folder, view_only, place, shares, as_json)
+    else:
+        raise InputError("--view-only", "a steering host", "no host: whoever has the link only looks")
+
+
+@commands.command()
+def record(
+    tour: Annotated[Path, typer.Argument(help="Folder of a tour, beside the runs that it shows.")],
+    run: Annotated[Path | None, typer.Option(help="Run whose subject a host is started for.")] = None,
+    host_url: Annotated[str | None, typer.Option(help="Address of a steering host that runs already.")] = None,
+    host_token_file: Annotated[Path | None, typer.Option(help="File that holds the host's token.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record the steering results that a tour shows, so that it plays without a host."""
+    from explorer.app.server.serve import HostAddress, one_host
+    from explorer.app.tour.record import record_tour
+    from explorer.app.tour.tour_file import open_tour
+    from explorer.terminal import print_json, say
+
+    folder = open_tour(tour)
+    with one_host(run, HostAddress.read(host_url, host_token_file)) as client:
+        files = record_tour(folder, client)
+    print_json({"tour": str(tour), "files": [str(file) for file in files]}) if as_json else say(
+        f"{tour}: {len(files)} {'result' if len(files) == 1 else 'results'} recorded"
+    )
