@@ -16,7 +16,7 @@ from explorer.app.atlas import callbacks as atlas
 from explorer.app.atlas.tiles import TilesPart, tiles_at
 from explorer.app.compare import callbacks as compare
 from explorer.app.manifold import callbacks as manifold
-from explorer.app.server import frame
+from explorer.app.server import router
 from explorer.app.server.router import page_at
 from explorer.app.site.cluster_filters import SORTS, choose_tiles, matches
 from explorer.app.site.hosts import OneHost, SteeringHost
@@ -476,7 +476,7 @@ def test_a_stored_result_is_replayed_without_host_and_without_run(runs_folder: P
 
 
 def test_callbacks_are_thin() -> None:
-    for module in (atlas, compare, frame, manifold, steering, text, tour, browser):
+    for module in (atlas, compare, manifold, router, steering, text, tour, browser):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             inside = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.decorator_list
             if inside:
