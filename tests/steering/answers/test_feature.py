@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from explorer.errors import RequestError
 from explorer.steering.answers.handlers import Handlers
-from explorer.steering.protocol.features import MOST, FeatureRequest
+from explorer.steering.protocol.features import MAX_TOP, FeatureRequest
 from explorer.steering.protocol.refusal import Refusal
 from tests.steering.engine.test_engine import nothing_is_left
 
@@ -47,7 +47,7 @@ def test_what_is_not_there_is_refused(answers: Handlers) -> None:
         answers.answer(feature_request(answers, run="elsewhere"))
 
 
-@pytest.mark.parametrize("changes", [{"feature": -1}, {"feature": "1"}, {"top": 0}, {"top": MOST + 1}, {"more": 1}])
+@pytest.mark.parametrize("changes", [{"feature": -1}, {"feature": "1"}, {"top": 0}, {"top": MAX_TOP + 1}, {"more": 1}])
 def test_a_field_outside_its_range_is_no_request(answers: Handlers, changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         feature_request(answers, **changes)
