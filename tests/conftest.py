@@ -68,7 +68,7 @@ def batch_multiple(request: pytest.FixtureRequest) -> Iterator[None]:
     multiple = request.config.getoption("--batch-multiple")
     with pytest.MonkeyPatch.context() as patch:
         if multiple is not None:
-            patch.setattr("explorer.lm.opening._BATCHES", (Batch(multiple, multiple),))
+            patch.setattr("explorer.lm.generation.capabilities._BATCHES", (Batch(multiple, multiple),))
         yield
 
 

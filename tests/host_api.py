@@ -164,7 +164,7 @@ class ApiPage:
 def page() -> str:
     """The whole page."""
     app = create_app(FakeHandlers(), token=TOKEN)
-    app.state.worker.close()
+    app.state.scheduler.close()
     return ApiPage(app.openapi()).text()
 
 

@@ -18,7 +18,6 @@ from explorer.maths.features.explained import (
 from explorer.maths.features.halo import Subspace
 from explorer.maths.features.regime import classify_regime, order_by_peak, tuning_curves
 from explorer.maths.group_sums import sums_by_group
-from explorer.maths.portrait.portrait import draw_portrait, portrait_svg
 from explorer.maths.position.values import NamedValues, cluster_label, describe_shape
 from explorer.maths.shape.coordinate import Orientation, curve_at, orient, unorient
 from explorer.maths.shape.curve import fit_path
@@ -34,6 +33,7 @@ from explorer.records import (
     Shape,
 )
 from explorer.runs.bundle.reader import Bundle
+from explorer.runs.report.portrait import draw_portrait, portrait_svg
 
 CURVE_SHARE = 0.9999
 """Fraction of the curve's variance within the steering subspace."""

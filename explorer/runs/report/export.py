@@ -5,11 +5,11 @@ from importlib import import_module
 from pathlib import Path
 
 from explorer.errors import InputError, RequestError
-from explorer.maths.portrait.portrait import draw_portrait
 from explorer.runs.io.atomic import staged_folder, write_bytes
 from explorer.runs.io.files import hash_file, list_files, quoted
 from explorer.runs.io.strict_json import encode_json
 from explorer.runs.report.png import portrait_png
+from explorer.runs.report.portrait import draw_portrait
 from explorer.runs.report.tables import Table, as_csv, run_tables, table_rows
 from explorer.runs.run.manifest import thumbnail_file
 from explorer.runs.run.reader import Run

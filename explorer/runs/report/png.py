@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw
 
-from explorer.maths.portrait.portrait import (
+from explorer.runs.report.portrait import (
     DOT_OPACITY,
     DOT_RADIUS,
     GREY,

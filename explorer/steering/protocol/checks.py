@@ -1,7 +1,4 @@
-"""The messages that put a steering result to the test: controls, a dose sweep, phrases. No torch.
-
-`POST /v1/check`, `POST /v1/sweep` and `POST /v1/phrases`, each about one path and answered once.
-"""
+"""The messages of `POST /v1/check`, `POST /v1/sweep` and `POST /v1/phrases`: checks of one path. No torch."""
 
 from typing import Annotated, TypeAlias
 
@@ -22,168 +19,168 @@ from explorer.steering.protocol.wire import (
 )
 
 CONTROL_ARMS: tuple[Arm, ...] = ("manifold", "random", "shuffled", "flipped")
-"""The manifold arm with what it is held against."""
+"""The manifold arm and its controls."""
 LogProbability: TypeAlias = Annotated[float, Field(le=0.0, allow_inf_nan=False)]
 
 
 class Spread(Wire):
-    """A number over several prompts."""
+    """A statistic over several prompts."""
 
     mean: Finite
-    """Mean."""
+    """Mean over the prompts."""
     sd: Annotated[float, Field(ge=0.0)] | None
-    """Standard deviation; None for one prompt."""
+    """Sample standard deviation; None for one prompt."""
 
 
 class ArmSpread(Wire):
-    """One arm from several prompts; its energy never without its reach."""
+    """One arm over several prompts. An energy is meaningful only together with its reach."""
 
     arm: Arm
-    """Which arm."""
+    """Arm."""
     e_bc: Spread
-    """Bhattacharyya energy over the waypoints."""
+    """Bhattacharyya energy, summed over the waypoints."""
     p_target: Spread
-    """Probability of the end's value at the last waypoint."""
+    """Probability of the end value at the last waypoint."""
     visited: Share | None
-    """Mean share of the values between that are visited; None where there are none between."""
+    """Mean share of the values between start and end that are visited; None where there are none."""
 
 
 class AcrossPrompts(Wire):
-    """One move from several stored contexts of its first value."""
+    """One move, repeated from several stored contexts of its start value."""
 
     start: str
-    """The value that the contexts are for."""
+    """Value of the contexts."""
     end: str
-    """The value that the path ends at."""
+    """Value at the path's end."""
     prompts: Count
-    """How many contexts."""
+    """Number of contexts."""
     arms: tuple[ArmSpread, ...]
     """SteeringManifold, linear and chord."""
 
 
 class CheckReply(Wire):
-    """Answer to CheckRequest: `POST /v1/check`."""
+    """Reply of `POST /v1/check`."""
 
     controls: BehaviourReply
-    """The manifold arm, several random directions, the shuffled order and the turned sign, from one batch."""
+    """The arms manifold, random (several directions), shuffled and flipped, from one batch."""
     across: AcrossPrompts | None
-    """The same move from other prompts; None where the cluster's contexts do not allow it: no context for the path's
-    first value, no behaviour manifold, own readout values, or an end that is no value."""
+    """The same move from other prompts; None where it is not possible: no stored context of the start value, no
+    behaviour manifold, custom readout values, or an end that is not a value."""
     adjacent: AcrossPrompts | None
-    """From the same contexts to the next value only, where the chord is as good as the curve; None likewise."""
+    """From the same contexts to the adjacent value, where the chord is as good as the curve; None in the same cases."""
 
 
 class CheckRequest(PathRequest, Request[CheckReply]):
-    """Ask for the controls of a path, and for the same move from other prompts."""
+    """Request of `POST /v1/check`: measure the controls of a path, and the same move from other prompts."""
 
     strength: Strength = 1.0
-    """As in BehaviourRequest."""
+    """See ``BehaviourRequest``."""
     waypoints: Annotated[int, Field(strict=True, ge=2, le=1024)] = 50
-    """As in BehaviourRequest."""
+    """See ``BehaviourRequest``."""
     values: ReadoutValues | None = None
-    """As in BehaviourRequest."""
+    """See ``BehaviourRequest``."""
     random_repeats: Annotated[int, Field(strict=True, ge=1, le=8)] = 4
-    """Random directions whose whole path is told."""
+    """Number of random directions that are steered along the whole path."""
     prompts: Annotated[int, Field(strict=True, ge=1, le=40)] = 8
-    """Stored contexts of the path's first value that the move is repeated from, where there are so many."""
+    """Number of stored contexts of the start value from which the move is repeated, at most."""
 
 
 class SweepArm(Wire):
-    """One arm's grid: every tuple has a row for each strength, with an entry for each position."""
+    """Measures of one arm on the grid: [strength][position]."""
 
     arm: Arm
-    """Which arm."""
+    """Arm."""
     p_target: tuple[tuple[Share, ...], ...]
-    """Probability of the target's value."""
+    """Probability of the target value."""
     off_manifold: tuple[tuple[Distance, ...], ...]
-    """Distance of the moved state from the curve."""
+    """Distance of the moved state from the curve, in units of the cluster's own spread."""
     kl: tuple[tuple[Annotated[float, Field(ge=0.0)], ...], ...]
-    """Kullback-Leibler divergence of the next-token distribution from the baseline's, in nats."""
+    """KL divergence of the next-token distribution from the baseline's, in nats."""
     top: tuple[tuple[TopToken, ...], ...]
-    """Likeliest next token of the whole vocabulary."""
+    """Likeliest next token."""
 
 
 class SweepReply(Wire):
-    """Answer to SweepRequest: `POST /v1/sweep`."""
+    """Reply of `POST /v1/sweep`."""
 
     fingerprint: str
-    """Subject that answered."""
+    """Subject that produced the reply."""
     run: str
-    """Which run."""
+    """Run id."""
     cluster: Count
-    """Which cluster."""
+    """Cluster number."""
     target: str
-    """The readout value that the path's end is for."""
+    """Readout value at the path's end."""
     strengths: tuple[Finite, ...]
-    """As asked."""
+    """As requested."""
     positions: tuple[Share, ...]
-    """As asked."""
+    """As requested."""
     baseline: Share
-    """p(target) of the unsteered row of the same batch."""
+    """Probability of the target value in the unsteered row of the same batch."""
     safe: Distance
-    """As in Meter."""
+    """See ``Meter``."""
     arms: tuple[SweepArm, ...]
-    """One for each arm asked."""
+    """In the order requested."""
 
 
 class SweepRequest(PathRequest, Request[SweepReply]):
-    """Ask for every strength at every position of a path, in one batch."""
+    """Request of `POST /v1/sweep`: measure every strength at every position of a path, in one batch."""
 
     strengths: tuple[Strength, ...] = Field(min_length=1, max_length=64)
-    """Multiples of the whole move, each once; the host's own limit holds too."""
+    """Multiples of the move, each once; the host's limit applies as well."""
     positions: tuple[Share, ...] = Field(min_length=1, max_length=64)
-    """Shares of the path, ascending."""
+    """Shares of the path, each once."""
     arms: tuple[Arm, ...] = Field(default=("manifold", "linear", "random"), min_length=1, max_length=len(ARMS))
-    """Which arms, each once."""
+    """Arms, each once."""
     values: ReadoutValues | None = None
-    """As in BehaviourRequest."""
+    """See ``BehaviourRequest``."""
 
 
 class PhraseArm(Wire):
-    """One phrase along one arm."""
+    """Log-probability of one phrase along one arm."""
 
     arm: Arm
-    """Which arm."""
+    """Arm."""
     logprob: tuple[LogProbability, ...]
-    """Sum of the log-probabilities of its tokens at each waypoint, in nats."""
+    """Sum over its tokens at each waypoint, in nats."""
 
 
 class Phrase(Wire):
-    """One phrase."""
+    """Log-probability of one phrase."""
 
     text: str
-    """As asked."""
+    """As requested."""
     read: str
-    """What the model reads: another text where its tokenizer does not know a word."""
+    """Text after tokenization: it differs where the tokenizer does not know a word."""
     tokens: Annotated[int, Field(ge=1)]
-    """Into how many tokens it falls after this prompt."""
+    """Number of tokens after this prompt."""
     baseline: LogProbability
-    """Sum of the log-probabilities of its tokens, unsteered, in nats."""
+    """Sum over its tokens in the unsteered row, in nats."""
     arms: tuple[PhraseArm, ...]
-    """One for each arm asked."""
+    """In the order requested."""
 
 
 class PhrasesReply(Wire):
-    """Answer to PhrasesRequest: `POST /v1/phrases`."""
+    """Reply of `POST /v1/phrases`."""
 
     fingerprint: str
-    """Subject that answered."""
+    """Subject that produced the reply."""
     run: str
-    """Which run."""
+    """Run id."""
     cluster: Count
-    """Which cluster."""
+    """Cluster number."""
     phrases: tuple[Phrase, ...]
-    """In the order asked."""
+    """In the order requested."""
 
 
 class PhrasesRequest(PathRequest, Request[PhrasesReply]):
-    """Ask how likely some phrases are after the prompt, unsteered and along a path."""
+    """Request of `POST /v1/phrases`: log-probability of phrases after the prompt, unsteered and along a path."""
 
     phrases: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(min_length=1, max_length=64)
-    """Texts that may follow, each once. The host's own limits hold too."""
+    """Possible continuations, each once. The host's limits apply as well."""
     strength: Strength = 1.0
-    """As in BehaviourRequest."""
+    """See ``BehaviourRequest``."""
     waypoints: Annotated[int, Field(strict=True, ge=2, le=64)] = 11
-    """Points of the path at which they are read, both ends included."""
+    """Number of waypoints, both ends included."""
     arms: tuple[Arm, ...] = Field(default=DEFAULT_ARMS, min_length=1, max_length=len(ARMS))
-    """Which arms, each once."""
+    """Arms, each once."""

@@ -31,7 +31,7 @@ class Endpoint(Generic[Reply]):
     request: type[Request[Reply]]
     reply: type[Reply]
     summary: str
-    """One sentence, as the OpenAPI document has it."""
+    """Description in the OpenAPI document."""
 
     @property
     def name(self) -> str:
@@ -41,17 +41,17 @@ class Endpoint(Generic[Reply]):
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("/v1/behaviour", BehaviourRequest, BehaviourReply,
-             "Next-token behaviour at every waypoint, every arm, from one batch."),
+             "Next-token behaviour at every waypoint of every arm, from one batch."),
     Endpoint("/v1/encode", EncodeRequest, EncodeReply,
-             "Which clusters fire on each token of a text, and where on their curves it lies."),
+             "The clusters that fire on each token of a text, and the token's position on their curves."),
     Endpoint("/v1/check", CheckRequest, CheckReply,
              "The controls of a path, and the same move from other prompts."),
     Endpoint("/v1/sweep", SweepRequest, SweepReply,
              "Every strength at every position of a path, from one batch."),
     Endpoint("/v1/phrases", PhrasesRequest, PhrasesReply,
-             "How likely some phrases are after the prompt, unsteered and along a path."),
+             "Log-probability of phrases after the prompt, unsteered and along a path."),
     Endpoint("/v1/feature", FeatureRequest, FeatureReply,
-             "Which next tokens a feature's direction speaks for and against, by itself."),
+             "The next tokens that a feature's direction promotes and suppresses (logit lens)."),
 )  # fmt: skip
 
 _BY_REQUEST = {endpoint.request: endpoint for endpoint in ENDPOINTS}

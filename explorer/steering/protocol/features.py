@@ -7,108 +7,108 @@ from pydantic import Field
 
 from explorer.steering.protocol.wire import Count, Request, Share, Wire
 
-TOP = 10
-"""Tokens that are told where a request does not say."""
-MOST = 100
-"""Tokens that one request may ask for."""
+DEFAULT_TOP = 10
+"""Default number of tokens in a reply."""
+MAX_TOP = 100
+"""Largest number of tokens in a reply."""
 
 
 class Firing(Wire):
-    """One cluster at one token."""
+    """One cluster on one token."""
 
     cluster: Count
     """Cluster number."""
     features: tuple[Count, ...] = Field(min_length=1)
-    """Features of its core that fire here, ascending."""
+    """Features of its core that fire on the token, ascending."""
     coordinate: Share | None
-    """Intrinsic coordinate of the curve's point nearest to the token's state; None where the shape has no curve."""
+    """Intrinsic coordinate of the curve's nearest point to the token's state; None where the shape has no curve."""
     off_manifold: Annotated[float, Field(ge=0.0)] | None
-    """Distance from that point, in units of the usual distance of the cluster's own tokens; None likewise."""
+    """Distance from the curve, in usual distances of the cluster's own tokens; None where the shape has no curve."""
 
 
 class EncodedToken(Wire):
-    """One token of the text as the model reads it."""
+    """One token of the text."""
 
     text: str
-    """Its text, word-initial space included; empty where a character is not complete yet."""
+    """Text, word-initial space included; empty where a character is incomplete."""
     special: bool
-    """Whether the tokenizer added it, such as a beginning-of-text token. No cluster is told of such a token: the
-    geometry of a run leaves them out."""
+    """Whether the token is special, such as a beginning-of-text token. No cluster fires on special tokens: the geometry
+    of a run excludes them."""
     firing: tuple[Firing, ...]
-    """Clusters that fire here, by their number."""
+    """Clusters that fire on it, by number."""
 
 
 class FiredCluster(Wire):
-    """A cluster that fires somewhere in the text."""
+    """A cluster that fires on the text."""
 
     cluster: Count
     """Cluster number."""
     core: Annotated[int, Field(ge=1)]
-    """Features of its core."""
+    """Number of features in its core."""
     needed: Annotated[int, Field(ge=1)]
-    """How many of them must fire on a token for it to be the cluster's: the run's own rule,"""
+    """How many of them must fire for a token to belong to the cluster, by the run's own rule."""
     always: tuple[Count, ...] = ()
-    """and which of them, where it names some."""
+    """Features that must be among them."""
     tokens: Annotated[int, Field(ge=1)]
-    """On how many tokens of the text it fires."""
+    """Number of tokens that belong to it."""
 
 
 class EncodeReply(Wire):
-    """Answer to EncodeRequest: `POST /v1/encode`."""
+    """Reply of `POST /v1/encode`."""
 
     fingerprint: str
-    """Subject that answered."""
+    """Subject that produced the reply."""
     run: str
-    """Which run."""
+    """Run id."""
     tokens: tuple[EncodedToken, ...]
-    """The text, token by token."""
+    """Tokens of the text, in order."""
     clusters: tuple[FiredCluster, ...]
-    """Clusters that fire somewhere in it, by their number."""
+    """Clusters that fire on it, by number."""
 
 
 class EncodeRequest(Request[EncodeReply]):
-    """Ask which clusters a text's tokens are in."""
+    """Request of `POST /v1/encode`: find the clusters that fire on each token of a text."""
 
     run: str = Field(min_length=1, max_length=200)
-    """Which of the host's runs: an id from ``SubjectReply.runs``."""
+    """Run id, from ``SubjectReply.runs``."""
     fingerprint: str = Field(min_length=1, max_length=200)
-    """The subject that the asker's copy of the run names; another one is refused."""
+    """Subject named by the client's copy of the run; the host refuses a different one."""
     text: str = Field(min_length=1, max_length=20_000)
-    """The text. The host's own limit on a prompt's tokens holds too."""
+    """The text. The host's limit on prompt tokens applies as well."""
 
 
 class TokenLogit(Wire):
-    """One token of the vocabulary."""
+    """One token of the vocabulary, with its logit."""
 
     text: str
-    """Its text, word-initial space included."""
+    """Text, word-initial space included."""
     logit: float
-    """What the direction adds to its logit, less the vocabulary's mean."""
+    """What the feature's direction adds to the token's logit, minus the mean over the vocabulary."""
 
 
 class FeatureReply(Wire):
-    """Answer to FeatureRequest: `POST /v1/feature`."""
+    """Reply of `POST /v1/feature`."""
 
     fingerprint: str
-    """Subject that answered."""
+    """Subject that produced the reply."""
     run: str
-    """Which run."""
+    """Run id."""
     feature: Count
     """Feature number."""
     promoted: tuple[TokenLogit, ...]
-    """Tokens that it speaks for, strongest first."""
+    """Tokens with the largest logits, descending."""
     suppressed: tuple[TokenLogit, ...]
-    """Tokens that it speaks against, strongest first."""
+    """Tokens with the smallest logits, ascending."""
 
 
 class FeatureRequest(Request[FeatureReply]):
-    """Ask what one feature does to the next token by itself."""
+    """Request of `POST /v1/feature`: find the next tokens that a feature promotes and suppresses (logit lens)."""
 
     run: str = Field(min_length=1, max_length=200)
-    """Which of the host's runs: an id from ``SubjectReply.runs``."""
+    """Run id, from ``SubjectReply.runs``."""
     fingerprint: str = Field(min_length=1, max_length=200)
-    """The subject that the asker's copy of the run names; another one is refused."""
+    """Subject named by the client's copy of the run; the host refuses a different one."""
     feature: Count
     """Feature number."""
-    top: Annotated[int, Field(ge=1, le=MOST)] = TOP
-    """How many tokens at each end."""
+    top: Annotated[int, Field(ge=1, le=MAX_TOP)] = DEFAULT_TOP
+    """Number of tokens at each end."""

@@ -1,4 +1,4 @@
-"""Why a host gives no answer, as it is told to a client."""
+"""Errors of a host: the body of an error response, and the exception that carries it through the host. No torch."""
 
 import logging
 from typing import Literal, TypeAlias
@@ -29,27 +29,27 @@ ErrorCode: TypeAlias = Literal[
     "numeric_overflow",
     "internal",
 ]
-"""Why a request got no answer."""
+"""Cause of an error, for programs."""
 
 
 class ErrorBody(Wire):
-    """Every refusal has this shape."""
+    """Body of every error response."""
 
     code: ErrorCode
-    """Why, for programs."""
+    """Cause, for programs."""
     message: str
-    """Why, for people."""
+    """Cause, for people."""
     field: str | None = None
-    """Which field of the request, as a dotted path."""
+    """Field of the request at fault, as a dotted path."""
 
     @property
     def words(self) -> str:
-        """The message, after the field where there is one."""
+        """The message, preceded by the field where there is one."""
         return f"{self.field}: {self.message}" if self.field else self.message
 
 
 class Refusal(HostError):
-    """A request that is not answered, with the protocol's code and HTTP status."""
+    """The host refuses a request, or fails on it."""
 
     def __init__(
         self, status: int, code: ErrorCode, message: str, *, field: str | None = None, retry_after: float | None = None
@@ -66,12 +66,12 @@ class Refusal(HostError):
 
 
 def overflow() -> Refusal:
-    """The model's logits are not finite: the move was too strong for its number format."""
+    """The error where logits are not finite: the strength is too large for the model's number format."""
     return Refusal(422, "numeric_overflow", "the model's logits are not finite: the strength is too large here")
 
 
 def explained(error: Exception) -> Refusal:
-    """What a client is told of whatever ended its request; what no request should meet is logged."""
+    """The error response for an exception; unexpected exceptions are logged, and their text is not disclosed."""
     if isinstance(error, Refusal):
         return error
     if isinstance(error, RequestError):

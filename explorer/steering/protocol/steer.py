@@ -10,18 +10,18 @@ from explorer.steering.protocol.wire import ARMS, DEFAULT_ARMS, Arm, Count, Dist
 
 
 class SteerRequest(PathRequest):
-    """Ask for text, one column for each arm, streamed token by token."""
+    """Request of `POST /v1/steer`: generate text for each arm and the unsteered model, streamed token by token."""
 
     strength: Strength = 1.0
-    """As in BehaviourRequest."""
+    """See ``BehaviourRequest``."""
     arms: tuple[Arm, ...] = Field(default=DEFAULT_ARMS, min_length=1, max_length=len(ARMS))
-    """Which arms, each once."""
+    """Arms, each once."""
     position: Share = 1.0
-    """Which point of the path is applied: 0 its start, 1 its end."""
+    """Applied point of the path: 0 is its start, 1 its end."""
     max_tokens: Annotated[int, Field(strict=True, ge=1, le=4096)] = 32
-    """Longest continuation. The host's own limit holds too."""
+    """Largest number of generated tokens of a row. The host's limit applies as well."""
     temperature: Annotated[float, Field(strict=True, ge=0.0, le=10.0)] = 0.0
-    """0 takes the likeliest token each time."""
+    """Sampling temperature; 0 takes the likeliest token."""
 
 
 class StartEvent(Wire):
@@ -29,71 +29,71 @@ class StartEvent(Wire):
 
     type: Literal["start"] = "start"
     fingerprint: str
-    """Subject that answers."""
+    """Subject that generates."""
     rows: tuple[Row, ...]
-    """Columns that will be filled, the baseline first."""
+    """Rows that are generated, the baseline first."""
     own_coordinate: Share
-    """Nearest place of the unsteered prompt on the curve."""
+    """Intrinsic coordinate of the curve's nearest point to the unsteered prompt."""
     coordinate: Share
-    """Place on the curve that the manifold arm moves to."""
+    """Intrinsic coordinate that the manifold arm moves to."""
     off_manifold: dict[Row, Annotated[float, Field(ge=0.0)]]
     """Distance of each row's moved state from the curve, in units of the cluster's own spread."""
     prompt_tokens: tuple[PromptToken, ...]
-    """The prompt as the model reads it."""
+    """Tokens of the prompt."""
 
 
 class TokenEvent(Wire):
-    """One more token of one column."""
+    """The next token of one row."""
 
     type: Literal["token"] = "token"
     row: Row
-    """Which column."""
+    """Row."""
     index: Count
-    """Number of the token in it, from 0."""
+    """Number of the token in its row, from 0."""
     text: str
-    """What to append; empty where the character is not complete yet."""
+    """Text to append; empty where a character is incomplete."""
     token_id: Count
-    """Vocabulary number."""
+    """Id in the vocabulary."""
     logprob: Annotated[float, Field(le=0.0)]
     """Log-probability at temperature 1, in nats."""
 
 
 class RowDoneEvent(Wire):
-    """A column is finished."""
+    """A row is finished."""
 
     type: Literal["row_done"] = "row_done"
     row: Row
-    """Which column."""
+    """Row."""
     finish: Finish
-    """Why."""
+    """Why the row ended."""
     text: str
-    """Everything that it said."""
+    """Its whole text."""
     hook_fired: Count
-    """Tokens at which the edit was applied; 0 for the baseline only."""
+    """Number of tokens at which the edit was applied; 0 for the baseline only."""
 
 
 class WrittenToken(Wire):
-    """One token of a generated text, as the unsteered model reads it."""
+    """One generated token, as the unsteered model reads it."""
 
     text: str
-    """What it adds to the text."""
+    """Text that the token adds."""
     coordinate: Share
-    """Realised: the curve's point nearest to its state."""
+    """Realised: intrinsic coordinate of the curve's nearest point to the token's state."""
     off_manifold: Distance
-    """Distance from there."""
+    """Distance from the curve, in units of the cluster's own spread."""
     fires: bool
-    """Whether the cluster fires on it; elsewhere its place says little."""
+    """Whether the cluster fires on the token; elsewhere its coordinate is not meaningful."""
 
 
 class Written(Wire):
-    """A generated text, run through the unsteered model."""
+    """A generated text, read back by the unsteered model."""
 
     tokens: tuple[WrittenToken, ...]
-    """Token by token."""
+    """Tokens of the text, in order."""
     perplexity: Annotated[float, Field(ge=1.0)] | None
-    """Under the unsteered model, after the same prompt; None for an empty text."""
+    """Perplexity under the unsteered model after the same prompt; None for an empty text."""
     repeated: Share | None
-    """Share of its runs of three tokens that stood in it before; None for a text of fewer than three."""
+    """Share of the text's trigrams of tokens that repeat an earlier one; None for fewer than three tokens."""
 
 
 class DoneEvent(Wire):
@@ -101,27 +101,27 @@ class DoneEvent(Wire):
 
     type: Literal["done"] = "done"
     hook_fired: dict[Row, int]
-    """For each column."""
+    """Number of tokens of each row at which the edit was applied."""
     finish: dict[Row, Finish]
-    """For each column."""
+    """Why each row ended."""
     tokens: Count
-    """Tokens generated, all columns together."""
+    """Number of generated tokens, over all rows."""
     written: dict[Row, Written] = Field(default_factory=dict)
-    """Each column's text as the unsteered model reads it."""
+    """The text of each row, read back by the unsteered model."""
 
 
 class ErrorEvent(Wire):
-    """Last event of a stream that failed; what came before it stays valid."""
+    """Last event of a stream that failed; the events before it remain valid."""
 
     type: Literal["error"] = "error"
     code: ErrorCode
-    """Why, for programs."""
+    """Cause, for programs."""
     message: str
-    """Why, for people."""
+    """Cause, for people."""
 
 
 Event: TypeAlias = StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent
-"""One message of a steered generation."""
+"""One event of a generation."""
 SteerEvent: TypeAlias = Annotated[
     StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent, Field(discriminator="type")
 ]
@@ -130,14 +130,14 @@ _EVENTS: TypeAdapter[SteerEvent] = TypeAdapter(SteerEvent)
 
 
 def event_to_sse(event: StartEvent | TokenEvent | RowDoneEvent | DoneEvent | ErrorEvent) -> str:
-    """One event as server-sent-event text: its type, one line of JSON, an empty line."""
+    """One event as server-sent-event text: type, one line of JSON, empty line."""
     return f"event: {event.type}\ndata: {event.model_dump_json()}\n\n"
 
 
 def event_from_json(data: str) -> Event:
-    """Read the data line of one server-sent event.
+    """Parse the data of one server-sent event.
 
     Raises:
-        pydantic.ValidationError: it is no event of this protocol.
+        pydantic.ValidationError: not an event of this protocol.
     """
     return _EVENTS.validate_json(data)

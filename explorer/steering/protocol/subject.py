@@ -10,23 +10,23 @@ from explorer.steering.protocol.wire import Arm, Count, Kind, Wire
 
 
 class ServedRun(Wire):
-    """One run that a host can steer."""
+    """A run that the host serves."""
 
     id: str
-    """Name that requests use."""
+    """Run id, as requests use it."""
     clusters: Count
-    """How many clusters it has, numbered from 0."""
+    """Number of clusters; they are numbered from 0."""
 
 
 class SubjectReply(Wire):
-    """What a host holds and what it allows: `GET /v1/subject`."""
+    """Reply of `GET /v1/subject`: model, SAE and runs of a host, and its limits."""
 
     protocol_version: int
-    """PROTOCOL_VERSION of the host."""
+    """Version of the protocol that the host speaks."""
     app_version: str
-    """Version of this project that the host runs."""
+    """Version of Manifold Explorer that the host runs."""
     fingerprint: str
-    """Over model, vocabulary, SAE, layer and hook."""
+    """Hash over model, vocabulary, SAE, layer and hook."""
     model: str
     """Id of the language model."""
     sae: str
@@ -34,22 +34,22 @@ class SubjectReply(Wire):
     layer: Count
     """BatchedGenerator block, from 0."""
     hook: Hook
-    """Where in that block."""
+    """Hook point in that block."""
     d_model: Count
     """Width of the residual stream."""
     device: str
-    """Such as "cpu" or "cuda:0"."""
+    """Torch device, such as "cpu" or "cuda:0"."""
     dtype: str
-    """Such as "float32"."""
+    """Number format, such as "float32"."""
     kind: Kind = "base"
-    """Whether it takes messages."""
+    """Whether the model continues text or answers messages."""
     batch_difference: Annotated[float, Field(ge=0.0)] | None = None
-    """Largest difference of a row's logits in a batch and of the same row alone, and of a text's rows together with
-    those of other texts and by themselves, as measured on this device and in this number format when the subject was
-    opened; 0 is equal to the bit."""
+    """Largest difference between a row's logits in a batch and alone, and between a text's logits in a batch with other
+    texts and without them; measured on this device and in this number format when the host started. 0 means bitwise
+    equality."""
     arms: tuple[Arm, ...]
-    """Arms on offer."""
+    """Available arms."""
     limits: SteeringLimits
-    """What one request may ask for."""
+    """Bounds of one request."""
     runs: tuple[ServedRun, ...]
-    """Runs on offer."""
+    """Available runs."""

@@ -12,6 +12,7 @@ from transformers import LlamaConfig, PreTrainedModel
 
 from explorer.errors import HookNotFired
 from explorer.lm.generation import batched_generation as generation_module
+from explorer.lm.generation import capabilities
 from explorer.lm.generation.batched_edits import next_token_logits, read_prefix
 from explorer.lm.generation.batched_generation import BatchedGenerator, step_all
 from explorer.lm.generation.capabilities import batch_difference, open_edit_site
@@ -23,6 +24,8 @@ TEXTS = ([3, 9, 4, 17], [5, 6], [8, 1, 1, 30, 2, 7, 7], [11])
 NOT_JOINED = {"gptj"}
 """Families whose attention does not go through the attention interface of transformers."""
 STEPS = 6
+BATCHES = capabilities._BATCHES
+"""As shipped: read before `--batch-multiple` replaces them."""
 
 
 @pytest.fixture(scope="module", params=sorted(TINY))
@@ -169,12 +172,37 @@ def planted(change: Callable[[Tensor], Tensor]) -> EditSite:
 
 def test_the_probe_detects_dependence_on_the_batch_size() -> None:
     sound = planted(lambda logits: logits)
-    assert (sound.selective_batching, sound.batch == UNPADDED) == (batch_difference(sound) == 0.0, False)
+    assert sound.selective_batching == (batch_difference(sound) == 0.0)
     few = planted(lambda logits: logits + 1e-3 * (len(logits) < 7))
     assert few.batch.least in (8, 16)
     always = planted(lambda logits: logits + 1e-3 * len(logits))
     assert (always.batch, always.selective_batching) == (UNPADDED, False)
     assert batch_difference(always) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("error", "smallest"),
+    [
+        (lambda _: 0.0, Batch(1, 1)),
+        (lambda rows: rows < 4, Batch(4, 1)),
+        (lambda rows: rows < 11 and rows % 4 > 0, Batch(4, 4)),
+        (lambda rows: rows % 8 > 0, Batch(8, 8)),
+        (lambda rows: rows < 12, Batch(16, 16)),
+        (lambda rows: rows, UNPADDED),
+    ],
+)
+def test_the_probe_finds_the_smallest_exact_batch(
+    monkeypatch: pytest.MonkeyPatch, error: Callable[[int], float], smallest: Batch
+) -> None:
+    """Independent of this processor's kernels: synthetic logits, whose error depends on the batch size only."""
+
+    def logits(site: EditSite, _: object, displacement: Tensor) -> Tensor:
+        return displacement + 1e-3 * float(error(site.batch.padded_size(len(displacement))))
+
+    monkeypatch.setattr(capabilities, "next_token_logits", logits)
+    monkeypatch.setattr(capabilities, "_BATCHES", BATCHES)
+    site = EditSite(tiny_model("llama"), 1, "resid_post")
+    assert capabilities._exact_batch(site) == smallest
 
 
 def test_the_probe_detects_a_different_remainder_of_a_batch() -> None:

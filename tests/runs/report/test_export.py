@@ -13,10 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from explorer.errors import InputError, RequestError, RunError
-from explorer.maths.portrait.portrait import draw_portrait
 from explorer.records import Vocabulary
 from explorer.runs.report.export import export_run
 from explorer.runs.report.png import portrait_png
+from explorer.runs.report.portrait import draw_portrait
 from explorer.runs.report.tables import FORMULA, harmless
 from explorer.runs.run.reader import open_run
 from explorer.runs.run.writer import RunWriter

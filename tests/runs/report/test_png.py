@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explorer.maths.portrait.portrait import DOT_RADIUS, GREY, HEIGHT, WIDTH, Portrait, draw_portrait
 from explorer.records import ShapeKind
 from explorer.runs.report.png import SCALE, portrait_image, portrait_png
+from explorer.runs.report.portrait import DOT_RADIUS, GREY, HEIGHT, WIDTH, Portrait, draw_portrait
 
 KINDS: tuple[ShapeKind, ...] = ("closed curve", "open curve", "surface", "blob")
 

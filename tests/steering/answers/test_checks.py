@@ -214,7 +214,7 @@ def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Handlers, engine: 
         handle.remove()
     counts = [phrase.tokens for phrase in told.phrases]
     # The baseline, and every waypoint of the three arms but the prompt's own place.
-    rows = engine.subject.place.batch.rows(1 + 3 * (4 - 1))
+    rows = engine.subject.place.batch.padded_size(1 + 3 * (4 - 1))
     lowest, highest = seen.values()
     assert counts == [4, 3, 1]
     assert highest == [(rows, count) for count in counts]

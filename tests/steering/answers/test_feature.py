@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from explorer.errors import RequestError
 from explorer.steering.answers.handlers import Handlers
-from explorer.steering.protocol.features import MOST, FeatureRequest
+from explorer.steering.protocol.features import MAX_TOP, FeatureRequest
 from explorer.steering.protocol.refusal import Refusal
 from tests.steering.engine.test_engine import nothing_is_left
 
@@ -35,7 +35,7 @@ def test_the_direction_is_the_decoders(answers: Handlers) -> None:
         engine.subject, sae=dataclasses.replace(engine.subject.sae, W_dec=-engine.subject.sae.W_dec)
     )
     turned = type(engine)(subject, engine.runs, engine.limits)
-    np.testing.assert_allclose(turned.feature_logits(3), -engine.model.feature_logits(3), atol=1e-4)
+    np.testing.assert_allclose(turned.model.feature_logits(3), -engine.model.feature_logits(3), atol=1e-4)
 
 
 def test_what_is_not_there_is_refused(answers: Handlers) -> None:
@@ -47,7 +47,7 @@ def test_what_is_not_there_is_refused(answers: Handlers) -> None:
         answers.answer(feature_request(answers, run="elsewhere"))
 
 
-@pytest.mark.parametrize("changes", [{"feature": -1}, {"feature": "1"}, {"top": 0}, {"top": MOST + 1}, {"more": 1}])
+@pytest.mark.parametrize("changes", [{"feature": -1}, {"feature": "1"}, {"top": 0}, {"top": MAX_TOP + 1}, {"more": 1}])
 def test_a_field_outside_its_range_is_no_request(answers: Handlers, changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         feature_request(answers, **changes)

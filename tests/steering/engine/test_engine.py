@@ -192,7 +192,7 @@ def test_text_is_token_for_token_that_of_a_slow_reference(
         given.append(moves)
         return steps(prefix, moves, every_token=every_token, tokens=tokens, skip_special=skip_special)
 
-    monkeypatch.setattr(engine, "steps", noted)
+    monkeypatch.setattr(engine.model, "decoder", noted)
     ids, done, _ = texts(answers, arms=ARMS, where=where, position=position, max_tokens=12, end="Friday", strength=2.0)
     prompt = engine.tokenizer.encode("the parcel was sent on Monday")
     for row, move in zip(ids, given[0], strict=True):

@@ -92,22 +92,23 @@ def test_routes() -> None:
 def test_every_route_but_healthz_needs_the_token(host: Host, method: str, path: str) -> None:
     wrong = [None, "", "Bearer", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", f"Bearer {TOKEN.upper()}",
              f"Basic {TOKEN}", TOKEN, f"Bearer  {TOKEN}", "Bearer \xff"]  # fmt: skip
-    for offered in wrong:
-        headers = [] if offered is None else [(b"authorization", offered.encode("latin-1"))]
-        response = httpx.request(method, host.url + path, headers=headers, json=asked(), timeout=WAIT)
-        if path in OPEN_PATHS:
-            assert response.json() == {"status": "ok"}
-        else:
-            refused(response, 401, "unauthorized")
-            assert response.headers["www-authenticate"] == "Bearer"
+    with httpx.Client(base_url=host.url, timeout=WAIT) as http:
+        for offered in wrong:
+            headers = [] if offered is None else [(b"authorization", offered.encode("latin-1"))]
+            response = http.request(method, path, headers=headers, json=asked())
+            if path in OPEN_PATHS:
+                assert response.json() == {"status": "ok"}
+            else:
+                refused(response, 401, "unauthorized")
+                assert response.headers["www-authenticate"] == "Bearer"
     assert host.fake.touched == 0
 
 
 def test_only_wrong_tokens_are_throttled(host: Host) -> None:
     wrong = {"authorization": "Bearer wrong"}
     for _ in range(MAX_FAILURES):
-        refused(httpx.get(f"{host.url}/v1/subject", headers=wrong), 401, "unauthorized")
-    response = httpx.get(f"{host.url}/v1/subject", headers=wrong)
+        refused(host.http.get("/v1/subject", headers=wrong), 401, "unauthorized")
+    response = host.http.get("/v1/subject", headers=wrong)
     refused(response, 429, "throttled")
     assert 1 <= int(response.headers["retry-after"]) <= 60
     assert host.http.get("/v1/subject").status_code == 200

@@ -3,8 +3,8 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from explorer.maths.portrait.portrait import Portrait, draw_portrait, portrait_svg
 from explorer.records import ShapeKind
+from explorer.runs.report.portrait import Portrait, draw_portrait, portrait_svg
 
 ALLOWED = {"svg", "g", "path", "circle", "polyline", "rect"}
 KINDS: tuple[ShapeKind, ...] = ("closed curve", "open curve", "surface", "blob")
