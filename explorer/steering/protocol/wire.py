@@ -1,4 +1,4 @@
-"""The vocabulary of the steering protocol: what every message is, and the types that several messages share. No torch.
+"""The base of every message of the steering protocol, and the types that several messages share. No torch.
 
 Messages are plain data: frozen, unknown keys refused, every number finite and in range. Numbers are strict: "1" is not
 a number. What the types cannot express (the cluster exists, the prompt is short enough) the host checks; it answers 422

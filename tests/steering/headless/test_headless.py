@@ -88,7 +88,7 @@ def test_a_move_is_made_where_it_is_asked_and_in_a_message(chat_run: Path) -> No
     ways = {
         "last_prompt": (1, "at the last prompt token of a message"),
         "all_prompt": (4, "at every prompt token of a message"),
-        "generated": (1, "at the last prompt token and each written one of a message"),
+        "generated": (1, "at the last prompt token and every generated one of a message"),
     }
     for where, (prompt_tokens, words) in ways.items():
         result = steer_headless(
@@ -157,7 +157,7 @@ def test_pairs_are_counted_round_the_ring_only_where_it_closes() -> None:
 def test_trials_do_not_depend_on_how_they_are_batched(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = PairSettings(prompts_per_value=1, waypoints=3)
     together = all_pairs(engine, "planted", 0, settings)
-    monkeypatch.setattr("explorer.steering.answers.pairs._MOST_ROWS", 1)
+    monkeypatch.setattr("explorer.steering.answers.pairs._MAX_ROWS", 1)
     alone = all_pairs(engine, "planted", 0, settings)
     assert [(t.start, t.end, t.arm) for t in together] == [(t.start, t.end, t.arm) for t in alone]
     assert [t.e_bc for t in together] == pytest.approx([t.e_bc for t in alone], abs=1e-4)
@@ -167,14 +167,14 @@ def test_another_course_is_steered_on_the_same_pairs_from_the_same_contexts(engi
     settings = PairSettings(arms=("manifold",), prompts_per_value=1, waypoints=3)
     prepared = engine.prepared("planted", 0)
     own = all_pairs(engine, "planted", 0, settings)
-    again = all_pairs(engine, "planted", 0, settings, course=SteeredCurve(prepared.manifold, prepared.place))
+    again = all_pairs(engine, "planted", 0, settings, curve=SteeredCurve(prepared.manifold, prepared.place))
     assert again == own
     stretched = replace(prepared.manifold, knots=2 * prepared.manifold.knots)
-    other = all_pairs(engine, "planted", 0, settings, course=SteeredCurve(stretched, prepared.place))
+    other = all_pairs(engine, "planted", 0, settings, curve=SteeredCurve(stretched, prepared.place))
     assert [(t.start, t.end) for t in other] == [(t.start, t.end) for t in own]
     assert all(t.activation_length != mine.activation_length for t, mine in zip(other, own, strict=True))
     some = np.where(np.arange(len(prepared.place)) == 2, np.nan, prepared.place)
-    left = all_pairs(engine, "planted", 0, settings, course=SteeredCurve(prepared.manifold, some))
+    left = all_pairs(engine, "planted", 0, settings, curve=SteeredCurve(prepared.manifold, some))
     kept = [t for t in own if 2 not in (t.start, t.end)]
     assert [replace(t, visited=None) for t in left] == [replace(t, visited=None) for t in kept]
 
