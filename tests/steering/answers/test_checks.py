@@ -1,4 +1,4 @@
-"""What puts a result to the test is measured as it says: controls, other prompts, sweeps, phrases, text read back."""
+"""Checks of a result: controls, other prompts, sweeps, phrases, and generated text read back."""
 
 import math
 from itertools import product
@@ -28,7 +28,7 @@ PATH = {"cluster", "end", "fingerprint", "prompt", "run", "seed", "start"}
 
 
 def asked(engine: Engine, **changes: object) -> dict[str, object]:
-    """A path, as every check names it."""
+    """The fields of a path."""
     return behaviour_request(engine).model_dump(include=PATH) | changes
 
 
@@ -36,7 +36,7 @@ def arm_of(reply: BehaviourReply, name: str) -> object:
     return next(arm for arm in reply.arms if arm.arm == name)
 
 
-def test_the_realised_coordinate_is_where_the_moved_state_lies(answers: Handlers, engine: Engine) -> None:
+def test_the_realised_coordinate_is_the_moved_states(answers: Handlers, engine: Engine) -> None:
     reply = answers.answer(behaviour_request(engine, waypoints=8, arms=("manifold", "chord", "flipped")))
     manifold = arm_of(reply, "manifold")
     assert manifold.state_coordinate[0] == pytest.approx(reply.own_coordinate)
@@ -47,7 +47,7 @@ def test_the_realised_coordinate_is_where_the_moved_state_lies(answers: Handlers
     assert len(manifold.answer_coordinate) == 8
 
 
-def test_strength_0_realises_nothing_but_the_prompt(answers: Handlers, engine: Engine) -> None:
+def test_at_strength_0_the_realised_coordinate_is_the_prompts(answers: Handlers, engine: Engine) -> None:
     reply = answers.answer(behaviour_request(engine, strength=0.0))
     for arm in reply.arms:
         assert set(arm.state_coordinate) == {reply.own_coordinate}
@@ -57,14 +57,14 @@ def test_strength_0_realises_nothing_but_the_prompt(answers: Handlers, engine: E
     assert reply.effect.over_spread is None
 
 
-def test_own_readout_classes_have_no_place_among_natural_answers(answers: Handlers, engine: Engine) -> None:
+def test_custom_readout_classes_have_no_behaviour_manifold(answers: Handlers, engine: Engine) -> None:
     values = [{"name": "Monday", "spellings": ["Monday"]}, {"name": "rain", "spellings": ["rained"]}]
     reply = answers.answer(behaviour_request(engine, values=values))
     assert all(arm.answer_coordinate is None and arm.e_bc is None for arm in reply.arms)
     assert all(arm.state_coordinate is not None for arm in reply.arms)
 
 
-def test_the_meter_tells_what_a_request_at_that_strength_finds(answers: Handlers, engine: Engine) -> None:
+def test_the_meter_agrees_with_a_request_at_that_strength(answers: Handlers, engine: Engine) -> None:
     meter = answers.answer(behaviour_request(engine)).meter
     assert meter.strengths[0] == -engine.limits.max_strength
     assert meter.strengths[-1] == engine.limits.max_strength
@@ -78,7 +78,7 @@ def test_the_meter_tells_what_a_request_at_that_strength_finds(answers: Handlers
     assert meter.safe == pytest.approx(max(2.0, reply.own_off_manifold))
 
 
-def test_a_check_holds_the_manifold_against_its_controls(answers: Handlers, engine: Engine) -> None:
+def test_a_check_compares_the_manifold_arm_with_its_controls(answers: Handlers, engine: Engine) -> None:
     check = answers.answer(CheckRequest.model_validate(asked(engine, waypoints=6, prompts=3)))
     names = [(arm.arm, arm.repeat) for arm in check.controls.arms]
     assert names == [("manifold", 0), *[("random", n) for n in range(4)], ("shuffled", 0), ("flipped", 0)]
@@ -90,7 +90,7 @@ def test_a_check_holds_the_manifold_against_its_controls(answers: Handlers, engi
 
 
 @pytest.mark.parametrize("where", ["last_prompt", "all_prompt"])
-def test_other_prompts_are_contexts_of_the_first_value_and_each_energy_has_its_reach(
+def test_other_prompts_are_contexts_of_the_start_value_with_energy_and_reach(
     answers: Handlers, engine: Engine, where: str
 ) -> None:
     request = asked(engine, start="Monday", waypoints=6, prompts=3, where=where)
@@ -110,7 +110,7 @@ def test_other_prompts_are_contexts_of_the_first_value_and_each_energy_has_its_r
     assert check.across.arms[0].e_bc.sd == pytest.approx(np.std(energies, ddof=1), rel=1e-3)
 
 
-def test_the_next_value_lies_on_the_way_and_may_be_the_end(answers: Handlers, engine: Engine) -> None:
+def test_the_adjacent_value_is_on_the_path_and_may_be_the_end(answers: Handlers, engine: Engine) -> None:
     for end, following in (("Saturday", "Sunday"), ("Tuesday", "Tuesday"), ("Sunday", "Sunday")):
         request = asked(engine, start="Monday", end=end, waypoints=4, prompts=1)
         check = answers.answer(CheckRequest.model_validate(request))
@@ -125,12 +125,14 @@ def test_the_next_value_lies_on_the_way_and_may_be_the_end(answers: Handlers, en
         {"values": [{"name": "Monday", "spellings": ["Monday"]}]},
     ],
 )
-def test_what_cannot_be_repeated_is_left_out(answers: Handlers, engine: Engine, changes: dict[str, object]) -> None:
+def test_a_move_without_suitable_contexts_is_not_repeated(
+    answers: Handlers, engine: Engine, changes: dict[str, object]
+) -> None:
     check = answers.answer(CheckRequest.model_validate(asked(engine, waypoints=4, **changes)))
     assert (check.across, check.adjacent) == (None, None)
 
 
-def test_a_sweep_is_what_single_requests_find(answers: Handlers, engine: Engine) -> None:
+def test_a_sweep_agrees_with_single_requests(answers: Handlers, engine: Engine) -> None:
     strengths, positions = (-1.0, 0.0, 0.5, 2.0), (0.0, 0.2, 0.6, 1.0)
     arms = ("manifold", "linear", "random")
     request = SweepRequest.model_validate(asked(engine, strengths=strengths, positions=positions, arms=arms))
@@ -160,7 +162,7 @@ def test_a_sweep_is_what_single_requests_find(answers: Handlers, engine: Engine)
         ({"strengths": tuple(n / 20 for n in range(64)), "positions": tuple(n / 64 for n in range(64))}, "strengths"),
     ],
 )
-def test_a_sweep_that_cannot_be_done_names_its_field(engine: Engine, changes: dict[str, object], field: str) -> None:
+def test_an_invalid_sweep_names_its_field(engine: Engine, changes: dict[str, object], field: str) -> None:
     request = asked(engine, strengths=(1.0,), positions=(0.5,)) | changes
     with pytest.raises(RequestError) as refused:
         sweep(engine, SweepRequest.model_validate(request))
@@ -171,7 +173,7 @@ PHRASES = ("it rained on Friday", "the parcel arrived")
 
 
 @pytest.mark.parametrize("where", ["last_prompt", "all_prompt", "generated"])
-def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Handlers, engine: Engine, where: str) -> None:
+def test_a_phrases_log_probability_matches_a_slow_reference(answers: Handlers, engine: Engine, where: str) -> None:
     request = PhrasesRequest.model_validate(
         asked(engine, phrases=PHRASES, waypoints=3, arms=("manifold", "chord"), where=where)
     )
@@ -220,8 +222,8 @@ def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Handlers, engine: 
     assert [shape for shape in lowest if shape[0] == 1] == [(1, count) for count in counts if count > 1]
 
 
-def test_marks_in_a_phrase_are_steered_only_where_it_is_asked(chat_run: Path, device: str) -> None:
-    """The template's marks in a phrase are left alone unless `skip_special` is false, as in written text."""
+def test_special_tokens_in_a_phrase_are_steered_only_on_request(chat_run: Path, device: str) -> None:
+    """The template's special tokens are not steered unless `skip_special` is false, as in generated text."""
     engine = open_engine(chat_run, device=device)
     place, rng = engine.subject.place, np.random.default_rng(0)
     prompt, text = (
@@ -238,7 +240,7 @@ def test_marks_in_a_phrase_are_steered_only_where_it_is_asked(chat_run: Path, de
         assert found == pytest.approx(slow, abs=1e-3)
 
 
-def test_a_phrase_of_unknown_words_says_what_the_model_reads(answers: Handlers, engine: Engine) -> None:
+def test_a_phrase_of_unknown_words_reports_what_the_model_reads(answers: Handlers, engine: Engine) -> None:
     request = PhrasesRequest.model_validate(asked(engine, phrases=("it evaluated",), waypoints=2))
     (found,) = answers.answer(request).phrases
     assert found.tokens == 2
@@ -254,7 +256,7 @@ def test_phrases_beyond_the_limits_are_refused(engine: Engine, phrases: tuple[st
         read_phrases(engine, PhrasesRequest.model_validate(asked(engine, phrases=phrases)))
 
 
-def test_checks_are_for_this_subject_only(answers: Handlers, engine: Engine) -> None:
+def test_checks_refuse_another_subject(answers: Handlers, engine: Engine) -> None:
     stranger = asked(engine, fingerprint="sha256:other")
     for ask in (
         lambda: answers.answer(CheckRequest.model_validate(stranger)),

@@ -10,7 +10,7 @@ from explorer.lm.hooks.block_hooks import edit
 
 
 def on(place: Place, displacement: np.ndarray) -> torch.Tensor:
-    """Displacements where the place's model is, float32."""
+    """Displacements on the device of the place's model, float32."""
     return torch.tensor(displacement, dtype=torch.float32, device=place.model.device)
 
 

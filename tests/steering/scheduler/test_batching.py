@@ -1,4 +1,4 @@
-"""Requests that write at once are one forward pass a token, and none of them can tell."""
+"""Concurrent generations share one forward pass a token; outputs do not depend on other requests in the batch."""
 
 import asyncio
 import threading
@@ -20,7 +20,7 @@ WAIT = 30.0
 
 
 def requests(answers: Handlers) -> list[SteerRequest]:
-    """Prompts, places, arms and lengths of several kinds."""
+    """Several kinds of prompts, steered tokens, arms and lengths."""
     engine = answers.engine
     return [
         steer_request(engine, max_tokens=9, arms=ARMS, where="generated", strength=3.0),
@@ -35,7 +35,7 @@ async def events_of(job: Job[Event]) -> list[Event]:
 
 
 def served(answers: Handlers, asked: Sequence[SteerRequest]) -> list[list[Event] | BaseException]:
-    """What the worker tells of requests that begin at once, a question about a path among them."""
+    """Events of requests that start at once, with behaviour requests in between."""
     gate = threading.Event()
 
     def write(request: SteerRequest) -> Task[Event]:
@@ -62,7 +62,7 @@ def served(answers: Handlers, asked: Sequence[SteerRequest]) -> list[list[Event]
     return asyncio.run(run())
 
 
-def test_requests_at_once_are_one_pass_a_token_and_each_says_what_it_says_alone(
+def test_concurrent_requests_share_a_pass_and_have_the_output_of_each_alone(
     answers: Handlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, steps, rows = requests(answers), Counter[int](), list[int]()
@@ -89,7 +89,9 @@ def noted(texts: Sequence[Decoder], steps: Counter[int]) -> list[Said]:
     return step_together(texts)
 
 
-def test_one_that_fails_in_the_model_ends_alone(answers: Handlers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_fails_in_the_model_does_not_affect_others(
+    answers: Handlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = requests(answers)
     alone = [list(answers.generate(request)) for request in asked]
 
