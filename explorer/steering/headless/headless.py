@@ -136,21 +136,21 @@ def steer_headless(
 
 
 def _move(
-    answers: Handlers, fields: Mapping[str, object], prompts: Sequence[str], options: MoveOptions
+    handlers: Handlers, fields: Mapping[str, object], prompts: Sequence[str], options: MoveOptions
 ) -> dict[str, JsonValue]:
     """One move on every prompt with its controls, and what else was requested."""
     per_prompt = [{**fields, "prompt": prompt} for prompt in prompts]
     without_arms = [{key: value for key, value in one.items() if key != "arms"} for one in per_prompt]
     readout, without_strength = {"values": options.values}, {"strength"}
     along = readout | {"waypoints": options.waypoints}
-    replies = [answers.answer(_checked(BehaviourRequest, one | along)) for one in per_prompt]
+    replies = [handlers.answer(_checked(BehaviourRequest, one | along)) for one in per_prompt]
     contexts = {"prompts": options.contexts}
-    checks = [answers.answer(_checked(CheckRequest, one | along | contexts)) for one in without_arms]
+    checks = [handlers.answer(_checked(CheckRequest, one | along | contexts)) for one in without_arms]
     result = move_table(replies) | check_table(checks) | {"prompts": list(prompts)}
     written = [one | {"max_tokens": options.max_tokens} for one in per_prompt if options.max_tokens]
-    result["texts"] = [_texts(answers, _checked(SteerRequest, one)) for one in written]
+    result["texts"] = [_texts(handlers, _checked(SteerRequest, one)) for one in written]
     if options.swept:
-        largest = answers.engine.limits.max_strength
+        largest = handlers.engine.limits.max_strength
         grid = {
             "strengths": tuple(dose for dose in SWEPT_STRENGTHS if abs(dose) <= largest),
             "positions": SWEPT_POSITIONS,
@@ -159,10 +159,10 @@ def _move(
             {key: value for key, value in one.items() if key not in without_strength} | readout | grid
             for one in without_arms
         ]
-        result["sweep"] = [answers.answer(_checked(SweepRequest, one)).model_dump(mode="json") for one in doses]
+        result["sweep"] = [handlers.answer(_checked(SweepRequest, one)).model_dump(mode="json") for one in doses]
     if options.phrases:
         monitored = [_checked(PhrasesRequest, one | {"phrases": options.phrases}) for one in per_prompt]
-        result["phrases"] = [answers.answer(one).model_dump(mode="json") for one in monitored]
+        result["phrases"] = [handlers.answer(one).model_dump(mode="json") for one in monitored]
     return result
 
 
@@ -178,10 +178,10 @@ def _about(engine: Engine, run: str, cluster: int) -> dict[str, JsonValue]:
     }
 
 
-def _texts(answers: Handlers, request: SteerRequest) -> dict[str, JsonValue]:
+def _texts(handlers: Handlers, request: SteerRequest) -> dict[str, JsonValue]:
     rows: dict[str, JsonValue] = {}
     ended: list[RowDoneEvent] = []
-    for event in answers.generate(request):
+    for event in handlers.generate(request):
         if isinstance(event, RowDoneEvent):
             ended.append(event)
         if isinstance(event, DoneEvent):
