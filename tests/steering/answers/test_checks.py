@@ -27,7 +27,7 @@ PROMPT = "the parcel was sent on Monday"
 PATH = {"cluster", "end", "fingerprint", "prompt", "run", "seed", "start"}
 
 
-def asked(engine: Engine, **changes: object) -> dict[str, object]:
+def path_fields(engine: Engine, **changes: object) -> dict[str, object]:
     """The fields of a path."""
     return behaviour_request(engine).model_dump(include=PATH) | changes
 
@@ -71,15 +71,15 @@ def test_the_meter_agrees_with_a_request_at_that_strength(answers: Handlers, eng
     assert meter.positions == pytest.approx((0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
     for at in (0, 10, 16, 20, 30):
         reply = answers.answer(behaviour_request(engine, strength=meter.strengths[at]))
-        told = [row[at] for row in meter.off_manifold]
-        assert told == pytest.approx(arm_of(reply, "manifold").off_manifold, abs=1e-5)
+        measured = [row[at] for row in meter.off_manifold]
+        assert measured == pytest.approx(arm_of(reply, "manifold").off_manifold, abs=1e-5)
     unsteered = meter.strengths.index(0.0)
     assert meter.off_manifold[-1][unsteered] == pytest.approx(reply.own_off_manifold)
     assert meter.safe == pytest.approx(max(2.0, reply.own_off_manifold))
 
 
 def test_a_check_compares_the_manifold_arm_with_its_controls(answers: Handlers, engine: Engine) -> None:
-    check = answers.answer(CheckRequest.model_validate(asked(engine, waypoints=6, prompts=3)))
+    check = answers.answer(CheckRequest.model_validate(path_fields(engine, waypoints=6, prompts=3)))
     names = [(arm.arm, arm.repeat) for arm in check.controls.arms]
     assert names == [("manifold", 0), *[("random", n) for n in range(4)], ("shuffled", 0), ("flipped", 0)]
     same = answers.answer(behaviour_request(engine, arms=("manifold",)))
@@ -93,14 +93,14 @@ def test_a_check_compares_the_manifold_arm_with_its_controls(answers: Handlers, 
 def test_other_prompts_are_contexts_of_the_start_value_with_energy_and_reach(
     answers: Handlers, engine: Engine, where: str
 ) -> None:
-    request = asked(engine, start="Monday", waypoints=6, prompts=3, where=where)
+    request = path_fields(engine, start="Monday", waypoints=6, prompts=3, where=where)
     check = answers.answer(CheckRequest.model_validate(request))
     assert check.across is not None
     assert (check.across.start, check.across.end, check.across.prompts) == ("Monday", "Thursday", 3)
     assert (check.adjacent.start, check.adjacent.end) == ("Monday", "Tuesday")
-    for told in (check.across, check.adjacent):
-        assert [arm.arm for arm in told.arms] == ["manifold", "linear", "chord"]
-        assert all(arm.e_bc.sd is not None and 0 <= arm.p_target.mean <= 1 for arm in told.arms)
+    for measured in (check.across, check.adjacent):
+        assert [arm.arm for arm in measured.arms] == ["manifold", "linear", "chord"]
+        assert all(arm.e_bc.sd is not None and 0 <= arm.p_target.mean <= 1 for arm in measured.arms)
     assert all(arm.visited is None for arm in check.adjacent.arms)
     words = engine.vocabulary("planted")
     prompts = ["".join(map(words.text, text)).strip() for text in engine.prepared("planted", 0).typical(0, 3)]
@@ -112,7 +112,7 @@ def test_other_prompts_are_contexts_of_the_start_value_with_energy_and_reach(
 
 def test_the_adjacent_value_is_on_the_path_and_may_be_the_end(answers: Handlers, engine: Engine) -> None:
     for end, following in (("Saturday", "Sunday"), ("Tuesday", "Tuesday"), ("Sunday", "Sunday")):
-        request = asked(engine, start="Monday", end=end, waypoints=4, prompts=1)
+        request = path_fields(engine, start="Monday", end=end, waypoints=4, prompts=1)
         check = answers.answer(CheckRequest.model_validate(request))
         assert check.adjacent.end == following
         assert check.across.arms[0].e_bc.sd is None
@@ -128,14 +128,14 @@ def test_the_adjacent_value_is_on_the_path_and_may_be_the_end(answers: Handlers,
 def test_a_move_without_suitable_contexts_is_not_repeated(
     answers: Handlers, engine: Engine, changes: dict[str, object]
 ) -> None:
-    check = answers.answer(CheckRequest.model_validate(asked(engine, waypoints=4, **changes)))
+    check = answers.answer(CheckRequest.model_validate(path_fields(engine, waypoints=4, **changes)))
     assert (check.across, check.adjacent) == (None, None)
 
 
 def test_a_sweep_agrees_with_single_requests(answers: Handlers, engine: Engine) -> None:
     strengths, positions = (-1.0, 0.0, 0.5, 2.0), (0.0, 0.2, 0.6, 1.0)
     arms = ("manifold", "linear", "random")
-    request = SweepRequest.model_validate(asked(engine, strengths=strengths, positions=positions, arms=arms))
+    request = SweepRequest.model_validate(path_fields(engine, strengths=strengths, positions=positions, arms=arms))
     reply = answers.answer(request)
     target = reply.target
     assert (target, [arm.arm for arm in reply.arms]) == ("Thursday", list(arms))
@@ -163,7 +163,7 @@ def test_a_sweep_agrees_with_single_requests(answers: Handlers, engine: Engine) 
     ],
 )
 def test_an_invalid_sweep_names_its_field(engine: Engine, changes: dict[str, object], field: str) -> None:
-    request = asked(engine, strengths=(1.0,), positions=(0.5,)) | changes
+    request = path_fields(engine, strengths=(1.0,), positions=(0.5,)) | changes
     with pytest.raises(RequestError) as refused:
         sweep(engine, SweepRequest.model_validate(request))
     assert refused.value.where == field
@@ -175,7 +175,7 @@ PHRASES = ("it rained on Friday", "the parcel arrived")
 @pytest.mark.parametrize("where", ["last_prompt", "all_prompt", "generated"])
 def test_a_phrases_log_probability_matches_a_slow_reference(answers: Handlers, engine: Engine, where: str) -> None:
     request = PhrasesRequest.model_validate(
-        asked(engine, phrases=PHRASES, waypoints=3, arms=("manifold", "chord"), where=where)
+        path_fields(engine, phrases=PHRASES, waypoints=3, arms=("manifold", "chord"), where=where)
     )
     reply = answers.answer(request)
     place, prompt = engine.subject.place, engine.tokenizer.encode("the parcel was sent on Monday")
@@ -188,17 +188,17 @@ def test_a_phrases_log_probability_matches_a_slow_reference(answers: Handlers, e
         moved += range(len(prompt), len(prompt) + len(ids)) if where == "generated" else []
         assert found.tokens == len(ids)
         assert found.baseline == pytest.approx(slow_text_logprob(place, prompt, still, ids, moved), abs=1e-3)
-        for told, move in zip(found.arms, planned.arms, strict=True):
+        for measured, move in zip(found.arms, planned.arms, strict=True):
             slow = [slow_text_logprob(place, prompt, one, ids, moved) for one in move.displacement]
-            assert told.logprob == pytest.approx(slow, abs=1e-3)
-            assert told.logprob[0] == found.baseline, "the prompt's own place is the unsteered row"
-            assert told.logprob[-1] != found.baseline
+            assert measured.logprob == pytest.approx(slow, abs=1e-3)
+            assert measured.logprob[0] == found.baseline, "the prompt's own place is the unsteered row"
+            assert measured.logprob[-1] != found.baseline
 
 
 @pytest.mark.parametrize("where", ["last_prompt", "generated"])
 def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Handlers, engine: Engine, where: str) -> None:
     """All its tokens at once; one row more reads them below the edit. One that is a single token needs no such row."""
-    request = PhrasesRequest.model_validate(asked(engine, phrases=(*PHRASES, "it"), waypoints=4, where=where))
+    request = PhrasesRequest.model_validate(path_fields(engine, phrases=(*PHRASES, "it"), waypoints=4, where=where))
     answers.answer(request)
     seen: dict[int, list[tuple[int, ...]]] = {0: [], len(blocks(engine.subject.place.model)) - 1: []}
     model = engine.subject.place.model
@@ -211,10 +211,10 @@ def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Handlers, engine: 
         )
         for layer in seen
     ]
-    told = answers.answer(request)
+    measured = answers.answer(request)
     for handle in handles:
         handle.remove()
-    counts = [phrase.tokens for phrase in told.phrases]
+    counts = [phrase.tokens for phrase in measured.phrases]
     rows = 1 + 3 * (4 - 1)  # the baseline, and every waypoint of three arms but its own place
     lowest, highest = seen.values()
     assert counts == [4, 3, 1]
@@ -241,7 +241,7 @@ def test_special_tokens_in_a_phrase_are_steered_only_on_request(chat_run: Path, 
 
 
 def test_a_phrase_of_unknown_words_reports_what_the_model_reads(answers: Handlers, engine: Engine) -> None:
-    request = PhrasesRequest.model_validate(asked(engine, phrases=("it evaluated",), waypoints=2))
+    request = PhrasesRequest.model_validate(path_fields(engine, phrases=("it evaluated",), waypoints=2))
     (found,) = answers.answer(request).phrases
     assert found.tokens == 2
     assert "<unk>" in found.read
@@ -253,11 +253,11 @@ def test_a_phrase_of_unknown_words_reports_what_the_model_reads(answers: Handler
 def test_phrases_beyond_the_limits_are_refused(engine: Engine, phrases: tuple[str, ...]) -> None:
     assert (engine.limits.max_phrases, engine.limits.max_phrase_tokens) == (8, 24)
     with pytest.raises(RequestError, match="phrases"):
-        read_phrases(engine, PhrasesRequest.model_validate(asked(engine, phrases=phrases)))
+        read_phrases(engine, PhrasesRequest.model_validate(path_fields(engine, phrases=phrases)))
 
 
 def test_checks_refuse_another_subject(answers: Handlers, engine: Engine) -> None:
-    stranger = asked(engine, fingerprint="sha256:other")
+    stranger = path_fields(engine, fingerprint="sha256:other")
     for ask in (
         lambda: answers.answer(CheckRequest.model_validate(stranger)),
         lambda: answers.answer(SweepRequest.model_validate(stranger | {"strengths": (1.0,), "positions": (1.0,)})),
@@ -276,9 +276,9 @@ def test_text_is_read_back_by_the_unsteered_model(answers: Handlers, engine: Eng
     prompt = engine.tokenizer.encode("the parcel was sent on Monday")
     manifold = engine.prepared("planted", 0).manifold
     for row, written in done.written.items():
-        said = [event for event in events if isinstance(event, TokenEvent) and event.row == row]
-        ids = [event.token_id for event in said]
-        assert [token.text for token in written.tokens] == [event.text for event in said]
+        tokens = [event for event in events if isinstance(event, TokenEvent) and event.row == row]
+        ids = [event.token_id for event in tokens]
+        assert [token.text for token in written.tokens] == [event.text for event in tokens]
         states = np.concatenate([engine.model.read_states([prompt + ids[: n + 1]]) for n in range(len(ids))])
         nearest = nearest_on_curve(manifold, coordinates(manifold, states))
         assert [token.coordinate for token in written.tokens] == pytest.approx(nearest.coordinate, abs=1e-3)

@@ -32,8 +32,8 @@ def text_of(seed: int, count: int = 60) -> str:
 
 
 def encode_request(engine: Engine, **changes: object) -> EncodeRequest:
-    asked = {"run": "planted", "fingerprint": engine.subject.fingerprint, "text": text_of(0)}
-    return EncodeRequest.model_validate(asked | changes)
+    fields = {"run": "planted", "fingerprint": engine.subject.fingerprint, "text": text_of(0)}
+    return EncodeRequest.model_validate(fields | changes)
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +81,9 @@ def test_a_tokens_position_agrees_with_the_prompts_own_position(answers: Handler
     engine = answers.engine
     words = text_of(0).split()
     reply = answers.answer(encode_request(engine, text=" ".join(words)))
-    told = [(at, one) for at, token in enumerate(reply.tokens) for one in token.firing]
-    assert told
-    for at, one in told:
+    firings = [(at, one) for at, token in enumerate(reply.tokens) for one in token.firing]
+    assert firings
+    for at, one in firings:
         prompt = " ".join(words[: at + 1])
         read = engine.read(behaviour_request(engine, prompt=prompt))
         own, distance = curve_position(engine.prepared("planted", one.cluster).manifold, read.prefix.residual)
@@ -116,9 +116,9 @@ def test_a_shape_without_a_curve_has_no_coordinate(
     blobs = tuple(dataclasses.replace(one, shape="blob") for one in run.manifest.clusters)
     monkeypatch.setattr(run, "manifest", run.manifest.model_copy(update={"clusters": blobs}))
     reply = Handlers(answers.engine).answer(encode_request(answers.engine))
-    told = [one for token in reply.tokens for one in token.firing]
-    assert told
-    assert {(one.coordinate, one.off_manifold) for one in told} == {(None, None)}
+    firings = [one for token in reply.tokens for one in token.firing]
+    assert firings
+    assert {(one.coordinate, one.off_manifold) for one in firings} == {(None, None)}
 
 
 def test_the_reply_does_not_depend_on_earlier_steering(answers: Handlers) -> None:
@@ -178,8 +178,8 @@ clusters = st.lists(st.integers(-1, 3), min_size=20, max_size=20)
 @given(features, clusters)
 def test_every_core_feature_is_listed_once_where_it_fires(fires: list[list[int]], cluster: list[int]) -> None:
     found = core_firing([np.array(one, np.int64) for one in fires], np.array(cluster, np.int32))
-    told = {(token, feature) for by_token in found.values() for token, them in by_token.items() for feature in them}
-    assert told == {(token, one) for token, them in enumerate(fires) for one in them if cluster[one] >= 0}
+    firings = {(token, feature) for by_token in found.values() for token, them in by_token.items() for feature in them}
+    assert firings == {(token, one) for token, them in enumerate(fires) for one in them if cluster[one] >= 0}
     assert all(
         cluster[one] == number for number, by_token in found.items() for them in by_token.values() for one in them
     )

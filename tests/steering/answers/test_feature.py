@@ -14,8 +14,8 @@ from tests.steering.engine.test_engine import nothing_is_left
 
 
 def feature_request(answers: Handlers, **changes: object) -> FeatureRequest:
-    asked = {"run": "planted", "fingerprint": answers.engine.subject.fingerprint, "feature": 3}
-    return FeatureRequest.model_validate(asked | changes)
+    fields = {"run": "planted", "fingerprint": answers.engine.subject.fingerprint, "feature": 3}
+    return FeatureRequest.model_validate(fields | changes)
 
 
 def test_both_ends_are_sorted_by_strength(answers: Handlers) -> None:

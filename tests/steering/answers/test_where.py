@@ -106,11 +106,11 @@ def test_rows_share_everything_below_the_edit(name: str, dtype: torch.dtype, hoo
     assert tuple(one.hook for one in place.shared) == BELOW[hook]  # type: ignore[index]
     prefix = read_prefix(place, torch.tensor([[3, 9, 4, 17]], device=device))
     moves = on(place, np.random.default_rng(0).normal(0, 1, (6, 16)))
-    said = next_rows(place, prefix, moves)
+    output = next_rows(place, prefix, moves)
     run: list[nn.Module] = []
     weights = [module for module in blocks(model).modules() if next(module.parameters(recurse=False), None) is not None]
     handles = [module.register_forward_hook(lambda module, *_: run.append(module)) for module in weights]
-    assert torch.equal(next_rows(place, prefix, moves), said)
+    assert torch.equal(next_rows(place, prefix, moves), output)
     for handle in handles:
         handle.remove()
     below = {part for one in place.shared for module in place.below(one.hook) for part in module.modules()}
@@ -156,26 +156,26 @@ def test_the_batch_difference_is_measured(name: str, dtype: torch.dtype, bound: 
 def test_a_conversation_goes_through_the_template_and_its_special_tokens_are_not_steered(name: str) -> None:
     engine = chat_engine(name)
     before = (ChatMessage(role="system", content="the dog"),)
-    asked = BehaviourRequest(run="r", fingerprint="f", cluster=0, prompt="old cat", end=0.5, chat=before)
-    read = engine.read(asked)
+    request = BehaviourRequest(run="r", fingerprint="f", cluster=0, prompt="old cat", end=0.5, chat=before)
+    read = engine.read(request)
     assert engine.tokenizer.kind == "instruct"
     words = ["<|system|>", "the", "dog", "<|over|>", "<|user|>", "old", "cat", "<|over|>", "<|assistant|>"]
     assert [token.text.strip() for token in read.tokens] == words
     assert [token.text.strip() for token in read.tokens if token.steered] == ["cat"]
     assert [token.text.strip() for token in read.tokens if token.special] == [w for w in words if w in TURNS]
     assert len(read.prefix.moved) == 3, "the marks after the steered token are run by every row"
-    everywhere = engine.read(asked.model_copy(update={"where": "all_prompt"}))
+    everywhere = engine.read(request.model_copy(update={"where": "all_prompt"}))
     assert [token.text.strip() for token in everywhere.tokens if token.steered] == ["the", "dog", "old", "cat"]
-    marks_too = engine.read(asked.model_copy(update={"skip_special": False}))
+    marks_too = engine.read(request.model_copy(update={"skip_special": False}))
     assert [token.text.strip() for token in marks_too.tokens if token.steered] == ["<|assistant|>"]
     move = np.random.default_rng(0).normal(0, 1, 16)
     for prompt in (read, everywhere, marks_too):
         steered = [index for index, token in enumerate(prompt.tokens) if token.steered]
-        _, said = engine.model.next_tokens(
+        _, output = engine.model.next_tokens(
             prompt.prefix, [move[None]], np.arange(engine.subject.place.model.config.vocab_size)
         )
         expected = torch.softmax(slow_logits(engine.subject.place, prompt.token_ids, move, steered), dim=-1)
-        assert np.allclose(said.asked[0], expected.numpy(), atol=1e-5)
+        assert np.allclose(output.asked[0], expected.numpy(), atol=1e-5)
 
 
 def chat_engine(name: str) -> Engine:
@@ -211,8 +211,8 @@ def test_a_stream_reports_how_many_tokens_of_a_conversation_it_steered(chat_answ
     assert marked == (PROMPT.split() if where == "all_prompt" else ["Monday"])
     special = {chat_answers.engine.tokenizer.encode(mark)[0] for mark in TURNS}
     for row in start.rows[1:]:
-        said = [event.token_id for event in events if isinstance(event, TokenEvent) and event.row == row]
-        fed = said if done.finish[row] == "end" else said[:-1]
+        output = [event.token_id for event in events if isinstance(event, TokenEvent) and event.row == row]
+        fed = output if done.finish[row] == "end" else output[:-1]
         further = sum(token not in special for token in fed) if where == "generated" else 0
         assert done.hook_fired[row] == len(marked) + further
     assert done.hook_fired["baseline"] == 0
@@ -251,9 +251,9 @@ def test_a_real_model_in_a_conversation_matches_a_slow_reference(
     place = open_place(loaded.model, 2, "resid_post")
     sae = load_sae(steerable_run.with_name("planted-subject") / "sae")
     engine = Engine(Subject(loaded, sae, place, "f", SubjectInfo("f", MODEL, SAE, "", ""), 0.0), {}, SteeringLimits())
-    asked = BehaviourRequest(run="r", fingerprint="f", cluster=0, prompt="Lily has a ball", end=0.5, chat=(),
+    request = BehaviourRequest(run="r", fingerprint="f", cluster=0, prompt="Lily has a ball", end=0.5, chat=(),
                              where=where)  # type: ignore[arg-type] # fmt: skip
-    read = engine.read(asked)
+    read = engine.read(request)
     assert read.tokens[0].special
     assert not read.tokens[0].steered
     steered = [index for index, token in enumerate(read.tokens) if token.steered]

@@ -248,10 +248,10 @@ def test_an_edit_that_was_not_applied_is_an_error(
         answers.answer(behaviour_request(engine))
     with pytest.raises(HookNotFired):
         engine.model.log_probability(engine.model.read_prefix([1, 2, 3]), np.ones((1, 32)), [4, 5], every_token=False)
-    said = []
+    events = []
     with pytest.raises(HookNotFired):
-        said.extend(answers.generate(steer_request(engine)))
-    assert not [event for event in said if not isinstance(event, StartEvent)]
+        events.extend(answers.generate(steer_request(engine)))
+    assert not [event for event in events if not isinstance(event, StartEvent)]
 
 
 def test_an_overflow_is_refused_and_does_not_affect_the_next_reply(answers: Handlers, engine: Engine) -> None:

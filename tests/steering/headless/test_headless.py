@@ -29,17 +29,17 @@ def test_a_move_reports_energy_and_reach_for_every_arm(steerable_run: Path) -> N
         waypoints=8,
         arms=("manifold", "linear"),
     )
-    told = json.loads(json.dumps(result, allow_nan=False))
-    assert told["values"] == list(DAYS)
-    assert set(told["e_bc"]) == set(told["reach"]) == {"manifold", "linear"}
+    parsed = json.loads(json.dumps(result, allow_nan=False))
+    assert parsed["values"] == list(DAYS)
+    assert set(parsed["e_bc"]) == set(parsed["reach"]) == {"manifold", "linear"}
     for arm in ("manifold", "linear"):
-        assert set(told["e_bc"][arm]) == {"mean", "se"}
-        assert set(told["reach"][arm]) == {"p_target", "visited"}
-        assert len(told["probabilities"][arm]) == 8
-        assert sum(told["probabilities"][arm][0]) == pytest.approx(1)
-    assert told["hook_fired"] == {"manifold": 16, "linear": 16}
-    assert [text["prompt"] for text in told["texts"]] == list(prompts)
-    assert set(told["texts"][0]["rows"]) == {"baseline", "manifold", "linear"}
+        assert set(parsed["e_bc"][arm]) == {"mean", "se"}
+        assert set(parsed["reach"][arm]) == {"p_target", "visited"}
+        assert len(parsed["probabilities"][arm]) == 8
+        assert sum(parsed["probabilities"][arm][0]) == pytest.approx(1)
+    assert parsed["hook_fired"] == {"manifold": 16, "linear": 16}
+    assert [text["prompt"] for text in parsed["texts"]] == list(prompts)
+    assert set(parsed["texts"][0]["rows"]) == {"baseline", "manifold", "linear"}
     title, header, rows = steering_rows(result)
     assert "0.000 to 0.429 at the last prompt token, strength" in title
     assert [row[0] for row in rows] == ["manifold", "linear"]
@@ -51,25 +51,25 @@ def test_a_move_comes_with_its_checks(steerable_run: Path) -> None:
         steerable_run, 0, prompts=["it rained on Monday"], end="Thursday", waypoints=7, max_tokens=4,
         prompts_per_value=2, swept=True, phrases=("it rained", "naïve"),
     )  # fmt: skip
-    told = json.loads(json.dumps(result, allow_nan=False))
+    parsed = json.loads(json.dumps(result, allow_nan=False))
     arms = {"manifold", "linear", "chord"}
     for key in ("isometry", "other", "kl", "off_manifold", "realised"):
-        assert set(told[key]) == arms, key
-        assert set(told["controls"][key]) == {"manifold", "random", "shuffled", "flipped"}, key
-    (realised,) = told["realised"]["manifold"]
+        assert set(parsed[key]) == arms, key
+        assert set(parsed["controls"][key]) == {"manifold", "random", "shuffled", "flipped"}, key
+    (realised,) = parsed["realised"]["manifold"]
     assert len(realised["requested"]) == len(realised["state"]) == len(realised["answer"]) == 7
-    (effect,) = told["effect"]
+    (effect,) = parsed["effect"]
     assert {"shift", "control_mean", "control_sd", "over_spread", "distinguishable"} <= set(effect)
-    (across,), (adjacent,) = told["across_prompts"], told["adjacent"]
+    (across,), (adjacent,) = parsed["across_prompts"], parsed["adjacent"]
     assert across["prompts"] == 2
     assert (across["end"], adjacent["start"]) == ("Thursday", across["start"])
-    for row in told["texts"][0]["rows"].values():
+    for row in parsed["texts"][0]["rows"].values():
         assert row["perplexity"] >= 1
         assert len(row["tokens"]) <= 4
         assert 0 <= row["repeated"] <= 1
-    (swept,) = told["sweep"]
+    (swept,) = parsed["sweep"]
     assert len(swept["arms"][0]["p_target"]) == len(swept["strengths"]) == 10
-    (phrases,) = told["phrases"]
+    (phrases,) = parsed["phrases"]
     assert [phrase["text"] for phrase in phrases["phrases"]] == ["it rained", "naïve"]
     titles = [title for title, _, _ in steering_tables(result)]
     assert len(titles) == 10
@@ -175,8 +175,8 @@ def test_another_curve_is_steered_on_the_same_pairs_from_the_same_contexts(engin
     assert all(t.activation_length != mine.activation_length for t, mine in zip(other, own, strict=True))
     some = np.where(np.arange(len(prepared.place)) == 2, np.nan, prepared.place)
     left = all_pairs(engine, "planted", 0, settings, curve=SteeredCurve(prepared.manifold, some))
-    kept = [t for t in own if 2 not in (t.start, t.end)]
-    assert [replace(t, visited=None) for t in left] == [replace(t, visited=None) for t in kept]
+    expected = [t for t in own if 2 not in (t.start, t.end)]
+    assert [replace(t, visited=None) for t in left] == [replace(t, visited=None) for t in expected]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ async def events_of(job: Job[Event]) -> list[Event]:
     return [event async for event in job.items()]
 
 
-def served(answers: Handlers, asked: Sequence[SteerRequest]) -> list[list[Event] | BaseException]:
+def served(answers: Handlers, requested: Sequence[SteerRequest]) -> list[list[Event] | BaseException]:
     """Events of requests that start at once, with behaviour requests in between."""
     gate = threading.Event()
 
@@ -49,9 +49,9 @@ def served(answers: Handlers, asked: Sequence[SteerRequest]) -> list[list[Event]
             yield None
 
     async def run() -> list[list[Event] | BaseException]:
-        scheduler = Scheduler(running=len(asked) + 1, queued=0, run_batch=answers.run_batch, buffered=1000)
+        scheduler = Scheduler(running=len(requested) + 1, queued=0, run_batch=answers.run_batch, buffered=1000)
         try:
-            jobs = [scheduler.submit(lambda one=one: write(one)) for one in asked]
+            jobs = [scheduler.submit(lambda one=one: write(one)) for one in requested]
             scheduler.submit(ask)
             gate.set()
             async with asyncio.timeout(WAIT):
@@ -65,19 +65,19 @@ def served(answers: Handlers, asked: Sequence[SteerRequest]) -> list[list[Event]
 def test_concurrent_requests_share_a_pass_and_have_the_output_of_each_alone(
     answers: Handlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, steps, rows = requests(answers), Counter[int](), list[int]()
-    alone = [list(answers.generate(request)) for request in asked]
+    requested, steps, rows = requests(answers), Counter[int](), list[int]()
+    alone = [list(answers.generate(request)) for request in requested]
     monkeypatch.setattr(generation_module, "step_together", lambda texts: noted(texts, steps))
     handle = answers.engine.subject.place.model.register_forward_pre_hook(
-        lambda _, __, told: rows.append(len(told["input_ids"])), with_kwargs=True
+        lambda _, __, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
     )
     try:
-        found = served(answers, asked)
+        found = served(answers, requested)
     finally:
         handle.remove()
     if answers.engine.subject.batch_difference == 0.0:
         assert found == alone
-    written = sum(request.max_tokens for request in asked)
+    written = sum(request.max_tokens for request in requested)
     assert sum(texts * count for texts, count in steps.items()) <= written
     assert steps[4] >= 3, "all four write for a while"
     assert steps[3] >= 3, "and three go on"
@@ -92,17 +92,17 @@ def noted(texts: Sequence[Decoder], steps: Counter[int]) -> list[Said]:
 def test_a_request_that_fails_in_the_model_does_not_affect_others(
     answers: Handlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = requests(answers)
-    alone = [list(answers.generate(request)) for request in asked]
+    requested = requests(answers)
+    alone = [list(answers.generate(request)) for request in requested]
 
     def failing(texts: Sequence[Decoder]) -> list[Said]:
-        said = step_together(texts)
-        if len(texts) == len(asked):
-            said[1] = ZeroDivisionError("its own fault")
-        return said
+        outcomes = step_together(texts)
+        if len(texts) == len(requested):
+            outcomes[1] = ZeroDivisionError("its own fault")
+        return outcomes
 
     monkeypatch.setattr(generation_module, "step_together", failing)
-    found = served(answers, asked)
+    found = served(answers, requested)
     assert isinstance(found[1], ZeroDivisionError)
     for number in (0, 2, 3):
         events = found[number]

@@ -269,20 +269,20 @@ def test_a_client_without_a_place_displaces_one_that_holds_them_all() -> None:
 
 
 def test_a_fault_is_reported_after_its_reader_has_it() -> None:
-    told: list[Exception] = []
+    received: list[Exception] = []
 
     def faulty() -> Task[int]:
         yield 1
         raise ValueError("mine")
 
     async def run() -> None:
-        scheduler = Scheduler(running=1, queued=1, on_fault=told.append)
+        scheduler = Scheduler(running=1, queued=1, on_fault=received.append)
         with pytest.raises(ValueError, match="mine"):
             assert [item async for item in scheduler.submit(faulty).items()] == []
         await asyncio.to_thread(scheduler.close)
 
     asyncio.run(run())
-    assert [str(error) for error in told] == ["mine"]
+    assert [str(error) for error in received] == ["mine"]
 
 
 def operating(name: str, steps: int, gate: threading.Event) -> Task[str]:
@@ -297,20 +297,20 @@ def test_operations_run_as_one_batch_and_each_job_gets_its_outcome() -> None:
     done: list[tuple[str, ...]] = []
     gate = threading.Event()
 
-    def do(asked: Sequence[str]) -> Sequence[object]:
-        done.append(tuple(asked))
-        return [name.upper() for name in asked]
+    def run_batch(operations: Sequence[str]) -> Sequence[object]:
+        done.append(tuple(operations))
+        return [name.upper() for name in operations]
 
     async def run() -> None:
-        async with working(running=3, run_batch=do) as scheduler:
+        async with working(running=3, run_batch=run_batch) as scheduler:
             jobs = [
                 scheduler.submit(lambda name=name, n=n: operating(name, n, gate)) for name, n in (("a", 3), ("b", 1))
             ]
             plain = scheduler.submit(lambda: rounds(1, 2, 3))
             await gauges(scheduler, 3, 0)
             gate.set()
-            told = [[item async for item in job.items()] for job in jobs]
-            assert told == [["A", "a"] * 3, ["B", "b"]]
+            received = [[item async for item in job.items()] for job in jobs]
+            assert received == [["A", "a"] * 3, ["B", "b"]]
             assert [item async for item in plain.items()] == [1, 2, 3]
             await gauges(scheduler, 0, 0)
 
@@ -321,11 +321,11 @@ def test_operations_run_as_one_batch_and_each_job_gets_its_outcome() -> None:
 def test_a_failed_operation_affects_its_job_only() -> None:
     gate = threading.Event()
 
-    def do(asked: Sequence[str]) -> Sequence[object]:
-        return [ValueError(name) if name == "bad" else name for name in asked]
+    def run_batch(operations: Sequence[str]) -> Sequence[object]:
+        return [ValueError(name) if name == "bad" else name for name in operations]
 
     async def run() -> None:
-        async with working(run_batch=do) as scheduler:
+        async with working(run_batch=run_batch) as scheduler:
             bad, good = (scheduler.submit(lambda name=name: operating(name, 3, gate)) for name in ("bad", "good"))
             gate.set()
             with pytest.raises(ValueError, match="bad"):
@@ -339,11 +339,11 @@ def test_a_failed_operation_affects_its_job_only() -> None:
 def test_a_failed_batch_fails_every_job_in_it() -> None:
     gate = threading.Event()
 
-    def do(_: Sequence[str]) -> Sequence[object]:
+    def run_batch(_: Sequence[str]) -> Sequence[object]:
         raise RuntimeError("no")
 
     async def run() -> None:
-        async with working(run_batch=do) as scheduler:
+        async with working(run_batch=run_batch) as scheduler:
             wanting, plain = scheduler.submit(lambda: operating("a", 1, gate)), scheduler.submit(lambda: rounds(1, 2))
             gate.set()
             with pytest.raises(RuntimeError, match="no"):
@@ -358,12 +358,12 @@ def test_no_operation_runs_for_a_cancelled_or_paused_job() -> None:
     done = Counter[str]()
     gate = threading.Event()
 
-    def do(asked: Sequence[str]) -> Sequence[object]:
-        done.update(asked)
-        return list(asked)
+    def run_batch(operations: Sequence[str]) -> Sequence[object]:
+        done.update(operations)
+        return list(operations)
 
     async def run() -> None:
-        async with working(running=3, queued=1, buffered=4, run_batch=do) as scheduler:
+        async with working(running=3, queued=1, buffered=4, run_batch=run_batch) as scheduler:
             left, slow, quick = (
                 scheduler.submit(lambda name=name, n=n: operating(name, n, gate))
                 for name, n in (("left", 10**9), ("slow", 10), ("quick", 50))
