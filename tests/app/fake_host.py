@@ -55,7 +55,7 @@ from explorer.steering.protocol.steer import (
     WrittenToken,
 )
 from explorer.steering.protocol.subject import ServedRun, SubjectReply
-from explorer.steering.protocol.wire import PROTOCOL_VERSION, Arm, Kind, Place, Row, Wire
+from explorer.steering.protocol.wire import PROTOCOL_VERSION, Arm, Kind, PathEnd, Row, Wire
 
 OWN = 0.02
 """Where every prompt lies on the curve."""
@@ -268,7 +268,7 @@ class FakeHost:
         names = tuple(name.strip() for name in summary.order)
         return names, self.run.cluster(cluster).value_coordinate, summary.shape == "closed curve"
 
-    def _coordinate(self, cluster: int, place: Place | None) -> float:
+    def _coordinate(self, cluster: int, place: PathEnd | None) -> float:
         names, coordinates, _ = self._values(cluster)
         if place is None:
             return OWN

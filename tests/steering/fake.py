@@ -1,4 +1,4 @@
-"""A model-free host: answers that a test can hold back, count and break, and a server to put them behind."""
+"""Handlers without a model, which a test can block, count and break, and a server for them."""
 
 import socket
 import threading
@@ -51,22 +51,22 @@ from explorer.steering.scheduler.cooperative import Cooperative, Task
 TOKEN = "an-example-token-of-32-characters"
 FINGERPRINT = "sha256:" + "0" * 64
 WAIT = 30.0
-"""Longest that a test waits for anything."""
+"""Longest wait of a test, in seconds."""
 
 
 @dataclass
 class FakeHandlers:
-    """The words of a prompt steer it: "wait" blocks until `gate` opens, "slow" takes turns until then, and then
-    "overflow", "deaf" and "broken" fail, in text after a token."""
+    """Controlled by the words of a prompt: "wait" blocks until `gate` opens, "slow" yields until then; after that
+    "overflow", "deaf" and "broken" fail, a generation after its first token."""
 
     limits: SteeringLimits = field(default_factory=SteeringLimits)
     gate: threading.Event = field(default_factory=threading.Event)
     touched: int = 0
-    """How often the model was asked for anything."""
+    """Number of requests that reached the model."""
     turns: int = 0
-    """Turns that were taken before an answer."""
+    """Number of yields before a reply."""
     stopped: int = 0
-    """Streams that were closed before their end."""
+    """Number of streams that were closed before their end."""
 
     def subject(self) -> SubjectReply:
         return SubjectReply(
@@ -119,7 +119,7 @@ class FakeHandlers:
         )  # fmt: skip
 
     def _prepare(self, request: PathRequest) -> Cooperative[None]:
-        """A prompt with "slow" in it takes turns for as long as `gate` is closed."""
+        """A prompt with "slow" in it yields for as long as `gate` is closed."""
         while "slow" in request.prompt.split() and not self.gate.is_set():
             self.turns += 1
             time.sleep(0.001)  # a spinning thread would starve the server's
@@ -179,7 +179,7 @@ class FakeHandlers:
             self.stopped += not finished
 
     def run_batch(self, steps: Sequence[object]) -> Sequence[object]:
-        raise NotImplementedError("no text of this host wants a step")
+        raise NotImplementedError("this host generates without batched steps")
 
     def _fail(self, prompt: str) -> None:
         words = prompt.split()
@@ -203,7 +203,7 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
-    """Serve an application on a free port; the address."""
+    """Serve an application on a free port; yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = _Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

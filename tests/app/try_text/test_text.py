@@ -141,7 +141,7 @@ def test_without_a_host_it_says_so(runs_folder: Path, run: Run, tmp_path: Path) 
 
 def test_an_answer_about_other_clusters_is_not_drawn(runs_folder: Path, run: Run, tmp_path: Path) -> None:
     class Other(FakeHost):
-        async def encode(self, request: EncodeRequest) -> EncodeReply:  # noqa: ARG002
+        async def ask(self, request: EncodeRequest) -> EncodeReply:  # noqa: ARG002
             return reply_of(EncodedToken(text="x", special=False, firing=()), 99)
 
     answer = ask(site_of(runs_folder, tmp_path, Other(run)))
