@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from explorer.app.figures.cloud import cloud_labels
-from explorer.app.figures.cloud_colors import CloudColors, cloud_colors
+from explorer.app.figures.colors import CloudColors, cloud_colors
 from explorer.app.figures.strips import roles
 from explorer.app.ui import dcc, html
 from explorer.app.ui.card import card

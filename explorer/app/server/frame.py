@@ -6,7 +6,7 @@ from dash import Dash, Input, Output
 
 from explorer.app.server.router import page_at
 from explorer.app.site.site import Site
-from explorer.app.ui.clientside import in_browser
+from explorer.app.ui.element import in_browser
 from explorer.app.ui.page import header
 from explorer.app.view import ids
 
