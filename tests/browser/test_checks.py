@@ -70,7 +70,7 @@ def test_every_check_is_asked_by_its_button_and_kept_in_the_shared_result(
     page.click("#check-run")
     expect(controls.locator(".control-arms svg")).to_have_count(6)
     expect(controls).to_contain_text("Stands out")
-    expect(controls).to_contain_text("the straight chord is as good as the curve, or better")
+    expect(controls).to_contain_text("the straight chord is as good as the curve or better")
     page.click("#sweep-run")
     expect(sweep.locator(".sweep-grid")).to_have_count(3)
     assert sweep.locator(".sweep-grid").first.locator("i").count() == 10 * 11

@@ -145,7 +145,7 @@ def _tile_side(run: Run, tiles: list[ClusterSummary], found: list[Node], view: V
         [
             html.Div(head, className="tiles-head"),
             found_box(found),
-            html.Div(id=ids.TILES, className="wall", **attributes(aria_label="Clusters")),
+            html.Div(id=ids.TILES, className="wall", role="group", **attributes(aria_label="Clusters")),
             dcc.Store(id=ids.TILES_STORE, data=wall_data(tiles)),
         ]
     )

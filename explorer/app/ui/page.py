@@ -113,7 +113,7 @@ def broken(links: Links, reason: str) -> Page:
 def link_notice(reason: str) -> Element:
     """Notice above a page whose link could not be parsed in full."""
     return html.Div(
-        ["This link could not be parsed: ", reason, ". The page shows its default view."], className="notice bad"
+        ["This link could not be read: ", reason, ". The page shows its default view."], className="notice bad"
     )
 
 

@@ -149,7 +149,7 @@ def test_a_link_with_a_camera_turns_the_cloud(site: Site) -> None:
 
 def test_a_link_that_cannot_be_read_shows_the_usual_view_and_says_so(site: Site) -> None:
     page = shown(site, "/run/planted", "?sort=sideways")
-    assert "This link could not be parsed" in page
+    assert "This link could not be read" in page
     assert "Planted" in page_at(site, "/run/planted", "").title
 
 
