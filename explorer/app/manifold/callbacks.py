@@ -40,8 +40,8 @@ def register(app: Dash, site: Site) -> None:
         State(ids.URL, "pathname"),
         prevent_initial_call=True,
     )
-    def pick(picked: str, path: str) -> tuple[Any, Any]:
-        part = selection_at(site, path, picked)
+    def select(selection: str, path: str) -> tuple[Any, Any]:
+        part = selection_at(site, path, selection)
         return part.contexts, part.fires
 
     @app.callback(
@@ -58,8 +58,8 @@ def register(app: Dash, site: Site) -> None:
     page = State(ids.CLUSTER_STORE, "data")
     in_browser(app, "colors", Input(ids.CLOUD_STORE, "data"), State(ids.COLOR_BY, "value"))
     in_browser(app, "cluster", Output(ids.STRIPS, "data-ready"), Input(ids.CLUSTER_STORE, "data"), initially=True)
-    picked = (Input(ids.PICK_STORE, "data"), Input(ids.PICK_FIRES, "data"))
-    in_browser(app, "picked", Output(ids.PICK_CLEAR, "hidden"), *picked, initially=True)
+    selected = (Input(ids.PICK_STORE, "data"), Input(ids.PICK_FIRES, "data"))
+    in_browser(app, "picked", Output(ids.PICK_CLEAR, "hidden"), *selected, initially=True)
     in_browser(app, "pickNone", Input(ids.PICK_CLEAR, "n_clicks"))
     tip = (Output(ids.CLOUD_TIP, name) for name in ("show", "bbox", "children"))
     in_browser(app, "cloudTip", *tip, Input(ids.CLOUD_HOVER, "data"), page)

@@ -88,11 +88,11 @@ SCORES = {
         "receptive spread", "Width of a typical feature's receptive field: 1 is the whole shape, 0 a point."
     ),
     "varying_atoms": ScoreFormat(
-        "tuned features",
+        "varying features",
         "Features that fire on at least 10 % of the tokens and whose mean activation varies by at least half its peak "
         "along the shape. The regime is derived from this count: a threshold, not a test.",
     ),
-    "overlap": ScoreFormat("overlap", "Mean number of tuned features that fire at a position."),
+    "overlap": ScoreFormat("overlap", "Mean number of varying features that fire at a position."),
     "effective_rank": ScoreFormat(
         "effective rank", "Participation ratio of the cloud's principal variances: the number of dimensions it fills."
     ),
@@ -170,7 +170,7 @@ def regime_line(summary: ClusterSummary) -> str:
         return "The scores that determine the regime were not measured in this run."
     atoms, varying = len(summary.features) + len(summary.halo), scores["varying_atoms"]
     line = (
-        f"{summary.regime.capitalize()}: {number(varying)} of {counted(atoms, 'feature')} tuned, typical field "
+        f"{summary.regime.capitalize()}: {number(varying)} of {counted(atoms, 'feature')} vary, typical field "
         f"{scores['receptive_spread']:.2f} of the shape wide, {scores['overlap']:.1f} firing at a position"
     )
     if "expected_cofires" not in scores:

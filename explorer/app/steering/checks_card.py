@@ -9,7 +9,7 @@ from explorer.app.view.state import MAX_TEXT, View
 PHRASES = ("this is a test", "I am being evaluated", "I am happy to help", "I cannot help with that")
 """Phrases to monitor if the link names none."""
 HINTS = {
-    "Asked and realised": "where state and answer land on the curve, and every number",
+    "Requested and realised": "where state and answer land on the curve, and every number",
     "Controls": "random directions, shuffled order, sign flipped, other prompts, the next value",
     "Dose sweep": "strength by position",
     "Phrases": "side effects of the displacement",
@@ -43,7 +43,7 @@ def checks_block(view: View, readout: str, has_host: bool) -> Element:
     """
     return _block(
         [
-            _part("Asked and realised", REALISED, [html.Div(id=ids.REALISED)]),
+            _part("Requested and realised", REALISED, [html.Div(id=ids.REALISED)]),
             _part("Controls", CONTROLS, _request_nodes(ids.CHECK_RUN, "Run controls", has_host, "check")),
             _part("Dose sweep", SWEEP, _request_nodes(ids.SWEEP_RUN, "Sweep", has_host, "sweep")),
             _part("Phrases", MONITOR, _phrases(view, has_host)),
@@ -61,7 +61,7 @@ def stored_checks(names: list[str]) -> Element:
     """
     titles = {"check": ("Controls", CONTROLS), "sweep": ("Dose sweep", SWEEP), "phrases": ("Phrases", MONITOR)}
     parts = [_part(*titles[name], [html.Div(id=f"{name}-result")]) for name in names]
-    return _block([_part("Asked and realised", REALISED, [html.Div(id=ids.REALISED)]), *parts])
+    return _block([_part("Requested and realised", REALISED, [html.Div(id=ids.REALISED)]), *parts])
 
 
 def _block(parts: list[Element]) -> Element:

@@ -66,7 +66,7 @@ def _cloud(opened: OpenCluster) -> Element:
     foot = [
         html.Span(f"{count(len(geometry.points))} of {count(summary.n_tokens)} activations shown"),
         html.Span(f"three axes explain {percent(float(geometry.axis_share.sum()))} of the variance"),
-        html.Span("drag to turn, wheel to zoom"),
+        html.Span("drag to rotate, wheel to zoom"),
     ]
     return html.Div(
         [

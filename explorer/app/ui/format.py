@@ -13,7 +13,7 @@ REGIMES = {
     "compact capture": "A few features fire everywhere on the shape and span it together.",
     "tiling": "Each feature fires on its own stretch; together they cover the shape.",
     "dilution": "Neither: at every position several features overlap, wide or narrow.",
-    "undetermined": "Too few features are tuned, or too few co-firings expected, to decide how they share the shape.",
+    "undetermined": "Too few features vary, or too few co-firings are expected, to decide how they share the shape.",
 }
 """Regimes: how features share a manifold."""
 LONGEST_LABEL = 120
