@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from explorer.app.atlas import callbacks as atlas
 from explorer.app.atlas.routes import run_router
 from explorer.app.compare import callbacks as compare
-from explorer.app.compare.routes import compare_router
+from explorer.app.compare.callbacks import compare_router
 from explorer.app.manifold import callbacks as manifold
 from explorer.app.security.callbacks import TypedDash
 from explorer.app.security.filter import EdgeSettings

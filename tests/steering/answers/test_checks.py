@@ -215,7 +215,8 @@ def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Handlers, engine: 
     for handle in handles:
         handle.remove()
     counts = [phrase.tokens for phrase in measured.phrases]
-    rows = 1 + 3 * (4 - 1)  # the baseline, and every waypoint of three arms but its own place
+    # The baseline, and every waypoint of the three arms but the prompt's own place, in a batch that this machine runs exactly.
+    rows = engine.subject.place.batch.padded_size(1 + 3 * (4 - 1))
     lowest, highest = seen.values()
     assert counts == [4, 3, 1]
     assert highest == [(rows, count) for count in counts]
