@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from urllib.parse import urljoin
 
-from explorer.app.server.serve import Place, serve_in_background
+from explorer.app.server.serve import ListenSettings, serve_in_background
 from explorer.app.view.links import Links
 from explorer.app.view.state import View, read_fields
 from explorer.runs.run.reader import open_run
@@ -59,8 +59,8 @@ def show(
 @cache
 def _served(run: Path, prefix: str, frames: tuple[str, ...], allowed_hosts: tuple[str, ...]) -> str:
     """Base address of the server for a run; behind a proxy only its path."""
-    place = Place(0, prefix=prefix, allowed_hosts=allowed_hosts, frames=frames)
-    base = serve_in_background(run, place)
+    listen = ListenSettings(0, prefix=prefix, allowed_hosts=allowed_hosts, frames=frames)
+    base = serve_in_background(run, listen)
     return base if prefix == "/" else "/" + base.split("/", 3)[3]
 
 

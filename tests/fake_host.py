@@ -41,7 +41,7 @@ LOOK_AGAIN = 0.01
 
 
 class FakeHandlers:
-    """Host side. Words of a prompt control it: "wait" blocks until `gate` opens, "slow" takes turns until then;
+    """Host side. Words of a prompt control it: "wait" blocks until `gate` opens, "slow" yields until then;
     "overflow", "deaf" and "broken" fail, in a text after its first step."""
 
     def __init__(
@@ -55,7 +55,7 @@ class FakeHandlers:
         self.touched = 0
         """Requests that reached the model."""
         self.turns = 0
-        """Turns taken before a reply."""
+        """Yields before a reply."""
         self.stopped = 0
         """Texts closed before their end."""
 
@@ -97,12 +97,13 @@ class FakeHandlers:
         raise NotImplementedError("no text of this host needs a step of a model")
 
     def _prepare(self, request: Wire) -> Cooperative[None]:
-        """A prompt with "slow" in it takes turns for as long as `gate` is closed."""
+        """A prompt with "slow" in it yields for as long as `gate` is closed."""
         held, needed = self.model.fingerprint, getattr(request, "fingerprint", "")
         if needed != held:
             raise Refusal(409, "fingerprint_mismatch", f"this host holds {held}, the request is for {needed}")
         while isinstance(request, PathRequest) and "slow" in request.prompt.split() and not self.gate.is_set():
             self.turns += 1
+            time.sleep(0.001)  # a spinning thread would starve the server's
             yield
 
     def _fail(self, words: str) -> None:

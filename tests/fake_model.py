@@ -54,7 +54,7 @@ from explorer.steering.protocol.steer import (
     WrittenToken,
 )
 from explorer.steering.protocol.subject import ServedRun, SubjectReply
-from explorer.steering.protocol.wire import ARMS, PROTOCOL_VERSION, Arm, Kind, Place, Row, Wire
+from explorer.steering.protocol.wire import ARMS, PROTOCOL_VERSION, Arm, Kind, PathEnd, Row, Wire
 
 FINGERPRINT = "sha256:" + "0" * 64
 """Subject of a model without a run."""
@@ -242,7 +242,7 @@ class FakeModel:
         names = tuple(name.strip() for name in summary.order)
         return names, self.run.cluster(cluster).value_coordinate, summary.shape == "closed curve"
 
-    def _coordinate(self, cluster: int, place: Place | None) -> float:
+    def _coordinate(self, cluster: int, place: PathEnd | None) -> float:
         names, coordinates, _ = self._values(cluster)
         if place is None:
             return OWN

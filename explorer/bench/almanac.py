@@ -101,7 +101,7 @@ def _along_labels(path: Path, run: Run, steered: list[ConceptRow]) -> dict[str, 
             labelled, prepared = activations[row.concept], engine.prepared(run.id, row.cluster)
             course = labelled_course(labelled, scale, names, n_axes)
             settings = PairSettings(arms=("manifold",), prompts_per_value=_contexts(row))
-            trials = all_pairs(engine, run.id, row.cluster, settings, course=course)
+            trials = all_pairs(engine, run.id, row.cluster, settings, curve=course)
             coordinate_of = {name.strip(): place for place, name in enumerate(names)}
             own = np.array([coordinate_of.get(name, -1) for name in scale.values])[labelled.value]
             found[row.concept] = pairs_table(trials, names) | {

@@ -56,14 +56,14 @@ def open_runs(
     as_json: AsJson = False,
 ) -> None:
     """Serve the browser app on a run or a folder of runs."""
-    from explorer.app.server.serve import HostAddress, Keeping, Place, serve, serve_view_only
+    from explorer.app.server.serve import HostAddress, ListenSettings, StorageSettings, serve, serve_view_only
 
     host = HostAddress.read(host_url, host_token_file)
-    place = Place(port, bind, prefix, tuple(allow_host or ()), tuple(allow_frame or ()))
+    listen = ListenSettings(port, bind, prefix, tuple(allow_host or ()), tuple(allow_frame or ()))
     if view_only is None:
-        serve(folder, host=host, place=place, keeping=Keeping(shares, read_only), as_json=as_json)
+        serve(folder, host=host, listen=listen, storage=StorageSettings(shares, read_only), as_json=as_json)
     elif host is None:
-        serve_view_only(folder, view_only, place, shares, as_json)
+        serve_view_only(folder, view_only, listen, shares, as_json)
     else:
         raise InputError("--view-only", "a steering host", "no host: whoever has the link only looks")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from explorer.cli.options import AsJson, Cluster, Device
+from explorer.cli.options import AsJson, Cluster, Device, read_limits
 from explorer.errors import InputError
 
 commands = typer.Typer()
@@ -32,7 +32,6 @@ def host(
     if ray:
         _serve_on_ray(run, token_file, bind, port, replicas, device, dtype, model, sae, limit or [], as_json)
         return
-    from explorer.steering.host.limits import read_limits
     from explorer.steering.host.serve import serve as serve_host
 
     serve_host(
@@ -54,7 +53,6 @@ def _serve_on_ray(
     sae: str | None, limit: list[str], as_json: bool,
 ) -> None:  # fmt: skip
     try:
-        from explorer.steering.host.limits import read_limits
         from explorer.steering.host.ray_serve import serve_replicas, settings_of
     except ModuleNotFoundError as missing:
         if missing.name != "ray":

@@ -12,7 +12,7 @@ import pytest
 from explorer.app.security.origins import frame_ancestors
 from explorer.app.security.prefix import UnderPrefix, read_prefix
 from explorer.app.server.factory import create_app
-from explorer.app.server.serve import Place, serve_view_only
+from explorer.app.server.serve import ListenSettings, serve_view_only
 from explorer.app.site.hosts import OneHost
 from explorer.app.site.shares import SharedResult, ShareStore
 from explorer.app.view.links import PAGE_PATHS
@@ -105,7 +105,7 @@ def test_the_secret_lets_nobody_write_or_steer(guarded: Guarded) -> None:
 
 def test_only_a_run_is_shown_by_a_view_only_link(tmp_path: Path) -> None:
     with pytest.raises(RunError):
-        serve_view_only(tmp_path, tmp_path / "key", Place(0))
+        serve_view_only(tmp_path, tmp_path / "key", ListenSettings(0))
     assert not (tmp_path / "key").exists()
 
 

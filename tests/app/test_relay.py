@@ -358,8 +358,8 @@ CUTS = sorted({*range(40), *range(0, len(WIRE_TEXT), 31), *range(len(WIRE_TEXT) 
 def test_cut_after_any_byte(failure: Exception | None) -> None:
     whole = [json.loads(event.model_dump_json()) for event in ALL_EVENTS]
     for cut in CUTS:
-        # An event ends at its blank line (HTML standard, section 9.2.6); a comment is no event.
-        complete = sum(b"data:" in block for block in WIRE_TEXT[:cut].split(b"\n\n")[:-1])
+        # An event ends at its blank line (HTML standard, section 9.2.6); heartbeats are no events.
+        complete = sum(b"data:" in event for event in WIRE_TEXT[:cut].split(b"\n\n")[:-1])
         events = relayed_over(Wired([WIRE_TEXT[:cut]], failure))
         assert events[:complete] == whole[:complete], cut
         if complete < len(whole):

@@ -34,7 +34,7 @@ def test_the_meter_the_realised_places_and_the_readout(page: Page, app: App, wat
     wait(page, "() => location.search.includes('strength=3')")
     expect(slider).to_have_value("3", timeout=PATIENCE_MS)
 
-    realised = unfold(page, "Asked and realised")
+    realised = unfold(page, "Requested and realised")
     expect(realised.locator(".realised-arm")).to_have_count(3)
     assert realised.locator(".line.state").first.get_attribute("d")
     expect(realised.locator("tbody tr")).to_have_count(3)
@@ -70,7 +70,7 @@ def test_every_check_is_asked_by_its_button_and_kept_in_the_shared_result(
     page.click("#check-run")
     expect(controls.locator(".control-arms svg")).to_have_count(6)
     expect(controls).to_contain_text("Stands out")
-    expect(controls).to_contain_text("the straight chord is as good as the curve, or better")
+    expect(controls).to_contain_text("the straight chord is as good as the curve or better")
     page.click("#sweep-run")
     expect(sweep.locator(".sweep-grid")).to_have_count(3)
     assert sweep.locator(".sweep-grid").first.locator("i").count() == 10 * 11
@@ -101,7 +101,7 @@ def test_every_check_is_asked_by_its_button_and_kept_in_the_shared_result(
     other = watched(context, watch)
     other.goto(link)
     expect(other.locator(".phrase")).to_have_count(2, timeout=PATIENCE_MS)
-    for title in ("Asked and realised", "Controls", "Dose sweep", "Phrases"):
+    for title in ("Requested and realised", "Controls", "Dose sweep", "Phrases"):
         unfold(other, title)
     told = [other.locator(f"#{name}-result").inner_text() for name in ("check", "sweep", "phrases")]
     assert told == shown

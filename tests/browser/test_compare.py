@@ -89,7 +89,7 @@ def test_a_comparisons_strips_stand_over_their_axis_and_tell_labels(page: Page, 
     table = page.locator("[data-card=strips] details:not(.save-menu)")
     expect(table.locator("td")).to_have_count(0)
     table.locator("summary").click()
-    expect(table.locator("th")).to_have_text(["side", "feature", "label", "fires most at", "mean activation there"])
+    expect(table.locator("th")).to_have_text(["side", "feature", "label", "peak position", "mean activation there"])
     assert set(table.locator("td:first-child").all_inner_texts()) == {"left", "right"}
     assert watch.problems == []
 
@@ -110,12 +110,12 @@ def test_a_comparison_is_copied_as_data(page: Page, context: BrowserContext, two
     assert head[:7] == ["side", "run", "cluster", "token_index", "x", "y", "z"]
     assert Counter((*row[:3],) for row in points) == {("left", "first", "0"): 600, ("right", "second", "0"): 600}
     strips = copied(page, "strips")
-    assert strips[0] == ["side", "feature", "label", "fires most at", "mean activation there"]
+    assert strips[0] == ["side", "feature", "label", "peak position", "mean activation there"]
     assert [row[0] for row in strips[1:]] == ["left"] * (len(strips) // 2) + ["right"] * (len(strips) // 2)
     assert ["shape", "closed curve", "closed curve"] in copied(page, "facts")
-    assert ["value", "Monday", "on both"] in copied(page, "values")
-    assert ["feature", "0", "on both"] in copied(page, "values")
-    assert copied(page, "alike")[0] == ["cluster", "alike"]
+    assert ["value", "Monday", "in both"] in copied(page, "values")
+    assert ["feature", "0", "in both"] in copied(page, "values")
+    assert copied(page, "alike")[0] == ["cluster", "similarity"]
     page.goto(f"{two.url}{RUNS}")
     matches = copied(page, "matches")
     assert matches[0][:4] == ["left cluster", "left", "right cluster", "right"]
@@ -194,7 +194,7 @@ def test_a_comparison_is_saved_as_a_picture(page: Page, two: App, watch: Watch, 
 
 def test_a_run_beside_itself_shows_its_matches(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/compare?v=1&a=planted&b=planted")
-    expect(page.locator(".notice")).to_contain_text("one run beside itself")
+    expect(page.locator(".notice")).to_contain_text("Both sides are the same run")
     expect(page.locator(".compare-matches tbody tr")).to_have_count(2)
     page.locator(".compare-matches a").first.click()
     page.wait_for_selector("#compare-clouds[data-linked]")

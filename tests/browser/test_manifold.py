@@ -69,7 +69,7 @@ def test_drawing_around_points_picks_them_everywhere(
     assert page.locator(".plane").count() == 3
     assert page.locator("#page canvas").count() == page.locator("#cloud canvas").count(), "planes cost no WebGL"
     draw_around(page, FAR_LEFT)
-    expect(page.locator("#contexts p")).to_contain_text("picked")
+    expect(page.locator("#contexts p")).to_contain_text("selected")
     chosen = picked(page)
     middle = (geometry.points[:, 0].min() + geometry.points[:, 0].max()) / 2
     assert chosen == [i for i, x in enumerate(geometry.points[:, 0]) if x < middle] or 200 < len(chosen) < 400
@@ -78,7 +78,7 @@ def test_drawing_around_points_picks_them_everywhere(
         assert page.locator(f".plane[data-pair='{pair}'] .plane-dot.picked").count() == len(chosen)
     page.wait_for_function(f"(n) => ({TRACE})(7).length === n", arg=len(chosen))
     assert page.locator(".strip-rug line").count() == len(chosen)
-    assert f"{len(chosen)} drawn tokens of 600 picked" in page.locator("#contexts p").inner_text()
+    assert f"{len(chosen)} drawn tokens of 600 selected" in page.locator("#contexts p").inner_text()
     quiet = {int(str(one.get_attribute("data-feature"))) for one in page.locator(".strip.quiet").all()}
     fires = (geometry.codes[chosen] > 0).any(axis=0)
     assert quiet == {int(atom) for atom, any_ in zip(geometry.atoms, fires, strict=True) if not any_}
@@ -150,7 +150,7 @@ def test_planes_have_the_clouds_colours_and_follow_them(page: Page, app: App) ->
     page.wait_for_function(f"() => ({fills})() === 7")
     kind = page.locator(".legend .kind").first
     kind.click()
-    expect(page.locator("#contexts p")).to_contain_text("picked")
+    expect(page.locator("#contexts p")).to_contain_text("selected")
     assert len(picked(page)) == int(kind.locator("span").inner_text())
     page.locator("#features .feature-name").nth(3).click()
     expect(page.locator(".legend")).to_contain_text("silent")
@@ -235,7 +235,7 @@ def test_a_card_fills_the_page_and_comes_back_as_it_was(page: Page, app: App, wa
     open_manifold(page, app)
     show_axes(page, "12")
     draw_around(page, FAR_LEFT)
-    expect(page.locator("#contexts p")).to_contain_text("picked")
+    expect(page.locator("#contexts p")).to_contain_text("selected")
     before = picked(page)
     button = page.get_by_role("button", name="Enlarge cloud")
     button.click()
@@ -290,7 +290,7 @@ def test_cards_are_copied_as_data(page: Page, context: BrowserContext, app: App,
     assert len(features[1][8].split(",")) == 16
     assert features[1][10] == "https://www.neuronpedia.org/planted/2-rings/0"
     strips = copied("strips")
-    assert strips[0] == ["feature", "label", "fires most at", "mean activation there"]
+    assert strips[0] == ["feature", "label", "peak position", "mean activation there"]
     assert ["core 0", "the week begins; Mondays & <b>meetings</b>", "Monday"] in [row[:3] for row in strips]
     assert "variance explained" in [row[0] for row in copied("numbers")]
     assert ["model", "planted/rings"] in copied("provenance")

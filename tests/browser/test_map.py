@@ -157,7 +157,7 @@ def test_points_tell_what_they_are_and_lead_to_their_cluster(page: Page, app: Ap
     noise = next(f for f, cluster in enumerate(app.host.run.features().cluster) if cluster == -1)
     page.mouse.move(*place_of(page, noise))
     expect(page.locator("#map-tip")).to_contain_text("noise: in no cluster")
-    expect(page.locator("#noise-word")).to_have_text("shown grey")
+    expect(page.locator("#noise-word")).to_have_text("shown in grey")
     page.evaluate("() => dash_clientside.set_props('map-noise', {value: 'hidden'})")
     expect(page.locator("#noise-word")).to_have_text("hidden")
     expect(page.locator(".counted")).to_contain_text(f"{app.host.run.manifest.n_noise} noise, hidden")

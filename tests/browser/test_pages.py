@@ -131,7 +131,7 @@ def test_the_handle_moves_by_keys(page: Page, app: App) -> None:
 def test_the_branch_of_a_cluster_is_drawn_and_said(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/run/planted/cluster/0")
     panel = page.locator(".belief")
-    expect(panel).to_contain_text("Chance made such a cluster in 0 of 19 draws")
+    expect(panel).to_contain_text("Shuffle null: matched in 0 of 19 draws")
     bars = panel.locator(".tree-row.inside .tree-inside")
     assert bars.count() == len(app.host.run.summary(0).features)
     assert all(bar.bounding_box()["width"] > 0 for bar in bars.all())  # type: ignore[index]

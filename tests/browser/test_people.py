@@ -105,7 +105,7 @@ def test_axe_finds_nothing_serious(page: Page, app: App, name: str, theme: str) 
 def test_question_mark_lists_the_keys_and_esc_closes_them(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/run/planted")
     page.wait_for_selector("a.tile")
-    sheet = page.get_by_role("dialog", name="Keys")
+    sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
     page.keyboard.press("?")
     expect(sheet).to_be_visible()
     page.keyboard.press("Escape")

@@ -132,7 +132,7 @@ def test_what_changes_before_the_scene_is_in_both(page: Page, app: App, watch: W
     open_tile(page, app)
     page.wait_for_selector("#host-state[data-state=ready]")
     page.evaluate("dash_clientside.set_props('pick-store', {data: '3-12'})")
-    expect(page.locator("#contexts p")).to_contain_text("picked")
+    expect(page.locator("#contexts p")).to_contain_text("selected")
     page.click("#steer-run")
     expect(page.locator("#bands .arm")).to_have_count(3)
     page.locator(".strip").nth(3).click()

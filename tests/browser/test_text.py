@@ -129,7 +129,7 @@ def test_chips_are_walked_by_keys(page: Page, app: App, watch: Watch) -> None:
     assert page.evaluate(focused) == "1"
     page.keyboard.press("End")
     page.keyboard.press("Space")
-    expect(page.locator("#try-detail")).to_contain_text("too far to say much")
+    expect(page.locator("#try-detail")).to_contain_text("too far to be reliable")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_selector("#cloud[data-drawn=scene]")

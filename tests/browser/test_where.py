@@ -37,11 +37,11 @@ def test_a_message_is_shown_in_its_template_with_the_steered_tokens_marked(
     open_cluster(page, app)
     page.fill("#steer-prompt", "it rained on")
     steer(page)
-    choose(page, "#steer-as", "a message")
+    choose(page, "#steer-as", "a chat message")
     expect(page.locator(".as-read .special")).to_have_text(["<user>", "<over>", "<me>"])
     assert words(page.locator(".as-read mark")) == ["on"]
     expect(page.locator(".as-read")).to_contain_text("steered at the marked token:")
-    choose(page, "#steer-where", "every token of the prompt")
+    choose(page, "#steer-where", "all prompt tokens")
     expect(page.locator(".as-read")).to_contain_text("steered at the 3 marked tokens:")
     assert words(page.locator(".as-read mark")) == ["it", "rained", "on"]
     latest = app.host.latest
@@ -53,7 +53,7 @@ def test_a_message_is_shown_in_its_template_with_the_steered_tokens_marked(
     again.goto(page.url)
     again.wait_for_selector("#host-state[data-state=ready]")
     asked = app.host.asked
-    expect(again.locator("#steer-as")).to_have_text("a message")
+    expect(again.locator("#steer-as")).to_have_text("a chat message")
     steer(again)
     assert app.host.asked == asked + 1
     assert app.host.latest == latest, "a link asks for the same"

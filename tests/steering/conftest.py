@@ -1,4 +1,4 @@
-"""A tiny random subject with a planted run, opened once."""
+"""Fixtures: a tiny random subject with a planted run, opened once."""
 
 from pathlib import Path
 
@@ -33,16 +33,16 @@ def answers(engine: Engine) -> Handlers:
 
 
 def behaviour_request(engine: Engine, **changes: object) -> BehaviourRequest:
-    asked = {
+    fields = {
         "run": "planted", "fingerprint": engine.subject.fingerprint, "cluster": 0,
         "prompt": "the parcel was sent on Monday", "end": "Thursday", "waypoints": 6,
     }  # fmt: skip
-    return BehaviourRequest.model_validate(asked | changes)
+    return BehaviourRequest.model_validate(fields | changes)
 
 
 def steer_request(engine: Engine, **changes: object) -> SteerRequest:
-    asked = {
+    fields = {
         "run": "planted", "fingerprint": engine.subject.fingerprint, "cluster": 0,
         "prompt": "the parcel was sent on Monday", "end": "Thursday", "max_tokens": 6,
     }  # fmt: skip
-    return SteerRequest.model_validate(asked | changes)
+    return SteerRequest.model_validate(fields | changes)

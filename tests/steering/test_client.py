@@ -1,4 +1,4 @@
-"""What a client makes of a host's answers, the broken ones included."""
+"""The clients against a host, and against broken and hostile responses."""
 
 import asyncio
 import itertools
@@ -42,7 +42,7 @@ def says(status: int, content: bytes | str, kind: str = "application/json") -> S
     return client(lambda _: httpx.Response(status, content=content, headers={"content-type": kind}))
 
 
-def test_both_clients_speak_to_a_host() -> None:
+def test_both_clients_use_every_endpoint() -> None:
     async def asynchronously(url: str) -> list[str]:
         async with AsyncSteeringClient(url, TOKEN) as there:
             assert (await there.subject()).model == "fake"
@@ -99,7 +99,7 @@ def test_closing_the_iterator_stops_the_host() -> None:
         (200, '\n\n{"code":"invalid","message":"too large","field":"strength"}', HostRefused, "strength: too large"),
     ],
 )
-def test_every_refusal_has_its_error(status: int, body: str, error: type[HostError], words: str) -> None:
+def test_error_responses_map_to_exceptions(status: int, body: str, error: type[HostError], words: str) -> None:
     for ask in (
         lambda c: c.subject(),
         lambda c: c.ask(BEHAVIOUR),
@@ -126,8 +126,8 @@ def patience_for(app: FastAPI) -> float:
     return max(0.25, 40 * (time.perf_counter() - started))
 
 
-def test_a_slow_host_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For longer than the client's timeout, because of the heartbeats; an error after them is still an error."""
+def test_heartbeats_keep_a_slow_request_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For longer than the client's timeout, a failure after that is reported as usual."""
     patience = patience_for(create_app(FakeHandlers(), token=TOKEN))
     fake, beat, beats = FakeHandlers(), patience / 25, 0
     send = StreamedResponse._body
@@ -157,7 +157,7 @@ def test_a_slow_host_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
             here.ask(BEHAVIOUR.model_copy(update=overflow))
 
 
-def test_a_busy_host_tells_when_to_try_again() -> None:
+def test_a_busy_host_says_when_to_retry() -> None:
     fake = FakeHandlers(limits=SteeringLimits(running=1, queued=0))
     app = create_app(fake, token=TOKEN)
     with (
@@ -178,13 +178,13 @@ def test_a_busy_host_tells_when_to_try_again() -> None:
         assert wrong.value.retry_after is None
 
 
-def test_another_version_of_the_protocol_is_told_in_words() -> None:
+def test_another_version_of_the_protocol_is_a_mismatch() -> None:
     newer = FakeHandlers().subject().model_copy(update={"protocol_version": 99, "app_version": "9.9"})
     with says(200, newer.model_dump_json()) as there, pytest.raises(HostMismatch, match=r"9\.9 with protocol 99"):
         there.subject()
 
 
-def test_nobody_there() -> None:
+def test_an_unreachable_host_is_reported() -> None:
     def gone(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
@@ -203,7 +203,7 @@ def test_nobody_there() -> None:
 
 
 @pytest.mark.parametrize("cut", range(1, len(event_to_sse(TOKEN_EVENT).encode()) - 2, 7))
-def test_a_stream_that_is_cut_says_so_and_keeps_what_came(cut: int) -> None:
+def test_a_truncated_stream_keeps_its_events_and_raises(cut: int) -> None:
     whole = event_to_sse(TOKEN_EVENT).encode()
     got = []
     with says(200, whole + whole[:cut], "text/event-stream") as there, pytest.raises(HostUnreachable):
@@ -212,7 +212,7 @@ def test_a_stream_that_is_cut_says_so_and_keeps_what_came(cut: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
-def test_events_come_whole_however_they_are_cut_into_pieces(size: int) -> None:
+def test_events_are_parsed_from_pieces_of_any_size(size: int) -> None:
     text = (": still here\n\n" + event_to_sse(TOKEN_EVENT) + event_to_sse(DONE)).encode()
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     kind = {"content-type": "text/event-stream"}
@@ -221,7 +221,7 @@ def test_events_come_whole_however_they_are_cut_into_pieces(size: int) -> None:
 
 
 @pytest.mark.parametrize("line", [b"x" * 4096, b"data: x\n" * 512, b": no blank line\n" * 256])
-def test_an_event_without_an_end_is_refused_before_it_fills_the_memory(line: bytes) -> None:
+def test_an_endless_event_is_refused_within_bounded_memory(line: bytes) -> None:
     sent = 0
 
     def endless() -> Iterator[bytes]:
@@ -239,7 +239,7 @@ def test_an_event_without_an_end_is_refused_before_it_fills_the_memory(line: byt
     assert sent < 2 << 20
 
 
-def test_heartbeats_are_no_part_of_an_event() -> None:
+def test_heartbeats_do_not_count_towards_the_bound() -> None:
     pieces = itertools.chain(itertools.repeat(b": still here\n\n", 100_000), [event_to_sse(DONE).encode()])
     kind = {"content-type": "text/event-stream"}
     with client(lambda _: httpx.Response(200, content=pieces, headers=kind)) as there:
@@ -249,6 +249,6 @@ def test_heartbeats_are_no_part_of_an_event() -> None:
 @pytest.mark.parametrize(
     "garbage", [b"data: {\n\n", b'data: {"type":"strange"}\n\n', b"x" * (2 << 20), b"data: \xff\n\n"]
 )
-def test_garbage_is_no_event(garbage: bytes) -> None:
+def test_garbage_is_refused(garbage: bytes) -> None:
     with says(200, garbage, "text/event-stream") as there, pytest.raises(HostUnreachable):
         list(there.steer(STEER))

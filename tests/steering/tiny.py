@@ -26,12 +26,12 @@ CHAT_TEMPLATE = (
     "{% endif %}{{ '<|' + m.role + '|> ' + m.content + ' <|over|> ' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
-"""As chat models have it: every turn between tokens of its own, and the last prompt token is such a one."""
+"""As in chat models: special tokens mark every turn, and the last prompt token is one of them."""
 
 
 def save_tokenizer(path: Path, words: list[str], *, chat: bool = False) -> None:
-    """One token a word, in the order of the run's vocabulary; no token is put before a text. A chat model's has a
-    template, and a token for each of its marks."""
+    """A word-level tokenizer in the order of the run's vocabulary, without a bos token; for a chat model with a chat
+    template and its special tokens."""
     vocabulary = {word.strip(): number for number, word in enumerate(words)}
     vocabulary |= {END: len(vocabulary), "<unk>": len(vocabulary) + 1}
     vocabulary |= {mark: len(vocabulary) + number for number, mark in enumerate(TURNS) if chat}
@@ -45,7 +45,7 @@ def save_tokenizer(path: Path, words: list[str], *, chat: bool = False) -> None:
 
 
 def add_chat(tokenizer: PreTrainedTokenizerFast) -> None:
-    """Give a tokenizer a template, and its marks where it lacks them."""
+    """Give a tokenizer a chat template, and the template's special tokens."""
     tokenizer.add_tokens([AddedToken(mark, special=True) for mark in TURNS])
     tokenizer.chat_template = CHAT_TEMPLATE
 
@@ -69,7 +69,7 @@ def save_random_sae(path: Path, seed: int = 0) -> None:
 
 
 def write_subject(path: Path, seed: int = 0, *, chat: bool = False) -> SubjectInfo:
-    """Write model and SAE, and name them."""
+    """Write model and SAE; returns their names."""
     words = planted_world().vocabulary
     save_model(path / "model", len(words) + 2 + len(TURNS) * chat, seed)
     save_tokenizer(path / "model", words, chat=chat)

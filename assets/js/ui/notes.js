@@ -94,7 +94,7 @@ async function copyLinkWith(path, content) {
 async function load(file) {
   const collection = await collectionFromFile(file);
   if (collection) store(newKey(), collection);
-  else notify("This version cannot read that file as a collection.");
+  else notify("The file holds no collection that this version can read.");
 }
 
 /**

@@ -1,4 +1,4 @@
-"""Callbacks of the atlas: the tiles of a view, and the map's names, tooltip and clicks."""
+"""Callbacks of the atlas: tiles, and the map's labels, tooltip and clicks."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from dash import Dash, Input, Output, State
 from explorer.app.atlas.page import ANY
 from explorer.app.atlas.tiles import tiles_at
 from explorer.app.site.site import Site
-from explorer.app.ui.clientside import in_browser
+from explorer.app.ui.element import in_browser
 from explorer.app.ui.parts import Node
 from explorer.app.view import ids
 
 
 def register(app: Dash, site: Site) -> None:
-    """Add them to the app."""
+    """Register the callbacks."""
 
     @app.callback(
         Output(ids.TILE_COUNT, "children"),

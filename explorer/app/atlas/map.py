@@ -1,4 +1,4 @@
-"""What the map draws: eight bytes a feature, which are sent once, and a column of each thing told of the clusters."""
+"""Data of the map: eight bytes per feature, sent once, and one column per property of the clusters."""
 
 from typing import Any, get_args
 
@@ -10,22 +10,22 @@ from explorer.app.site.cluster_filters import likeness
 from explorer.records import LEFT_OUT, ClusterSummary, FeatureTable, Regime, ShapeKind
 
 SHAPES: tuple[str, ...] = get_args(ShapeKind)
-"""Shapes, as a cluster's row numbers them."""
+"""Shapes by their code in ``cluster_columns``."""
 REGIMES: tuple[str, ...] = get_args(Regime)
-"""Regimes, as a cluster's row numbers them."""
+"""Regimes by their code in ``cluster_columns``."""
 NOT_DRAWN = 0xFFFFFF
-"""Stands in place of a cluster where a feature was left out and has no place."""
+"""Cluster code of a feature that was left out and has no position."""
 _STEPS = 65_535
 _LEVELS = 255
 
 
 def map_points(table: FeatureTable) -> bytes:
-    """Every feature's place, cluster and firing rate, little-endian, in the order of the features.
+    """Position, cluster and firing rate of every feature in feature order, little-endian.
 
-    Two float32 come first, the smallest and the largest number of tokens on which a drawn feature fires; then x and y
-    of each feature as uint16, in 65,535ths of the map's longer side, and last a uint32 a feature: its cluster + 1 in
-    the lower three bytes (0 is noise, NOT_DRAWN left out), and in the highest how often it fires, on a log scale
-    between those two.
+    Header: two float32, the smallest and largest number of tokens on which a drawn feature fires. Then x and y of each
+    feature as uint16 in units of 1/65,535 of the map's longer side. Then one uint32 per feature: cluster + 1 in the
+    lower three bytes (0 for noise, NOT_DRAWN for features left out), and the firing rate in the highest byte, on a log
+    scale between the two numbers of the header.
     """
     drawn = table.cluster != LEFT_OUT
     low, high, level = _levels(table.fires, drawn)
@@ -40,7 +40,7 @@ def map_points(table: FeatureTable) -> bytes:
 
 
 def _places(xy: Float32[np.ndarray, "feature xy"]) -> Float[np.ndarray, "feature xy"]:
-    """Places on a square of _STEPS a side, centred; 0 where there is none."""
+    """Positions on a square of side _STEPS, centred; 0 for features without one."""
     if not np.isfinite(xy).any():
         return np.zeros(xy.shape)
     low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)
@@ -51,7 +51,7 @@ def _places(xy: Float32[np.ndarray, "feature xy"]) -> Float[np.ndarray, "feature
 def _levels(
     fires: Int64[np.ndarray, "feature"], drawn: np.ndarray
 ) -> tuple[float, float, Float[np.ndarray, "feature"]]:
-    """The ends of the scale, and how far each feature is on it, 0 to _LEVELS."""
+    """Ends of the log scale of firing rates, and each feature's level on it, 0 to _LEVELS."""
     counts = np.maximum(fires, 1).astype(np.float64)
     low, high = (float(counts[drawn].min()), float(counts[drawn].max())) if drawn.any() else (1.0, 1.0)
     share = np.log(counts / low) / (np.log(high / low) or 1.0)
@@ -59,9 +59,9 @@ def _levels(
 
 
 def cluster_columns(clusters: tuple[ClusterSummary, ...]) -> dict[str, list[Any]]:
-    """What tiles, table, names and colours need of every cluster, a column each.
+    """Properties of every cluster for tiles, table, labels and colours, one column each.
 
-    ``rank`` is the place among all by likeness to a manifold; ``stability`` is None where it was not measured.
+    ``rank`` is the rank by manifold-likeness; ``stability`` is None if not measured.
     """
     rank = np.argsort(sorted(range(len(clusters)), key=lambda at: -likeness(clusters[at])))
     return {
@@ -77,7 +77,7 @@ def cluster_columns(clusters: tuple[ClusterSummary, ...]) -> dict[str, list[Any]
 
 
 def map_palette() -> dict[str, Any]:
-    """The colours that the browser paints with: turns, shares, classes, and grey."""
+    """Colours that the browser draws with."""
     return {
         "cyclic": cyclic_ramp(),
         "sequential": sequential_ramp(),

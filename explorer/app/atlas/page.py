@@ -1,12 +1,11 @@
-"""One run: the map of its features beside the grid of its tiles."""
+"""The atlas of a run: the map of its features and the grid of its tiles."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from explorer.app.atlas.found_features import found_box
 from explorer.app.atlas.map import REGIMES, SHAPES, map_palette
-from explorer.app.atlas.tiles import tile_count, wall_data
-from explorer.app.manifold.provenance import NOISE_WORDS, counted_line, provenance
+from explorer.app.atlas.tiles import found_box, tile_count, wall_data
+from explorer.app.manifold.provenance import NOISE_LABELS, counted_line, provenance
 from explorer.app.site.cluster_filters import SORTS
 from explorer.app.steering.suggest import suggest_text
 from explorer.app.try_text.panel import try_panel
@@ -24,7 +23,7 @@ from explorer.runs.run.reader import Run
 def atlas_page(
     run: Run, tiles: list[ClusterSummary], found: list[Node], links: Links, view: View, has_host: bool
 ) -> Page:
-    """The atlas of a run, with the tiles and the features that the view asks for."""
+    """The atlas of a run with the tiles and features that match the view."""
     title = run.manifest.title
     body = [
         try_panel(run, links, view.text or suggest_text(run), has_host),
@@ -35,14 +34,14 @@ def atlas_page(
 
 
 def search_box(query: str) -> Element:
-    """Search over labels, tokens and numbers; `/` jumps there."""
+    """Search over labels, tokens and feature numbers; `/` focuses it."""
     box = dcc.Input(
         id=ids.SEARCH,
         type="search",
         value=query,
         className="field",
         debounce=True,
-        placeholder="Find a word, value or feature",
+        placeholder="Search words, values, features",
         maxLength=200,
         autoComplete="off",
     )
@@ -57,26 +56,26 @@ PAINTS: dict[Paint, str] = {
     "stability": "colour: stability",
     "rate": "colour: firing rate",
 }
-"""What can colour the map."""
+"""Colourings of the map."""
 NOISES: dict[NoiseLook, str] = {"shown": "noise shown", "faded": "noise faded", "hidden": "noise hidden"}
-"""How features in no cluster can look."""
+"""Rendering of features that belong to no cluster."""
 WALLS: dict[Wall, str] = {"tiles": "tiles", "table": "table"}
-"""How clusters can stand beside the map."""
-KEYS = "Arrow keys move it, plus and minus zoom, 0 shows all of it, Escape clears the selection."
-"""What a reader of the screen is told of the map."""
+"""Presentations of the clusters."""
+KEYS = "Arrow keys pan, plus and minus zoom, 0 fits the map to the view, Escape clears the selection."
+"""Keyboard help for screen readers."""
 TOOLS = (
-    ("pan", "Drag moves the map"),
-    ("lasso", "Drag draws a lasso: clusters with a feature inside are selected"),
-    ("box", "Drag draws a box: clusters with a feature inside are selected"),
+    ("pan", "Drag to pan"),
+    ("lasso", "Drag a lasso to select the clusters that have a feature inside it"),
+    ("box", "Drag a box to select the clusters that have a feature inside it"),
 )
-"""What a drag on the map does."""
-ZOOMS = (("in", "Zoom in"), ("out", "Zoom out"), ("all", "Show all of the map"))
-"""What the buttons beside them do."""
+"""Drag modes of the map."""
+ZOOMS = (("in", "Zoom in"), ("out", "Zoom out"), ("all", "Fit to view"))
+"""Zoom buttons of the map."""
 
 
 def _map_side(run: Run, links: Links, view: View) -> Element:
-    made = html.Div(provenance(run.manifest, run.digest), className="drawer panel")
-    line = [*counted_line(run.manifest, NOISE_WORDS[view.noise]), details("how this was made", [made])]
+    drawer = html.Div(provenance(run.manifest, run.digest), className="drawer panel")
+    line = [*counted_line(run.manifest, NOISE_LABELS[view.noise]), details("how this was made", [drawer])]
     clear = html.Button("Clear selection", id=ids.CLEAR_SELECTION, className="button", hidden=not view.selection)
     head = [
         select(ids.MAP_COLOR, _options(PAINTS), view.paint, "pill"),
@@ -102,7 +101,7 @@ def _map(run: Run, links: Links, view: View) -> Element:
         "palette": map_palette(),
         "paint": view.paint,
         "noise": view.noise,
-        "noiseWords": NOISE_WORDS,
+        "noiseWords": NOISE_LABELS,
         "place": list(view.place),
     }
     label = f"Map of features; the tiles list the same clusters. {KEYS}"
@@ -124,7 +123,7 @@ def _tools() -> list[Node]:
     taken = [_tool(name, title, aria_pressed=str(name == "pan").lower()) for name, title in TOOLS]
     zooms = [_tool(name, title) for name, title in ZOOMS]
     return [
-        html.Div(taken, role="group", **attributes(aria_label="What a drag does")),
+        html.Div(taken, role="group", **attributes(aria_label="Drag mode")),
         html.Div(zooms, role="group", **attributes(aria_label="Zoom")),
     ]
 
@@ -146,19 +145,19 @@ def _tile_side(run: Run, tiles: list[ClusterSummary], found: list[Node], view: V
         [
             html.Div(head, className="tiles-head"),
             found_box(found),
-            html.Div(id=ids.TILES, className="wall", **attributes(aria_label="Clusters")),
+            html.Div(id=ids.TILES, className="wall", role="group", **attributes(aria_label="Clusters")),
             dcc.Store(id=ids.TILES_STORE, data=wall_data(tiles)),
         ]
     )
 
 
-def _options(words: Mapping[Any, str]) -> list[dict[str, str]]:
-    return [{"label": text, "value": value} for value, text in words.items()]
+def _options(labels: Mapping[Any, str]) -> list[dict[str, str]]:
+    return [{"label": text, "value": value} for value, text in labels.items()]
 
 
 ANY = "any"
-"""Value of a filter that lets everything through: a drop-down cannot hold ""."""
+"""Value of an inactive filter: a drop-down cannot hold ""."""
 
 
-def _any(words: str, values: tuple[str, ...]) -> list[dict[str, str]]:
-    return [{"label": words, "value": ANY}, *({"label": value, "value": value} for value in values)]
+def _any(label: str, values: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"label": label, "value": ANY}, *({"label": value, "value": value} for value in values)]

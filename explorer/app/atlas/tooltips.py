@@ -1,20 +1,19 @@
-"""What stands behind a point, in words: a feature of the map, or a drawn token of a cluster."""
+"""Tooltips: a feature of the map, or a drawn token of a cluster."""
 
-from explorer.app.ui.contexts import read_context
-from explorer.app.ui.format import count, cut, number, visible
+from explorer.app.ui.format import count, cut, number, read_context, visible
 from explorer.errors import RequestError
 from explorer.records import LEFT_OUT
 from explorer.runs.run.reader import Run
 
 TIP_LABELS = 3
-"""Labels that a tooltip shows."""
+"""Labels shown in a tooltip."""
 
 
-def feature_words(run: Run, feature: int) -> dict[str, str | int | list[dict[str, str]]]:
-    """A feature in words; `labels` are the first few of its labels, long ones cut.
+def feature_tooltip(run: Run, feature: int) -> dict[str, str | int | list[dict[str, str]]]:
+    """Tooltip of a feature; ``labels`` holds the first few labels, shortened.
 
     Raises:
-        RequestError: there is no such feature.
+        RequestError: the feature does not exist.
     """
     if not 0 <= feature < run.manifest.n_features:
         raise RequestError("feature", str(feature), f"0 to {run.manifest.n_features - 1}")
@@ -40,11 +39,11 @@ def feature_words(run: Run, feature: int) -> dict[str, str | int | list[dict[str
     }
 
 
-def sample_words(run: Run, cluster: int, index: int) -> dict[str, str]:
-    """A drawn token in its context, in words.
+def sample_tooltip(run: Run, cluster: int, index: int) -> dict[str, str]:
+    """Tooltip of a drawn token: its context, position, value and token index.
 
     Raises:
-        RequestError: there is no such point.
+        RequestError: the point does not exist.
     """
     summary, geometry = run.summary(cluster), run.cluster(cluster)
     if not 0 <= index < len(geometry.points):

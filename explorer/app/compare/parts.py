@@ -1,8 +1,8 @@
-"""What two clusters have in common and what changed between them, in sentences: pure."""
+"""Sentences about what two clusters share and how they differ, and the selectors of both sides."""
 
 from collections.abc import Sequence
 
-from explorer.app.compare.pair import Side
+from explorer.app.compare.compared_clusters import Side
 from explorer.app.ui import dcc, html
 from explorer.app.ui.element import Element
 from explorer.app.ui.format import count, counted, percent
@@ -16,36 +16,37 @@ from explorer.runs.run.reader import Run
 
 SAME_ORDER = 0.95
 """Rank correlation from which on two orders are called the same."""
+"""Rank correlation from which two orders count as the same."""
 
 
-def pair_words(found: PairComparison, left: ClusterSummary, right: ClusterSummary) -> list[str]:
-    """Sentences, the telling ones first."""
-    told = [_shapes(left, right), _values(found), _distances(found), likeness_words(found.match.similarity)]
+def comparison_sentences(found: PairComparison, left: ClusterSummary, right: ClusterSummary) -> list[str]:
+    """Sentences of a comparison, the most informative first."""
+    sentences = [_shapes(left, right), _values(found), _distances(found), similarity_sentence(found.match.similarity)]
     if found.shared is not None:
-        told.append(f"They share {counted(len(found.shared), 'feature')} of one SAE.")
-    return [one for one in told if one]
+        sentences.append(f"They share {counted(len(found.shared), 'feature')} of one SAE.")
+    return [one for one in sentences if one]
 
 
-def likeness_words(likeness: ClusterSimilarity) -> str:
-    """How alike two clusters are, and what chance would give."""
+def similarity_sentence(likeness: ClusterSimilarity) -> str:
+    """Similarity of two clusters with its chance level."""
     if likeness.features is not None:
-        return f"{percent(likeness.features)} of their cores' features are the same ones."
-    words = f"The words that they fire on are {percent(likeness.words)} alike"
+        return f"{percent(likeness.features)} of their core features are identical."
+    words = f"The words on which they fire are {percent(likeness.words)} similar"
     if likeness.span is None or likeness.chance is None:
-        return f"{words}; they are of different models, so their directions cannot be compared."
-    chance = f"by chance {percent(likeness.chance)}"
-    span = f"{percent(likeness.span)} of the smaller one's directions lie in the other's ({chance})"
-    return f"{words}, and {span}: {likeness.overall:.2f} in all."
+        return f"{words}; the models differ, so the directions cannot be compared."
+    chance = f"chance {percent(likeness.chance)}"
+    span = f"{percent(likeness.span)} of the smaller cluster's directions lie in the span of the other's ({chance})"
+    return f"{words}, and {span}: similarity {likeness.overall:.2f} overall."
 
 
-def drawn_words(found: PairComparison, left: ClusterSummary, right: ClusterSummary) -> str:
-    """How the right cloud is laid beside the left one."""
+def alignment_sentence(found: PairComparison, left: ClusterSummary, right: ClusterSummary) -> str:
+    """How the right cloud is aligned to the left one."""
     if len(found.kept) < 2:
-        return "No common values: each cloud lies as it was built, and colours are each one's own."
-    same = "the same place and colour" if left.shape == right.shape else "the same place; colours are each shape's own"
+        return "No values in common, so the clouds are not aligned and each has its own colours."
+    same = "position and colour" if left.shape == right.shape else "position; colours belong to each shape"
     return (
-        f"One camera for both. The right cloud is turned onto the left one by their {count(len(found.kept))} common "
-        f"values, mirrored if need be, so that the same value has {same}."
+        f"One camera for both. The right cloud is rotated (and reflected if necessary) onto the left one by "
+        f"{count(len(found.kept))} common values, so that the same value has the same {same}."
     )
 
 
@@ -54,36 +55,38 @@ def _shapes(left: ClusterSummary, right: ClusterSummary) -> str:
         kind = left.shape if left.shape in CURVES or left.shape == "surface" else "cloud without a curve"
         article = "An" if kind[0] in "aeiou" else "A"
         return f"{article} {kind} on both sides."
-    return f"A different shape: {left.shape} on the left, {right.shape} on the right."
+    return f"Different shapes: {left.shape} on the left, {right.shape} on the right."
 
 
 def _values(found: PairComparison) -> str:
     kept, lost, gained = len(found.kept), len(found.lost), len(found.gained)
     if not kept:
-        return "They name no value in common."
+        return "They have no named value in common."
     others = (
         f"{count(lost)} only on the left, {count(gained)} only on the right"
         if lost or gained
         else "none on one side only"
     )
-    return f"{counted(kept, 'value')} on both{_order(found)}; {others}."
+    return f"{counted(kept, 'value')} in both{_order(found)}; {others}."
 
 
 def _order(found: PairComparison) -> str:
     if found.order_correlation is None:
         return ""
-    word = "the same order" if found.order_correlation >= SAME_ORDER else "another order"
+    word = "the same order" if found.order_correlation >= SAME_ORDER else "a different order"
     return f", in {word} (r = {found.order_correlation:.2f})"
 
 
 def _distances(found: PairComparison) -> str:
     if found.distance_correlation is None:
         return ""
-    return f"The distances between the common values' activations correlate with r = {found.distance_correlation:.2f}."
+    return (
+        f"Distances between the activations of the common values correlate with r = {found.distance_correlation:.2f}."
+    )
 
 
 def compare_bar(runs: Sequence[Run], left: Side, right: Side, links: Links) -> Element:
-    """The line of choices."""
+    """Selectors of both sides."""
     sides = (
         ("Left", left, ids.COMPARE_LEFT_RUN, ids.COMPARE_LEFT_CLUSTER),
         ("Right", right, ids.COMPARE_RIGHT_RUN, ids.COMPARE_RIGHT_CLUSTER),

@@ -1,8 +1,8 @@
-"""Two runs side by side: which clusters match, how alike they are, what changed, and which have no match."""
+"""The page that compares two runs: matched clusters with their similarity, and clusters without a match."""
 
 from collections.abc import Sequence
 
-from explorer.app.compare.pair import Side
+from explorer.app.compare.compared_clusters import Side
 from explorer.app.compare.parts import compare_bar
 from explorer.app.site.cluster_filters import likeness as manifold_likeness
 from explorer.app.ui import dcc, html
@@ -17,20 +17,20 @@ from explorer.records import CURVES, ClusterSummary
 from explorer.runs.compare.matching import RunComparison, RunMatch
 from explorer.runs.run.reader import Run
 
-HEAD = ("left", "right", "alike", "background", "values kept", "shape")
-"""Columns of the table of matches; before the first two stands a portrait, copied as its cluster's number."""
-ONE_RUN = "This is one run beside itself, so every cluster finds itself. Choose another run, or two of its clusters."
-"""Said above the matches of a run with itself."""
+HEAD = ("left", "right", "similarity", "background", "shared values", "shape")
+"""Columns of the table of matches; before each of the first two is a portrait, copied as the cluster's id."""
+ONE_RUN = "Both sides are the same run, so every cluster matches itself. Choose another run, or two of its clusters."
+"""Notice above a comparison of a run with itself."""
 
 
 def runs_page(left: Run, right: Run, found: RunComparison, runs: Sequence[Run], links: Links) -> Page:
     """The page of two runs.
 
     Args:
-        left: the one.
-        right: the other.
-        found: their clusters, matched.
-        runs: what can be chosen.
+        left: first run.
+        right: second run.
+        found: matches between their clusters.
+        runs: runs to choose from.
         links: addresses.
     """
     one_run = [html.P(ONE_RUN, className="notice")] if left.id == right.id else []
@@ -39,16 +39,16 @@ def runs_page(left: Run, right: Run, found: RunComparison, runs: Sequence[Run], 
         html.Div(id=ids.COMPARE_CLOUDS, hidden=True),
         compare_bar(runs, Side(left, None), Side(right, None), links),
         *one_run,
-        *_told(left, right, found, links),
+        *_sections(left, right, found, links),
     ]
     title = f"{left.manifest.title} and {right.manifest.title} · Compare"
     return Page(title, body, (Crumb("Runs", links.gallery()), Crumb("Compare")), [share_view_button(False)])
 
 
-def _told(left: Run, right: Run, found: RunComparison, links: Links) -> list[Node]:
+def _sections(left: Run, right: Run, found: RunComparison, links: Links) -> list[Node]:
     alone = [_alone("left", left, found.only_left, links), _alone("right", right, found.only_right, links)]
     return [
-        html.Div([html.P(line) for line in runs_words(left, right, found)], className="compare-told panel"),
+        html.Div([html.P(line) for line in match_sentences(left, right, found)], className="compare-told panel"),
         card(
             "matches",
             html.H2("Matched clusters"),
@@ -59,8 +59,8 @@ def _told(left: Run, right: Run, found: RunComparison, links: Links) -> list[Nod
     ]
 
 
-def runs_words(left: Run, right: Run, found: RunComparison) -> list[str]:
-    """What the table shows, in sentences."""
+def match_sentences(left: Run, right: Run, found: RunComparison) -> list[str]:
+    """Summary of the matches in sentences."""
     mine, theirs = len(left.manifest.clusters), len(right.manifest.clusters)
     n = len(found.matches)
     curves = sum(one.shape in CURVES for one in left.manifest.clusters)
@@ -71,14 +71,13 @@ def runs_words(left: Run, right: Run, found: RunComparison) -> list[str]:
         f"{'has' if n == 1 else 'have'} a match in {right.manifest.title} ({count(theirs)}); "
         f"{count(len(found.only_left))} on the left and {count(len(found.only_right))} on the right have none.",
         f"Of {counted(curves, 'curve')} on the left, {count(still)} matched a curve on the right.",
-        f"Matched by {found.by}: each is the other's most alike, and they are more alike than their background, "
-        f"{found.beyond}.",
+        f"Matched by {found.by}: a match is mutual best and exceeds the background similarity, {found.beyond}.",
     ]
 
 
 def _matches(left: Run, right: Run, found: RunComparison, links: Links) -> Element:
     if not found.matches:
-        return html.P("No two clusters are more alike than their background.", className="muted")
+        return html.P("No pair of clusters exceeds the background similarity.", className="muted")
     ordered = sorted(found.matches, key=lambda match: -_worth(left, right, match))
     rows = [_row(left, right, match, links) for match in ordered]
     portraits = [html.Th(**attributes(data_value=f"{side} cluster")) for side in HEAD[:2]]
@@ -88,7 +87,7 @@ def _matches(left: Run, right: Run, found: RunComparison, links: Links) -> Eleme
 
 
 def _worth(left: Run, right: Run, match: RunMatch) -> float:
-    """Curves come first: how much either is like a manifold, then how alike they are."""
+    """Sort key: curves first, by the larger manifold-likeness, then by similarity."""
     shown = max(manifold_likeness(left.summary(match.left)), manifold_likeness(right.summary(match.right)))
     return shown + 1e-3 * match.similarity.overall
 
@@ -101,14 +100,14 @@ def _row(left: Run, right: Run, match: RunMatch, links: Links) -> Element:
         dcc.Link(theirs.label, href=href),
         f"{match.similarity.overall:.2f}",
         f"{match.background:.2f}",
-        _kept(mine, theirs),
+        _shared_values(mine, theirs),
         mine.shape if mine.shape == theirs.shape else f"{mine.shape} → {theirs.shape}",
     ]
     first, second, *rest = (html.Td(cell) for cell in cells)
     return html.Tr([_portrait(left, mine, links), first, _portrait(right, theirs, links), second, *rest])
 
 
-def _kept(mine: ClusterSummary, theirs: ClusterSummary) -> str:
+def _shared_values(mine: ClusterSummary, theirs: ClusterSummary) -> str:
     first, second = ({value.strip() for value in one.order} for one in (mine, theirs))
     if not first and not second:
         return "none named"
@@ -127,6 +126,6 @@ def _alone(side: str, run: Run, clusters: tuple[int, ...], links: Links) -> Elem
     rows: list[list[Node | list[Node]]] = [
         [str(one.id), dcc.Link(one.label, href=links.cluster(run.id, one.id)), one.shape] for one in ones
     ]
-    told = f"{counted(len(ones), 'cluster')} of {run.manifest.title} without a match"
+    heading = f"{counted(len(ones), 'cluster')} of {run.manifest.title} without a match"
     body = [table(("cluster", "name", "shape"), rows)] if rows else []
-    return card(f"only-{side}", html.H2(told), body, class_name="panel padded")
+    return card(f"only-{side}", html.H2(heading), body, class_name="panel padded")

@@ -1,7 +1,7 @@
-"""The curved cloud of one manifold in three dimensions: points, fitted curve, named values, and the handle's traces.
+"""The 3-D point cloud of one manifold: points, fitted curve, value labels and the traces of the steering handle.
 
-The figure is the record that plotly.js reads. Plotly's own classes would check each property of it for each page, and
-add a template of which nothing here is seen; the tests let them check it.
+The figure is the plain dictionary that plotly.js reads. Plotly's Python classes would validate every property on each
+page and add an unused template; the tests run that validation instead.
 """
 
 import base64
@@ -11,24 +11,23 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Float32
 
-from explorer.app.figures.cloud_colors import CloudColors, cloud_colors
-from explorer.app.figures.colors import GREY, position_colors
+from explorer.app.figures.colors import GREY, CloudColors, cloud_colors, position_colors
 from explorer.app.view.state import View
 from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
 
 Trace: TypeAlias = dict[str, Any]
-"""A trace as plotly.js reads it."""
+"""A trace of plotly.js."""
 POINTS, CURVE, CHORD, PATH, START, HANDLE, TEXTS, PICKED, HERE = range(9)
 """Trace numbers; assets/js/manifold/cloud.js moves all but the first two."""
 CURVE_COLOR = "#8a939e"
 MAX_LABELS = 64
-"""Values named in the drawing; more are thinned evenly."""
+"""Values labelled in the drawing; longer lists are thinned evenly."""
 COARSEST = 3
-"""Halvings of the spacing between the names that come first."""
+"""Number of times the spacing of the labels with the highest priority is halved."""
 ROOM = 1 / 32
-"""Share of an axis' length that it goes on beyond the cloud at either end."""
+"""Margin beyond the cloud at either end of an axis, as a share of its length."""
 LONGEST_LABEL = 24
-"""Characters of a name."""
+"""Characters of a label."""
 DEFAULT_CAMERA: dict[str, dict[str, float]] = {
     "eye": {"x": 0.12, "y": -0.3, "z": 1.45},
     "center": {"x": 0, "y": 0, "z": 0},
@@ -38,23 +37,22 @@ DEFAULT_CAMERA: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True)
 class CloudLabel:
-    """A value's name in the drawing."""
+    """Label of a value in the drawing."""
 
     text: str
-    """The name."""
     color: str
-    """Its value's colour."""
+    """Hex colour of the value."""
     point: tuple[float, float, float]
-    """The place that it names: on the curve, or amid the value's own points where there is no curve."""
+    """Anchor: on the curve, or the mean of the value's points where there is no curve."""
 
 
 def cloud_figure(
     summary: ClusterSummary, geometry: ClusterGeometry, view: View, vocabulary: Vocabulary | None = None
 ) -> dict[str, Any]:
-    """Draw the cloud; the page shows it as a sketch first, then in the one WebGL context that it may use.
+    """Figure of the cloud; the page shows a sketch of it first, then draws it in its single WebGL context.
 
     Returns:
-        ``data`` and ``layout``, as plotly.js reads them.
+        ``data`` and ``layout`` of plotly.js.
     """
     colors = cloud_colors(summary, geometry, view.color, vocabulary)
     return {
@@ -64,7 +62,7 @@ def cloud_figure(
 
 
 def camera_of(view: View) -> dict[str, dict[str, float]]:
-    """Plotly's camera for a view."""
+    """Plotly camera of a view."""
     if len(view.camera) != 9:
         return DEFAULT_CAMERA
     axes = ("x", "y", "z")
@@ -73,22 +71,22 @@ def camera_of(view: View) -> dict[str, dict[str, float]]:
 
 
 def named_values(summary: ClusterSummary) -> list[int]:
-    """Values that carry a name in the drawing, thinned evenly where there are many.
+    """Indices of the values labelled in the drawing, by priority.
 
-    The page names them in this order as far as there is room, so any number of first ones is spread evenly.
+    The page draws labels in this order while there is room, so every prefix is spread evenly over the values.
     """
     every = -(-len(summary.order) // MAX_LABELS) or 1
     return sorted(range(0, len(summary.order), every), key=lambda index: _spread(index // every))
 
 
 def _spread(rank: int) -> tuple[int, int]:
-    """Sorts 0, 8, 16 ... before 4, 12 ... before 2, 6 ... before the odd ones."""
+    """Sort key that puts 0, 8, 16, ... before 4, 12, ... before 2, 6, ... before the odd ranks."""
     halvings = (rank & -rank).bit_length() - 1 if rank else COARSEST
     return (-min(halvings, COARSEST), rank)
 
 
 def curve_point(closed: bool, curve: Float32[np.ndarray, "knot xyz"], coordinate: float) -> Float32[np.ndarray, "xyz"]:
-    """Point of a fitted curve at an intrinsic coordinate, between its knots."""
+    """Point of a fitted curve at an intrinsic coordinate, by linear interpolation between knots."""
     knots = len(curve)
     place = (coordinate % 1.0) * knots if closed else float(np.clip(coordinate, 0, 1)) * (knots - 1)
     low = int(place)
@@ -114,7 +112,7 @@ def _places(points: Float32[np.ndarray, "point xyz"]) -> Trace:
 
 
 def _typed(numbers: Float32[np.ndarray, "point"]) -> dict[str, str] | list[float]:
-    """Numbers as plotly.js reads them without parsing each: bytes in base64; it takes no empty ones."""
+    """Typed array of plotly.js, base64 without per-number parsing; plotly.js rejects empty ones, hence the list."""
     if not len(numbers):
         return []
     return {"dtype": "f4", "bdata": base64.b64encode(numbers.astype("<f4").tobytes()).decode("ascii")}
@@ -153,7 +151,7 @@ def _marks(size: float, color: str, hover: str = "skip", symbol: str = "circle")
 
 
 def cloud_labels(summary: ClusterSummary, geometry: ClusterGeometry) -> list[CloudLabel]:
-    """Names of the values, the page decides which have room: it knows where the camera stands."""
+    """Labels of the values by priority; the page decides which have room, because it knows the camera."""
     colors = position_colors(summary.shape == "closed curve", geometry.value_coordinate)
     labels: list[CloudLabel] = []
     for index in named_values(summary):
@@ -173,9 +171,9 @@ def _label_place(summary: ClusterSummary, geometry: ClusterGeometry, index: int)
 
 
 def _axes(geometry: ClusterGeometry) -> dict[str, object]:
-    """Three axes that are not seen, in equal units, the longest one unit long: the camera sees all of any cloud.
+    """Three hidden axes in equal units, the longest of unit length, so the camera sees any cloud in full.
 
-    Their ends are named, so that the browser's sketch and plotly's scene cannot differ and no later trace moves them.
+    The ranges are explicit so that the browser's sketch and plotly's scene agree and no later trace changes them.
     """
     drawn = np.concatenate([geometry.points, geometry.curve]).astype(np.float64)
     low, extent = drawn.min(axis=0), np.ptp(drawn, axis=0) + 1e-9

@@ -1,4 +1,4 @@
-"""The gallery of runs; one that cannot be read stands there with its reason."""
+"""The gallery of runs; a run that cannot be read is listed with its error."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,23 +17,23 @@ from explorer.runs.run.manifest import RunManifest
 PICTURES = 6
 """Portraits on a card."""
 STEPS = (
-    ("1 · Look", "Open a run: a map of its features, and beside it one tile for each shape that was found."),
-    ("2 · Steer", "Open a tile, choose two of its values, and see what the model says on the way between them."),
-    ("3 · Share", "Keep a result under a link: it opens exactly as it was, even when the model is switched off."),
+    ("1 · Look", "Open a run: a map of its features, next to one tile for each shape found."),
+    ("2 · Steer", "Open a tile, choose two of its values, and watch the model's answers along the path between them."),
+    ("3 · Share", "Store a result under a link: it opens unchanged, even when the model is offline."),
 )
-"""What one does here."""
+"""Introductory steps."""
 
 
 def gallery_page(
     runs: list[tuple[str, RunManifest]], broken: list[tuple[str, str]], links: Links, tours: Sequence[TourCard] = ()
 ) -> Page:
-    """All runs of the catalog.
+    """The page of all runs in the catalog.
 
     Args:
-        runs: id and manifest of each run that can be read.
-        broken: name and reason of each that cannot.
+        runs: id and manifest of each readable run.
+        broken: name and error of each unreadable run.
         links: addresses.
-        tours: tours through them.
+        tours: tours of these runs.
     """
     cards: list[Node] = [_card(run, manifest, links) for run, manifest in runs]
     cards += [_broken_card(name, reason) for name, reason in broken]
@@ -53,8 +53,8 @@ def _intro() -> Element:
         [
             html.H1("Shapes that a language model thinks in"),
             html.P(
-                "A language model holds days on a ring and years on a line. A sparse autoencoder cuts such a shape "
-                "into many features; a run puts the pieces back together, without being told what they mean."
+                "A language model represents weekdays on a ring and years on a line. A sparse autoencoder cuts such a "
+                "shape into many features; a run reassembles the pieces without knowing what they mean."
             ),
         ],
         className="intro",
@@ -63,9 +63,9 @@ def _intro() -> Element:
 
 def _compare(runs: list[tuple[str, RunManifest]], links: Links) -> Element:
     (first, one), (second, other) = runs[:2]
-    told = f"Which shapes of {one.title} are found in {other.title}, and what changed between them."
+    offer = f"Which shapes of {one.title} recur in {other.title}, and what differs."
     return html.Div(
-        [html.P(told), dcc.Link("Compare runs", href=links.compare(first, second), className="button")],
+        [html.P(offer), dcc.Link("Compare runs", href=links.compare(first, second), className="button")],
         className="compare-offer",
     )
 
@@ -79,15 +79,15 @@ def _card(run: str, manifest: RunManifest, links: Links) -> Element:
     facts = [
         ("model", f"{short_id(manifest.model.id)}, {_layer(manifest)}"),
         ("text", f"{counted(manifest.dataset.n_docs, 'document')}, {counted(manifest.n_tokens, 'token')}"),
-        ("found", _features(manifest)),
+        ("features", _features(manifest)),
         ("shapes", _shapes(manifest)),
     ]
     head = html.Div([html.H2(manifest.title), html.Span("Open", className="button primary")], className="run-head")
-    told = html.Dl([node for name, text in facts for node in (html.Dt(name), html.Dd(text))])
+    details = html.Dl([node for name, text in facts for node in (html.Dt(name), html.Dd(text))])
     return html.Div(
         [
             html.Div([_portrait(run, one, links) for one in best], className="pictures"),
-            dcc.Link([head, told], href=links.atlas(run), className="run-card"),
+            dcc.Link([head, details], href=links.atlas(run), className="run-card"),
         ],
         className="run-box panel",
     )
@@ -123,6 +123,6 @@ def _broken_card(name: str, reason: str) -> Element:
 
 def _no_runs() -> Element:
     return html.Div(
-        [html.H2("No runs here yet"), html.P("Make one with `explorer build BUNDLE --out RUN` in this folder.")],
+        [html.H2("No runs yet"), html.P("Create one in this folder with `explorer build BUNDLE --out RUN`.")],
         className="empty panel",
     )

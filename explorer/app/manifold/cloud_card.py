@@ -1,9 +1,9 @@
-"""The cloud's card: its drawings, which axes they show, what colours them, how much of it is shown, and its table."""
+"""The card of the activation cloud: drawings in 3-D and 2-D, axes, colouring and legend, counts, and a table."""
 
 from dataclasses import asdict
 
 from explorer.app.figures.cloud import cloud_labels
-from explorer.app.figures.cloud_colors import CloudColors, cloud_colors
+from explorer.app.figures.colors import CloudColors, cloud_colors
 from explorer.app.figures.strips import roles
 from explorer.app.ui import dcc, html
 from explorer.app.ui.card import card
@@ -16,9 +16,9 @@ from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
 from explorer.runs.run.label_file import LabelTable
 
 TABLE_ROWS = 200
-"""Points that the table beside the cloud lists."""
+"""Points in the table."""
 PLANES = ("12", "13", "23")
-"""Pairs of axes, as a link writes them."""
+"""Pairs of axes in the notation of the URL."""
 
 
 def cloud_card(
@@ -29,7 +29,7 @@ def cloud_card(
     view: View,
     data: str,
 ) -> Element:
-    """The card of a manifold's page; ``data`` is the address of its points as text."""
+    """The card of the cloud; ``data`` is the URL of the points as text."""
     colors = cloud_colors(summary, geometry, view.color, vocabulary)
     names = html.Div(id=ids.PLANES, className="planes")
     tip = dcc.Tooltip(id=ids.CLOUD_TIP, direction="top", className="tip")
@@ -39,8 +39,8 @@ def cloud_card(
     )
     legend = html.Div(legend_nodes(colors), id=ids.LEGEND, className="legend")
     hints = [
-        html.Span("drag to turn, click to pick", className="hint in-space"),
-        html.Span("draw around points to pick them", className="hint in-plane"),
+        html.Span("drag to rotate, click to select", className="hint in-space"),
+        html.Span("draw around points to select them", className="hint in-plane"),
     ]
     below = html.Div([legend, *hints], className="legend-row")
     picture = html.Div([drawings, below], className="card-picture cloud-picture")
@@ -51,14 +51,14 @@ def cloud_card(
 
 
 def cloud_space(summary: ClusterSummary) -> Element:
-    """The place of the drawing in three dimensions; the page's scripts draw the figure that one of its stores holds."""
+    """Container of the 3-D drawing; the page's scripts draw the figure from its store."""
     names = html.Div(id=ids.CLOUD_LABELS, className="cloud-names", **attributes(aria_hidden="true"))
     label = attributes(aria_label=sentence(summary.words))
     return html.Div([html.Div(id=ids.CLOUD), names], className="cloud-graph", role="figure", **label)
 
 
 def curve_data(summary: ClusterSummary, geometry: ClusterGeometry) -> dict[str, object]:
-    """The curve and the values' names as the page's scripts need them: to move the handle, to name what has room."""
+    """Curve, value labels and axis names for the page's scripts, which move the handle and place the labels."""
     curve = geometry.curve.tolist() if summary.shape in CURVES else []
     return {
         "closed": summary.shape == "closed curve",
@@ -70,12 +70,12 @@ def curve_data(summary: ClusterSummary, geometry: ClusterGeometry) -> dict[str, 
 
 
 def axis_names(geometry: ClusterGeometry) -> list[str]:
-    """The drawn axes with the share of the position's variance that each explains."""
+    """Names of the drawn axes, each with its share of the variance of the positions."""
     return [f"axis {axis} · {percent(float(share))}" for axis, share in enumerate(geometry.axis_share, start=1)]
 
 
 def point_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> list[tuple[str, ...]]:
-    """Some of the drawn tokens, evenly along the shape: position, value and their place on the three axes."""
+    """A sample of the drawn tokens, evenly along the shape: position, value and coordinates on the three axes."""
     order = geometry.coordinate.argsort()[:: max(1, len(geometry.coordinate) // TABLE_ROWS)][:TABLE_ROWS]
     return [
         (
@@ -88,14 +88,14 @@ def point_rows(summary: ClusterSummary, geometry: ClusterGeometry) -> list[tuple
 
 
 def legend_nodes(colors: CloudColors) -> list[Node]:
-    """What the colours mean: each kind with its points, which a click picks; or a ramp with its ends."""
+    """Legend: one entry per category, which selects its points when clicked, or a colour ramp with its ends."""
     if colors.kinds:
         return [
             html.Button(
                 [html.I(style={"background": kind.color}), kind.text, html.Span(count(kind.points), className="muted")],
                 type="button",
                 className="kind",
-                title="Pick these points",
+                title="Select these points",
                 **attributes(data_pick=kind.pick),
             )
             for kind in colors.kinds
@@ -106,7 +106,7 @@ def legend_nodes(colors: CloudColors) -> list[Node]:
 
 
 def color_options(summary: ClusterSummary, geometry: ClusterGeometry, labels: LabelTable) -> list[dict[str, str]]:
-    """What can colour the cloud."""
+    """Colourings of the cloud."""
     options = [{"label": "position", "value": "coordinate"}]
     if summary.order:
         options.append({"label": "value", "value": "value"})
@@ -129,7 +129,7 @@ def _axes(geometry: ClusterGeometry, view: View) -> Element:
         options.append(
             (pair, f"{pair[0]}–{pair[1]} · {share}", f"axes {pair[0]} and {pair[1]}: {share} of the variance")
         )
-    options.append(("all", "all", "each way side by side"))
+    options.append(("all", "all", "all views side by side"))
     buttons = [
         html.Button(
             text,
@@ -139,7 +139,7 @@ def _axes(geometry: ClusterGeometry, view: View) -> Element:
         )
         for axes, text, title in options
     ]
-    label = attributes(aria_label="Axes that are drawn, with their variance")
+    label = attributes(aria_label="Axes, with their share of the variance")
     return html.Div(buttons, id=ids.AXES, className="segments", role="group", **label)
 
 
@@ -153,7 +153,7 @@ def _foot(summary: ClusterSummary, geometry: ClusterGeometry) -> Element:
     each = ", ".join(percent(float(share)) for share in shares)
     lines = [
         html.Span(f"{count(len(geometry.points))} of {count(summary.n_tokens)} activations shown"),
-        html.Span(f"axes 1, 2, 3 explain {each}", title="Of the position's variance"),
+        html.Span(f"axes 1, 2, 3 explain {each}", title="Share of the variance of the positions"),
     ]
     head = ("position", "value", "axis 1", "axis 2", "axis 3")
     as_table = details("as a table", [late_table(head, point_rows(summary, geometry))])

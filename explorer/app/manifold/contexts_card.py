@@ -1,49 +1,48 @@
-"""Tokens in their contexts: those that are picked in the cloud, else some from all along the shape."""
+"""Table of tokens in context: the selected tokens, or a sample along the shape."""
 
 import numpy as np
 from jaxtyping import Int64
 
 from explorer.app.ui import html
 from explorer.app.ui.card import card
-from explorer.app.ui.contexts import Context, read_context
 from explorer.app.ui.element import Element
-from explorer.app.ui.format import count, counted, number, visible
+from explorer.app.ui.format import Context, count, counted, number, read_context, visible
 from explorer.app.ui.parts import Node, attributes
 from explorer.app.view import ids
 from explorer.app.view.selection import read_picks
 from explorer.records import ClusterGeometry, ClusterSummary, Vocabulary
 
 CONTEXT_CHARACTERS = 90
-"""How much of what stands before the token is shown."""
+"""Characters shown before the token."""
 ALONG = 16
-"""Tokens that are shown where none is picked."""
+"""Tokens shown when none is selected."""
 MOST_ROWS = 100
-"""Picked tokens that are shown."""
+"""Selected tokens shown."""
 STRONGEST = 3
-"""Features that a row names."""
+"""Features named in a row."""
 
 
 def contexts_card(
     summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, pick: str, data: str
 ) -> Element:
-    """The card of a manifold's page; ``data`` is the address of the points as text."""
+    """The card of tokens in context; ``data`` is the URL of the points as text."""
     body = html.Div(contexts_block(summary, geometry, vocabulary, pick, data), id=ids.CONTEXTS)
-    clear = html.Button("Pick none", id=ids.PICK_CLEAR, type="button", className="button small", hidden=not pick)
+    clear = html.Button("Clear selection", id=ids.PICK_CLEAR, type="button", className="button small", hidden=not pick)
     return card("contexts", html.H2("Tokens in context"), [body], controls=[clear], class_name="panel padded")
 
 
 def contexts_block(
     summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, pick: str, data: str
 ) -> list[Node]:
-    """How many are shown of how many, and the table.
+    """How many tokens are shown of how many, and the table.
 
     Raises:
-        RequestError: ``pick`` is no list of numbers.
+        RequestError: ``pick`` is not a list of numbers.
     """
     picked = read_picks(pick, len(geometry.points))
     shown = _along(geometry, picked)
     return [
-        html.P(_told(len(picked), len(shown), len(geometry.points)), className="muted small", role="status"),
+        html.P(_caption(len(picked), len(shown), len(geometry.points)), className="muted small", role="status"),
         html.Div(
             _table(summary, geometry, vocabulary, shown),
             className="scroll context-rows",
@@ -54,7 +53,7 @@ def contexts_block(
 
 
 def context_line(context: Context) -> list[Node]:
-    """A context with its token marked."""
+    """A context with its token highlighted."""
     before = context.before
     if len(before) > CONTEXT_CHARACTERS:
         cut = before[-CONTEXT_CHARACTERS:]
@@ -63,8 +62,8 @@ def context_line(context: Context) -> list[Node]:
     return [before + context.token[: len(context.token) - len(token)], html.Mark(token), context.after]
 
 
-def picked_fires(geometry: ClusterGeometry, pick: str) -> dict[str, int]:
-    """On how many picked tokens each feature fires; nothing where none is picked."""
+def firing_counts(geometry: ClusterGeometry, pick: str) -> dict[str, int]:
+    """Number of selected tokens on which each feature fires, by feature id; empty without a selection."""
     picked = read_picks(pick, len(geometry.points))
     if not len(picked):
         return {}
@@ -73,7 +72,7 @@ def picked_fires(geometry: ClusterGeometry, pick: str) -> dict[str, int]:
 
 
 def _along(geometry: ClusterGeometry, picked: Int64[np.ndarray, "picked"]) -> Int64[np.ndarray, "shown"]:
-    """The picked ones by their coordinate, else some that are evenly spread along it."""
+    """Selected tokens by coordinate, or a sample spread evenly along it."""
     chosen = picked if len(picked) else np.arange(len(geometry.points))
     ordered = chosen[np.argsort(geometry.coordinate[chosen], kind="stable")]
     most = MOST_ROWS if len(picked) else ALONG
@@ -82,20 +81,20 @@ def _along(geometry: ClusterGeometry, picked: Int64[np.ndarray, "picked"]) -> In
     return ordered[np.linspace(0, len(ordered) - 1, most).round().astype(np.int64)]
 
 
-def _told(picked: int, shown: int, points: int) -> str:
+def _caption(picked: int, shown: int, points: int) -> str:
     if not picked:
         return (
-            f"{count(shown)} of {count(points)} drawn tokens, evenly along the shape. Pick others: click a point, a "
-            "name or a colour's meaning, or draw around points where two axes are shown."
+            f"{count(shown)} of {count(points)} drawn tokens, evenly along the shape. To select others, click a point, "
+            "a label or a legend entry, or draw around points in a view of two axes."
         )
-    every = f"{counted(picked, 'drawn token')} of {count(points)} picked"
-    return f"{every}, {count(shown)} shown." if shown < picked else f"{every}."
+    selected = f"{counted(picked, 'drawn token')} of {count(points)} selected"
+    return f"{selected}, {count(shown)} shown." if shown < picked else f"{selected}."
 
 
 def _table(
     summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, shown: Int64[np.ndarray, "shown"]
 ) -> Element:
-    names = ("context", "position", "value", "fires most", "token")
+    names = ("context", "position", "value", "strongest features", "token")
     head = html.Thead(html.Tr([html.Th(name, scope="col") for name in names]))
     rows = [_row(summary, geometry, vocabulary, sample) for sample in shown.tolist()]
     return html.Table([head, html.Tbody(rows)], className="small")

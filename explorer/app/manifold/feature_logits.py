@@ -1,4 +1,4 @@
-"""What one feature makes the model say: one question to the host, told in words where it fails."""
+"""Direct effect of a feature on the next token's logits: one request to the host, errors as text."""
 
 from explorer.app.manifold.features import LENS
 from explorer.app.site.addresses import run_and_cluster
@@ -13,8 +13,8 @@ from explorer.runs.run.reader import Run
 from explorer.steering.protocol.features import FeatureReply, FeatureRequest, TokenLogit
 
 
-async def ask_feature(site: Site, path: str, feature: int) -> list[Node]:
-    """Ask the host for a feature's direct effect on the next token; whatever goes wrong is told in words."""
+async def request_logits(site: Site, path: str, feature: int) -> list[Node]:
+    """Logits of the next token that a feature promotes and suppresses, or the reason why the host did not answer."""
     try:
         run, _ = run_and_cluster(site, path)
         host = site.hosts.of(run.id)
@@ -29,25 +29,25 @@ async def ask_feature(site: Site, path: str, feature: int) -> list[Node]:
 
 
 def feature_request(run: Run, feature: int) -> FeatureRequest:
-    """The question.
+    """The request for a feature's logits.
 
     Raises:
-        RequestError: no such feature, or a run without a subject.
+        RequestError: the feature does not exist, or the run has no subject.
     """
     subject = run.manifest.subject
     if subject is None or not subject.fingerprint:
-        raise RequestError("run", "no model named in it", "a run that a host can serve")
+        raise RequestError("run", "no subject", "a run that a host can serve")
     if not 0 <= feature < run.manifest.n_features:
         raise RequestError("feature", str(feature), f"0 to {run.manifest.n_features - 1}")
     return FeatureRequest(run=run.id, fingerprint=subject.fingerprint, feature=feature)
 
 
 def logits_block(reply: FeatureReply) -> list[Node]:
-    """The tokens that a feature speaks for and against, strongest first, as bars and numbers."""
+    """Tokens that a feature promotes and suppresses, strongest first, as bars and numbers."""
     largest = max((abs(one.logit) for one in (*reply.promoted, *reply.suppressed)), default=0.0) or 1.0
     columns = [
         html.Div([html.H5(title), html.Ul([_token(one, largest) for one in tokens])])
-        for title, tokens in (("for", reply.promoted), ("against", reply.suppressed))
+        for title, tokens in (("promotes", reply.promoted), ("suppresses", reply.suppressed))
     ]
     return [html.P(LENS, className="muted small"), html.Div(columns, className="logits")]
 

@@ -1,4 +1,4 @@
-"""What a manifold's page tells of each of its features: how often, how strongly and where along the curve it fires."""
+"""Features of a manifold: firing rates, gains, tuning and activations as a table, and one feature in detail."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,31 +7,29 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from explorer.app.figures.strips import (
-    NO_PLACE,
+    UNTUNED,
     field_places,
+    is_tuned,
     nearest_values,
     peak_places,
     roles,
-    tells_apart,
     tuning_curves,
 )
 from explorer.app.manifold.contexts_card import context_line
 from explorer.app.ui import html
 from explorer.app.ui.card import card
-from explorer.app.ui.contexts import read_context
 from explorer.app.ui.element import Element
-from explorer.app.ui.format import count, number, percent, visible
-from explorer.app.ui.labels import label_cell, label_lines
-from explorer.app.ui.parts import Node, attributes, details, table
+from explorer.app.ui.format import count, number, percent, read_context, visible
+from explorer.app.ui.parts import Node, attributes, details, label_cell, label_lines, table
 from explorer.app.view import ids
 from explorer.records import ClusterGeometry, ClusterSummary, FeatureTable, Vocabulary
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.reader import Run
 
 BINS = 16
-"""Bars of a histogram of activations."""
+"""Bars of an activation histogram."""
 QUANTILES = (1.0, 0.75, 0.5, 0.25, 0.0)
-"""Which of the drawn tokens a feature fires on are shown as examples, by how strongly."""
+"""Quantiles of the activations above zero at which example tokens are shown."""
 
 
 @dataclass(frozen=True)
@@ -39,37 +37,36 @@ class FeatureRow:
     """One feature of a cluster."""
 
     atom: int
-    """Which of the cluster's atoms."""
+    """Index among the cluster's atoms."""
     feature: int
-    """Feature number."""
     role: str
     """"core" or "halo"."""
     fires: int
-    """Tokens of the whole text that it fires on."""
+    """Tokens of the whole text on which it fires."""
     here: float
-    """Share of the drawn tokens that it fires on."""
+    """Share of the drawn tokens on which it fires."""
     gain: float
-    """Share of the residual's variance that it adds."""
+    """Share of the residual's variance that it explains in addition to the features before it."""
     null: float
-    """The same of the best feature on shuffled codes; 0 for the core, which is not chosen by gain."""
+    """Gain of the best feature on shuffled codes; 0 for the core, which is not selected by gain."""
     peak: str
-    """Value or coordinate at which it fires most."""
+    """Value or coordinate of the peak of its tuning curve."""
     at: float
-    """Its coordinate."""
+    """Coordinate of the peak."""
     varies: bool
-    """Whether it tells positions apart, beyond chance."""
+    """Whether it is tuned to a position beyond chance."""
     spread: float
-    """Share of the coordinate on which its mean activation is at least half of its peak."""
+    """Share of the coordinate where its mean activation is at least half its peak."""
     histogram: list[int]
-    """Drawn tokens by activation, in equal steps from 0, silent ones left out."""
+    """Drawn tokens per equal-width bin of activation from 0 to ``strongest``; silent tokens are excluded."""
     strongest: float
-    """Its largest activation among the drawn tokens: where the histogram ends."""
+    """Largest activation on the drawn tokens."""
     top_tokens: list[int]
-    """Token ids on which it fires most in sum over the whole text, best first."""
+    """Ids of the tokens with the largest summed activation in the whole text, best first."""
 
 
 def feature_rows(summary: ClusterSummary, geometry: ClusterGeometry, table: FeatureTable) -> list[FeatureRow]:
-    """One row an atom: the core, then the halo by what each adds."""
+    """One row per atom: the core, then the halo by gain."""
     codes, curves = geometry.codes.astype(np.float32), tuning_curves(geometry)
     peaks = peak_places(curves)
     columns: dict[str, list[Any]] = {
@@ -82,7 +79,7 @@ def feature_rows(summary: ClusterSummary, geometry: ClusterGeometry, table: Feat
         "null": geometry.atom_null.tolist(),
         "peak": nearest_values(summary, geometry, peaks),
         "at": peaks.tolist(),
-        "varies": tells_apart(geometry, curves, closed=summary.shape == "closed curve").tolist(),
+        "varies": is_tuned(geometry, curves, closed=summary.shape == "closed curve").tolist(),
         "spread": field_widths(curves).tolist(),
         "histogram": activation_histograms(codes).tolist(),
         "strongest": codes.max(axis=0, initial=0.0).tolist(),
@@ -92,7 +89,7 @@ def feature_rows(summary: ClusterSummary, geometry: ClusterGeometry, table: Feat
 
 
 def activation_histograms(codes: Float32[np.ndarray, "sample atom"], bins: int = BINS) -> Int64[np.ndarray, "atom bin"]:
-    """How many activations of each atom above 0 lie in each of equal steps from 0 to its largest."""
+    """Histogram of each atom's activations above 0, in equal-width bins from 0 to its maximum."""
     atoms, top = codes.shape[1], codes.max(axis=0, initial=0.0).astype(np.float64)
     step = (codes / np.where(top > 0, top, 1.0) * bins).astype(np.int64).clip(max=bins - 1)
     place = step + bins * np.arange(atoms)
@@ -101,7 +98,7 @@ def activation_histograms(codes: Float32[np.ndarray, "sample atom"], bins: int =
 
 
 def quantile_samples(codes: Float32[np.ndarray, "sample"]) -> Int64[np.ndarray, "example"]:
-    """The samples whose activation stands at QUANTILES among those above 0, strongest first, each once."""
+    """Samples at QUANTILES of the activations above 0, strongest first, without duplicates."""
     firing = np.flatnonzero(codes > 0)
     order = firing[np.argsort(codes[firing], kind="stable")]
     places = [round(share * (len(order) - 1)) for share in QUANTILES] if len(order) else []
@@ -109,7 +106,7 @@ def quantile_samples(codes: Float32[np.ndarray, "sample"]) -> Int64[np.ndarray, 
 
 
 def field_widths(curves: Float32[np.ndarray, "atom bin"]) -> Float64[np.ndarray, "atom"]:
-    """Share of the coordinate on which each tuning curve is at least half of its peak; 0 where it never fires."""
+    """Full width at half maximum of each tuning curve as a share of the coordinate; 0 if it never fires."""
     widths: Float64[np.ndarray, "atom"] = field_places(curves).mean(axis=1)
     return widths
 
@@ -119,44 +116,53 @@ def _firing_share(codes: Float32[np.ndarray, "sample atom"]) -> Float64[np.ndarr
 
 
 TOP_TOKENS = 4
-"""Tokens that a row names."""
+"""Top tokens named in a row."""
 COLUMNS = (
-    ("feature", "Core: clustered because they fire together. Halo: carries position on the core's tokens."),
-    ("fires on", "Tokens of the whole text."),
-    ("here", "Share of this cluster's drawn tokens that it fires on."),
-    ("adds", "Share of the activations' variance on the cluster's tokens that it adds to the features before it."),
-    ("null", "What the best feature would add at that step on codes shuffled over the tokens. Not drawn for the core."),
-    ("fires most at", "Place along the shape where its mean activation is largest, if places differ beyond chance."),
-    ("width", "Share of the shape on which its mean activation is at least half of that."),
-    ("activations", "Drawn tokens by activation, in equal steps from 0 to its largest here; silent ones left out."),
-    ("top tokens", "Tokens on which it fires most in sum, over the whole text."),
+    (
+        "feature",
+        "Core: features that cluster because they fire together. Halo: features added for the position they carry.",
+    ),
+    ("fires on", "Tokens of the whole text on which it fires."),
+    ("here", "Share of this cluster's drawn tokens on which it fires."),
+    (
+        "gain",
+        "Share of the activations' variance on the cluster's tokens that it explains beyond the features above it.",
+    ),
+    ("null", "Gain of the best feature at that step on codes shuffled over the tokens. Not measured for the core."),
+    ("peak", "Position along the shape where its mean activation is largest, if it is tuned beyond chance."),
+    ("width", "Share of the shape where its mean activation is at least half its peak."),
+    ("activations", "Histogram over the drawn tokens on which it fires, from 0 to its largest activation here."),
+    ("top tokens", "Tokens with the largest summed activation over the whole text."),
 )
-"""Columns of the table and what they mean."""
-NAMED = ("label", "What people or programs call it, as the feature bundle says. It decided nothing.")
-"""One after the first, where the run has labels."""
-ELSEWHERE = ("Neuronpedia", "The same feature there, in a new tab. Nothing is asked of that site before you follow it.")
-"""One more, where the SAE has a name on Neuronpedia."""
+"""Columns of the table with their tooltips."""
+NAMED = ("label", "Label from the feature bundle, written by people or programs. It does not affect any result.")
+"""Second column, if the run has labels."""
+ELSEWHERE = (
+    "Neuronpedia",
+    "This feature on Neuronpedia, in a new tab. The site is contacted only when you follow the link.",
+)
+"""Last column, if the SAE is on Neuronpedia."""
 
-LENS = "The feature's direction alone, through the model's last norm and unembedding: which next words it speaks for."
-"""What is asked of the model."""
+LENS = "Direct effect on the next token's logits: the decoder direction through the final norm and the unembedding."
+"""Caption of the logits."""
 
 
 def features_card(
     run: Run, summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary, chosen: int
 ) -> Element:
-    """The card of a manifold's page.
+    """The card of features.
 
     Args:
-        run: its run.
+        run: the cluster's run.
         summary: the cluster.
         geometry: its arrays.
         vocabulary: texts of the tokens.
-        chosen: feature that is shown beside the table.
+        chosen: id of the feature shown in detail.
     """
     rows = feature_rows(summary, geometry, run.features())
     halo = len(rows) - geometry.n_core
     title = html.H2(f"{count(geometry.n_core)} core and {count(halo)} halo features")
-    hint = html.Span("Choose one to colour the cloud by it. A heading sorts.", className="muted small")
+    hint = html.Span("Click a feature to colour the cloud by it, a heading to sort.", className="muted small")
     labels = run.labels()
     filled = _table(rows, vocabulary, labels, chosen, run.manifest.sae.neuronpedia_id)
     body = [html.Div([filled, _side(geometry, vocabulary, labels, chosen)], className="features")]
@@ -164,7 +170,7 @@ def features_card(
 
 
 def feature_detail(geometry: ClusterGeometry, vocabulary: Vocabulary, labels: LabelTable, feature: int) -> list[Node]:
-    """Labels of one feature, its strongest tokens in the whole text, and this cluster's from strong to weak."""
+    """Labels of a feature, its strongest tokens in the whole text, and examples from this cluster at QUANTILES."""
     atom = geometry.atoms.tolist().index(feature)
     top = [
         (number(float(activation)), context_line(read_context(vocabulary, ids)))
@@ -177,33 +183,33 @@ def feature_detail(geometry: ClusterGeometry, vocabulary: Vocabulary, labels: La
         for at in quantile_samples(codes).tolist()
     ]
     firing = int((codes > 0).sum())
-    steps = f"From strong to weak among the {count(firing)} of {count(len(codes))} drawn tokens that it fires on"
+    quantiles = f"Quantiles of the {count(firing)} of {count(len(codes))} drawn tokens it fires on, strongest first"
     named = label_lines(labels.of(feature))
     return [
         *([html.H4("Labels"), *named] if named else []),
         html.H4("Strongest in the whole text"),
         _examples(top),
-        html.H4(steps),
+        html.H4(quantiles),
         _examples(here),
     ]
 
 
 def feature_title(geometry: ClusterGeometry, feature: int) -> str:
-    """Its number and what it is in the cluster."""
+    """Id and role of a feature."""
     role = "core" if geometry.atoms.tolist().index(feature) < geometry.n_core else "halo"
     return f"Feature {feature} ({role})"
 
 
 def atom_feature(geometry: ClusterGeometry, color: str) -> int:
-    """The feature that colours a cloud; the first of the core where none does, or where it is none of the cluster's."""
+    """The feature that colours the cloud, or the first core feature if none of the cluster's does."""
     named = color.removeprefix("feature-") if color.startswith("feature-") else ""
     return int(named) if named and int(named) in geometry.atoms.tolist() else int(geometry.atoms[0])
 
 
 def _side(geometry: ClusterGeometry, vocabulary: Vocabulary, labels: LabelTable, chosen: int) -> Element:
-    """What the model would say because of the feature comes first: it is short, and asked for by a button."""
+    """One feature in detail. Its logits come first because they are short and requested by a button."""
     detail = feature_detail(geometry, vocabulary, labels, chosen)
-    ask = html.Button("Ask the model", id=ids.FEATURE_ASK, type="button", className="button small")
+    ask = html.Button("Show logits", id=ids.FEATURE_ASK, type="button", className="button small")
     title = html.H3(feature_title(geometry, chosen), id=ids.FEATURE_TITLE)
     return html.Div(
         [
@@ -231,7 +237,7 @@ def _table(
     ]
     body = [_row(row, vocabulary, labels, row.feature == chosen, neuronpedia_id) for row in rows]
     filled = html.Table([html.Thead(html.Tr(head)), html.Tbody(body)], className="small sortable", id=ids.FEATURES)
-    meanings = details("what the columns mean", [table(("column", "meaning"), columns)], "small no-picture no-data")
+    meanings = details("column definitions", [table(("column", "meaning"), columns)], "small no-picture no-data")
     return html.Div([html.Div(filled, className="scroll feature-rows", tabIndex="0"), meanings])
 
 
@@ -250,7 +256,7 @@ def _row(row: FeatureRow, vocabulary: Vocabulary, labels: LabelTable, chosen: bo
         _number(percent(row.here), row.here),
         _number(percent(row.gain), row.gain),
         _number("–" if row.role == "core" else percent(row.null), row.null),
-        html.Td(row.peak if row.varies else NO_PLACE, **_sort(row.at if row.varies else 2.0)),
+        html.Td(row.peak if row.varies else UNTUNED, **_sort(row.at if row.varies else 2.0)),
         _number(percent(row.spread), row.spread),
         html.Td(className="bins", **_histogram(row)),
         html.Td(tokens, className="top"),
@@ -260,18 +266,20 @@ def _row(row: FeatureRow, vocabulary: Vocabulary, labels: LabelTable, chosen: bo
 
 
 def _elsewhere(neuronpedia_id: str, feature: int) -> Element:
-    """A link that leaves the app; who copies the table gets its address."""
+    """A link that leaves the app; copying the table copies its address."""
     address = feature_address(neuronpedia_id, feature)
-    told = attributes(aria_label=f"Feature {feature} on Neuronpedia, in a new tab")
-    link = html.A("open ↗", href=address, target="_blank", rel="noopener noreferrer", **told)
+    label = attributes(aria_label=f"Feature {feature} on Neuronpedia, in a new tab")
+    link = html.A("open ↗", href=address, target="_blank", rel="noopener noreferrer", **label)
     return html.Td(link, **attributes(data_value=address, data_sort=str(feature)))
 
 
 def _histogram(row: FeatureRow) -> dict[str, Any]:
-    """Bars for the script that draws them, and the same for whoever reads or copies the table."""
+    """Bins for the script that draws them, and as text for screen readers and copied tables."""
     bars = ",".join(map(str, row.histogram))
-    told = f"{count(sum(row.histogram))} drawn tokens, activations up to {number(row.strongest)}"
-    return attributes(data_bins=bars, data_sort=str(row.strongest), data_value=bars, aria_label=told) | {"title": told}
+    label = f"{count(sum(row.histogram))} drawn tokens, activations up to {number(row.strongest)}"
+    return attributes(data_bins=bars, data_sort=str(row.strongest), data_value=bars, aria_label=label) | {
+        "title": label
+    }
 
 
 def _number(text: str, value: float) -> Element:
@@ -294,10 +302,10 @@ SITE = "https://www.neuronpedia.org"
 
 
 def feature_address(neuronpedia_id: str, feature: int) -> str:
-    """Address of one feature's page.
+    """URL of a feature on Neuronpedia.
 
     Args:
-        neuronpedia_id: the SAE's name there, model and source, as `NEURONPEDIA_ID` of the records has it.
-        feature: its number, which counts as the SAE's own.
+        neuronpedia_id: model and source of the SAE, in the form of `NEURONPEDIA_ID` in the records.
+        feature: feature id, the same as in the SAE.
     """
     return f"{SITE}/{neuronpedia_id}/{feature}"

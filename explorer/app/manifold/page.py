@@ -1,13 +1,13 @@
-"""One manifold: its cloud, what it is in words and numbers, its features along the curve, and the steering panel."""
+"""The page of one manifold: cloud, description and scores, steering, features, contexts, robustness, provenance."""
 
 from explorer.app.figures.cloud import cloud_figure
 from explorer.app.figures.strips import StripsView, strips_data, strips_table
 from explorer.app.manifold.cloud_card import cloud_card, curve_data
-from explorer.app.manifold.contexts_card import contexts_card, picked_fires
+from explorer.app.manifold.contexts_card import contexts_card, firing_counts
 from explorer.app.manifold.features import atom_feature, features_card
 from explorer.app.manifold.numbers import number_rows, numbers_block, regime_line
 from explorer.app.manifold.provenance import provenance
-from explorer.app.manifold.robustness import belief_panel
+from explorer.app.manifold.robustness import robustness_panel
 from explorer.app.site.opened import OpenCluster
 from explorer.app.steering.panel import steering_panel
 from explorer.app.steering.readout_text import proposed_readout
@@ -25,17 +25,15 @@ from explorer.app.view.state import View
 from explorer.records import CURVES, ClusterSummary
 from explorer.runs.run.reader import Run
 
-CORE_AND_HALO = (
-    "Core: clustered because they fire together. Halo: further features that explain where on the shape one is."
-)
-"""What the two kinds of features are."""
+CORE_AND_HALO = "Core: features that cluster because they fire together. Halo: further features that explain position."
+"""Tooltip of the feature counts."""
 STRIPS_MEAN = (
-    "Coloured: fires more in some places than in others, beyond chance (places dealt out anew among the drawn tokens; "
-    "p at most .05 for all features together). Grey: alike everywhere, or too rare to say. Each is scaled to its peak."
+    "Coloured: tuned to a position beyond chance (permutation test over the drawn tokens, Bonferroni-corrected p at "
+    "most .05). Grey: untuned, or too rare to test. Each strip is scaled to its peak."
 )
-"""What the strips' colours mean."""
+"""Legend of the strips."""
 MOST_GAPS = 3
-"""Gaps between receptive fields that are named."""
+"""Gaps between receptive fields listed by position."""
 
 
 def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool) -> Page:
@@ -44,8 +42,8 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
     Args:
         opened: the cluster.
         links: addresses.
-        view: what the link asks for.
-        steerable: whether a host is named that may hold the run's subject.
+        view: state of the page given by the link.
+        steerable: whether a host is configured that may serve the run's subject.
     """
     run, summary = opened.run, opened.summary
     geometry, vocabulary = opened.geometry, opened.vocabulary
@@ -58,7 +56,7 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
         dcc.Store(id=ids.POSITION_STORE, data=view.position),
         dcc.Store(id=ids.PICK_STORE, data=view.pick),
         dcc.Store(id=ids.FEATURE_STORE, data=chosen),
-        dcc.Store(id=ids.PICK_FIRES, data=picked_fires(geometry, view.pick)),
+        dcc.Store(id=ids.PICK_FIRES, data=firing_counts(geometry, view.pick)),
         try_panel(run, links, view.text or prompt, steerable, summary.id),
         html.Div(
             [cloud_card(summary, geometry, vocabulary, run.labels(), view, points), _facts_side(opened)],
@@ -74,7 +72,7 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
         ),
         features_card(run, summary, geometry, vocabulary, chosen),
         html.Div(
-            [contexts_card(summary, geometry, vocabulary, view.pick, points), _belief(opened), _made(run)],
+            [contexts_card(summary, geometry, vocabulary, view.pick, points), _robustness(opened), _provenance(run)],
             className="below",
         ),
     ]
@@ -85,7 +83,7 @@ def manifold_page(opened: OpenCluster, links: Links, view: View, steerable: bool
 
 
 def cluster_data(opened: OpenCluster, links: Links, view: View) -> dict[str, object]:
-    """What the page's scripts need: the cloud, the strips, and what a request to the host names."""
+    """Data of the page's scripts: cloud, strips, and the identifiers that a request to the host names."""
     run, summary, subject = opened.run, opened.summary, opened.run.manifest.subject
     return {
         "run": run.id,
@@ -120,52 +118,52 @@ def _facts_side(opened: OpenCluster) -> Element:
 
 def _strips(opened: OpenCluster) -> Element:
     head, rows = strips_table(opened.strips, opened.run.labels())
-    along = _along(opened.summary)
+    axis = _axis_name(opened.summary)
     body = [
         html.Div(id=ids.STRIPS, className="strips card-picture"),
-        html.P(fields_told(opened.strips, along)),
+        html.P(coverage_sentence(opened.strips, axis)),
         details("what the colours mean", [html.P(STRIPS_MEAN)]),
         details("as a table", [late_table(head, rows)]),
     ]
-    title = html.H3(f"Where each of the {count(len(rows))} features fires along {along}")
+    title = html.H3(f"Tuning of {counted(len(rows), 'feature')} along {axis}")
     return card("strips", title, body, class_name="strips-box small muted")
 
 
-def _along(summary: ClusterSummary) -> str:
+def _axis_name(summary: ClusterSummary) -> str:
     return "the curve" if summary.shape in CURVES else "the cloud's longest axis"
 
 
-def fields_told(view: StripsView, along: str) -> str:
-    """How the receptive fields of the features that tell positions apart share the shape: coverage, overlap, gaps."""
-    told = sum(strip.varies for strip in view.strips)
-    if not told:
-        return "No feature's place is told from chance."
+def coverage_sentence(view: StripsView, axis: str) -> str:
+    """Coverage, overlap and gaps of the receptive fields of the tuned features."""
+    tuned = sum(strip.varies for strip in view.strips)
+    if not tuned:
+        return "No feature is tuned to a position beyond chance."
     fields = view.fields
     line = (
-        f"The {'field' if told == 1 else 'fields'} of {counted(told, 'coloured feature')} (half of the peak or more) "
-        f"cover {percent(fields.coverage)} of {along}; {fields.overlap:.1f} stand at one place on average; "
+        f"The receptive {'field' if tuned == 1 else 'fields'} of {counted(tuned, 'tuned feature')} (at least half the "
+        f"peak) cover {percent(fields.coverage)} of {axis}, with {fields.overlap:.1f} per position on average; "
     )
     named = ", ".join(f"{first:.2f} to {last:.2f}" for first, last in fields.gaps[:MOST_GAPS])
     more = f" and {len(fields.gaps) - MOST_GAPS} more" if len(fields.gaps) > MOST_GAPS else ""
     return line + (f"gaps: {named}{more}." if named else "no gaps.")
 
 
-def _belief(opened: OpenCluster) -> Element:
+def _robustness(opened: OpenCluster) -> Element:
     run = opened.run
-    return belief_panel(opened.summary, run.manifest, run.tree(), run.features())
+    return robustness_panel(opened.summary, run.manifest, run.tree(), run.features())
 
 
-def _made(run: Run) -> Element:
+def _provenance(run: Run) -> Element:
     body = [provenance(run.manifest, run.digest)]
     return card("provenance", html.H2("How this was made"), body, class_name="panel padded")
 
 
 def _neighbours(run: Run, summary: ClusterSummary, links: Links) -> Element:
     total = len(run.manifest.clusters)
-    pair = (("←", summary.id - 1, "Previous cluster"), ("→", summary.id + 1, "Next cluster"))
-    arrows = [
+    arrows = (("←", summary.id - 1, "Previous cluster"), ("→", summary.id + 1, "Next cluster"))
+    buttons = [
         dcc.Link(arrow, href=links.cluster(run.id, to), className="button icon", title=title)
-        for arrow, to, title in pair
+        for arrow, to, title in arrows
         if 0 <= to < total
     ]
-    return html.Div(arrows, className="prev-next")
+    return html.Div(buttons, className="prev-next")

@@ -1,10 +1,10 @@
-"""The parts of a manifold's page that change with what colours its cloud and which tokens are selected."""
+"""The parts of a manifold's page that change with the colouring of its cloud and with the selection."""
 
 from dataclasses import dataclass
 
-from explorer.app.figures.cloud_colors import cloud_colors
+from explorer.app.figures.colors import cloud_colors
 from explorer.app.manifold.cloud_card import legend_nodes
-from explorer.app.manifold.contexts_card import contexts_block, picked_fires
+from explorer.app.manifold.contexts_card import contexts_block, firing_counts
 from explorer.app.manifold.features import atom_feature, feature_detail, feature_title
 from explorer.app.site.addresses import run_and_cluster
 from explorer.app.site.site import Site
@@ -14,19 +14,18 @@ from explorer.app.view.state import read_fields
 
 @dataclass(frozen=True)
 class ColorsPart:
-    """What changes on a manifold's page with what colours its cloud."""
+    """The parts that depend on the colouring."""
 
     drawn: dict[str, object]
-    """The points' colours."""
+    """Colours of the points."""
     legend: list[Node]
-    """What they mean."""
 
 
 def colors_at(site: Site, path: str, by: str) -> ColorsPart:
-    """The colours of the cloud at an address.
+    """Colouring of the cloud at an address.
 
     Raises:
-        RequestError: nothing that can colour a cloud, or no manifold at that address.
+        RequestError: an unknown colouring, or an address without a manifold.
     """
     run, cluster = run_and_cluster(site, path)
     color = read_fields({"color": by}).color
@@ -37,21 +36,19 @@ def colors_at(site: Site, path: str, by: str) -> ColorsPart:
 
 @dataclass(frozen=True)
 class FeaturePart:
-    """What stands beside the table of features."""
+    """The detail of one feature."""
 
     feature: int
-    """Feature number."""
+    """Feature id."""
     title: str
-    """Its heading."""
     detail: list[Node]
-    """What there is to know of it."""
 
 
 def feature_at(site: Site, path: str, by: str) -> FeaturePart | None:
-    """The feature that colours the cloud at an address; None where none of the cluster's does.
+    """Detail of the feature that colours the cloud at an address; None if the colouring is no feature of the cluster.
 
     Raises:
-        RequestError: nothing that can colour a cloud, or no manifold at that address.
+        RequestError: an unknown colouring, or an address without a manifold.
     """
     run, cluster = run_and_cluster(site, path)
     geometry = run.cluster(cluster)
@@ -63,23 +60,23 @@ def feature_at(site: Site, path: str, by: str) -> FeaturePart | None:
 
 
 @dataclass(frozen=True)
-class PickedPart:
-    """What changes on a manifold's page with the tokens that are picked."""
+class SelectionPart:
+    """The parts that depend on the selected tokens."""
 
     contexts: list[Node]
-    """The picked tokens in their contexts."""
+    """Table of the selected tokens in context."""
     fires: dict[str, int]
-    """On how many of them each feature fires."""
+    """Number of selected tokens on which each feature fires, by feature id."""
 
 
-def picked_at(site: Site, path: str, pick: str) -> PickedPart:
-    """The tokens that are picked in the cloud at an address.
+def selection_at(site: Site, path: str, pick: str) -> SelectionPart:
+    """The selected tokens of the cloud at an address.
 
     Raises:
-        RequestError: no list of numbers, or no manifold at that address.
+        RequestError: not a list of numbers, or an address without a manifold.
     """
     run, cluster = run_and_cluster(site, path)
     summary, geometry, data = run.summary(cluster), run.cluster(cluster), site.links.cluster_data(run.id, cluster)
     text = read_fields({"pick": pick}).pick
     block = contexts_block(summary, geometry, run.vocabulary(), text, f"{data}/points.tsv")
-    return PickedPart(block, picked_fires(geometry, text))
+    return SelectionPart(block, firing_counts(geometry, text))

@@ -1,4 +1,4 @@
-"""How a run was made: settings, seeds, versions, digests, and what was left out."""
+"""Provenance of a run: settings, seeds, versions, digests, and excluded data."""
 
 from explorer.app.ui import html
 from explorer.app.ui.element import Element
@@ -10,39 +10,39 @@ from explorer.runs.run.manifest import RunManifest
 
 
 def provenance(manifest: RunManifest, digest: str) -> Element:
-    """Everything that decided a run."""
+    """Everything that determined a run."""
     dropped = [(name.replace("_", " "), count(number)) for name, number in manifest.dropped.items()]
     seeds = [(f"seed of {name}", str(seed)) for name, seed in manifest.seeds.items()]
     parts = [
         ("Settings", _settings(manifest)),
-        ("Left out", dropped or [("nothing", "")]),
+        ("Excluded", dropped or [("nothing", "")]),
         ("Seeds and versions", [*seeds, *manifest.versions.items()]),
     ]
     more = [node for title, pairs in parts for node in (html.H3(title), key_values(pairs))]
     return html.Div([key_values(_origin(manifest, digest)), *more], className="provenance scroll", tabIndex="0")
 
 
-NOISE_WORDS: dict[NoiseLook, str] = {"shown": "shown grey", "faded": "shown faintly", "hidden": "hidden"}
-"""How the noise of a map is told."""
+NOISE_LABELS: dict[NoiseLook, str] = {"shown": "shown in grey", "faded": "faded", "hidden": "hidden"}
+"""How the map renders noise, in words."""
 
 
 def counted_line(manifest: RunManifest, noise: str) -> list[Node]:
-    """What is on the map, what is grey and what is not there."""
+    """Summary line of the map: features in clusters, noise, and features too rare to score."""
     inside = f"{count(manifest.n_clustered)} of {count(manifest.n_features)} features"
     clusters = f"{inside} in {counted(len(manifest.clusters), 'cluster')}"
-    rare = f"{counted(manifest.n_left_out, 'feature')} too rare to score left out"
-    chance = f" · {told}" if (told := chance_line(manifest)) else ""
+    rare = f"{counted(manifest.n_left_out, 'feature')} excluded as too rare"
+    chance = f" · {null}" if (null := chance_line(manifest)) else ""
     grey = html.Span(noise, id=ids.NOISE_WORD)
     return [f"{clusters}; {count(manifest.n_noise)} noise, ", grey, f" · {rare}{chance} · "]
 
 
 def chance_line(manifest: RunManifest) -> str:
-    """How many clusters chance makes of the same documents; "" where that was not measured."""
+    """Number of clusters found on shuffled codes; "" if not measured."""
     made = manifest.evidence.chance_clusters if manifest.evidence else ()
     if not made:
         return ""
     if not any(made):
-        return f"codes shuffled within documents give none in {counted(len(made), 'draw')}"
+        return f"codes shuffled within documents give no cluster in {counted(len(made), 'draw')}"
     spread = f"{min(made)} to {max(made)} in {counted(len(made), 'draw')}"
     return f"codes shuffled within documents give {number(sum(made) / len(made))} clusters on average ({spread})"
 
@@ -51,15 +51,18 @@ def _origin(manifest: RunManifest, digest: str) -> list[tuple[str, str]]:
     model, sae, text = manifest.model, manifest.sae, manifest.dataset
     pairs = [
         ("model", f"{model.id} {model.revision}".strip()),
-        ("read at", f"block {model.layer} of {model.n_layers} (from 0), {model.hook}, width {count(model.d_model)}"),
+        (
+            "activations",
+            f"block {model.layer} of {model.n_layers} (from 0), {model.hook}, width {count(model.d_model)}",
+        ),
         ("SAE", f"{sae.id} · {sae.architecture} · {count(sae.n_features)} features"),
         ("text", f"{text.name} · {counted(text.n_docs, 'document')} · {counted(manifest.n_tokens, 'token')}"),
-        ("clusters by", "co-firing, HDBSCAN on the neighbour graph; map by UMAP on the same graph"),
-        ("made by", manifest.created_by),
+        ("clustering", "co-firing, HDBSCAN on the neighbour graph; map by UMAP on the same graph"),
+        ("created by", manifest.created_by),
         ("bundle", f"sha256:{manifest.bundle}"),
         ("run", f"sha256:{digest}"),
     ]
-    return pairs if manifest.subject is None else [*pairs, ("subject", manifest.subject.fingerprint or "not known")]
+    return pairs if manifest.subject is None else [*pairs, ("subject", manifest.subject.fingerprint or "unknown")]
 
 
 def _settings(manifest: RunManifest) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
-"""A cluster's branch of HDBSCAN's condensed tree as an icicle: a row for each feature, as long as it stays.
+"""A cluster's branch of HDBSCAN's condensed tree as an icicle plot: one row per feature, as long as it stays.
 
-A pure function of the run's tables. A group of features is a block of rows; where it falls apart, bars end or go on in
-smaller blocks. The area of a cluster's bars beyond its beginning is what HDBSCAN calls its persistence.
+A pure function of the run's tables. A group of features is a block of rows; where it splits, bars end or continue in
+smaller blocks. The area of a cluster's bars from its birth on is its persistence in HDBSCAN.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,64 +20,63 @@ from explorer.palette import cyclic_rgb, hex_colors
 from explorer.records import ClusterSummary, CondensedTree, FeatureTable
 
 AROUND = 28
-"""The branch begins at the highest group with at most so many features, to show what stands beside the cluster."""
+"""The branch starts at the largest enclosing group of at most this many features, to show the surroundings."""
 MOST_ROWS = 120
-"""Features that are drawn."""
+"""Rows drawn."""
 WIDEN = 1.05
-"""The axis ends at least so far beyond the density at which it begins, as a factor."""
+"""Smallest ratio of the densities at the end and the start of the axis."""
 MOST_TICKS = 5
 """Ticks of the density axis,"""
 LAST_TICK = 0.95
-"""none of them further than this share of the width: there the next column's name begins."""
+"""and the last position of one as a share of the width: the title of the next column starts there."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One feature of the branch."""
+    """Row of one feature."""
 
     feature: int
-    """Feature number."""
     cluster: int
-    """The cluster whose core it is in, negative for none."""
+    """Cluster whose core contains it; negative for none."""
     inside: bool
     """Whether it is in the core of the page's cluster."""
     joins: float
-    """Where it enters the page's cluster, as a share of the width; 1 where it never does."""
+    """Where it enters the page's cluster, as a share of the width; 1 if it never does."""
     leaves: float
-    """Where it leaves the last group, as a share of the width; 1 where that is further than the axis goes."""
+    """Where it leaves its last group, as a share of the width; 1 if that is beyond the axis."""
     beyond: bool
-    """Whether it is further."""
+    """Whether it leaves beyond the end of the axis."""
     density: float
-    """The density at which it does."""
+    """Density at which it leaves."""
     strength: float
-    """HDBSCAN's membership strength in its cluster, 0 for none."""
+    """HDBSCAN membership strength, 0 for none."""
     begins: bool
-    """Whether another group begins with this row."""
+    """Whether a new group starts with this row."""
 
 
 @dataclass(frozen=True)
 class TreeView:
-    """Everything that the panel draws."""
+    """Data of the panel."""
 
     bars: tuple[Bar, ...]
-    """The cluster's features first, group by group."""
+    """Features of the cluster first, group by group."""
     n_features: int
-    """Features of the branch, drawn or not."""
+    """Features of the branch, including those not drawn."""
     color: str
-    """The cluster's colour on the map."""
+    """Colour of the cluster on the map."""
     ticks: tuple[tuple[str, float], ...]
-    """Densities and their share of the width."""
+    """Densities and their positions as shares of the width."""
     left: int
-    """Features of the group that the cluster leaves; 0 where it is the whole tree."""
+    """Features of the parent group; 0 if the cluster is the whole tree."""
     begin: float
-    """The density at which it does."""
+    """Density at which the cluster splits from its parent."""
     end: float
-    """The density at which its last features part."""
+    """Density at which its last features separate."""
 
 
 @dataclass(frozen=True)
 class _Groups:
-    """A condensed tree, to be climbed."""
+    """Navigation of a condensed tree."""
 
     tree: CondensedTree
 
@@ -87,7 +86,7 @@ class _Groups:
 
     @cached_property
     def row_of(self) -> Int64[np.ndarray, "node"]:
-        """Row in which each feature or group leaves its parent; -1 for the root, and for what is not in the tree."""
+        """Row in which each feature or group leaves its parent; -1 for the root and for nodes outside the tree."""
         rows = np.full(int(max(self.tree.child.max(), self.tree.parent.max())) + 1, -1, dtype=np.int64)
         rows[self.tree.child] = np.arange(len(self.tree.child))
         return rows
@@ -97,13 +96,13 @@ class _Groups:
         return {}
 
     def rows_of(self, group: int) -> list[int]:
-        """Rows in which something leaves a group: looked for only where they are asked, as a tree has many groups."""
+        """Rows in which a child leaves a group; computed on demand, since a tree has many groups."""
         if group not in self._rows_of:
             self._rows_of[group] = np.flatnonzero(self.tree.parent == group).tolist()
         return self._rows_of[group]
 
     def is_group(self, child: int) -> bool:
-        """Whether a child is a group: these count from the root on."""
+        """Whether a child is a group: group ids start at the root."""
         return child >= self.root
 
     def parent(self, child: int) -> int:
@@ -113,12 +112,12 @@ class _Groups:
         return int(self.tree.size[self.rows_of(group)].sum())
 
     def begin(self, group: int) -> float:
-        """Density at which a group begins."""
+        """Density at which a group is born."""
         row = int(self.row_of[group])
         return float(self.tree.density.min() if row < 0 else self.tree.density[row])
 
     def above(self, child: int) -> list[int]:
-        """Groups that a feature or group lies in, the nearest first."""
+        """Groups that contain a feature or group, innermost first."""
         groups = []
         while child != self.root:
             child = self.parent(child)
@@ -127,12 +126,12 @@ class _Groups:
 
 
 def tree_view(summary: ClusterSummary, tree: CondensedTree, table: FeatureTable) -> TreeView:
-    """Cut a cluster's branch from its run's condensed tree.
+    """Extract a cluster's branch from the condensed tree of its run.
 
     Args:
         summary: the cluster.
-        tree: HDBSCAN's condensed tree over all features that were not left out.
-        table: cluster and membership of every feature.
+        tree: HDBSCAN's condensed tree over all scored features.
+        table: cluster and membership strength of every feature.
     """
     groups = _Groups(tree)
     own = _smallest_group(groups, summary.features)
@@ -151,7 +150,7 @@ def tree_view(summary: ClusterSummary, tree: CondensedTree, table: FeatureTable)
 
 @dataclass(frozen=True)
 class _Scale:
-    """The density axis: from where the branch begins to where the cluster's last features part."""
+    """The density axis: from the birth of the branch to the separation of the cluster's last features."""
 
     low: float
     high: float
@@ -160,7 +159,7 @@ class _Scale:
         return round((density - self.low) / (self.high - self.low), 4)
 
     def ticks(self) -> tuple[tuple[str, float], ...]:
-        """Round densities, a few of them."""
+        """A few round densities with their positions as shares of the width."""
         span = self.high - self.low
         steps = (factor * 10.0**power for power in range(-6, 4) for factor in (1, 2, 5))
         step = next(step for step in steps if span / step <= MOST_TICKS)
@@ -170,7 +169,7 @@ class _Scale:
 
 
 def _smallest_group(groups: _Groups, features: Sequence[int]) -> int:
-    """The smallest group that holds all of some features."""
+    """The smallest group that contains all given features."""
     shared = groups.above(features[0])
     for feature in features[1:]:
         others = set(groups.above(feature))
@@ -179,10 +178,10 @@ def _smallest_group(groups: _Groups, features: Sequence[int]) -> int:
 
 
 def _in_order(groups: _Groups, top: int, way: set[int]) -> Iterator[tuple[int, bool]]:
-    """Rows of the features below a group, and whether a block begins with each.
+    """Rows of the features below a group, each with whether a block starts there.
 
-    Inner groups come first, those on the way to the cluster before others, then features by how long they stay. Groups
-    may lie in each other as deep as there are features: no function calls itself here.
+    Inner groups come first, those that contain the cluster before others, then features by decreasing density.
+    Iterative because groups can be nested as deep as there are features.
     """
     waiting = _parts(groups, top, way)
     while waiting:
@@ -195,7 +194,7 @@ def _in_order(groups: _Groups, top: int, way: set[int]) -> Iterator[tuple[int, b
 
 
 def _parts(groups: _Groups, group: int, way: set[int]) -> list[tuple[int, bool]]:
-    """Rows in which something leaves a group, the first to be drawn last, and whether a block begins with each."""
+    """Rows in which a child leaves a group, in reverse drawing order, each with whether a block starts there."""
     tree, rows = groups.tree, groups.rows_of(group)
     inner = [row for row in rows if groups.is_group(int(tree.child[row]))]
     leavers = [row for row in rows if not groups.is_group(int(tree.child[row]))]
@@ -225,39 +224,39 @@ def _bar(
 
 
 NARROWEST = 0.004
-"""Share of the width of a bar whose feature leaves where it joins: it is there, so it is seen."""
+"""Smallest width of a bar, so that a feature that leaves where it joins is visible."""
 
 
 def tree_block(view: TreeView) -> Element:
-    """The figure with what it shows in words and as a table."""
+    """The figure with its caption and a table."""
     drawn, total = len(view.bars), view.n_features
-    shown = "" if drawn == total else f" {count(drawn)} of {count(total)} features shown."
-    further = " A bar that fades goes on." if any(bar.beyond for bar in view.bars) else ""
+    shown = "" if drawn == total else f" Showing {count(drawn)} of {count(total)} features."
+    further = " A fading bar continues beyond the axis." if any(bar.beyond for bar in view.bars) else ""
     note = (
-        f"{_told(view)} A bar ends where its feature leaves; density is 1 / (1 − similarity). "
-        f"Coloured: this cluster. Grey: what stands beside it, fainter in no cluster.{further}{shown}"
+        f"{_caption(view)} A bar ends where its feature leaves; density is 1 / (1 − similarity). "
+        f"Coloured: this cluster. Grey: neighbouring features, lighter if they are in no cluster.{further}{shown}"
     )
     rows = [
         (str(bar.feature), _place(bar), number(bar.density), number(bar.strength) if bar.cluster >= 0 else "–")
         for bar in view.bars
     ]
     figure = html.Div(
-        [_icicle(view), _axis(view)], className="tree", role="figure", **attributes(aria_label=_told(view))
+        [_icicle(view), _axis(view)], className="tree", role="figure", **attributes(aria_label=_caption(view))
     )
     return html.Div(
         [
-            html.H3("Its branch of the cluster tree"),
+            html.H3("Branch of the condensed tree"),
             figure,
             html.P(note, className="muted small"),
-            details("as a table", [table(("feature", "stands in", "leaves at density", "strength"), rows)], "small"),
+            details("as a table", [table(("feature", "belongs to", "leaves at density", "strength"), rows)], "small"),
         ]
     )
 
 
-def _told(view: TreeView) -> str:
+def _caption(view: TreeView) -> str:
     begin, end = number(view.begin), number(view.end)
-    leaves = f"leaves a group of {count(view.left)} features" if view.left else "begins with all features"
-    return f"The cluster {leaves} at density {begin}; its last features part at {end}."
+    origin = f"splits from a group of {count(view.left)} features" if view.left else "starts with all features"
+    return f"The cluster {origin} at density {begin}; its last features separate at {end}."
 
 
 def _place(bar: Bar) -> str:

@@ -14,12 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from explorer.app.atlas import callbacks as atlas
 from explorer.app.atlas.routes import run_router
 from explorer.app.compare import callbacks as compare
-from explorer.app.compare.routes import compare_router
+from explorer.app.compare.callbacks import compare_router
 from explorer.app.manifold import callbacks as manifold
 from explorer.app.security.callbacks import TypedDash
 from explorer.app.security.filter import EdgeSettings
 from explorer.app.security.prefix import UnderPrefix
-from explorer.app.server import frame
+from explorer.app.server import router
 from explorer.app.server.edge import build_edge
 from explorer.app.server.relay import RelayLimits
 from explorer.app.site.hosts import SteeringHosts
@@ -103,7 +103,7 @@ def create_app(
     _add_pages(dash_app)
     dash_app.server.include_router(run_router(catalog))
     dash_app.server.include_router(compare_router(site))
-    for part in (frame, atlas, manifold, steering, text, tour, compare):
+    for part in (router, atlas, manifold, steering, text, tour, compare):
         part.register(dash_app, site)
     whole = build_edge(dash_app, hosts=hosts, shares=shares, settings=edge, limits=relay_limits)
     return whole if prefix == "/" else UnderPrefix(whole, prefix, only=view_only)
@@ -138,7 +138,7 @@ def _dash(prefix: str, app_version: str) -> Dash:
 
 
 def _index(assets: str) -> str:
-    # Preloading fetches all modules at once; without it each is asked for when its importer has been read.
+    # Preloading fetches all modules at once; without it each is fetched only after its importer has been parsed.
     preloads = "\n    ".join(f'<link rel="modulepreload" href="ASSETS/js/{path}">' for path in modules(ENTRY))
     return INDEX.replace("PRELOADS", preloads).replace("ENTRY", ENTRY).replace("ASSETS", assets)
 

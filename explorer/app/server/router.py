@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from dash import Dash, Input, Output
 
 from explorer.app.atlas.page import atlas_page
 from explorer.app.atlas.tiles import _found
-from explorer.app.compare.pair import open_pair, sides_of
-from explorer.app.compare.pair_page import pair_page
+from explorer.app.compare.clusters_page import clusters_page
+from explorer.app.compare.compared_clusters import open_compared, sides_of
 from explorer.app.compare.runs_page import runs_page
 from explorer.app.gallery.page import gallery_page
 from explorer.app.manifold.page import manifold_page
@@ -17,7 +20,9 @@ from explorer.app.site.site import Site
 from explorer.app.tour.page import COLLECTION, tour_cards, tour_link, tour_page
 from explorer.app.tour.slides import make_slides
 from explorer.app.tour.tour_file import tour_folders
-from explorer.app.ui.page import Page, broken, link_notice, not_found
+from explorer.app.ui.element import in_browser
+from explorer.app.ui.page import Page, broken, header, link_notice, not_found
+from explorer.app.view import ids
 from explorer.app.view.links import (
     AtlasRoute,
     ClusterRoute,
@@ -35,6 +40,25 @@ from explorer.runs.run.reader import Run
 
 CANDIDATES = 6
 """Similar clusters that a comparison offers as alternatives to the right one."""
+
+
+def register(app: Dash, site: Site) -> None:
+    """Register the callbacks of the page frame: routing, title, theme and sharing."""
+
+    @app.callback(
+        Output(ids.HEADER, "children"),
+        Output(ids.PAGE, "children"),
+        Output(ids.TITLE, "data"),
+        Input(ids.URL, "pathname"),
+        Input(ids.URL, "search"),
+    )
+    def open_page(path: str | None, query: str | None) -> tuple[Any, Any, str]:
+        page = page_at(site, path, query)
+        return header(page, site.links.gallery()), page.body, page.title
+
+    in_browser(app, "title", Input(ids.TITLE, "data"))
+    in_browser(app, "theme", Input(ids.THEME_TOGGLE, "n_clicks"))
+    in_browser(app, "shareView", Input(ids.SHARE_VIEW, "n_clicks"))
 
 
 def page_at(site: Site, path: str | None, query: str | None) -> Page:
@@ -115,8 +139,8 @@ def _compare(site: Site, view: View) -> Page:
         return runs_page(left.run, right.run, site.comparisons.of(left.run, right.run), runs, site.links)
     both = site.comparisons.reading(left.run), site.comparisons.reading(right.run)
     others = most_alike(both[0], left.cluster, both[1], CANDIDATES)
-    pair = open_pair((both[0], left.cluster), (both[1], right.cluster))
-    return pair_page(pair, others, runs, site.links, view)
+    pair = open_compared((both[0], left.cluster), (both[1], right.cluster))
+    return clusters_page(pair, others, runs, site.links, view)
 
 
 def _shared(site: Site, share_id: str) -> Page:

@@ -66,7 +66,7 @@ class HostAddress:
 
 
 @dataclass(frozen=True)
-class Place:
+class ListenSettings:
     """Where the app listens, and under which names it answers."""
 
     port: int = 8050
@@ -82,7 +82,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Keeping:
+class StorageSettings:
     """What the app stores and shows."""
 
     shares: Path | None = None
@@ -97,8 +97,8 @@ def serve(
     folder: Path,
     *,
     host: HostAddress | None = None,
-    place: Place | None = None,
-    keeping: Keeping | None = None,
+    listen: ListenSettings | None = None,
+    storage: StorageSettings | None = None,
     as_json: bool = False,
 ) -> None:
     """Serve the runs of a folder until interrupted; prints the URL once it listens.
@@ -106,8 +106,8 @@ def serve(
     Args:
         folder: a run, or a folder of runs.
         host: the steering host, if there is one.
-        place: where to listen.
-        keeping: what to store.
+        listen: where to listen.
+        storage: what to store.
         as_json: print ``{"url": ...}`` instead of a line.
 
     Raises:
@@ -116,18 +116,18 @@ def serve(
         ExplorerError: the address cannot be listened on.
     """
     client = None if host is None else AsyncSteeringClient(host.url, host.token, viewer=current_viewer)
-    _serve(folder, OneHost(client), place or Place(), keeping or Keeping(), _announce(as_json))
+    _serve(folder, OneHost(client), listen or ListenSettings(), storage or StorageSettings(), _announce(as_json))
 
 
 def serve_view_only(
-    folder: Path, secret: Path, place: Place, shares: Path | None = None, as_json: bool = False
+    folder: Path, secret: Path, listen: ListenSettings, shares: Path | None = None, as_json: bool = False
 ) -> None:
     """Serve one run under a secret link: no other run, no steering, no storing.
 
     Args:
         folder: the run.
         secret: file with the unguessable part of the link; created, readable by its owner only, if missing.
-        place: where to listen.
+        listen: where to listen.
         shares: SQLite file of shared results; those of this run can be opened.
         as_json: print ``{"url": ...}`` instead of a line.
 
@@ -136,20 +136,20 @@ def serve_view_only(
         RequestError, ExplorerError: as in ``serve``.
     """
     open_run(folder)
-    hidden = replace(place, prefix=f"{read_prefix(place.prefix)}view/{read_token(secret)}/")
-    _serve(folder, OneHost(), hidden, Keeping(shares, read_only=True, view_only=True), _announce(as_json))
+    hidden = replace(listen, prefix=f"{read_prefix(listen.prefix)}view/{read_token(secret)}/")
+    _serve(folder, OneHost(), hidden, StorageSettings(shares, read_only=True, view_only=True), _announce(as_json))
 
 
-def serve_in_background(folder: Path, place: Place) -> str:
+def serve_in_background(folder: Path, listen: ListenSettings) -> str:
     """Serve the runs of a folder, read-only, in a daemon thread; returns the URL.
 
     Raises:
         RunError, RequestError, ExplorerError: as in ``serve``.
     """
     urls: Queue[str] = Queue()
-    listening = bind_socket(place.bind, place.port, _BACKLOG)
+    listening = bind_socket(listen.bind, listen.port, _BACKLOG)
     try:
-        server = _server(folder, OneHost(), place, Keeping(read_only=True), listening, urls.put)
+        server = _server(folder, OneHost(), listen, StorageSettings(read_only=True), listening, urls.put)
     except BaseException:
         listening.close()
         raise
@@ -174,7 +174,7 @@ def serve_with_local_hosts(folder: Path, *, first: str, port: int = 0, as_json: 
     with LocalHosts(scan(folder).entries) as hosts:
         if (early := hosts.of(first)) is not None:
             early.start()
-        _serve(folder, hosts, Place(port), Keeping(), _announce(as_json))
+        _serve(folder, hosts, ListenSettings(port), StorageSettings(), _announce(as_json))
 
 
 @contextmanager
@@ -204,9 +204,15 @@ def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def _serve(folder: Path, hosts: SteeringHosts, place: Place, keeping: Keeping, announce: Callable[[str], None]) -> None:
-    with bind_socket(place.bind, place.port, _BACKLOG) as listening:
-        server = _server(folder, hosts, place, keeping, listening, announce)
+def _serve(
+    folder: Path,
+    hosts: SteeringHosts,
+    listen: ListenSettings,
+    storage: StorageSettings,
+    announce: Callable[[str], None],
+) -> None:
+    with bind_socket(listen.bind, listen.port, _BACKLOG) as listening:
+        server = _server(folder, hosts, listen, storage, listening, announce)
         _freeze_heap()
         server.run(sockets=[listening])
 
@@ -224,27 +230,27 @@ def _freeze_heap() -> None:
 def _server(
     folder: Path,
     hosts: SteeringHosts,
-    place: Place,
-    keeping: Keeping,
+    listen: ListenSettings,
+    storage: StorageSettings,
     listening: socket.socket,
     announce: Callable[[str], None],
 ) -> uvicorn.Server:
-    shares = keeping.shares or default_shares()
-    if not keeping.read_only:
+    shares = storage.shares or default_shares()
+    if not storage.read_only:
         shares.parent.mkdir(parents=True, exist_ok=True)
     port = int(listening.getsockname()[1])
-    prefix = read_prefix(place.prefix.replace("{port}", str(port)))
+    prefix = read_prefix(listen.prefix.replace("{port}", str(port)))
     app = create_app(
         scan(folder),
         hosts=hosts,
         shares_path=shares,
         edge=EdgeSettings(
-            host_list(place.bind, port, place.allowed_hosts),
-            read_only=keeping.read_only,
-            frame_ancestors=frame_ancestors(place.frames),
+            host_list(listen.bind, port, listen.allowed_hosts),
+            read_only=storage.read_only,
+            frame_ancestors=frame_ancestors(listen.frames),
         ),
         prefix=prefix,
-        view_only=keeping.view_only,
+        view_only=storage.view_only,
     )
     config = uvicorn.Config(
         app,
@@ -255,7 +261,7 @@ def _server(
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
-    return AnnouncingServer(config, lambda: announce(f"{socket_url(listening, place.bind)}{prefix}"))
+    return AnnouncingServer(config, lambda: announce(f"{socket_url(listening, listen.bind)}{prefix}"))
 
 
 def _announce(as_json: bool) -> Callable[[str], None]:

@@ -1,4 +1,4 @@
-"""A stored steering result: text and curves exactly as they were, with the host off."""
+"""The page of a stored steering result: texts and curves as they were recorded, without a host."""
 
 from dataclasses import asdict
 from typing import Any
@@ -21,11 +21,11 @@ from explorer.runs.run.reader import Run
 
 
 def shared_page(share: Share, run: Run | None, links: Links) -> Page:
-    """Replay a result.
+    """Page of a stored result.
 
     Args:
-        share: what was stored.
-        run: the run that it belongs to, where the catalog still has it with the same subject; it adds the cloud.
+        share: the stored result.
+        run: its run, if the catalog has it with the same subject; adds the cloud.
         links: addresses.
     """
     result = share.result
@@ -42,7 +42,7 @@ def shared_page(share: Share, run: Run | None, links: Links) -> Page:
         "cloud": None,
     }
     body: list[Node] = [
-        html.Div(["A stored result: nothing on this page was computed when you opened it."], className="notice"),
+        html.Div(["Stored result. Opening this page computed nothing."], className="notice"),
         html.H1(result.label, style={"marginTop": "16px"}),
         html.P(view.verdict, className="words", style={"marginTop": "8px"}),
     ]
@@ -67,18 +67,18 @@ def shared_page(share: Share, run: Run | None, links: Links) -> Page:
 
 
 def _checks(share: Share) -> dict[str, Any]:
-    """What was asked to put the result to the test, as it is drawn."""
+    """Drawing data of the checks stored with the result."""
     result = share.result
-    told: dict[str, Any] = {}
+    checks: dict[str, Any] = {}
     if result.check:
-        told["check"] = asdict(check_view(result.check))
+        checks["check"] = asdict(check_view(result.check))
     if result.sweep:
-        got = result.behaviour
-        place = dict(zip(got.values, got.value_coordinate, strict=True)).get(result.sweep.target)
-        told["sweep"] = asdict(sweep_view(result.sweep, got.closed, place))
+        reply = result.behaviour
+        place = dict(zip(reply.values, reply.value_coordinate, strict=True)).get(result.sweep.target)
+        checks["sweep"] = asdict(sweep_view(result.sweep, reply.closed, place))
     if result.phrases:
-        told["phrases"] = [asdict(one) for one in phrases_view(result.phrases)]
-    return told
+        checks["phrases"] = [asdict(one) for one in phrases_view(result.phrases)]
+    return checks
 
 
 def _way_back(share: Share, run: Run | None, links: Links) -> tuple[Crumb, ...]:
@@ -96,17 +96,17 @@ def _cloud(run: Run, cluster: int, replay: dict[str, Any]) -> Node:
 
 def _facts(share: Share) -> list[tuple[str, str]]:
     result = share.result
-    asked, got = result.behaviour_request, result.behaviour
+    request, reply = result.behaviour_request, result.behaviour
     pairs = [
-        ("prompt", asked.prompt),
-        ("from", "the prompt's own place" if asked.start is None else str(asked.start)),
-        ("to", str(asked.end)),
-        ("steered", PLACES[asked.where]),
-        ("strength", number(asked.strength)),
-        ("seed", str(got.seed)),
-        ("run", f"{got.run}, cluster {got.cluster}"),
-        ("subject", got.fingerprint),
-        ("hook fired", ", ".join(f"{arm.arm} {arm.hook_fired}" for arm in got.arms)),
+        ("prompt", request.prompt),
+        ("from", "the prompt's own position" if request.start is None else str(request.start)),
+        ("to", str(request.end)),
+        ("steered tokens", PLACES[request.where]),
+        ("strength", number(request.strength)),
+        ("seed", str(reply.seed)),
+        ("run", f"{reply.run}, cluster {reply.cluster}"),
+        ("subject", reply.fingerprint),
+        ("rows steered", ", ".join(f"{arm.arm} {arm.hook_fired}" for arm in reply.arms)),
         ("stored", f"{share.created} by version {share.app_version}"),
     ]
     text = result.steer_request

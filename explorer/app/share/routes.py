@@ -1,4 +1,4 @@
-"""``POST /api/share`` keeps a result, ``GET /api/share/<id>`` gives it back."""
+"""HTTP routes of stored results: ``POST /api/share`` stores one, ``GET /api/share/<id>`` returns it."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,27 +14,26 @@ NO_SUCH_SHARE = ErrorReply(404, "not_found", "There is no shared result under th
 
 @dataclass(frozen=True)
 class ShareLink:
-    """Where a stored result is found."""
+    """Address of a stored result."""
 
     id: str
-    """Its id."""
     path: str
     """Path of the page that replays it."""
 
 
 def share_router(store: ShareStore) -> APIRouter:
-    """The routes of one store. A read-only store refuses to keep anything."""
+    """Routes of a store. A read-only store refuses new results."""
     router = APIRouter(prefix="/api/share")
 
     @router.post("", status_code=201)
     async def keep(result: SharedResult) -> ShareLink:
-        """Store a result for good."""
+        """Store a result permanently."""
         share_id = await asyncio.to_thread(store.put, result)
         return ShareLink(share_id, f"/s/{share_id}")
 
     @router.get("/{share_id}")
     async def replay(share_id: str) -> Response:
-        """The stored result, as it was stored."""
+        """The stored result, unchanged."""
         share = await asyncio.to_thread(store.get, share_id)
         if share is None:
             return NO_SUCH_SHARE.response()

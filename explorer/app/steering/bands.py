@@ -1,6 +1,6 @@
-"""Probability bands: what the model would say at every waypoint, one stack of areas for each arm.
+"""Probability bands: predicted next words at every waypoint as one stack of areas per arm.
 
-A pure function of the host's reply. The browser draws the result as SVG and drags its handle without the server.
+A pure function of the host's reply. The browser draws it as SVG and moves the handle without the server.
 """
 
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from explorer.app.ui.format import number, percent
 from explorer.steering.protocol.behaviour import ArmBehaviour, BehaviourReply, Reach, TopToken
 
 WIDTH = 1000
-"""Width of the drawing's own units; the browser stretches it."""
+"""Width of the drawing in its own units; the browser stretches it."""
 HEIGHT = 100
 """Height in the same units."""
 OTHER_WORDS = 0.9
-"""An arm that gives all but this much to other words at every waypoint says none of the values."""
+"""An arm with more than this probability on other words at every waypoint predicts none of the values."""
 NEARLY_TALLEST = 0.85
-"""A band's name stands where it reaches this share of its largest height."""
+"""A band is labelled where it reaches this share of its largest height."""
 CHARACTER = 1 / 46
-"""Width of a name's character as a share of a column as it is usually shown."""
+"""Width of a label's character as a share of the typical width of a column."""
 LABEL_SHARE = 0.2
-"""A band carries its name where the value reaches this probability,"""
+"""A band is labelled if its value reaches this probability,"""
 ROOM = 0.6
-"""and at least this share of its height there along the whole name."""
+"""and at least this share of its height at the label along the label's whole width."""
 
 TITLES = {
     "manifold": "Along the curve",
@@ -34,110 +34,108 @@ TITLES = {
     "chord": "Chord in the subspace",
     "random": "Random direction",
     "shuffled": "Curve, order shuffled",
-    "flipped": "Curve, sign turned",
+    "flipped": "Curve, sign flipped",
 }
 
 
 @dataclass(frozen=True)
 class Band:
-    """One value's area."""
+    """Area of one value."""
 
     name: str
     """The value, or "other"."""
     color: str
-    """Hex colour; "" for "other", which the theme colours."""
+    """Hex colour; "" for "other", which is coloured by the theme."""
     path: str
     """SVG path in units of WIDTH by HEIGHT."""
     label_x: float | None
-    """Where its name stands, as a share of the width; None where it never reaches LABEL_SHARE."""
+    """Horizontal position of the label as a share of the width; None if the band is not labelled."""
     label_y: float
-    """The same, as a share of the height from the top."""
+    """Vertical position of the label as a share of the height, from the top."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The likeliest next word at one waypoint."""
+    """Most likely next word at one waypoint."""
 
     text: str
-    """The word."""
     color: str
-    """Its value's colour, "" where it is no value."""
+    """Colour of its value; "" if it is not a value."""
     probability: float
-    """How likely."""
 
 
 @dataclass(frozen=True)
 class ArmBands:
-    """One column of the panel."""
+    """Column of one arm."""
 
     arm: str
-    """Protocol name of the arm."""
+    """Name of the arm in the protocol."""
     title: str
-    """Name on the page."""
+    """Title on the page."""
     note: str
-    """What it visits and its energy, in words."""
+    """Reach and energy in words."""
     bands: tuple[Band, ...]
-    """From the bottom to the top."""
+    """From bottom to top."""
     answers: tuple[Answer, ...]
-    """One for each waypoint."""
+    """One per waypoint."""
     off_manifold: tuple[float, ...]
-    """Distance from the curve at each waypoint, 1 is usual."""
+    """Distance from the curve at each waypoint in units of the typical distance."""
     hook_fired: int
     """Rows in which the edit was applied."""
     numbers: tuple[str, ...]
-    """What NUMBERS name, as text; an energy never without its reach."""
+    """Values of NUMBERS as text; an energy is never given without its reach."""
 
 
 NUMBERS = (
-    ("p(target)", "Probability of the target's value at the end of the path."),
-    ("visited", "Share of the values between that become the likeliest word on the way."),
-    ("E", "Bhattacharyya energy: how unnatural the answers are on the way. It says little where nothing is reached."),
-    ("isometry r", "Correlation of the way in activation space with the way of the answers, over the values passed."),
-    ("other words", "Largest share of words that are none of the values."),
-    ("KL", "Largest divergence of all next words from the unsteered model's, in nats."),
-    ("off", "Largest distance from the curve on the way, in usual ones."),
+    ("p(target)", "Probability of the target value at the end of the path."),
+    ("visited", "Share of the values in between that become the most likely next word along the path."),
+    ("E", "Bhattacharyya energy: how unnatural the answers along the path are. Uninformative if nothing is reached."),
+    ("isometry r", "Correlation of distances along the path in activation space and in the space of answers."),
+    ("other words", "Largest total probability of words that are none of the values."),
+    ("KL", "Largest divergence of the next-word distribution from the unsteered model's, in nats."),
+    ("off", "Largest distance from the curve along the path, in units of the typical distance."),
 )
-"""Names of an arm's numbers, and what they mean."""
+"""Names of an arm's numbers with their definitions."""
 
 
 @dataclass(frozen=True)
 class BandsView:
-    """Everything that the panel draws after one request."""
+    """Data of the panel for one request."""
 
     prompt: str
     """The steered prompt."""
     start_name: str
-    """Where the path begins, in words."""
+    """Start of the path in words."""
     end_name: str
-    """Where it ends."""
+    """End of the path in words."""
     arms: tuple[ArmBands, ...]
-    """In the order asked."""
+    """In the order requested."""
     coordinate: tuple[float, ...]
-    """Intrinsic coordinate of each waypoint of the curve's arm; empty where that arm was not asked."""
+    """Intrinsic coordinate of each waypoint of the curve's arm; empty if that arm was not requested."""
     ticks: tuple[tuple[str, float], ...]
-    """Values that the curve passes, and their share of the path, ascending; the page shows those that have room."""
+    """Values along the curve and their share of the path, ascending; the page shows those that fit."""
     baseline: Answer
-    """The unsteered model's answer."""
+    """Answer of the unsteered model."""
     moves: bool | None
-    """Whether the cluster moves the model more than chance does; None where that cannot be told."""
+    """Whether steering has an effect beyond the controls; None if undefined."""
     verdict: str
-    """The same in words."""
+    """Summary of the effect."""
     strength: float
-    """Multiple of the move."""
+    """Multiple of the full displacement."""
     numbers: tuple[tuple[str, str], ...]
-    """Names of the arms' numbers, and what they mean."""
+    """Names of the arms' numbers with their definitions."""
     values: tuple[tuple[str, str, float], ...]
-    """Values that lie on the curve: name, colour, coordinate."""
+    """Values with a coordinate: name, colour, coordinate."""
     closed: bool
     """Whether the coordinate is cyclic."""
     meter: MeterView | None
-    """Distance from the curve at other strengths; None in results that are older than it."""
+    """Off-manifold distance at other strengths; None in results that predate it."""
     realised: RealisedView | None
-    """What was asked of the state and what came of it; None likewise."""
+    """Requested and realised positions; None in results that predate them."""
 
 
 def bands_view(reply: BehaviourReply, prompt: str) -> BandsView:
-    """Turn a host's reply into what the panel draws."""
+    """View of a host's reply."""
     colors = dict(zip(reply.values, _colors(reply), strict=True))
     order = _stack_order(reply)
     manifold = next((arm for arm in reply.arms if arm.arm == "manifold" and arm.coordinate is not None), None)
@@ -245,7 +243,7 @@ def _band(name: str, color: str, low: Float[np.ndarray, "waypoint"], high: Float
 
 
 def _label_at(height: Float[np.ndarray, "waypoint"]) -> int:
-    """Waypoint of a band's name: the middle of where it is nearly at its tallest, within that stretch."""
+    """Waypoint of a band's label: the median of those where it is near its largest height."""
     smooth = np.convolve(height, np.ones(3) / 3, mode="same")
     tall = np.flatnonzero(smooth >= NEARLY_TALLEST * smooth.max())
     return int(tall[len(tall) // 2])
@@ -260,7 +258,7 @@ def _answer(row: tuple[float, ...], top: TopToken, values: tuple[str, ...], colo
 
 def _note(arm: ArmBehaviour) -> str:
     if all(row[-1] > OTHER_WORDS for row in arm.probabilities):
-        return "says none of these values"
+        return "predicts none of these values"
     parts = [] if arm.reach is None else [_reached(arm.reach)]
     if parts and arm.e_bc is not None:
         parts.append(f"E {arm.e_bc:.2f}")
@@ -268,7 +266,7 @@ def _note(arm: ArmBehaviour) -> str:
 
 
 def _reached(reach: Reach) -> str:
-    """How far an arm came; where no value lies between, by the end alone."""
+    """Reach of an arm; if no value lies in between, by the end alone."""
     if reach.visited is None:
         return f"{percent(reach.p_target)} {reach.target.strip()} at the end"
     return "visits every value" if reach.visited >= 1 else f"visits {percent(reach.visited)} of the values"
@@ -299,19 +297,19 @@ def _gap(one: float, other: float, closed: bool) -> float:
 
 def _verdict(reply: BehaviourReply) -> str:
     if reply.strength == 0:
-        return "Strength 0: every column is exactly the model left alone."
+        return "Strength 0: every column is exactly the unsteered model."
     effect = reply.effect
     if effect is None:
         return ""
     target = _place_name(reply, reply.end)
     if effect.moves_model:
         return (
-            f"Steers the model: along the curve the probability of {target} changes by {percent(effect.shift)}; "
-            f"{effect.controls} equally long random moves change it by {_at_most(effect.control_max)}."
+            f"Steers the model: along the curve, the probability of {target} changes by {percent(effect.shift)}; "
+            f"{effect.controls} random displacements of the same length change it by {_at_most(effect.control_max)}."
         )
     against = "" if effect.distinguishable is not False else ", not distinguishable from the controls"
     return (
-        f"This cluster does not move the model{against}: along the curve the probability of {target} changes by "
-        f"{_by(effect.shift)}, with random moves of the same length by {_at_most(effect.control_max)}. "
-        "Its shape may be real; steering along it is not."
+        f"This cluster does not move the model{against}: along the curve, the probability of {target} changes by "
+        f"{_by(effect.shift)}; random displacements of the same length change it by {_at_most(effect.control_max)}. "
+        "The shape may be real, but steering along it has no effect."
     )

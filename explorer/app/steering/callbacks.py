@@ -1,4 +1,4 @@
-"""Callbacks of the steering panel: one request a path; drawing, dragging, streaming and sharing are the browser's."""
+"""Callbacks of the steering panel: one request per path; the browser draws, drags, streams and shares."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -6,20 +6,24 @@ from typing import Any, TypeVar
 from dash import Dash, Input, Output, State
 
 from explorer.app.site.site import Site
-from explorer.app.steering.requests import Fields, ask_check, ask_host, ask_phrases, ask_sweep
-from explorer.app.ui.clientside import in_browser
+from explorer.app.steering.requests import (
+    SteeringFields,
+    request_behaviour,
+    request_check,
+    request_phrases,
+    request_sweep,
+)
+from explorer.app.ui.element import in_browser
 from explorer.app.view import ids
 from explorer.app.view.state import Ask, Where
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[tuple[Any, str]]])
 _FIELDS = (ids.STEER_PROMPT, ids.STEER_FROM, ids.STEER_TO, ids.STEER_STRENGTH, ids.STEER_AS, ids.STEER_WHERE)
-
-
 _ASKED = (*(State(field, "value") for field in (*_FIELDS, ids.READOUT)), State(ids.URL, "pathname"))
 
 
 def register(app: Dash, site: Site) -> None:
-    """Add them to the app."""
+    """Register the callbacks."""
 
     @app.callback(
         Output(ids.STEER_STORE, "data"),
@@ -43,7 +47,7 @@ def register(app: Dash, site: Site) -> None:
         readout: str,
         path: str,
     ) -> tuple[Any, str]:
-        answer = await ask_host(site, path, Fields(prompt, start, end, strength, ask, where, readout))
+        answer = await request_behaviour(site, path, SteeringFields(prompt, start, end, strength, ask, where, readout))
         return answer.data, answer.problem
 
     _register_checks(app, site)
@@ -51,9 +55,9 @@ def register(app: Dash, site: Site) -> None:
 
 
 def _register_checks(app: Dash, site: Site) -> None:
-    """One question for each check, about what stands in the fields."""
+    """One request per check, with the current values of the fields."""
 
-    def asks(name: str, button: str, *more: State) -> Callable[[Handler], Handler]:
+    def check_callback(name: str, button: str, *more: State) -> Callable[[Handler], Handler]:
         registering: Callable[[Handler], Handler] = app.callback(
             Output(f"{name}-store", "data"),
             Output(f"{name}-status", "children"),
@@ -65,21 +69,21 @@ def _register_checks(app: Dash, site: Site) -> None:
         )
         return registering
 
-    @asks("check", ids.CHECK_RUN)
+    @check_callback("check", ids.CHECK_RUN)
     async def check(
         _: int, prompt: str, start: str, end: str, strength: float, ask: Ask, where: Where, readout: str, path: str
     ) -> tuple[Any, str]:
-        answer = await ask_check(site, path, Fields(prompt, start, end, strength, ask, where, readout))
+        answer = await request_check(site, path, SteeringFields(prompt, start, end, strength, ask, where, readout))
         return answer.data, answer.problem
 
-    @asks("sweep", ids.SWEEP_RUN)
+    @check_callback("sweep", ids.SWEEP_RUN)
     async def sweep(
         _: int, prompt: str, start: str, end: str, strength: float, ask: Ask, where: Where, readout: str, path: str
     ) -> tuple[Any, str]:
-        answer = await ask_sweep(site, path, Fields(prompt, start, end, strength, ask, where, readout))
+        answer = await request_sweep(site, path, SteeringFields(prompt, start, end, strength, ask, where, readout))
         return answer.data, answer.problem
 
-    @asks("phrases", ids.PHRASES_RUN, State(ids.PHRASES, "value"))
+    @check_callback("phrases", ids.PHRASES_RUN, State(ids.PHRASES, "value"))
     async def phrases(
         _: int,
         prompt: str,
@@ -92,7 +96,8 @@ def _register_checks(app: Dash, site: Site) -> None:
         path: str,
         lines: str,
     ) -> tuple[Any, str]:
-        answer = await ask_phrases(site, path, Fields(prompt, start, end, strength, ask, where, readout), lines)
+        fields = SteeringFields(prompt, start, end, strength, ask, where, readout)
+        answer = await request_phrases(site, path, fields, lines)
         return answer.data, answer.problem
 
 

@@ -1,4 +1,4 @@
-"""What puts a result to the test, as the panel draws it: controls, other prompts, a dose sweep, phrases. Pure."""
+"""Views of the checks of a steering result: controls, other prompts, dose sweep, phrases. Pure functions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,41 +20,41 @@ from explorer.steering.protocol.checks import (
 from explorer.steering.protocol.wire import Arm
 
 WIDTH = 1000
-"""Width of a line's own units."""
+"""Width of a line in its own units."""
 HEIGHT = 100
 """Height in the same units."""
 LEAST_NATS = 1.0
-"""Smallest range of log-probabilities that a drawing spreads over its height."""
+"""Smallest range of log-probabilities over the full height of a drawing, nats."""
 NOT_DISTINGUISHABLE = "Not distinguishable from the controls"
-"""How that is said, always."""
+"""Fixed wording of a negative result."""
 
 
 @dataclass(frozen=True)
 class SpreadTable:
-    """One move from several prompts."""
+    """One displacement applied to several prompts."""
 
     title: str
-    """Which move, from how many prompts."""
+    """Start and end of the displacement, and the number of prompts."""
     words: str
-    """What it shows."""
+    """Conclusion."""
     rows: tuple[tuple[str, str, str, str], ...]
-    """Arm, energy, p(target), visited; spreads are standard deviations."""
+    """Arm, energy, p(target), visited; each as mean ± standard deviation."""
 
 
 @dataclass(frozen=True)
 class CheckView:
-    """The controls of one result."""
+    """Controls of one result."""
 
     words: str
-    """The effect over the controls' spread."""
+    """Effect size relative to the spread of the controls."""
     stands_out: bool | None
-    """Whether it does; None where that cannot be told."""
+    """Whether the effect exceeds the controls; None if undefined."""
     arms: tuple[ArmBands, ...]
-    """Control arms."""
+    """The control arms."""
     numbers: tuple[tuple[str, str], ...]
-    """Names of the arms' numbers, and what they mean."""
+    """Names and definitions of the arms' numbers."""
     tables: tuple[SpreadTable, ...]
-    """From other prompts, and to the next value; none where the contexts do not allow it."""
+    """Other prompts, and the step to the next value; empty where the contexts do not allow it."""
 
 
 @dataclass(frozen=True)
@@ -64,23 +64,23 @@ class SweepCell:
     p: float
     """p(target)."""
     off: float
-    """Distance from the curve in usual ones."""
+    """Distance from the curve in units of the typical distance."""
     beyond: bool
-    """Whether that is beyond the safe range."""
+    """Whether that exceeds the safe range."""
     word: str
-    """Likeliest next word."""
+    """Most likely next token."""
 
 
 @dataclass(frozen=True)
 class SweepGrid:
-    """One arm's cells."""
+    """Cells of one arm."""
 
     title: str
-    """Name of the arm."""
+    """Title of the arm."""
     words: str
-    """The largest p(target) that it reaches, which tells a pale panel from an empty one."""
+    """Largest p(target) of the arm, which distinguishes a pale panel from an empty one."""
     rows: tuple[tuple[SweepCell, ...], ...]
-    """A row for each strength, the largest first."""
+    """One row per strength, the largest first."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,17 @@ class SweepView:
     """A dose sweep."""
 
     words: str
-    """What it is of."""
+    """Caption."""
     color: str
-    """The target's colour."""
+    """Colour of the target."""
     most: float
-    """Largest p(target) of all cells, at least a tenth: full colour."""
+    """Largest p(target) of all cells, at least 0.1: mapped to full colour."""
     strengths: tuple[float, ...]
-    """Of the rows."""
+    """Strengths of the rows."""
     positions: tuple[float, ...]
-    """Of the columns."""
+    """Positions of the columns."""
     grids: tuple[SweepGrid, ...]
-    """One for each arm."""
+    """One per arm."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,13 @@ class PhraseLine:
     """One phrase along one arm."""
 
     arm: str
-    """Protocol name of the arm."""
+    """Name of the arm in the protocol."""
     title: str
-    """Its name on the page."""
+    """Title of the arm on the page."""
     path: str
     """SVG path in units of WIDTH by HEIGHT."""
     logprob: tuple[float, ...]
-    """At each waypoint, in nats."""
+    """Log-probability at each waypoint, nats."""
 
 
 @dataclass(frozen=True)
@@ -120,38 +120,38 @@ class PhraseView:
     """One phrase."""
 
     text: str
-    """As asked."""
+    """As requested."""
     read: str
-    """What the model reads where that is another text, else ""."""
+    """The text that the model receives, if it differs, else ""."""
     words: str
-    """Baseline and largest change, in words."""
+    """Baseline and largest change in words."""
     baseline: float
     """Height of the unsteered model's line, as a share from the top."""
     lines: tuple[PhraseLine, ...]
-    """One for each arm."""
+    """One per arm."""
 
 
 def check_view(reply: CheckReply) -> CheckView:
-    """Turn a check into what the panel draws."""
+    """View of a check."""
     controls = reply.controls
     arms = bands_view(controls, "").arms
-    told = dict.fromkeys((reply.across, reply.adjacent))
+    spreads = dict.fromkeys((reply.across, reply.adjacent))
     return CheckView(
-        words=_effect_words(controls.effect),
+        words=_effect_sentence(controls.effect),
         stands_out=controls.effect.distinguishable if controls.effect else None,
         arms=tuple(arm for arm in arms if arm.arm != "manifold"),
         numbers=NUMBERS,
-        tables=tuple(_spread_table(one, adjacent=one == reply.adjacent) for one in told if one is not None),
+        tables=tuple(_spread_table(one, adjacent=one == reply.adjacent) for one in spreads if one is not None),
     )
 
 
 def sweep_view(reply: SweepReply, closed: bool, coordinate: float | None) -> SweepView:
-    """Turn a sweep into cells.
+    """View of a dose sweep.
 
     Args:
-        reply: the sweep.
+        reply: the host's reply.
         closed: whether the curve closes.
-        coordinate: place of the target's value, which gives its colour; None where it has none.
+        coordinate: coordinate of the target value, which determines its colour; None if it has none.
     """
     order = sorted(range(len(reply.strengths)), key=lambda row: -reply.strengths[row])
     grids = tuple(
@@ -171,8 +171,8 @@ def sweep_view(reply: SweepReply, closed: bool, coordinate: float | None) -> Swe
     most = max(cell.p for grid in grids for row in grid.rows for cell in row)
     unsteered, safe = percent(reply.baseline), number(round(reply.safe, 1))
     return SweepView(
-        words=f"Probability of {reply.target} at every strength and place; the model left alone gives {unsteered}. "
-        f"Dotted: further from the curve than {safe} times the usual.",
+        words=f"p({reply.target}) at every strength and position; unsteered {unsteered}. "
+        f"Dotted: more than {safe} times the typical distance from the curve.",
         color=value_colors(closed, [coordinate])[0],
         most=max(most, 0.1),
         strengths=tuple(reply.strengths[row] for row in order),
@@ -182,49 +182,49 @@ def sweep_view(reply: SweepReply, closed: bool, coordinate: float | None) -> Swe
 
 
 def phrases_view(reply: PhrasesReply) -> tuple[PhraseView, ...]:
-    """Turn phrases into lines, each phrase on its own scale."""
+    """Views of phrases, each on its own scale."""
     return tuple(map(_phrase_view, reply.phrases))
 
 
-def _effect_words(effect: Effect | None) -> str:
+def _effect_sentence(effect: Effect | None) -> str:
     if effect is None:
-        return "No readout value belongs to the path's end, so there is no effect to hold against the controls."
+        return "The end of the path has no readout value, so there is no effect to compare with the controls."
     times = effect.over_spread
-    told = (
-        f"along the curve p(target) changes by {percent(effect.shift)}; {effect.controls} random moves of the same "
-        f"length change it by {percent(effect.control_mean)} on average, {percent(effect.control_max)} at most"
-        + ("" if times is None else f", and the curve's change lies {times:.1f} times their spread above their mean")
+    comparison = (
+        f"along the curve p(target) changes by {percent(effect.shift)}; {effect.controls} random displacements of the "
+        f"same length change it by {percent(effect.control_mean)} on average, {percent(effect.control_max)} at most"
+        + ("" if times is None else f"; the curve's effect is {times:.1f} standard deviations above the control mean")
     )
-    return f"Stands out: {told}." if effect.distinguishable else f"{NOT_DISTINGUISHABLE}: {told}."
+    return f"Stands out: {comparison}." if effect.distinguishable else f"{NOT_DISTINGUISHABLE}: {comparison}."
 
 
-def _spread_table(told: AcrossPrompts, *, adjacent: bool) -> SpreadTable:
+def _spread_table(across: AcrossPrompts, *, adjacent: bool) -> SpreadTable:
     rows = tuple(
         (TITLES[arm.arm], _spread(arm.e_bc, _energy), _spread(arm.p_target, percent), _visited(arm))
-        for arm in told.arms
+        for arm in across.arms
     )
-    prompts = f"{told.prompts} prompt{'' if told.prompts == 1 else 's'} of the run's own text"
-    words = _adjacent_words(told) if adjacent else "E with its reach, mean ± standard deviation over the prompts."
-    return SpreadTable(f"{told.start} to {told.end}, from {prompts}", words, rows)
+    prompts = f"{across.prompts} prompt{'' if across.prompts == 1 else 's'} of the run's own text"
+    words = _adjacent_sentence(across) if adjacent else "E with its reach, mean ± standard deviation over the prompts."
+    return SpreadTable(f"{across.start} to {across.end}, from {prompts}", words, rows)
 
 
-def _adjacent_words(told: AcrossPrompts) -> str:
-    energy: dict[Arm, Spread] = {arm.arm: arm.e_bc for arm in told.arms}
+def _adjacent_sentence(across: AcrossPrompts) -> str:
+    energy: dict[Arm, Spread] = {arm.arm: arm.e_bc for arm in across.arms}
     curve, chord = energy["manifold"], energy["chord"]
-    rest = f"E {_energy(chord.mean)} on the chord, {_energy(curve.mean)} on the curve."
+    energies = f"E {_energy(chord.mean)} on the chord, {_energy(curve.mean)} on the curve."
     if chord.mean <= curve.mean:
-        return f"To the next value the straight chord is as good as the curve, or better: {rest}"
+        return f"To the next value, the straight chord is as good as the curve or better: {energies}"
     if chord.mean - curve.mean <= max(curve.sd or 0.0, chord.sd or 0.0):
-        return f"To the next value chord and curve differ by no more than the prompts do: {rest}"
-    return f"Even to the next value the curve has less energy than the straight chord: {rest}"
+        return f"To the next value, chord and curve differ by less than the prompts do: {energies}"
+    return f"Even to the next value, the curve has less energy than the straight chord: {energies}"
 
 
-def _spread(told: Spread, written: Callable[[float], str]) -> str:
-    return written(told.mean) + ("" if told.sd is None else f" ± {written(told.sd)}")
+def _spread(spread: Spread, written: Callable[[float], str]) -> str:
+    return written(spread.mean) + ("" if spread.sd is None else f" ± {written(spread.sd)}")
 
 
 def _energy(value: float) -> str:
-    """Write an energy so that a small one is not rounded to its own spread."""
+    """Format an energy with enough digits that a small one is not rounded to its own spread."""
     return f"{value:.3f}"
 
 
@@ -244,7 +244,7 @@ def _phrase_view(phrase: Phrase) -> PhraseView:
     return PhraseView(
         text=phrase.text,
         read="" if " ".join(phrase.read.split()) == " ".join(phrase.text.split()) else phrase.read,
-        words=f"log p {phrase.baseline:.1f} unsteered; changes by {change:+.1f} nats at most ({TITLES[most]})",
+        words=f"log p {phrase.baseline:.1f} unsteered; largest change {change:+.1f} nats ({TITLES[most]})",
         baseline=height(phrase.baseline),
         lines=tuple(
             PhraseLine(arm.arm, TITLES[arm.arm], _line([height(value) for value in arm.logprob]), arm.logprob)
@@ -254,7 +254,7 @@ def _phrase_view(phrase: Phrase) -> PhraseView:
 
 
 def _change(arm: PhraseArm, baseline: float) -> float:
-    """The largest change of a phrase's log-probability along one arm, with its sign."""
+    """Largest change of a phrase's log-probability along one arm, with sign."""
     return float(max((value - baseline for value in arm.logprob), key=abs))
 
 

@@ -1,4 +1,4 @@
-"""The steering panel: prompt, path, strength, the bands, and the arms' text in columns."""
+"""The steering panel: prompt, path, strength, probability bands, and the generated text of each arm."""
 
 from explorer.app.steering.checks_card import checks_block
 from explorer.app.ui import dcc, html
@@ -10,59 +10,59 @@ from explorer.app.view.state import Place, View, encode_place
 from explorer.records import ClusterSummary
 
 ROWS = ("baseline", "manifold", "linear", "chord")
-"""Columns of generated text, in this order."""
+"""Columns of generated text, in order."""
 COLUMN_TITLES = {
-    "baseline": "Left alone",
+    "baseline": "Unsteered",
     "manifold": "Along the curve",
     "linear": "Straight line",
     "chord": "Chord in the subspace",
 }
 HERE = "~"
-"""Choice that stands for the prompt's own place; no encoded place is written so."""
-ASKS = {"text": "text to go on with", "message": "a message"}
-"""How a prompt is put to the model; a message only to one that has a chat template."""
+"""Option for the prompt's own position; no encoded place has this form."""
+ASKS = {"text": "text to continue", "message": "a chat message"}
+"""How a prompt is presented to the model; a message requires a chat template."""
 PLACES = {
     "last_prompt": "last token",
-    "all_prompt": "every token of the prompt",
-    "generated": "the last token and all that follow",
+    "all_prompt": "all prompt tokens",
+    "generated": "last and generated tokens",
 }
 """Which tokens are steered."""
 LARGEST_STRENGTH = 4
-"""Largest strength that the field offers; a host may allow less."""
+"""Largest strength offered; a host may allow less."""
 INVITATION = (
-    "Press Steer to see what the model would say at every point of the path",
-    "Along the curve the answers should hand over one after another, like scales. On the straight line they jump.",
+    "Press Steer to predict the next word at every point of the path",
+    "Along the curve, one value should hand over to the next, like scales. Along the straight line they jump.",
 )
 READ_VALUES = (
-    "Press Steer to see whether this shape moves the model",
-    "It holds the word that was just read, not the one that comes next, so the next word may well stay as it is.",
+    "Press Steer to test whether this shape moves the model",
+    "It represents the word just read, not the next one, so the next word may stay the same.",
 )
 NO_MODEL = (
-    "No model is connected",
-    "This page was opened without a host, so nothing can be steered here. Start one with `explorer host RUN` and open "
-    "the run with --host-url. Browsing and stored results work without it.",
+    "No model connected",
+    "No host is configured, so steering is unavailable. Start one with `explorer host RUN` and open the run with "
+    "--host-url. Browsing and stored results work without it.",
 )
 
 
 def steering_panel(
     summary: ClusterSummary, view: View, prompt: str, end: Place, readout: str, has_host: bool
 ) -> Element:
-    """The panel before anything was asked: opening a page computes nothing on the host.
+    """The panel in its initial state: opening a page computes nothing on the host.
 
     Args:
         summary: the cluster.
-        view: what the link asks for.
-        prompt: a prompt to begin with.
-        end: where the path ends to begin with.
-        readout: readout classes that the cluster proposes, as they are edited.
-        has_host: whether there is somebody to ask.
+        view: state of the page given by the link.
+        prompt: initial prompt.
+        end: initial end of the path.
+        readout: readout classes that the cluster proposes, in their editable form.
+        has_host: whether a host is configured.
     """
     return html.Section(
         [
             _form(summary, view, prompt, end, has_host),
             html.Div(
                 [
-                    html.Div(id=ids.HOST_STATE, className="host-line", children="asking for the model…"),
+                    html.Div(id=ids.HOST_STATE, className="host-line", children="contacting the model…"),
                     html.P(id=ids.STEER_VERDICT, className="verdict", role="status"),
                     card_tools("steering"),
                 ],
@@ -81,13 +81,13 @@ def steering_panel(
 
 
 def bands_empty(has_host: bool, values_are_read: bool) -> list[Node]:
-    """What stands where the bands will be; a shape of words that were just read promises less."""
+    """Placeholder of the bands; for a shape of the words just read it promises less."""
     title, text = (READ_VALUES if values_are_read else INVITATION) if has_host else NO_MODEL
     return [html.Div(html.Div([html.H3(title), html.P(text)]), className="bands-empty")]
 
 
 def stream_columns() -> list[Node]:
-    """Columns that the generated text runs into."""
+    """Columns for the generated text."""
     return [
         html.Div(
             [
@@ -105,7 +105,7 @@ def stream_columns() -> list[Node]:
 
 
 def place_options(summary: ClusterSummary) -> list[dict[str, str]]:
-    """Places one can choose: the values, or even steps where there are none."""
+    """Options for the ends of a path: the values, or even steps if there are none."""
     if summary.order:
         return [{"label": name.strip() or name, "value": encode_place(name)} for name in summary.order]
     return [{"label": f"{step / 8:.3g}", "value": encode_place(step / 8)} for step in range(9)]
@@ -134,11 +134,11 @@ def _form(summary: ClusterSummary, view: View, prompt: str, end: Place, has_host
 
 
 def _choices(named: dict[str, str]) -> list[dict[str, str]]:
-    return [{"label": words, "value": value} for value, words in named.items()]
+    return [{"label": label, "value": value} for value, label in named.items()]
 
 
 def _with(value: str, options: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The options with a link's own coordinate among them."""
+    """The options, extended by the coordinate of a link if it is not among them."""
     known = any(option["value"] == value for option in options)
     return options if known else [*options, {"label": value.removeprefix("~"), "value": value}]
 
@@ -165,11 +165,11 @@ def _strength(value: float) -> Element:
 
 def _buttons(has_host: bool) -> list[Node]:
     off = not has_host
-    write = "Let every arm write on from the handle's place"
-    keep = "Keep this result under a link that opens without the model"
+    generate = "Generate text with every arm at the handle's position"
+    share = "Store this result under a link that opens without the model"
     return [
         html.Button("Steer", id=ids.STEER_RUN, type="button", className="button primary", disabled=off),
-        html.Button("Generate", id=ids.GENERATE, type="button", className="button", disabled=True, title=write),
+        html.Button("Generate", id=ids.GENERATE, type="button", className="button", disabled=True, title=generate),
         html.Button("Stop", id=ids.STOP, type="button", className="button", disabled=True),
-        html.Button("Share result", id=ids.SHARE_RESULT, type="button", className="button", disabled=True, title=keep),
+        html.Button("Share result", id=ids.SHARE_RESULT, type="button", className="button", disabled=True, title=share),
     ]

@@ -1,4 +1,4 @@
-"""Readout classes as one edits them: a line for each value, "Monday = Monday | Mon", and back."""
+"""Readout classes in their editable form, one value per line ("Monday = Monday | Mon"), and the parser."""
 
 import numpy as np
 
@@ -8,15 +8,15 @@ from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vo
 from explorer.steering.protocol.behaviour import ReadoutValue
 
 MOST_VALUES = 256
-"""As in the protocol."""
+"""Limit of the protocol."""
 MOST_SPELLINGS = 8
-"""Of one value; each is read with and without a space before it."""
+"""Spellings of one value; each is read with and without a leading space."""
 LONGEST = 200
 """Characters of a name or a spelling."""
 
 
 def proposed_readout(summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary) -> str:
-    """The cluster's values, each with the spellings that its tokens have in the run's text."""
+    """The cluster's values, each with the spellings of its tokens in the run's text."""
     seen = geometry.context_ids[:, CONTEXT_BEFORE + summary.value_offset]
     lines = []
     for index, name in enumerate(summary.order):
@@ -27,7 +27,7 @@ def proposed_readout(summary: ClusterSummary, geometry: ClusterGeometry, vocabul
 
 
 def read_readout(text: str) -> tuple[ReadoutValue, ...]:
-    """Read the field.
+    """Parse the field.
 
     Raises:
         RequestError: too many values or spellings, or too long ones.
@@ -40,7 +40,7 @@ def read_readout(text: str) -> tuple[ReadoutValue, ...]:
 
 
 def same_readout(one: str, other: str) -> bool:
-    """Whether two fields say the same."""
+    """Whether two fields have the same content."""
     mine, theirs = ([line.split() for line in text.splitlines() if line.strip()] for text in (one, other))
     return mine == theirs
 

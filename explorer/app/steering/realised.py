@@ -1,4 +1,4 @@
-"""What was asked of the state and what came of it: where on the curve the moved state and the answer lie."""
+"""Requested and realised positions: where the steered state and the answer lie on the curve."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,31 +6,31 @@ from dataclasses import dataclass
 from explorer.steering.protocol.behaviour import BehaviourReply
 
 WIDTH = 1000
-"""Width of a drawing's own units."""
+"""Width of a drawing in its own units."""
 HEIGHT = 100
 """Height in the same units."""
 MARGIN = 0.08
-"""Room above and below, as a share of the height."""
+"""Margin above and below, as a share of the height."""
 
 
 @dataclass(frozen=True)
 class ArmRealised:
-    """One arm's lines in units of WIDTH by HEIGHT: along the path to the right, along the curve upwards."""
+    """Lines of one arm in units of WIDTH by HEIGHT: x runs along the path, y along the curve."""
 
     state: str
-    """SVG path of the place that is nearest to the moved state."""
+    """SVG path of the position nearest to the steered state."""
     answer: str
-    """The same of the answer among natural ones; "" where these are not known."""
+    """SVG path of the answer's position among natural answers; "" if these are unknown."""
     words: str
-    """How far answer and request lie apart, in words; "" where it is not known."""
+    """Mean distance between answer and request in words; "" if unknown."""
 
 
 @dataclass(frozen=True)
 class RealisedView:
-    """What is drawn under "Asked and realised"."""
+    """Drawing of requested and realised positions."""
 
     requested: str
-    """SVG path of what the curve's arm asks for."""
+    """SVG path of the positions that the curve's arm requests."""
     arms: tuple[ArmRealised, ...]
     """In the order of the reply."""
     start: float
@@ -41,26 +41,26 @@ class RealisedView:
 
 @dataclass(frozen=True)
 class MeterView:
-    """What the meter of the strength slider tells: the curve's arm at any strength, before anything is generated."""
+    """Off-manifold distance of the curve's arm at any strength, known before text is generated."""
 
     strengths: tuple[float, ...]
-    """From the least to the largest that the host takes."""
+    """Ascending, over the range that the host allows."""
     positions: tuple[float, ...]
     """Shares of the path."""
     off_manifold: tuple[tuple[float, ...], ...]
-    """Distance from the curve in usual ones, for each position, for each strength."""
+    """Distance from the curve in units of the typical distance, by position and strength."""
     safe: float
-    """Distance up to which a strength counts as safe."""
+    """Largest distance that counts as safe."""
 
 
 def meter_view(reply: BehaviourReply) -> MeterView | None:
-    """Hand on the reply's meter; None for a result without one."""
+    """The meter of a reply; None for an older result without one."""
     meter = reply.meter
     return None if meter is None else MeterView(meter.strengths, meter.positions, meter.off_manifold, meter.safe)
 
 
 def realised_view(reply: BehaviourReply) -> RealisedView | None:
-    """Turn realised coordinates into lines; None for a path without length, or a result without them."""
+    """View of the realised coordinates; None for a path of zero length, or an older result without them."""
     length = abs(signed_length(reply))
     if not length or any(arm.state_coordinate is None for arm in reply.arms):
         return None
@@ -85,13 +85,13 @@ def realised_view(reply: BehaviourReply) -> RealisedView | None:
 
 
 def signed_length(reply: BehaviourReply) -> float:
-    """Coordinate difference from start to end, along the shorter way round on a closed curve."""
+    """Signed coordinate difference from start to end, the shorter way round on a closed curve."""
     difference = reply.end - reply.start
     return (difference + 0.5) % 1.0 - 0.5 if reply.closed else difference
 
 
 def progress(reply: BehaviourReply, coordinate: float) -> float:
-    """How far along the path a coordinate lies: 0 its start, its length its end, negative behind the start."""
+    """Position of a coordinate along the path: 0 at its start, the path's length at its end, negative before it."""
     length = signed_length(reply)
     ahead = (coordinate - reply.start) * (1.0 if length >= 0 else -1.0)
     if not reply.closed:
@@ -105,7 +105,7 @@ def _shares(reply: BehaviourReply, coordinate: Sequence[float], length: float) -
 
 
 def _line(shares: Sequence[float], height: Callable[[float], float], turn: float) -> str:
-    """A line through the places; it is lifted where the shorter way leads over the seam."""
+    """Polyline through the shares, interrupted where it crosses the seam."""
     steps = max(len(shares) - 1, 1)
     parts = []
     for number, share in enumerate(shares):
@@ -115,10 +115,10 @@ def _line(shares: Sequence[float], height: Callable[[float], float], turn: float
 
 
 def _apart(answers: Sequence[float], closed: bool, length: float) -> str:
-    """Mean distance between where the answers are and where the path is, as a share of the path's length."""
+    """Mean absolute distance between answers and requests, as a share of the path's length."""
     if not answers:
         return ""
     gaps = [abs(share - number / max(len(answers) - 1, 1)) for number, share in enumerate(answers)]
     round_trip = 1.0 / length
     mean = sum(min(gap, round_trip - gap) if closed else gap for gap in gaps) / len(gaps)
-    return f"answers lie {mean:.0%} of the path from what was asked, on average".replace("%", " %")
+    return f"answers deviate from the request by {mean:.0%} of the path on average".replace("%", " %")

@@ -1,4 +1,4 @@
-"""From what stands in the panel's fields to a request that the host understands."""
+"""Requests of the steering panel: from the values of its fields to calls of the host and views of the replies."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -23,103 +23,102 @@ from explorer.steering.protocol.wire import DEFAULT_ARMS
 AnyPathRequest = TypeVar("AnyPathRequest", bound=PathRequest)
 
 WAYPOINTS = 50
-"""Points of the path, as in the energies that the field publishes."""
+"""Points of the path, as in published energies."""
 DOSES = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
-"""Strengths of a sweep, both signs; a host that allows less says so."""
+"""Strengths of a dose sweep, of both signs; a host that allows less refuses the request."""
 PLACES = tuple(step / 10 for step in range(11))
-"""Shares of the path of a sweep."""
+"""Shares of the path in a dose sweep."""
 
 
 @dataclass(frozen=True)
 class HostAnswer:
-    """What the panel gets for one request."""
+    """Result of one request."""
 
     data: dict[str, Any] | None
-    """Request, reply and what is drawn of it; None where there is no reply, so that nothing stale stays."""
+    """Request, reply and view; None on failure, so that no stale result remains."""
     problem: str
-    """Why there is none, in words; "" where there is one."""
+    """Error message; "" on success."""
 
 
 @dataclass(frozen=True)
-class Fields:
-    """What stands in the panel's fields."""
+class SteeringFields:
+    """Values of the panel's fields."""
 
     prompt: str | None
     """Text whose last token is steered."""
     start: str | None
-    """Where the path begins, as a choice of the drop-down."""
+    """Start of the path as an option of the drop-down."""
     end: str | None
-    """Where it ends."""
+    """End of the path as an option of the drop-down."""
     strength: float | None
-    """Multiple of the move."""
+    """Multiple of the full displacement."""
     ask: Ask | None
-    """Whether the prompt is text to go on with, or a message."""
+    """Whether the prompt is text to continue or a chat message."""
     where: Where | None
-    """Which tokens are steered."""
     readout: str | None
-    """Readout classes, a line for each."""
+    """Readout classes, one per line."""
 
 
-Asking = Callable[[SteeringHost, Run, int], Awaitable[tuple[Any, Any, Any]]]
-"""Asks one question: gives request, reply and view."""
+Call = Callable[[SteeringHost, Run, int], Awaitable[tuple[Any, Any, Any]]]
+"""Makes one request about a cluster and returns request, reply and view."""
 
 
-async def ask_host(site: Site, path: str, fields: Fields) -> HostAnswer:
-    """Ask for the whole path's behaviour once; whatever goes wrong is told in words."""
+async def request_behaviour(site: Site, path: str, fields: SteeringFields) -> HostAnswer:
+    """Request the behaviour along the whole path; errors are returned as messages."""
 
-    async def ask(host: SteeringHost, run: Run, cluster: int) -> tuple[Any, Any, Any]:
+    async def call(host: SteeringHost, run: Run, cluster: int) -> tuple[Any, Any, Any]:
         request = behaviour_request(run, cluster, fields)
         reply = await host.ask(request)
         return request, reply, asdict(bands_view(reply, request.prompt))
 
-    return await _answer(site, path, ask)
+    return await _answer(site, path, call)
 
 
-async def ask_check(site: Site, path: str, fields: Fields) -> HostAnswer:
-    """Ask for the controls of the path; as ask_host."""
+async def request_check(site: Site, path: str, fields: SteeringFields) -> HostAnswer:
+    """Request the controls of the path; errors as in ``request_behaviour``."""
 
-    async def ask(host: SteeringHost, run: Run, cluster: int) -> tuple[Any, Any, Any]:
+    async def call(host: SteeringHost, run: Run, cluster: int) -> tuple[Any, Any, Any]:
         same = behaviour_request(run, cluster, fields).model_dump(exclude={"arms", "random_repeats"})
         request = CheckRequest.model_validate(same)
         reply = await host.ask(request)
         return request, reply, asdict(check_view(reply))
 
-    return await _answer(site, path, ask)
+    return await _answer(site, path, call)
 
 
-async def ask_sweep(site: Site, path: str, fields: Fields) -> HostAnswer:
-    """Ask for every strength at every place of the path; as ask_host."""
+async def request_sweep(site: Site, path: str, fields: SteeringFields) -> HostAnswer:
+    """Request every strength at every position of the path; errors as in ``request_behaviour``."""
 
-    async def ask(host: SteeringHost, run: Run, cluster: int) -> tuple[Any, Any, Any]:
+    async def call(host: SteeringHost, run: Run, cluster: int) -> tuple[Any, Any, Any]:
         left = {"arms", "waypoints", "random_repeats", "strength"}
         same = behaviour_request(run, cluster, fields).model_dump(exclude=left)
         request = SweepRequest.model_validate(same | {"strengths": DOSES, "positions": PLACES})
         reply = await host.ask(request)
         return request, reply, asdict(sweep_view(reply, *target_place(run, cluster, reply.target)))
 
-    return await _answer(site, path, ask)
+    return await _answer(site, path, call)
 
 
-async def ask_phrases(site: Site, path: str, fields: Fields, phrases: str | None) -> HostAnswer:
-    """Ask how likely some phrases are along the path; as ask_host."""
+async def request_phrases(site: Site, path: str, fields: SteeringFields, phrases: str | None) -> HostAnswer:
+    """Request the log-probabilities of phrases along the path; errors as in ``request_behaviour``."""
 
-    async def ask(host: SteeringHost, run: Run, cluster: int) -> tuple[Any, Any, Any]:
+    async def call(host: SteeringHost, run: Run, cluster: int) -> tuple[Any, Any, Any]:
         left = {"waypoints", "random_repeats", "values"}
         same = behaviour_request(run, cluster, fields).model_dump(exclude=left)
         request = _validated(PhrasesRequest, same | {"phrases": phrase_lines(phrases)})
         reply = await host.ask(request)
         return request, reply, [asdict(one) for one in phrases_view(reply)]
 
-    return await _answer(site, path, ask)
+    return await _answer(site, path, call)
 
 
-async def _answer(site: Site, path: str, ask: Asking) -> HostAnswer:
+async def _answer(site: Site, path: str, call: Call) -> HostAnswer:
     try:
         run, cluster = run_and_cluster(site, path)
         host = site.hosts.of(run.id)
         if host is None:
             return HostAnswer(None, NO_HOST)
-        request, reply, view = await ask(host, run, cluster)
+        request, reply, view = await call(host, run, cluster)
     except HostError as error:
         return HostAnswer(None, host_words(error))
     except (RequestError, RunError) as error:
@@ -128,24 +127,24 @@ async def _answer(site: Site, path: str, ask: Asking) -> HostAnswer:
     return HostAnswer({"request": sent, "reply": got, "view": view}, "")
 
 
-def behaviour_request(run: Run, cluster: int, fields: Fields) -> BehaviourRequest:
-    """Read the panel's fields.
+def behaviour_request(run: Run, cluster: int, fields: SteeringFields) -> BehaviourRequest:
+    """Build a request from the panel's fields.
 
     Raises:
-        RequestError: an empty prompt, no end, a strength that is no number, readout classes that cannot be read, or a
-            run without a subject.
+        RequestError: an empty prompt, no end, a strength that is not a number in range, an unreadable readout, or a run
+            without a subject.
     """
     subject, prompt, strength = run.manifest.subject, fields.prompt, fields.strength
     if subject is None or not subject.fingerprint:
-        raise RequestError("run", "no model named in it", "a run that a host can serve")
+        raise RequestError("run", "no subject", "a run that a host can serve")
     if not prompt or not prompt.strip():
-        raise RequestError("prompt", "nothing", "some text, whose last token is steered")
+        raise RequestError("prompt", "nothing", "text, whose last token is steered")
     if strength is None or abs(strength) > MAX_STRENGTH:
-        raise RequestError("strength", "no number in range", "a number such as 1, and 0 for the model left alone")
+        raise RequestError("strength", "no number in range", "a number such as 1, or 0 for the unsteered model")
     place = decode_place(fields.end or "")
     if place is None:
         raise RequestError("to", "nothing", "a value at which the path ends")
-    asked = {
+    parameters = {
         "run": run.id,
         "fingerprint": subject.fingerprint,
         "cluster": cluster,
@@ -159,11 +158,11 @@ def behaviour_request(run: Run, cluster: int, fields: Fields) -> BehaviourReques
         "arms": DEFAULT_ARMS,
         "values": own_readout(run, cluster, fields.readout),
     }
-    return _validated(BehaviourRequest, asked)
+    return _validated(BehaviourRequest, parameters)
 
 
 def own_readout(run: Run, cluster: int, text: str | None) -> tuple[ReadoutValue, ...] | None:
-    """Readout classes as edited; None where the field says what the cluster proposes, or nothing."""
+    """Readout classes as edited; None if the field is empty or holds the cluster's own."""
     if not text or not text.strip():
         return None
     proposed = proposed_readout(run.summary(cluster), run.cluster(cluster), run.vocabulary())
@@ -171,19 +170,19 @@ def own_readout(run: Run, cluster: int, text: str | None) -> tuple[ReadoutValue,
 
 
 def phrase_lines(text: str | None) -> tuple[str, ...]:
-    """Phrases, a line for each.
+    """Phrases, one per line.
 
     Raises:
-        RequestError: none, or too much text.
+        RequestError: no phrase, or too much text.
     """
     lines = tuple(dict.fromkeys(line.strip() for line in (text or "").splitlines() if line.strip()))
     if not lines or len(text or "") > MAX_TEXT:
-        raise RequestError("phrases", f"{len(lines)} in {len(text or '')} characters", "some phrases, one a line")
+        raise RequestError("phrases", f"{len(lines)} in {len(text or '')} characters", "phrases, one per line")
     return lines
 
 
 def target_place(run: Run, cluster: int, target: str) -> tuple[bool, float | None]:
-    """Whether the curve closes, and where a value lies on it; None for a class that is no value of the cluster."""
+    """Whether the curve is closed, and the coordinate of a value; None for a class that is no value of the cluster."""
     summary = run.summary(cluster)
     names = [name.strip() for name in summary.order]
     closed = summary.shape == "closed curve"

@@ -1,38 +1,38 @@
-"""What the steering panel begins with: a prompt from the run's own text and a path worth looking at."""
+"""Defaults of the steering panel: a prompt from the run's own text, and an end for the path."""
 
 import numpy as np
 from jaxtyping import Float
 
 from explorer.app.site.cluster_filters import likeness
-from explorer.app.ui.contexts import prompt_of
+from explorer.app.ui.format import prompt_at
 from explorer.app.view.state import Place
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vocabulary
 from explorer.runs.run.reader import Run
 
 SHORTEST, LONGEST = 3, 10
-"""Tokens of a prompt that reads well and fits its field."""
+"""Length of a prompt in tokens that reads well and fits its field."""
 AHEAD = 5 / 12
-"""How far along the curve the path ends, as a share of it."""
+"""Length of the path as a share of the curve."""
 
 
 def suggest_prompt(geometry: ClusterGeometry, vocabulary: Vocabulary) -> tuple[str, float]:
-    """A drawn token's own sentence, up to and with the token, and the token's coordinate.
+    """A prompt that ends at a drawn token, and the token's coordinate.
 
-    Of the short sentences that begin a document, the one whose token lies nearest to the place of its value: there the
-    model is surest what it says. Where there is no such sentence, the first window.
+    Of the short sentences at the start of a document, the one whose token is closest to the mean of its value, where
+    the model's prediction is most certain. The first stored window if there is no such sentence.
     """
     lengths = (geometry.context_ids[:, : CONTEXT_BEFORE + 1] >= 0).sum(axis=1)
     good = np.flatnonzero((geometry.context_ids[:, 0] < 0) & (lengths >= SHORTEST) & (lengths <= LONGEST))
     sharp = good[np.argsort(_distance(geometry)[good], kind="stable")]
     for sample in [*sharp[:50].tolist(), 0][: len(geometry.context_ids)]:
-        prompt = prompt_of(vocabulary, geometry.context_ids[sample])
+        prompt = prompt_at(vocabulary, geometry.context_ids[sample])
         if len(prompt.split()) >= SHORTEST or sample == 0:
             return prompt, float(geometry.coordinate[sample])
     return "", 0.0
 
 
 def suggest_text(run: Run) -> str:
-    """A sentence to try, out of the run's own text: one that the most manifold-like cluster with values is about."""
+    """A sentence to probe: the prompt of the most manifold-like cluster with values, or "" if there is none."""
     named = [one for one in run.manifest.clusters if one.order]
     if not named:
         return ""
@@ -41,7 +41,7 @@ def suggest_text(run: Run) -> str:
 
 
 def _distance(geometry: ClusterGeometry) -> Float[np.ndarray, "sample"]:
-    """How far each drawn token lies from the middle of its value's tokens; infinite where it has no value."""
+    """Distance of each drawn token from the mean of its value's tokens; infinite for tokens without a value."""
     distance = np.full(len(geometry.points), np.inf)
     for value in range(len(geometry.value_coordinate)):
         own = np.flatnonzero(geometry.value == value)
@@ -51,7 +51,7 @@ def _distance(geometry: ClusterGeometry) -> Float[np.ndarray, "sample"]:
 
 
 def suggest_end(summary: ClusterSummary, geometry: ClusterGeometry, begin: float) -> Place:
-    """A value some way along the curve, or a coordinate where there are none; backwards where an open curve ends."""
+    """The value AHEAD of ``begin``, or a coordinate if there are no values; on an open curve, back from its end."""
     wanted = (begin + AHEAD) % 1.0
     if summary.shape != "closed curve" and begin + AHEAD > 1.0:
         wanted = max(begin - AHEAD, 0.0)

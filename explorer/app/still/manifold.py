@@ -1,46 +1,44 @@
-"""One manifold as a page that nobody serves: its cloud, its words and numbers, its strips, and all of it as tables."""
+"""One manifold as a static page: cloud, description, numbers, strips, and all of it as tables."""
 
 from dataclasses import asdict
 
 from explorer.app.figures.cloud import cloud_figure
-from explorer.app.figures.cloud_colors import cloud_colors
+from explorer.app.figures.colors import cloud_colors
 from explorer.app.figures.strips import strips_data
 from explorer.app.manifold.cloud_card import cloud_space, color_options, curve_data
 from explorer.app.manifold.numbers import number_rows, numbers_block, regime_line
 from explorer.app.manifold.provenance import provenance
-from explorer.app.manifold.robustness import belief_panel
+from explorer.app.manifold.robustness import robustness_panel
 from explorer.app.site.opened import OpenCluster, open_cluster
 from explorer.app.ui import dcc, html
-from explorer.app.ui.contexts import read_context
 from explorer.app.ui.element import Element
-from explorer.app.ui.format import REGIMES, count, number, percent, sentence, visible
-from explorer.app.ui.labels import label_lines
+from explorer.app.ui.format import REGIMES, count, number, percent, read_context, sentence, visible
 from explorer.app.ui.page import Page
-from explorer.app.ui.parts import Node, attributes, details, table
+from explorer.app.ui.parts import Node, attributes, details, label_lines, table
 from explorer.app.view import ids
 from explorer.app.view.state import View
 from explorer.runs.run.reader import Run
 
 EXAMPLES = 3
-"""Contexts of each feature."""
+"""Contexts per feature."""
 STILL_STORE = "still-manifold"
-"""What the page's script draws from."""
+"""Id of the store that the page's script draws from."""
 CHOOSE = "still-color"
-"""The choice of colours."""
+"""Id of the colour selector."""
 
 
 def manifold_still(run: Run, cluster: int) -> Page:
     """The page of one cluster.
 
     Raises:
-        RunError: the run is broken, or has no such cluster.
+        RunError: the run is broken, or the cluster does not exist.
     """
     opened = open_cluster(run, cluster)
     summary = opened.summary
     body: list[Node] = [
         dcc.Store(id=STILL_STORE, data=_data(opened)),
         html.Div([_cloud(opened), _facts(opened)], className="manifold"),
-        html.Div([_features(opened), _belief(opened), _made(run)], className="below"),
+        html.Div([_features(opened), _robustness(opened), _provenance(run)], className="below"),
     ]
     return Page(f"{summary.label} · {run.manifest.title}", body)
 
@@ -67,8 +65,8 @@ def _cloud(opened: OpenCluster) -> Element:
     ]
     foot = [
         html.Span(f"{count(len(geometry.points))} of {count(summary.n_tokens)} activations shown"),
-        html.Span(f"three axes explain {percent(float(geometry.axis_share.sum()))}"),
-        html.Span("drag to turn, wheel to zoom"),
+        html.Span(f"three axes explain {percent(float(geometry.axis_share.sum()))} of the variance"),
+        html.Span("drag to rotate, wheel to zoom"),
     ]
     return html.Div(
         [
@@ -88,7 +86,7 @@ def _facts(opened: OpenCluster) -> Element:
         (visible(name), f"{float(at):.3f}", count(int(tokens)))
         for name, at, tokens in zip(summary.order, geometry.value_coordinate, geometry.value_count, strict=True)
     ]
-    named = [details("values in their order", [table(("value", "position", "tokens"), values)])] if values else []
+    named = [details("values in order", [table(("value", "position", "tokens"), values)])] if values else []
     return html.Div(
         [
             html.H1(summary.label),
@@ -110,13 +108,13 @@ def _features(opened: OpenCluster) -> Element:
         (
             f"{strip.role} {strip.feature}",
             *([label_lines(labels.of(strip.feature))] if named else []),
-            strip.told,
+            strip.peak_label,
             number(strip.strongest),
             " · ".join(_examples(opened, strip.feature)),
         )
         for strip in opened.strips.strips
     ]
-    head = ("feature", *named, "fires most at", "mean activation there", "strongest tokens in their context")
+    head = ("feature", *named, "peak position", "mean activation there", "strongest tokens in context")
     return html.Section([html.H2("Features"), table(head, rows)], className="panel")
 
 
@@ -128,10 +126,10 @@ def _examples(opened: OpenCluster, feature: int) -> list[str]:
     return [f"{context.before}[{context.token.strip()}]{context.after}" for context in contexts]
 
 
-def _belief(opened: OpenCluster) -> Element:
+def _robustness(opened: OpenCluster) -> Element:
     run = opened.run
-    return belief_panel(opened.summary, run.manifest, run.tree(), run.features())
+    return robustness_panel(opened.summary, run.manifest, run.tree(), run.features())
 
 
-def _made(run: Run) -> Element:
+def _provenance(run: Run) -> Element:
     return html.Section([html.H2("How this was made"), provenance(run.manifest, run.digest)], className="panel")

@@ -1,4 +1,4 @@
-"""Elements as plain HTML text, for pages that open from disk: every text escaped, nothing that asks a server."""
+"""Elements as HTML text for pages that open from disk: every text is escaped, nothing needs a server."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,31 +6,31 @@ from html import escape
 from typing import Any
 
 VOID = frozenset({"br", "col", "hr", "img", "input", "wbr"})
-"""Elements without an end tag."""
+"""Void elements: no end tag."""
 RENAMED = {"className": "class", "htmlFor": "for"}
-"""Properties whose attribute has another name; the others are the same in lower case."""
+"""Properties whose attribute has another name; all others are lower-cased."""
 NOT_ATTRIBUTES = frozenset({"children", "key", "n_clicks", "n_clicks_timestamp", "disable_n_clicks", "style", "href"})
-"""Properties that are written elsewhere, or only mean something to Dash."""
+"""Properties handled separately, or meaningful to Dash only."""
 NEEDS_SERVER = frozenset(
     {"Button", "Form", "Iframe", "Script", "Tooltip", "Dropdown", "Input", "Textarea", "RadioItems"}
 )
-"""Components that ask a server, or run something: left out, with the label around them."""
+"""Components that need a server or run code: left out together with their label."""
 IMAGE = "data:image/"
-"""Beginning of the only addresses that a page from disk may load."""
+"""Prefix of the only addresses that a page from disk may load."""
 
 
 @dataclass
 class Markup:
-    """Writes components, and gathers what scripts need."""
+    """Serializes components to HTML and collects the data of their stores."""
 
     stores: dict[str, Any] = field(default_factory=dict)
-    """Data of each store, by its id."""
+    """Data of each store by component id."""
 
     def write(self, node: object) -> str:
-        """One component, text or number, or a list of them, as HTML.
+        """A component, text or number, or a list of them, as HTML.
 
         Raises:
-            TypeError: a component that this module does not know.
+            TypeError: an unknown component.
         """
         if node is None or isinstance(node, bool):
             return ""
@@ -40,13 +40,13 @@ class Markup:
             return self._component(node)
         if isinstance(node, Sequence):
             return "".join(self.write(one) for one in node)
-        raise TypeError(f"{type(node).__name__} is no component")
+        raise TypeError(f"{type(node).__name__} is not a component")
 
-    def _component(self, told: Mapping[str, Any]) -> str:
-        kind, props = str(told["type"]), told["props"]
+    def _component(self, component: Mapping[str, Any]) -> str:
+        kind, props = str(component["type"]), component["props"]
         if kind in NEEDS_SERVER:
             return ""
-        if told["namespace"] == "dash_html_components":
+        if component["namespace"] == "dash_html_components":
             if kind == "Label" and _holds_control(props.get("children")):
                 return ""
             return self._element(kind.lower(), props)
@@ -56,7 +56,7 @@ class Markup:
                 return ""
             case "Link":
                 return self._element("span", props)
-        raise TypeError(f"no way to write a {kind} into a page from disk")
+        raise TypeError(f"a page from disk cannot contain a {kind}")
 
     def _element(self, tag: str, props: Mapping[str, Any]) -> str:
         given = {RENAMED.get(name, name.lower()): value for name, value in props.items() if name not in NOT_ATTRIBUTES}
@@ -66,8 +66,8 @@ class Markup:
             given["href"] = props["href"]
         if props.get("style"):
             given["style"] = "; ".join(f"{_hyphenated(name)}: {value}" for name, value in props["style"].items())
-        told = "".join(_attribute(name, value) for name, value in given.items())
-        return f"<{tag}{told}>" + ("" if tag in VOID else f"{self.write(props.get('children'))}</{tag}>")
+        attributes = "".join(_attribute(name, value) for name, value in given.items())
+        return f"<{tag}{attributes}>" + ("" if tag in VOID else f"{self.write(props.get('children'))}</{tag}>")
 
 
 def _attribute(name: str, value: object) -> str:

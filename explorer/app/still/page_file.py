@@ -1,4 +1,4 @@
-"""One self-contained HTML file out of a page: it opens from disk, asks nobody, is drawn by the app's own scripts."""
+"""A page as one self-contained HTML file that opens from disk and is drawn by the app's own scripts."""
 
 import base64
 import re
@@ -36,17 +36,23 @@ _BREAKS_OUT = re.compile(r"</(script|style)|<!--", re.IGNORECASE)
 
 
 def manifold_file(run: Run, cluster: int, out: Path) -> int:
-    """Write one manifold as an HTML file; gives its size in bytes.
+    """Write one manifold as an HTML file.
+
+    Returns:
+        Size of the file in bytes.
 
     Raises:
-        RunError: the run is broken, or has no such cluster.
+        RunError: the run is broken, or the cluster does not exist.
         ExplorerError: the file cannot be written.
     """
     return _write(out, manifold_still(run, cluster))
 
 
 def tour_file(folder: TourFolder, out: Path) -> int:
-    """Write a whole tour, its recorded results and everything that it shows, as an HTML file; gives its size in bytes.
+    """Write a tour with its recorded results as an HTML file.
+
+    Returns:
+        Size of the file in bytes.
 
     Raises:
         InputError: the tour breaks its format.
@@ -57,9 +63,9 @@ def tour_file(folder: TourFolder, out: Path) -> int:
 
 
 def page_text(page: Page) -> str:
-    """The file's text.
+    """The content of the file.
 
-    Its policy lets only its own scripts run, each named by its hash, and lets nothing be loaded from anywhere.
+    Its content security policy allows only its own scripts, each by hash, and loads nothing.
     """
     markup = Markup()
     body = markup.write(page.body)
@@ -110,23 +116,23 @@ def _plotly() -> str:
 
 
 def _contained(source: str) -> str:
-    """A script or a style sheet as it may stand inside its element.
+    """A script or style sheet that is safe to inline.
 
     Raises:
-        ValueError: it holds what would end the element early.
+        ValueError: it contains a sequence that would end its element early.
     """
     source = source.replace("\r\n", "\n")
     if _BREAKS_OUT.search(source):
-        raise ValueError("a script or a style sheet that cannot stand inside a page")
+        raise ValueError("a script or style sheet that cannot be inlined")
     return source
 
 
 def _data(values: dict[str, Any]) -> str:
-    """JSON that cannot end its element, whatever texts it holds."""
+    """JSON that cannot end its script element, whatever texts it contains."""
     return str(to_json_plotly(values)).replace("<", "\\u003c")
 
 
 def _inside(run: Run, summary: ClusterSummary) -> str:
-    """A portrait as an address that holds the picture itself."""
+    """A portrait as a data URL."""
     picture = base64.b64encode(run.thumbnail(summary.id).encode("utf-8")).decode("ascii")
     return f"data:image/svg+xml;base64,{picture}"

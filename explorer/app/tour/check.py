@@ -1,23 +1,22 @@
-"""Everything that is wrong with a tour: its file, the runs that it names, the results that it shows."""
+"""Validation of a tour: its file, the runs it names, and its recorded results."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from explorer.app.tour.find import find_manifold
-from explorer.app.tour.tour_file import MANIFEST, Tour, TourFolder, result_file
+from explorer.app.tour.tour_file import MANIFEST, Tour, TourFolder, find_manifold, result_file
 from explorer.errors import InputError
 from explorer.runs.report.check import CheckReport, problem_report
 from explorer.runs.run.catalog import Catalog, scan
 
 
 def is_tour(path: Path) -> bool:
-    """Whether a folder says that it is a tour."""
+    """Whether a folder contains a tour manifest."""
     return os.path.lexists(path / MANIFEST)
 
 
 def check_tour(path: Path) -> CheckReport:
-    """Check a tour against its format, and against the runs beside it."""
+    """Check a tour against its format and against the runs in the same folder."""
     folder = TourFolder(path.resolve())
     try:
         tour = folder.tour()
@@ -41,12 +40,12 @@ def _problems(folder: TourFolder, tour: Tour) -> Iterator[InputError]:
 
 
 def _check_result(folder: TourFolder, tour: Tour, name: str, catalog: Catalog) -> None:
-    asked = tour.results[name]
-    got = folder.result(name).behaviour_request
-    run, summary = find_manifold(catalog, tour.manifolds[asked.of])
+    spec = tour.results[name]
+    request = folder.result(name).behaviour_request
+    run, summary = find_manifold(catalog, tour.manifolds[spec.of])
     subject = run.manifest.subject
-    wanted = (run.id, summary.id, subject.fingerprint if subject else "", asked.prompt, asked.start, asked.end)
-    found = (got.run, got.cluster, got.fingerprint, got.prompt, got.start, got.end)
+    wanted = (run.id, summary.id, subject.fingerprint if subject else "", spec.prompt, spec.start, spec.end)
+    found = (request.run, request.cluster, request.fingerprint, request.prompt, request.start, request.end)
     names = ("run", "cluster", "subject", "prompt", "from", "to")
     for what, have, want in zip(names, found, wanted, strict=True):
         if have != want:

@@ -1,4 +1,4 @@
-"""Which features fire on real text: a row for each value's own sentence, a column for each feature of the manifold."""
+"""Firing table of a tour: one row per value's typical sentence, one column per tuned feature of the manifold."""
 
 from dataclasses import dataclass
 
@@ -7,44 +7,41 @@ from jaxtyping import Float32, Int64
 
 from explorer.app.figures.colors import value_colors
 from explorer.app.figures.strips import strips_view
-from explorer.app.ui.contexts import prompt_of
-from explorer.app.ui.format import visible
+from explorer.app.ui.format import prompt_at, visible
 from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vocabulary
 
 MOST_ROWS = 12
-"""Values that get a row, evenly chosen."""
+"""Rows; longer value lists are sampled evenly."""
 MOST_COLUMNS = 40
-"""Features that get a column: those that tell positions apart and fire in one of the rows, by where they fire most."""
+"""Columns: tuned features that fire in at least one row, by peak position."""
 LONGEST = 8
 """Tokens of a sentence that are shown."""
 
 
 @dataclass(frozen=True)
 class FiringRow:
-    """One token of the run's own text."""
+    """One typical token of a value."""
 
     value: str
-    """The value that it stands for."""
     color: str
-    """Its colour."""
     text: str
-    """The text up to and with the token."""
+    """Text up to and including the token."""
     levels: tuple[float, ...]
-    """How strongly each feature fires there, as a share of its strongest on this manifold."""
+    """Activation of each feature as a share of its maximum on this manifold."""
 
 
 @dataclass(frozen=True)
 class FiringView:
-    """The whole table."""
+    """The firing table."""
 
     features: tuple[int, ...]
-    """Feature numbers, in the order of the columns."""
+    """Feature ids of the columns."""
     rows: tuple[FiringRow, ...]
     """In the order of the coordinate."""
 
 
 def firing_view(summary: ClusterSummary, geometry: ClusterGeometry, vocabulary: Vocabulary) -> FiringView:
-    """Choose a typical token for each value and tell which features fire on it."""
+    """Pick a typical token for each value and tabulate which features fire on it."""
     strips = [strip.feature for strip in strips_view(summary, geometry).strips if strip.varies]
     place = {int(feature): index for index, feature in enumerate(geometry.atoms)}
     columns = np.array([place[feature] for feature in strips], dtype=np.int64)
@@ -74,7 +71,7 @@ def _chosen(count: int) -> Int64[np.ndarray, "row"]:
 
 
 def _typical(geometry: ClusterGeometry, codes: Float32[np.ndarray, "sample column"], value: int) -> int:
-    """The value's sample whose features are nearest to the value's mean, among short sentences where there are any."""
+    """Index of the value's token with codes closest to the value's mean, among short sentences if any; -1 if none."""
     own = np.flatnonzero(geometry.value == value)
     if not len(own):
         return -1
@@ -87,5 +84,5 @@ def _typical(geometry: ClusterGeometry, codes: Float32[np.ndarray, "sample colum
 def _sentence(geometry: ClusterGeometry, vocabulary: Vocabulary, sample: int) -> str:
     window = geometry.context_ids[sample]
     begin = max(0, CONTEXT_BEFORE + 1 - LONGEST)
-    text = prompt_of(vocabulary, window[begin:], CONTEXT_BEFORE - begin)
+    text = prompt_at(vocabulary, window[begin:], CONTEXT_BEFORE - begin)
     return text if window[begin] < 0 or begin == 0 or window[begin - 1] < 0 else f"… {text}"

@@ -1,4 +1,4 @@
-"""The presenter: one tour, stepped in the browser; and the ways into it."""
+"""The tour page, which the browser steps through, and the links that lead to it."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,29 +16,28 @@ from explorer.app.view.links import Links
 from explorer.errors import InputError
 
 COLLECTION = Slides("Collection", (), {})
-"""What the presenter has of a collection: nothing, the browser reads it off the link."""
+"""An empty tour: the browser reads the slides of a collection from the link."""
 
 
 @dataclass(frozen=True)
 class TourCard:
-    """What a way into a tour says."""
+    """Summary of a tour for the gallery."""
 
     id: str
-    """Its name in addresses."""
+    """Folder name, used in URLs."""
     title: str
-    """Its name on screen."""
     about: str
-    """What one learns, or why it cannot be shown."""
+    """What the tour teaches, or why it cannot be shown."""
     minutes: float
-    """How long it takes; 0 where it cannot be shown."""
+    """Duration; 0 if the tour cannot be shown."""
     steps: int
-    """How many steps it has."""
+    """Number of steps; 0 if the tour cannot be shown."""
     runs: frozenset[str]
-    """The runs that it goes through."""
+    """Ids of the runs that it visits."""
 
 
 def tour_cards(root: Path) -> list[TourCard]:
-    """The tours beside a folder's runs; a broken one says why."""
+    """Summaries of the tours in a folder of runs; a broken tour carries its error."""
     cards = []
     for folder in tour_folders(root):
         try:
@@ -52,27 +51,27 @@ def tour_cards(root: Path) -> list[TourCard]:
 
 
 def tour_card(tour: TourCard, links: Links) -> Element:
-    """The way in from the gallery."""
-    words = [html.H2(tour.title), html.P(tour.about)]
+    """Card of a tour in the gallery."""
+    texts = [html.H2(tour.title), html.P(tour.about)]
     if not tour.steps:
-        return html.Div([*words, html.Span("cannot be shown", className="tag bad")], className="tour-card panel")
+        return html.Div([*texts, html.Span("cannot be shown", className="tag bad")], className="tour-card panel")
     length = f"{tour.minutes:g} {'minute' if tour.minutes == 1 else 'minutes'} · {counted(tour.steps, 'step')}"
     button = html.Span("Take the tour", className="button primary")
     side = html.Div([html.Span(length, className="muted small"), button], className="tour-go")
-    return dcc.Link([html.Div(words), side], href=links.tour(tour.id), className="tour-card panel")
+    return dcc.Link([html.Div(texts), side], href=links.tour(tour.id), className="tour-card panel")
 
 
 def tour_link(tour: TourCard, links: Links) -> Element:
-    """The way in from a run's own page."""
+    """Button on a run's page."""
     return dcc.Link("Take the tour", href=links.tour(tour.id), className="button tour-link", title=tour.about)
 
 
 def tour_page(slides: Slides, links: Links | None) -> Page:
-    """The presenter's frame, in which the browser draws one step after another.
+    """The page in which the browser draws one step after another.
 
     Args:
         slides: the tour with everything that it shows.
-        links: addresses; None where there is nowhere to go.
+        links: addresses; None in a file without the app.
     """
     home = links.gallery() if links else ""
     body = [
@@ -84,7 +83,7 @@ def tour_page(slides: Slides, links: Links | None) -> Page:
 
 
 def _stage() -> list[Element]:
-    """The places of all figures; the step decides which of them are seen."""
+    """Containers of all figures; each step shows some of them."""
     names = html.Div(id=ids.CLOUD_LABELS, className="cloud-names", **attributes(aria_hidden="true"))
     return [
         html.Section(className="slide-text", **attributes(aria_live="polite")),

@@ -1,4 +1,4 @@
-"""Records a tour's steering results: asks a host once, and stores its answers word for word beside the tour."""
+"""Records the steering results of a tour: one request each, replies stored verbatim."""
 
 import asyncio
 from pathlib import Path
@@ -6,8 +6,7 @@ from time import monotonic
 
 from explorer.app.site.hosts import SteeringHost
 from explorer.app.site.shares import SharedResult
-from explorer.app.tour.find import find_manifold
-from explorer.app.tour.tour_file import RESULTS, Ask, Tour, TourFolder, result_file
+from explorer.app.tour.tour_file import RESULTS, ResultSpec, Tour, TourFolder, find_manifold, result_file
 from explorer.errors import HostNotReady, HostRefused, HostUnreachable, InputError
 from explorer.records import ClusterSummary
 from explorer.runs.io.atomic import write_bytes
@@ -19,17 +18,20 @@ from explorer.steering.protocol.steer import ErrorEvent, RowDoneEvent, StartEven
 from explorer.steering.protocol.wire import DEFAULT_ARMS
 
 WAYPOINTS = 50
-"""Points of a recorded path."""
+"""Waypoints of a recorded path."""
 PATIENCE = 180.0
-"""Seconds that a host may take to load its model."""
+"""Seconds to wait for a host to load its model."""
 
 
 def record_tour(folder: TourFolder, host: SteeringHost) -> tuple[Path, ...]:
-    """Ask the host for every result that a tour names, and write them; gives the files.
+    """Request every result of a tour from the host and write them to files.
+
+    Returns:
+        The files written.
 
     Raises:
-        InputError: the tour breaks its format, or names a run or a manifold that is not there.
-        HostError: the host does not answer, refuses, or holds another subject.
+        InputError: the tour breaks its format, or names a run or manifold that does not exist.
+        HostError: the host is unreachable, refuses the request, or serves another subject.
     """
     tour = folder.tour()
     catalog = scan(folder.root.parent.parent)
@@ -45,8 +47,10 @@ def record_tour(folder: TourFolder, host: SteeringHost) -> tuple[Path, ...]:
 
 async def _results(tour: Tour, catalog: Catalog, host: SteeringHost) -> dict[str, SharedResult]:
     await _loaded(host)
-    return {name: await _result(*find_manifold(catalog, tour.manifolds[ask.of]), ask, host)
-            for name, ask in tour.results.items()}  # fmt: skip
+    return {
+        name: await _result(*find_manifold(catalog, tour.manifolds[spec.of]), spec, host)
+        for name, spec in tour.results.items()
+    }
 
 
 async def _loaded(host: SteeringHost) -> None:
@@ -61,25 +65,25 @@ async def _loaded(host: SteeringHost) -> None:
             await asyncio.sleep(0.2)
 
 
-async def _result(run: Run, summary: ClusterSummary, ask: Ask, host: SteeringHost) -> SharedResult:
+async def _result(run: Run, summary: ClusterSummary, spec: ResultSpec, host: SteeringHost) -> SharedResult:
     subject = run.manifest.subject
     if subject is None:
-        raise InputError(f"run {run.id}", "no model named in it", "a run that a host can serve")
+        raise InputError(f"run {run.id}", "no subject", "a run that a host can serve")
     common = {
         "run": run.id,
         "fingerprint": subject.fingerprint,
         "cluster": summary.id,
-        "prompt": ask.prompt,
-        "start": ask.start,
-        "end": ask.end,
-        "strength": ask.strength,
+        "prompt": spec.prompt,
+        "start": spec.start,
+        "end": spec.end,
+        "strength": spec.strength,
         "arms": DEFAULT_ARMS,
     }
     request = BehaviourRequest.model_validate({**common, "waypoints": WAYPOINTS})
     reply = await host.ask(request)
-    if not ask.max_tokens:
+    if not spec.max_tokens:
         return SharedResult(view="", label=summary.label, behaviour_request=request, behaviour=reply)
-    steer = SteerRequest.model_validate({**common, "max_tokens": ask.max_tokens})
+    steer = SteerRequest.model_validate({**common, "max_tokens": spec.max_tokens})
     start, texts = await _texts(host, steer)
     return SharedResult(
         view="", label=summary.label, behaviour_request=request, behaviour=reply,

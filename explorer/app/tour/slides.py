@@ -1,4 +1,4 @@
-"""What a presenter draws: every step of a tour with its figure, worked out once, so that stepping asks nothing."""
+"""Slides of a tour: every step with its figure, computed in advance so that stepping needs no server."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -10,9 +10,8 @@ from explorer.app.manifold.cloud_card import curve_data
 from explorer.app.manifold.numbers import SCORES
 from explorer.app.site.shares import SharedResult
 from explorer.app.steering.bands import bands_view
-from explorer.app.tour.find import find_manifold
 from explorer.app.tour.firing import firing_view
-from explorer.app.tour.tour_file import NEEDS_RESULT, Step, Tour, TourFolder
+from explorer.app.tour.tour_file import NEEDS_RESULT, Tour, TourFolder, TourStep, find_manifold
 from explorer.app.ui.format import sentence
 from explorer.app.view.state import View, decode
 from explorer.errors import InputError
@@ -20,51 +19,49 @@ from explorer.records import ClusterSummary
 from explorer.runs.run.catalog import Catalog
 from explorer.runs.run.reader import Run
 
-Manifold = tuple[Run, ClusterSummary]
+RunCluster = tuple[Run, ClusterSummary]
 Address = Callable[[Run, ClusterSummary], str]
-"""From a cluster to an address: of its page, or of its portrait."""
+"""Maps a cluster to the address of its page or its portrait."""
 
 
 @dataclass(frozen=True)
 class Slide:
-    """One step as the browser draws it."""
+    """One step, ready for the browser."""
 
     title: str
-    """In large type."""
     text: tuple[str, ...]
     """Paragraphs."""
     show: str
-    """Name of the figure; "problem" where it could not be made."""
+    """Kind of figure; "problem" if it could not be made."""
     cloud: str = ""
-    """Key of the cloud beside it, in ``Slides.clouds``."""
+    """Key of the accompanying cloud in ``Slides.clouds``."""
     position: float = 0.0
-    """Where the handle rests, as a share of the path."""
+    """Position of the handle as a share of the path."""
     figure: dict[str, Any] = field(default_factory=dict)
-    """What the figure is drawn from."""
+    """Data of the figure."""
     button: tuple[str, str] | None = None
-    """Words and address of a button that leaves the tour; None in a page without the app."""
+    """Label and address of a button that leaves the tour; None in a file without the app."""
 
 
 @dataclass(frozen=True)
 class Slides:
-    """A tour, ready to be drawn."""
+    """A tour, ready for the browser."""
 
     title: str
-    """Its name."""
     slides: tuple[Slide, ...]
-    """Its steps."""
+    """One per step."""
     clouds: dict[str, dict[str, Any]]
-    """Each cloud once: plotly figure, and the curve and names that scripts need."""
+    """Clouds by key: plotly figure, and the curve and labels that the scripts need."""
 
 
 def make_slides(folder: TourFolder, catalog: Catalog, page: Address | None, portrait: Address) -> Slides:
-    """Draw a tour's steps. A step whose run or result is missing says so in its place; the others stay.
+    """Prepare every step of a tour. A step with a missing run or result shows the error; the others are unaffected.
 
     Args:
         folder: the tour.
-        catalog: the runs beside it.
-        page: from a cluster to its page's address; None leaves buttons out.
-        portrait: from a cluster to its picture's address.
+        catalog: the runs in the tour's parent folder.
+        page: address of a cluster's page; None omits the buttons.
+        portrait: address of a cluster's portrait.
 
     Raises:
         InputError: `tour.json` breaks its format.
@@ -84,14 +81,14 @@ class _Maker:
     portrait: Address
     clouds: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def slide(self, step: Step) -> Slide:
+    def slide(self, step: TourStep) -> Slide:
         plain = Slide(step.title, step.text, step.show, position=decode(step.view).position)
         try:
             return self._with_button(self._with_figure(plain, step), step)
         except InputError as fault:
             return replace(plain, show="problem", figure={"problem": f"{fault.found}: wanted {fault.wanted}"})
 
-    def _with_figure(self, slide: Slide, step: Step) -> Slide:
+    def _with_figure(self, slide: Slide, step: TourStep) -> Slide:
         if step.show == "words":
             return slide
         if step.show == "tiles":
@@ -110,7 +107,7 @@ class _Maker:
             case _:
                 return replace(slide, cloud=self._cloud(step.of or "", step.view))
 
-    def _with_result(self, slide: Slide, step: Step) -> Slide:
+    def _with_result(self, slide: Slide, step: TourStep) -> Slide:
         name = step.result or ""
         result = self.folder.result(name)
         figure: dict[str, Any] = {"view": asdict(_shown(result, step)), "label": result.label}
@@ -118,7 +115,7 @@ class _Maker:
             figure["texts"] = [text.model_dump(mode="json") for text in result.texts]
         return replace(slide, figure=figure, cloud=self._cloud(self.tour.results[name].of, step.view))
 
-    def _manifold(self, name: str | None) -> Manifold:
+    def _manifold(self, name: str | None) -> RunCluster:
         return find_manifold(self.catalog, self.tour.manifolds[name or ""])
 
     def _cloud(self, name: str, view: str) -> str:
@@ -136,13 +133,13 @@ class _Maker:
         run, summary = self._manifold(name)
         return {"src": self.portrait(run, summary), "name": name, "words": sentence(summary.words)}
 
-    def _with_button(self, slide: Slide, step: Step) -> Slide:
+    def _with_button(self, slide: Slide, step: TourStep) -> Slide:
         if step.go_to is None or self.page is None:
             return slide
         return replace(slide, button=("Open it and try", self.page(*self._manifold(step.go_to))))
 
 
-def _shown(result: SharedResult, step: Step) -> Any:
+def _shown(result: SharedResult, step: TourStep) -> Any:
     view = bands_view(result.behaviour, result.behaviour_request.prompt)
     return replace(view, arms=tuple(arm for arm in view.arms if not step.arms or arm.arm in step.arms))
 

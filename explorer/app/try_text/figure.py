@@ -1,4 +1,4 @@
-"""A text that was tried: its tokens, and the clusters that fire on each, which light up on the map. In words."""
+"""View of a probed text: its tokens, and the clusters that fire on each of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,66 +15,63 @@ from explorer.runs.run.reader import Run
 from explorer.steering.protocol.features import EncodedToken, EncodeReply, Firing
 
 FAR = 2.0
-"""In usual distances: from here on a place on the curve says little, and its marker is hollow."""
+"""Off-manifold distance, in units of the typical distance, from which a position is unreliable: drawn hollow."""
 SHOWN_FEATURES = 8
-"""Features that a line names; more are counted."""
+"""Features named in a line; the rest are counted."""
 
 
 @dataclass(frozen=True)
 class TextFiring:
-    """One cluster at one token, as the page shows it."""
+    """One cluster at one token."""
 
     cluster: int
-    """Cluster number."""
     label: str
-    """Its name."""
     place: str
-    """Where on the curve the token lies, in words; "" where the shape has no curve."""
+    """Position on the curve in words; "" if the shape has no curve."""
     features: str
-    """Which core features fire, in words; each that has a label with the first of them."""
+    """Core features that fire, in words, with the first label of each."""
     coordinate: float | None
-    """Intrinsic coordinate; None where the shape has no curve."""
+    """Intrinsic coordinate; None if the shape has no curve."""
     far: bool
-    """Whether the token lies FAR from the curve."""
+    """Whether the token is at least FAR from the curve."""
     color: str
-    """Colour of the place; grey where there is none."""
+    """Colour of the position; grey if there is none."""
     hue: str
     """Colour of the cluster on the map."""
 
 
 @dataclass(frozen=True)
 class TextToken:
-    """One token, as the page shows it."""
+    """One token."""
 
     text: str
-    """Its text, white space made visible."""
+    """With white space made visible."""
     special: bool
     """Whether the tokenizer added it."""
     firing: tuple[TextFiring, ...]
-    """Clusters that fire here: those with a curve first, the most manifold-like first."""
+    """Clusters that fire here: shapes with a curve first, by manifold-likeness."""
 
 
 @dataclass(frozen=True)
 class TextView:
-    """Everything that the page draws of a text."""
+    """Data of the panel."""
 
     run: str
     """Id of the run."""
     text: str
-    """The text as it was asked."""
+    """As requested."""
     summary: str
-    """How many clusters fire, in words."""
+    """Number of clusters that fire, in words."""
     tokens: tuple[TextToken, ...]
-    """The text, token by token."""
     counts: dict[str, int]
-    """On how many tokens each cluster fires, by its number; keys are text, as in JSON."""
+    """Number of tokens on which each cluster fires, by cluster id (as text, for JSON)."""
 
 
 def text_view(run: Run, text: str, reply: EncodeReply) -> TextView:
-    """Turn a host's reply into what the page draws.
+    """View of a host's reply.
 
     Raises:
-        RunError: the reply names a cluster that the run does not have.
+        RunError: the reply names a cluster that does not exist in the run.
     """
     summaries = {one.cluster: run.summary(one.cluster) for one in reply.clusters}
     geometries = {number: run.cluster(number) for number in summaries}
@@ -121,8 +118,8 @@ def _firing(summary: ClusterSummary, geometry: ClusterGeometry, labels: LabelTab
 
 def _place(summary: ClusterSummary, geometry: ClusterGeometry, at: float, off: float) -> str:
     near = f"near {nearest_value(summary, geometry, at)}" if summary.order else f"at {at:.2f}"
-    away = f"{number(round(off, 1))} times the usual distance from the curve"
-    return f"{near}, {away}{', too far to say much' if off >= FAR else ''}"
+    distance = f"{number(round(off, 1))} times the typical distance from the curve"
+    return f"{near}, {distance}{', too far to be reliable' if off >= FAR else ''}"
 
 
 def _features(fires: tuple[int, ...], core: int, labels: LabelTable) -> str:

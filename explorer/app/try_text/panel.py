@@ -1,4 +1,4 @@
-"""The line where one tries a sentence: its tokens as chips, and which clusters fire on them."""
+"""The panel that probes a text: its tokens as chips, and the clusters that fire on them."""
 
 from explorer.app.ui import dcc, html
 from explorer.app.ui.element import Element
@@ -10,14 +10,14 @@ from explorer.runs.run.reader import Run
 
 
 def try_panel(run: Run, links: Links, text: str, has_host: bool, cluster: int | None = None) -> Element:
-    """The panel before anything was asked: opening a page computes nothing on the host.
+    """The panel in its initial state: opening a page computes nothing on the host.
 
     Args:
-        run: the run that is open.
+        run: the current run.
         links: addresses.
-        text: what stands in the field.
-        has_host: whether a host is named that may hold the run's subject.
-        cluster: the manifold whose page this is; None on the run's page, where the panel also says how the host is.
+        text: initial content of the field.
+        has_host: whether a host is configured that may serve the run's subject.
+        cluster: cluster of the page; None on the atlas, where the panel also shows the state of the host.
     """
     found = [
         html.P(id=ids.TRY_STATUS, className="problem", role="alert"),
@@ -27,22 +27,22 @@ def try_panel(run: Run, links: Links, text: str, has_host: bool, cluster: int | 
     return html.Section(
         [_form(text, has_host, cluster is None), *found, *_stores(run, links, cluster)],
         className="try panel",
-        **attributes(aria_label="Try a text"),
+        **attributes(aria_label="Try text"),
     )
 
 
-def _form(text: str, has_host: bool, tells_host: bool) -> Element:
-    host: list[Node] = [html.Div(id=ids.HOST_STATE, className="host-line small", children="asking for the model…")]
+def _form(text: str, has_host: bool, shows_host: bool) -> Element:
+    host: list[Node] = [html.Div(id=ids.HOST_STATE, className="host-line small", children="contacting the model…")]
     buttons = [
         html.Button("Try", id=ids.TRY_RUN, type="button", className="button primary", disabled=not has_host),
         html.Button("Clear", id=ids.TRY_CLEAR, type="button", className="button", hidden=True),
     ]
     field = dcc.Input(
         id=ids.TRY_TEXT, value=text, className="field", debounce=True, maxLength=MAX_TRIED, autoComplete="off",
-        placeholder="Paste a sentence to see which clusters fire on it",
+        placeholder="Enter a sentence to see which clusters fire on it",
     )  # fmt: skip
-    parts: list[Node] = [labelled("Try my text", field, "grow"), html.Div(buttons, className="buttons")]
-    parts += host if tells_host else []
+    parts: list[Node] = [labelled("Try text", field, "grow"), html.Div(buttons, className="buttons")]
+    parts += host if shows_host else []
     return html.Div(parts, className="try-form", role="group")
 
 

@@ -1,4 +1,4 @@
-"""From a pasted sentence to what the page draws of it: one question to the host, told in words where it fails."""
+"""Requests of the text probe: one call to the host, errors as text."""
 
 import asyncio
 from dataclasses import asdict, dataclass
@@ -16,16 +16,16 @@ from explorer.steering.protocol.features import EncodeRequest
 
 @dataclass(frozen=True)
 class TextAnswer:
-    """What the page gets for one text."""
+    """Result of probing a text."""
 
     data: dict[str, Any] | None
-    """What is drawn of it; None where there is no reply, so that nothing stale stays."""
+    """View of the reply; None on failure, so that no stale result remains."""
     problem: str
-    """Why there is none, in words; "" where there is one."""
+    """Error message; "" on success."""
 
 
-async def ask_text(site: Site, path: str, text: str | None) -> TextAnswer:
-    """Ask the host which clusters fire on a text; whatever goes wrong is told in words."""
+async def probe_text(site: Site, path: str, text: str | None) -> TextAnswer:
+    """Request the clusters that fire on a text; errors are returned as messages."""
     try:
         run = run_at(site, path)
         host = site.hosts.of(run.id)
@@ -39,21 +39,21 @@ async def ask_text(site: Site, path: str, text: str | None) -> TextAnswer:
     except RequestError as error:
         return TextAnswer(None, f"{error.where}: found {error.found}, wanted {error.wanted}.")
     except RunError as error:
-        return TextAnswer(None, f"The host's answer does not fit this run: {error.found}, wanted {error.wanted}.")
+        return TextAnswer(None, f"The host's reply does not match this run: {error.found}, wanted {error.wanted}.")
     return TextAnswer(asdict(view), "")
 
 
 def encode_request(run: Run, text: str | None) -> EncodeRequest:
-    """Read the field.
+    """Build the request from the field.
 
     Raises:
-        RequestError: nothing in it, or too much, or a run without a subject.
+        RequestError: empty or too long text, or a run without a subject.
     """
     subject = run.manifest.subject
     if subject is None or not subject.fingerprint:
-        raise RequestError("run", "no model named in it", "a run that a host can serve")
+        raise RequestError("run", "no subject", "a run that a host can serve")
     if not text or not text.strip():
-        raise RequestError("text", "nothing", "a sentence")
+        raise RequestError("text", "nothing", "some text")
     if len(text) > MAX_TRIED:
         raise RequestError("text", f"{len(text)} characters", f"at most {MAX_TRIED}")
     return EncodeRequest(run=run.id, fingerprint=subject.fingerprint, text=text)

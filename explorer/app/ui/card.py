@@ -17,27 +17,27 @@ def card(
     data: str = "",
     class_name: str = "panel",
 ) -> Element:
-    """A card with its three quiet buttons.
+    """A card with its three tool buttons.
 
     Args:
-        name: what its files are called, such as "cloud".
-        title: its heading.
-        body: what it shows. A child of class "card-picture" is what is saved as a picture, else the whole card.
-        controls: what stands between the title and the buttons.
-        data: address of its data as tab-separated text; "" copies the card's own tables.
-        class_name: how it looks.
+        name: stem of the names of saved files, such as "cloud".
+        title: heading.
+        body: content. A child of class "card-picture" is what is saved as a picture, otherwise the whole card.
+        controls: nodes between the title and the tool buttons.
+        data: URL of its data as tab-separated text; "" copies the card's own tables.
+        class_name: CSS classes besides "card".
     """
     head = html.Div([title, *controls, card_tools(name)], className="card-head")
     return html.Section([head, *body], className=f"card {class_name}".strip(), **card_attributes(name, data))
 
 
 def card_attributes(name: str, data: str = "") -> dict[str, Any]:
-    """What makes a section a card; one that has its own head takes ``card_tools`` too."""
+    """Attributes that make a section a card; a section with its own header adds ``card_tools`` as well."""
     return attributes(data_card=name) | (attributes(data_tsv=data) if data else {})
 
 
 def card_tools(name: str) -> Element:
-    """Enlarge, copy, save."""
+    """Buttons to enlarge, copy and save a card."""
     save = html.Details(
         [
             html.Summary(className="tool save", title="Save as a picture", **attributes(aria_label=f"Save {name}")),
@@ -46,16 +46,16 @@ def card_tools(name: str) -> Element:
         className="save-menu",
     )
     return html.Div(
-        [_tool("enlarge", "Enlarge; Esc leaves", name), _tool("copy", "Copy as data", name), save],
+        [_tool("enlarge", "Enlarge (Esc to close)", name), _tool("copy", "Copy data", name), save],
         className="card-tools",
         role="group",
         **attributes(aria_label=f"Tools of {name}"),
     )
 
 
-def _tool(does: str, title: str, name: str) -> Element:
-    label = attributes(aria_label=f"{does.capitalize()} {name}", data_do=does)
-    return html.Button(type="button", className=f"tool {does}", title=title, **label)
+def _tool(action: str, title: str, name: str) -> Element:
+    label = attributes(aria_label=f"{action.capitalize()} {name}", data_do=action)
+    return html.Button(type="button", className=f"tool {action}", title=title, **label)
 
 
 def _choice(text: str, kind: str) -> Element:

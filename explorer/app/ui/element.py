@@ -1,48 +1,50 @@
-"""Elements of a page as the records that Dash sends, written at once.
+"""Dash components as the plain records that Dash sends to the browser, and callbacks that run in the browser.
 
-A component of Dash's own is an object that formats an error text for each of its arguments before it looks at them, and
-is turned into this record when the answer is written: with over a thousand of them, that was most of a page's price.
+Dash's own component objects validate every argument and are converted to these records when the response is
+serialized. With over a thousand components that dominated the time to build a page.
 """
 
 from inspect import signature
 from typing import Final, Protocol, TypedDict
 
+from dash import ClientsideFunction, Dash
+from dash.dependencies import DashDependency
 from dash.development.base_component import Component
 
 HTML: Final = "dash_html_components"
-"""The namespace of HTML's own elements,"""
+"""Namespace of HTML elements,"""
 WILDCARDS: Final = ("aria-", "data-")
-"""which take any attribute that begins so."""
+"""which accept any attribute with these prefixes."""
 
 
 class Element(TypedDict):
-    """One component, as Dash's renderer reads it."""
+    """One component in the format of Dash's renderer."""
 
     type: str
-    """Its kind, such as "Div"."""
+    """Name of the component, such as "Div"."""
     namespace: str
-    """The package that draws it."""
+    """Package that implements the component."""
     props: dict[str, object]
-    """Its properties, the children among them."""
+    """Properties, including the children."""
 
 
 class MakeElement(Protocol):
-    """Writes elements of one kind."""
+    """Constructor of one kind of element."""
 
     def __call__(self, children: object = None, **props: object) -> Element:
-        """An element.
+        """Build an element.
 
         Args:
-            children: what stands inside: text, an element, or several of them.
-            props: its properties, under the names that Dash's component has.
+            children: text, an element, or a sequence of these.
+            props: properties of the Dash component.
 
         Raises:
-            TypeError: a property that the component does not have.
+            TypeError: the component has no such property.
         """
 
 
 def element(component: type[Component]) -> MakeElement:
-    """What writes the elements that one of Dash's components would send."""
+    """Constructor of the elements that a Dash component would send."""
     kind, namespace = component._type, component._namespace
     names, wildcards = frozenset(signature(component).parameters), WILDCARDS if namespace == HTML else ()
 
@@ -55,3 +57,16 @@ def element(component: type[Component]) -> MakeElement:
         return {"type": kind, "namespace": namespace, "props": props}
 
     return make
+
+
+def in_browser(app: Dash, name: str, *dependencies: DashDependency, initially: bool = False) -> None:
+    """Register a callback that runs in the browser: a function of assets/js/callbacks.js.
+
+    Args:
+        app: the app.
+        name: name of the function.
+        dependencies: outputs, inputs and states, in any order.
+        initially: whether to call it when its components first appear.
+    """
+    function = ClientsideFunction(namespace="mx", function_name=name)
+    app.clientside_callback(function, *dependencies, prevent_initial_call=not initially)  # type: ignore[no-untyped-call]

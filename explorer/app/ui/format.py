@@ -1,22 +1,27 @@
-"""Numbers, names and tokens as people read them."""
+"""Formatting for display: numbers, names, tokens, and tokens in context."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from explorer.records import FeatureLabel
+import numpy as np
+from jaxtyping import Int32
+
+from explorer.records import CONTEXT_BEFORE, FeatureLabel, Vocabulary
 
 REGIMES = {
     "compact capture": "A few features fire everywhere on the shape and span it together.",
     "tiling": "Each feature fires on its own stretch; together they cover the shape.",
-    "dilution": "Neither: several features overlap at one place, be they wide or narrow.",
-    "undetermined": "Too little varies, or features had too few chances to meet, to tell how they share the shape.",
+    "dilution": "Neither: at every position several features overlap, wide or narrow.",
+    "undetermined": "Too few features vary, or too few co-firings are expected, to decide how they share the shape.",
 }
-"""What each regime means: how features share a manifold."""
+"""Regimes: how features share a manifold."""
 LONGEST_LABEL = 120
-"""Characters of a feature's label, or of its source, where there is room for a line of it."""
+"""Characters of a feature's label or its source in a single line."""
 
 
 def percent(share: float) -> str:
-    """Write a share as a percentage; what rounds to 0 or 100 without being it says so."""
+    """Format a share as a percentage; values that would round to 0 or 100 % are marked with < or >."""
     if 0 < share < 0.005:
         return "<1 %"
     if 0.995 <= share < 1:
@@ -25,50 +30,75 @@ def percent(share: float) -> str:
 
 
 def count(number: int) -> str:
-    """Write a whole number with thousands parted."""
+    """Format an integer with thousands separators."""
     return f"{number:,}"
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """Write a number and its noun, "1 feature", "1,204 features"."""
+    """Format a number with its noun: "1 feature", "1,204 features"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def number(value: float) -> str:
-    """Write a measured number with three significant digits."""
+    """Format a measurement with three significant digits."""
     if value == 0 or 0.001 <= abs(value) < 100_000:
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:.1e}"
 
 
 def visible(token: str) -> str:
-    """Show a token's text so that white space is seen."""
+    """Make the white space of a token visible."""
     shown = token.replace("\n", "⏎").replace("\t", "⇥").replace("\r", "␍")
     return "␣" * len(shown) if shown and not shown.strip() else shown
 
 
 def cut(text: str) -> str:
-    """Show the words of others in a line: white space is seen, a long text is cut."""
+    """Format text of unknown origin for a single line: white space visible, long text truncated."""
     shown = visible(text)
     return shown if len(shown) <= LONGEST_LABEL else f"{shown[:LONGEST_LABEL]}…"
 
 
 def feature_name(feature: int, labels: Sequence[FeatureLabel]) -> str:
-    """Name a feature within plain text: its number, and the first of its labels where it has any.
+    """Name a feature in plain text by its id and, if it has labels, the first of them.
 
-    The label is isolated (UAX 9, FSI and PDI), lest words from right to left turn what stands around them.
+    The label is isolated (UAX 9, FSI and PDI) so that right-to-left text does not reorder its surroundings.
     """
     return f"{feature} “\u2068{cut(labels[0].label)}\u2069”" if labels else str(feature)
 
 
 def short_id(text: str) -> str:
-    """Write a model's id: an own folder by the name that tells something, a hub's as it is."""
+    """Shorten a model id: a local path to its most specific name, a hub id as it is."""
     parts = text.replace("\\", "/").strip("/").split("/")
-    telling = [part for part in parts if part not in ("model", "sae", "subject", ".", "..")]
-    return text if len(parts) <= 2 else (telling or parts)[-1]
+    specific = [part for part in parts if part not in ("model", "sae", "subject", ".", "..")]
+    return text if len(parts) <= 2 else (specific or parts)[-1]
 
 
 def sentence(text: str) -> str:
-    """Write text as a sentence: a capital first, a full stop last."""
+    """Format text as a sentence: initial capital, final full stop."""
     plain = text.strip()
     return plain if not plain else plain[0].upper() + plain[1:] + ("" if plain[-1] in ".!?…" else ".")
+
+
+_SPECIAL = re.compile(r"\s*(<[|/]?[A-Za-z_]+[|]?>|\[[A-Z]+\])\s*")
+
+
+@dataclass(frozen=True)
+class Context:
+    """A token with the text around it."""
+
+    before: str
+    token: str
+    """With white space made visible."""
+    after: str
+
+
+def read_context(vocabulary: Vocabulary, ids: Int32[np.ndarray, "context"], mark: int = CONTEXT_BEFORE) -> Context:
+    """Decode a stored window of token ids, in which -1 marks positions beyond the document."""
+    texts = [vocabulary.text(int(token)) if token >= 0 else "" for token in ids]
+    return Context("".join(texts[:mark]).lstrip(), visible(texts[mark]), "".join(texts[mark + 1 :]).rstrip())
+
+
+def prompt_at(vocabulary: Vocabulary, ids: Int32[np.ndarray, "context"], mark: int = CONTEXT_BEFORE) -> str:
+    """The text up to and including the marked token, without special tokens: a prompt that ends at the token."""
+    texts = [vocabulary.text(int(token)) for token in ids[: mark + 1] if token >= 0]
+    return "".join(text for text in texts if not _SPECIAL.fullmatch(text)).strip()

@@ -1,4 +1,4 @@
-"""What every page hands to the frame, and the frame itself."""
+"""The frame around every page, and the pages that report errors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,32 +13,30 @@ from explorer.app.view.links import Links
 
 @dataclass(frozen=True)
 class Crumb:
-    """One step of the way to a page."""
+    """One step of the breadcrumb."""
 
     text: str
-    """As shown."""
     href: str = ""
-    """Where it leads; "" for the page itself."""
+    """Address; "" for the current page."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page, ready to be put into the frame."""
+    """The content of one page, independent of the frame."""
 
     title: str
-    """Title of the browser's tab."""
+    """Title of the browser tab."""
     body: Sequence[Node]
-    """The main part."""
     crumbs: tuple[Crumb, ...] = ()
-    """The way to it."""
+    """Breadcrumb, outermost first."""
     actions: Sequence[Node] = ()
-    """What stands at the right of the header, before the theme."""
+    """Controls at the right end of the header."""
 
 
 def frame() -> list[Node]:
-    """The frame around every page: address, header, main part, announcements."""
+    """The frame around every page: location, header, main part, dialogs and announcements."""
     return [
-        html.A("Skip to the page", href="#page", className="skip button"),
+        html.A("Skip to content", href="#page", className="skip button"),
         dcc.Location(id=ids.URL, refresh="callback-nav"),
         dcc.Store(id=ids.TITLE),
         html.Header(id=ids.HEADER, children=header(Page("", []), "/")),
@@ -50,12 +48,12 @@ def frame() -> list[Node]:
 
 
 def header(page: Page, home: str) -> list[Node]:
-    """The header of a page."""
+    """The header of a page; ``home`` is the address of the gallery."""
     return [
         html.Div(
             [
                 dcc.Link("Manifold Explorer", href=home, className="brand"),
-                html.Nav(_crumbs(page.crumbs), className="crumbs", **attributes(aria_label="Where you are")),
+                html.Nav(_crumbs(page.crumbs), className="crumbs", **attributes(aria_label="Breadcrumb")),
                 html.Div(className="header-space"),
                 *page.actions,
                 notes_button(),
@@ -63,15 +61,15 @@ def header(page: Page, home: str) -> list[Node]:
                     "?",
                     id=ids.KEYS_OPEN,
                     className="button icon",
-                    title="Keys",
-                    **attributes(aria_label="List the keys", aria_haspopup="dialog"),
+                    title="Keyboard shortcuts",
+                    **attributes(aria_label="Keyboard shortcuts", aria_haspopup="dialog"),
                 ),
                 html.Button(
                     "◐",
                     id=ids.THEME_TOGGLE,
                     className="button icon",
-                    title="Dark or light",
-                    **attributes(aria_label="Switch between dark and light"),
+                    title="Toggle dark and light theme",
+                    **attributes(aria_label="Toggle dark and light theme"),
                 ),
             ],
             className="header-row",
@@ -80,7 +78,7 @@ def header(page: Page, home: str) -> list[Node]:
 
 
 def waiting() -> list[Node]:
-    """A quiet skeleton while a page is on its way."""
+    """Placeholder panels shown while a page loads."""
     return [
         html.Div(
             [html.Div(className="panel skeleton", style={"height": "520px"}) for _ in range(2)],
@@ -103,21 +101,19 @@ def _crumbs(crumbs: tuple[Crumb, ...]) -> list[Node]:
 
 
 def not_found(links: Links, what: str) -> Page:
-    """There is no such page."""
-    return _message(links, "Not found", what, "It may have been moved, or the link may be cut short.")
+    """The page of an address that does not exist; ``what`` says what was not found."""
+    return _message(links, "Not found", what, "It may have been moved, or the link may be incomplete.")
 
 
 def broken(links: Links, reason: str) -> Page:
-    """A run that cannot be read."""
-    return _message(
-        links, "This run cannot be opened", reason, "`explorer check` lists everything that is wrong with it."
-    )
+    """The page of a run that cannot be read."""
+    return _message(links, "This run cannot be opened", reason, "Run `explorer check` on it to list every problem.")
 
 
 def link_notice(reason: str) -> Element:
-    """Shown above a page whose link could not be read in full."""
+    """Notice above a page whose link could not be parsed in full."""
     return html.Div(
-        ["This link could not be read: ", reason, ". The page shows its usual view."], className="notice bad"
+        ["This link could not be read: ", reason, ". The page shows its default view."], className="notice bad"
     )
 
 
@@ -135,6 +131,6 @@ def _message(links: Links, title: str, what: str, help_text: str) -> Page:
 
 
 def share_view_button(primary: bool) -> Element:
-    """Copies the address of exactly this view."""
+    """Button that copies the address of the current view."""
     look = "button primary" if primary else "button"
-    return html.Button("Share view", id=ids.SHARE_VIEW, className=look, title="Copy a link to exactly this view")
+    return html.Button("Share view", id=ids.SHARE_VIEW, className=look, title="Copy a link to this view")

@@ -1,4 +1,4 @@
-"""The sheet of notes and collections, which the browser fills: what stands there never reaches the server."""
+"""The dialogs that every page has: notes and collections, filled by the browser only, and keyboard shortcuts."""
 
 from explorer.app.ui import html
 from explorer.app.ui.element import Element
@@ -7,7 +7,7 @@ from explorer.app.view import ids
 
 
 def notes_button() -> Element:
-    """Opens the sheet."""
+    """Opens the dialog of notes."""
     return html.Button(
         "✎",
         id=ids.NOTES_OPEN,
@@ -18,7 +18,7 @@ def notes_button() -> Element:
 
 
 def notes_sheet() -> Element:
-    """The sheet, closed and empty."""
+    """The dialog of notes, closed and empty; its content never reaches the server."""
     head = [
         html.H2("Notes and collections", id=ids.NOTES_TITLE),
         html.Form(html.Button("Close", className="button small"), method="dialog"),
@@ -34,25 +34,25 @@ def notes_sheet() -> Element:
 KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "Everywhere",
-        (("?", "this sheet"), ("/", "to the search"), ("Tab", "to the next control"), ("Esc", "close what is open")),
+        (("?", "this list"), ("/", "search"), ("Tab", "next control"), ("Esc", "close what is open")),
     ),
-    ("A tour", (("→ Space", "next step"), ("←", "step back"), ("Home End", "first, last"), ("f", "full screen"))),
-    ("The map", (("← → ↑ ↓", "move it"), ("+ −", "zoom"), ("0", "all of it"), ("Esc", "clear the selection"))),
-    ("The tiles", (("← → ↑ ↓", "to the next tile"), ("PgUp PgDn Home End", "further"), ("Enter", "open it"))),
-    ("An enlarged card", (("Esc", "back to its place"),)),
-    ("A feature's strip", (("Enter", "colour the cloud by it"), ("← →", "point at places along the shape"))),
-    ("A path that is steered", (("← →", "move the handle along the path"), ("Home End", "to the path's ends"))),
+    ("A tour", (("→ Space", "next step"), ("←", "previous step"), ("Home End", "first, last"), ("f", "full screen"))),
+    ("The map", (("← → ↑ ↓", "pan"), ("+ −", "zoom"), ("0", "fit to view"), ("Esc", "clear the selection"))),
+    ("The tiles", (("← → ↑ ↓", "next tile"), ("PgUp PgDn Home End", "jump"), ("Enter", "open"))),
+    ("An enlarged card", (("Esc", "close"),)),
+    ("A feature's strip", (("Enter", "colour the cloud by it"), ("← →", "move along the shape"))),
+    ("A steering path", (("← →", "move the handle along the path"), ("Home End", "ends of the path"))),
 )
-"""What each key does, by where it does it."""
+"""Keyboard shortcuts by the part of the app that handles them: keys separated by spaces, then the action."""
 
 
 def keys_sheet() -> Element:
-    """The sheet, closed."""
+    """The dialog of keyboard shortcuts, closed."""
     return html.Dialog(
         [
             html.Div(
                 [
-                    html.H2("Keys", id=ids.KEYS_TITLE),
+                    html.H2("Keyboard shortcuts", id=ids.KEYS_TITLE),
                     html.Form(html.Button("Close", className="button small"), method="dialog"),
                 ],
                 className="sheet-head",

@@ -78,7 +78,7 @@ def _effect(
     by_arm: Float[np.ndarray, "point behaviour"],
     chance: Float[np.ndarray, "control behaviour"],
 ) -> Effect | None:
-    """The verdict on the manifold arm; None where it was not asked for."""
+    """The verdict on the manifold arm; None where it was not requested."""
     for arm, along in zip(planned.arms, np.split(by_arm, len(planned.arms)), strict=True):
         if arm.arm == "manifold":
             return effect_of(planned.classes, baseline, along, chance)

@@ -18,7 +18,7 @@ from explorer.maths.steering.arms import (
     row_lengths,
 )
 from explorer.steering.engine.prepared import PreparedCluster
-from explorer.steering.protocol.wire import ARMS, Arm, Place
+from explorer.steering.protocol.wire import ARMS, Arm, PathEnd
 
 _CONTROL_STREAM = 1_000
 _SHOWN_VALUES = 12
@@ -44,7 +44,7 @@ class CurvePosition(NamedTuple):
     """Distance to that point, in units of the residual."""
 
 
-def coordinate_of(place: Place, field: str, cluster: PreparedCluster) -> float:
+def coordinate_of(place: PathEnd, field: str, cluster: PreparedCluster) -> float:
     """Intrinsic coordinate of a place: of a value by its name, or the coordinate itself.
 
     Raises:

@@ -1,6 +1,6 @@
-"""Steers from every value of a cluster to every other one that is not its neighbour, and averages.
+"""Trials: steering from stored contexts of one value to other values, for single moves and for all distant pairs.
 
-An energy is only worth something beside its reach (methods.md section 3), so the table always holds both.
+An energy is meaningful only together with its reach (methods.md section 3), so a trial has both.
 """
 
 from collections.abc import Sequence
@@ -34,33 +34,30 @@ from explorer.steering.engine.prepared import PreparedCluster
 from explorer.steering.protocol.wire import Arm
 
 _CONTROLS = 8
-_MOST_ROWS = 4096
+_MAX_ROWS = 4096
 
 
 @dataclass(frozen=True)
 class PairSettings:
-    """How the table is made."""
+    """Settings of trials."""
 
     arms: tuple[Arm, ...] = ("manifold", "linear", "chord")
-    """Which arms."""
     prompts_per_value: int = 8
-    """Stored contexts that each value is steered from."""
+    """Stored contexts of each value from which it is steered."""
     waypoints: int = 50
-    """Points of each path."""
     strength: float = 1.0
     """Multiple of the move."""
     seed: int = 0
-    """Decides random directions and shuffled orders."""
+    """Seed of random directions and shuffled orders."""
 
 
 @dataclass(frozen=True)
 class SteeredCurve:
-    """A curve that is steered along in place of a cluster's own, on the same pairs and from the same contexts."""
+    """A curve that replaces the cluster's own, on the same pairs and from the same contexts."""
 
     manifold: SteeringManifold
-    """The curve in its subspace."""
     place: Float[np.ndarray, "value"]
-    """Coordinate on it of every value of the cluster's order; NaN for values that have none and are left out."""
+    """Coordinate of every value of the cluster's order; NaN leaves a value out."""
 
 
 @dataclass(frozen=True)
@@ -68,23 +65,22 @@ class Trial:
     """One arm from one context to one value."""
 
     start: int
-    """Value that the context holds."""
+    """Number of the context's value."""
     end: int
-    """Value that the path ends at."""
+    """Number of the value at the path's end."""
     arm: Arm
-    """Which arm."""
     e_bc: float
-    """Bhattacharyya energy over the waypoints."""
+    """Bhattacharyya bhattacharyya_energy, summed over the waypoints."""
     p_target: float
-    """Probability of the end's value at the last waypoint."""
+    """Probability of the end value at the last waypoint."""
     visited: float | None
-    """Share of the values between that become the likeliest class; None where there are none between."""
+    """Share of the values between that become the likeliest class; None where there are none."""
     activation_length: float
-    """Length of the way in the residual stream."""
+    """Arc length of the path in the residual stream."""
     behaviour_length: float
-    """Length of the way of behaviours, by Hellinger's distance."""
+    """Arc length of the path of behaviours, in Hellinger distance."""
     shift: float
-    """Largest change of p(target) from the baseline."""
+    """Largest change of p(target) relative to the baseline."""
     control: float
     """Largest change of p(target) under random directions of equal norm."""
 
@@ -97,23 +93,23 @@ def distant_pairs(count: int, *, closed: bool) -> list[tuple[int, int]]:
 
 
 def all_pairs(
-    engine: Engine, run: str, cluster: int, settings: PairSettings | None = None, *, course: SteeredCurve | None = None
+    engine: Engine, run: str, cluster: int, settings: PairSettings | None = None, *, curve: SteeredCurve | None = None
 ) -> list[Trial]:
-    """Try every pair of values that are not neighbours, from stored contexts, the prompt's own place as the start.
+    """Steer between all pairs of values that are not neighbours, from each stored context's own position.
 
     Args:
         engine: holds the subject.
-        run: which run.
-        cluster: which cluster.
-        settings: how many contexts, waypoints and arms.
-        course: another curve to steer along; readout, natural behaviour, pairs and contexts stay the cluster's.
+        run: run id.
+        cluster: cluster number.
+        settings: contexts, waypoints and arms.
+        curve: another curve to steer along; readout, behaviour manifold, pairs and contexts stay the cluster's.
 
     Raises:
         RequestError: the cluster has no two such values, or no behaviour manifold.
     """
     settings = settings or PairSettings()
     prepared = engine.prepared(run, cluster)
-    steered = prepared if course is None else replace(prepared, manifold=course.manifold, place=course.place)
+    steered = prepared if curve is None else replace(prepared, manifold=curve.manifold, place=curve.place)
     along = np.argsort(prepared.place, kind="stable").tolist()
     seen = [value for value in along if len(prepared.contexts.of(value))]
     pairs = [(seen[a], seen[b]) for a, b in distant_pairs(len(seen), closed=prepared.closed)]
@@ -131,18 +127,18 @@ def all_pairs(
 def from_context(
     engine: Engine, prepared: PreparedCluster, prefix: Prefix, start: int, ends: list[int], settings: PairSettings
 ) -> list[Trial]:
-    """Try every arm to every end, from one context, in as few batches as their rows allow.
+    """Steer from one context to several values under every arm, in as few batches as _MAX_ROWS allows.
 
     Args:
         engine: holds the subject.
         prepared: the cluster; it has a behaviour manifold.
-        prefix: the context, read.
-        start: the value that it is for.
-        ends: values to go to.
+        prefix: the context.
+        start: its value.
+        ends: target values.
         settings: arms, waypoints, strength and seed.
     """
     per_end = len(settings.arms) * settings.waypoints + _CONTROLS
-    step = max(1, _MOST_ROWS // per_end)
+    step = max(1, _MAX_ROWS // per_end)
     parts = (ends[first : first + step] for first in range(0, len(ends), step))
     return [trial for part in parts for trial in _batch(engine, prepared, prefix, start, part, settings)]
 
@@ -162,7 +158,7 @@ def _batch(
         planned.append((end, path, arms))
         rows += [*(move.displacement for move in arms), chance]
     readout = prepared.readout
-    behaviours = (readout.behaviour(said.requested) for said in engine.model.next_tokens(prefix, rows, readout.tokens))
+    behaviours = (readout.behaviour(part.requested) for part in engine.model.next_tokens(prefix, rows, readout.tokens))
     baseline = next(behaviours)[0]
     trials = []
     for end, path, arms in planned:
@@ -205,13 +201,13 @@ def _trial(
 
 
 def arm_isometry(trials: list[Trial], arm: Arm) -> float | None:
-    """Pearson's r, over all trials of an arm, of the lengths in activation space and in behaviour space."""
-    mine = [trial for trial in trials if trial.arm == arm]
-    first, second = [trial.activation_length for trial in mine], [trial.behaviour_length for trial in mine]
+    """Pearson's r between path lengths in activation space and in behaviour space, over all trials of an arm."""
+    own = [trial for trial in trials if trial.arm == arm]
+    first, second = [trial.activation_length for trial in own], [trial.behaviour_length for trial in own]
     return isometries(np.array([first]), np.array([second]))[0]
 
 
 def mean_known(values: Sequence[float | None]) -> float | None:
-    """Mean of those that are known; None without any."""
+    """Mean of the values that are not None; None without any."""
     known = [value for value in values if value is not None]
     return fmean(known) if known else None

@@ -164,7 +164,7 @@ def _chosen(geometry: ClusterGeometry, n_values: int) -> Int64[np.ndarray, "chos
     return np.concatenate([_spread_out(_whole_first(geometry, group), CONTEXTS_PER_VALUE) for group in groups])
 
 
-def _whole_first(geometry: ClusterGeometry, samples: Int64[np.ndarray, "sample"]) -> Int64[np.ndarray, "kept"]:
+def _whole_first(geometry: ClusterGeometry, samples: Int64[np.ndarray, "sample"]) -> Int64[np.ndarray, "chosen"]:
     """Samples whose stored context reaches back to the start of the document, where there are enough of them: the model
     reads a truncated context differently."""
     whole = samples[geometry.context_ids[samples, 0] < 0]

@@ -1,4 +1,4 @@
-"""Steering without a browser: one result as plain JSON, every arm, for one move or for all pairs of a cluster."""
+"""Steering without a browser or a host: one move, or all distant pairs of a cluster, as plain JSON."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,26 +17,25 @@ from explorer.steering.protocol.checks import CheckRequest, PhrasesRequest, Swee
 from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, SteerRequest
 from explorer.steering.protocol.wire import Arm
 
-Asked = TypeVar("Asked", bound=PathRequest)
+AnyPathRequest = TypeVar("AnyPathRequest", bound=PathRequest)
 SWEPT_STRENGTHS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
-"""Doses of a sweep, both signs."""
+"""Strengths of a sweep, both signs."""
 SWEPT_POSITIONS = tuple(step / 10 for step in range(11))
 """Shares of the path of a sweep."""
 
 
 class MoveOptions(NamedTuple):
-    """What is measured of one move beyond its behaviour."""
+    """What is measured of one move."""
 
     waypoints: int
-    """Points of each path."""
     max_tokens: int
-    """Text to write after each prompt; 0 writes none."""
+    """Tokens to generate after each prompt; 0 for none."""
     contexts: int
-    """Stored contexts of the first value that the move is repeated from."""
+    """Stored contexts of the start value from which the move is repeated."""
     swept: bool
     """Whether strengths are swept."""
     phrases: tuple[str, ...]
-    """Phrases that are read along the path."""
+    """Phrases whose log-probability is read along the path."""
     values: tuple[ReadoutValue, ...] | None
     """Readout classes; None takes the cluster's own values."""
 
@@ -66,42 +65,44 @@ def steer_headless(
 ) -> dict[str, JsonValue]:
     """Steer a run's subject.
 
-    With ``end``, from ``start`` (None: the prompt's own place) on each prompt. Without either, between all values that
-    are not neighbours, from stored contexts of each value.
+    With ``end``: one move on each prompt, from ``start`` (None: the prompt's own position). Without either: between all
+    values that are not neighbours, from stored contexts of each value.
 
     Args:
         run_path: the run's folder.
-        cluster: which cluster.
-        prompts: texts whose last token is steered.
-        where: which tokens are steered in its place, for a move: a ``Where``.
-        chat: for a move, whether a prompt is a message to an instruct model, through its chat template.
+        cluster: cluster number.
+        prompts: for a move, texts whose last token is steered.
+        where: for a move, steered tokens: a ``Where``.
+        chat: for a move, whether the prompts are messages to an instruct model, through its chat template.
         start: a value's name, or a coordinate in [0, 1].
-        end: likewise.
+        end: a value's name, or a coordinate in [0, 1].
         strength: multiple of the move.
-        max_tokens: text to write after each prompt, every arm; 0 writes none.
-        arms: which arms.
-        seed: decides random directions, shuffled orders and draws.
+        max_tokens: tokens to generate after each prompt under every arm; 0 for none.
+        arms: names of arms.
+        seed: seed of random directions, shuffled orders and sampling.
         waypoints: points of each path.
-        prompts_per_value: stored contexts of each value, for all pairs; of the first value, for a move.
-        swept: for a move, whether every strength of SWEPT_STRENGTHS is tried at every position of SWEPT_POSITIONS.
+        prompts_per_value: stored contexts of each value, for all pairs; of the start value, for a move.
+        swept: for a move, whether to try every strength of SWEPT_STRENGTHS at every position of SWEPT_POSITIONS.
         phrases: for a move, texts whose log-probability is read along the path.
-        values: for a move, readout classes in place of the cluster's own; there is no natural behaviour of them.
+        values: for a move, readout classes that replace the cluster's own; they have no behaviour manifold.
         device: torch device.
-        dtype: number format.
+        dtype: number format of the computation.
         model: the language model, where it is not at the place that the run names.
         sae: the SAE, likewise.
 
     Returns:
-        ``run``, ``fingerprint``, ``cluster``, ``label``, ``closed``, ``values``, ``strength``, ``seed``,
-        ``waypoints``; ``e_bc``: {arm: {mean, se}}, se over prompts or over pairs, None for one; ``reach``: {arm:
-        {p_target, visited}}; ``moves_model``; ``hook_fired``: {arm: count}. For a move also ``where``, ``chat``,
-        ``start``, ``end``, ``probabilities``: {arm: [waypoint][value and other]} as the mean over prompts, ``results``:
-        one BehaviourReply a prompt, ``prompts``, ``texts`` with what the unsteered model makes of each, ``isometry``,
-        ``other``, ``kl`` and ``off_manifold``: {arm: number} as means over prompts, of the largest value on the way but
-        for the first; one entry a prompt in ``realised``: {arm: [{requested, state, answer}]}, ``effect``,
-        ``across_prompts`` and ``adjacent`` (None where the contexts do not allow them); ``controls``: the same numbers
-        of the control arms; and, where asked, ``sweep`` and ``phrases``: one reply a prompt. For all pairs also
-        ``n_pairs``, ``n_trials``, ``pairs`` and ``isometry``: {arm: r}.
+        Always ``run``, ``fingerprint``, ``cluster``, ``label``, ``closed``, ``values``, ``strength``, ``seed`` and
+        ``waypoints``; ``e_bc``: {arm: {mean, se}}, standard error over prompts or pairs, None for one; ``reach``: {arm:
+        {p_target, visited}}; ``moves_model``; ``hook_fired``: {arm: count}; ``isometry``: {arm: r}.
+
+        For all pairs also ``n_pairs``, ``n_trials`` and ``pairs``.
+
+        For a move also ``where``, ``chat``, ``start``, ``end``, ``prompts``; ``probabilities``: {arm:
+        [waypoint][value and other]} as the mean over prompts; ``other``, ``kl`` and ``off_manifold``: {arm: number} as
+        means over prompts of the largest value along the path; ``results``: one BehaviourReply per prompt; ``texts`` as
+        read by the unsteered model; one entry per prompt in ``realised``: {arm: [{requested, state, answer}]},
+        ``effect``, ``across_prompts`` and ``adjacent`` (None where the contexts do not allow them); ``controls``: the
+        same numbers of the control arms; and, where requested, ``sweep`` and ``phrases``: one reply per prompt.
 
     Raises:
         RequestError: a name, number or arm that the cluster or the limits do not allow.
@@ -112,13 +113,13 @@ def steer_headless(
     engine = open_engine(run_path, device=device, dtype=dtype, model=model, sae=sae)
     run = next(iter(engine.runs))
     with fitting_threads(engine.subject.loaded.model):
-        told = _about(engine, run, cluster) | {"strength": strength, "seed": seed, "waypoints": waypoints}
+        result = _about(engine, run, cluster) | {"strength": strength, "seed": seed, "waypoints": waypoints}
         if end is None:
             settings = PairSettings(chosen, prompts_per_value, waypoints, strength, seed)
             trials = all_pairs(engine, run, cluster, settings)
-            return told | pairs_table(trials, engine.prepared(run, cluster).summary.order)
+            return result | pairs_table(trials, engine.prepared(run, cluster).summary.order)
         names = engine.prepared(run, cluster).summary.order
-        asked = {
+        fields = {
             "run": run,
             "fingerprint": engine.subject.fingerprint,
             "cluster": cluster,
@@ -131,35 +132,38 @@ def steer_headless(
             "seed": seed,
         }
         options = MoveOptions(waypoints, max_tokens, prompts_per_value, swept, tuple(phrases), tuple(values) or None)
-        return told | {"where": where, "chat": chat} | _move(Handlers(engine), asked, prompts, options)
+        return result | {"where": where, "chat": chat} | _move(Handlers(engine), fields, prompts, options)
 
 
 def _move(
-    answers: Handlers, asked: Mapping[str, object], prompts: Sequence[str], options: MoveOptions
+    handlers: Handlers, fields: Mapping[str, object], prompts: Sequence[str], options: MoveOptions
 ) -> dict[str, JsonValue]:
-    """One move on every prompt with its controls, and what else was asked for."""
-    each = [{**asked, "prompt": prompt} for prompt in prompts]
-    path = [{key: value for key, value in one.items() if key != "arms"} for one in each]
-    readout, still = {"values": options.values}, {"strength"}
+    """One move on every prompt with its controls, and what else was requested."""
+    per_prompt = [{**fields, "prompt": prompt} for prompt in prompts]
+    without_arms = [{key: value for key, value in one.items() if key != "arms"} for one in per_prompt]
+    readout, without_strength = {"values": options.values}, {"strength"}
     along = readout | {"waypoints": options.waypoints}
-    replies = [answers.answer(_checked(BehaviourRequest, one | along)) for one in each]
+    replies = [handlers.answer(_checked(BehaviourRequest, one | along)) for one in per_prompt]
     contexts = {"prompts": options.contexts}
-    checks = [answers.answer(_checked(CheckRequest, one | along | contexts)) for one in path]
-    told = move_table(replies) | check_table(checks) | {"prompts": list(prompts)}
-    written = [one | {"max_tokens": options.max_tokens} for one in each if options.max_tokens]
-    told["texts"] = [_texts(answers, _checked(SteerRequest, one)) for one in written]
+    checks = [handlers.answer(_checked(CheckRequest, one | along | contexts)) for one in without_arms]
+    result = move_table(replies) | check_table(checks) | {"prompts": list(prompts)}
+    written = [one | {"max_tokens": options.max_tokens} for one in per_prompt if options.max_tokens]
+    result["texts"] = [_texts(handlers, _checked(SteerRequest, one)) for one in written]
     if options.swept:
-        largest = answers.engine.limits.max_strength
+        largest = handlers.engine.limits.max_strength
         grid = {
             "strengths": tuple(dose for dose in SWEPT_STRENGTHS if abs(dose) <= largest),
             "positions": SWEPT_POSITIONS,
         }
-        doses = [{key: value for key, value in one.items() if key not in still} | readout | grid for one in path]
-        told["sweep"] = [answers.answer(_checked(SweepRequest, one)).model_dump(mode="json") for one in doses]
+        doses = [
+            {key: value for key, value in one.items() if key not in without_strength} | readout | grid
+            for one in without_arms
+        ]
+        result["sweep"] = [handlers.answer(_checked(SweepRequest, one)).model_dump(mode="json") for one in doses]
     if options.phrases:
-        monitored = [_checked(PhrasesRequest, one | {"phrases": options.phrases}) for one in each]
-        told["phrases"] = [answers.answer(one).model_dump(mode="json") for one in monitored]
-    return told
+        monitored = [_checked(PhrasesRequest, one | {"phrases": options.phrases}) for one in per_prompt]
+        result["phrases"] = [handlers.answer(one).model_dump(mode="json") for one in monitored]
+    return result
 
 
 def _about(engine: Engine, run: str, cluster: int) -> dict[str, JsonValue]:
@@ -174,10 +178,10 @@ def _about(engine: Engine, run: str, cluster: int) -> dict[str, JsonValue]:
     }
 
 
-def _texts(answers: Handlers, request: SteerRequest) -> dict[str, JsonValue]:
+def _texts(handlers: Handlers, request: SteerRequest) -> dict[str, JsonValue]:
     rows: dict[str, JsonValue] = {}
     ended: list[RowDoneEvent] = []
-    for event in answers.generate(request):
+    for event in handlers.generate(request):
         if isinstance(event, RowDoneEvent):
             ended.append(event)
         if isinstance(event, DoneEvent):
@@ -186,8 +190,8 @@ def _texts(answers: Handlers, request: SteerRequest) -> dict[str, JsonValue]:
 
 
 def _row(ended: RowDoneEvent, done: DoneEvent) -> dict[str, JsonValue]:
-    told: dict[str, JsonValue] = ended.model_dump(mode="json", exclude={"type", "row"})
-    return told | done.written[ended.row].model_dump(mode="json")
+    result: dict[str, JsonValue] = ended.model_dump(mode="json", exclude={"type", "row"})
+    return result | done.written[ended.row].model_dump(mode="json")
 
 
 def _arms(arms: Sequence[str]) -> tuple[Arm, ...]:
@@ -207,7 +211,7 @@ def _check_move(prompts: Sequence[str], start: str | float | None, end: str | fl
 
 
 def _place(place: str | float | None, names: Sequence[str]) -> str | float | None:
-    """A value's name, or the number that a text stands for where no value has that name."""
+    """A value's name, or the number in a text where no value has that name."""
     if not isinstance(place, str) or place in names or place.strip() in [name.strip() for name in names]:
         return place
     try:
@@ -216,7 +220,7 @@ def _place(place: str | float | None, names: Sequence[str]) -> str | float | Non
         return place
 
 
-def _checked(kind: type[Asked], fields: Mapping[str, object]) -> Asked:
+def _checked(kind: type[AnyPathRequest], fields: Mapping[str, object]) -> AnyPathRequest:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A headless steering result as tables for people."""
+"""A headless steering result as tables."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
@@ -10,18 +10,18 @@ HEADER = ["arm", "E_BC", "± se", "p(target)", "visited", "isometry r", "hook fi
 STEERED = {
     "last_prompt": "at the last prompt token",
     "all_prompt": "at every prompt token",
-    "generated": "at the last prompt token and each written one",
+    "generated": "at the last prompt token and every generated one",
 }
-"""What a title says of a move's ``where``."""
+"""Wording of ``where`` in a title."""
 
 
 def steering_tables(result: Mapping[str, object]) -> list[Table]:
-    """What ``steer_headless`` returns: the arms first, then for a move what puts it to the test."""
+    """The tables of what ``steer_headless`` returns: the arms first, then the checks of a move."""
     return [steering_rows(result), *_tests(result)]
 
 
 def steering_rows(result: Mapping[str, object]) -> Table:
-    """One row for each arm."""
+    """One row per arm."""
     way = _way(result) if "start" in result else "all distant pairs"
     verdict = {True: "moves the model", False: "does not move the model", None: "no verdict"}
     title = f"{result['label']}: {way}, strength {_number(result['strength'])}; {verdict[_flag(result['moves_model'])]}"
@@ -33,8 +33,8 @@ def _way(result: Mapping[str, object]) -> str:
     return f"{way} of a message" if result["chat"] else way
 
 
-def _arm_rows(told: Mapping[str, object], fired: object) -> list[list[str]]:
-    energies, reach, isometry = _table(told["e_bc"]), _table(told["reach"]), _table(told["isometry"])
+def _arm_rows(result: Mapping[str, object], fired: object) -> list[list[str]]:
+    energies, reach, isometry = _table(result["e_bc"]), _table(result["reach"]), _table(result["isometry"])
     rows = []
     for arm, found in energies.items():
         energy, reached = _table(found), _table(reach[arm])
@@ -46,7 +46,7 @@ def _arm_rows(told: Mapping[str, object], fired: object) -> list[list[str]]:
 def _tests(result: Mapping[str, object]) -> Iterator[Table]:
     if "controls" not in result:
         return
-    yield "Beside its controls", HEADER[:-1], _arm_rows(_table(result["controls"]), None)
+    yield "Controls", HEADER[:-1], _arm_rows(_table(result["controls"]), None)
     prompts = [str(prompt) for prompt in _list(result["prompts"])]
     yield from _effects(prompts, _list(result["effect"]))
     for name, title in (("across_prompts", "from other prompts"), ("adjacent", "to the next value")):
@@ -60,7 +60,7 @@ def _tests(result: Mapping[str, object]) -> Iterator[Table]:
 
 def _effects(prompts: Sequence[str], effects: Sequence[object]) -> Iterator[Table]:
     known = [(prompt, _table(effect)) for prompt, effect in zip(prompts, effects, strict=True) if effect]
-    header = ["prompt", "change of p(target)", "controls' mean", "controls' largest", "over their spread", "in words"]
+    header = ["prompt", "change of p(target)", "controls' mean", "controls' largest", "over their spread", "verdict"]
     rows = [
         [
             prompt,
@@ -73,44 +73,44 @@ def _effects(prompts: Sequence[str], effects: Sequence[object]) -> Iterator[Tabl
         yield "The manifold arm against random directions of equal norm", header, rows
 
 
-def _across(title: str, found: Sequence[object]) -> Iterator[Table]:
-    for told in (_table(one) for one in found if one):
+def _across(title: str, results: Sequence[object]) -> Iterator[Table]:
+    for result in (_table(one) for one in results if one):
         rows = []
-        for arm in (_table(one) for one in _list(told["arms"])):
+        for arm in (_table(one) for one in _list(result["arms"])):
             energy, reach = _table(arm["e_bc"]), _table(arm["p_target"])
             numbers = (energy["mean"], energy["sd"], reach["mean"], reach["sd"], arm["visited"])
             rows.append([str(arm["arm"]), *map(_number, numbers)])
         header = ["arm", "E_BC", "± sd", "p(target)", "± sd", "visited"]
-        yield f"{told['start']} to {told['end']}, {title} ({told['prompts']})", header, rows
+        yield f"{result['start']} to {result['end']}, {title} ({result['prompts']})", header, rows
         return
 
 
 def _texts(texts: Sequence[object]) -> Iterator[Table]:
-    for told in map(_table, texts):
+    for result in map(_table, texts):
         header = ["row", "text", "perplexity", "repeated", "fires on", "hook fired"]
         rows = []
-        for row, found in _table(told["rows"]).items():
+        for row, found in _table(result["rows"]).items():
             text = _table(found)
             tokens = [_table(token) for token in _list(text["tokens"])]
             fires = f"{sum(bool(token['fires']) for token in tokens)} of {len(tokens)}"
             rows.append([row, str(text["text"]), *map(_number, (text["perplexity"], text["repeated"])), fires,
                          _number(text["hook_fired"])])  # fmt: skip
-        yield f"Text after {told['prompt']!r}, read back by the unsteered model", header, rows
+        yield f"Text after {result['prompt']!r}, read back by the unsteered model", header, rows
 
 
-def _sweep(told: Mapping[str, object]) -> Iterator[Table]:
-    header = ["strength", *(f"{_part(at):.0%}" for at in _list(told["positions"]))]
-    for arm in map(_table, _list(told["arms"])):
+def _sweep(result: Mapping[str, object]) -> Iterator[Table]:
+    header = ["strength", *(f"{_part(at):.0%}" for at in _list(result["positions"]))]
+    for arm in map(_table, _list(result["arms"])):
         rows = [
             [f"{_part(strength):g}", *map(_number, _list(row))]
-            for strength, row in zip(_list(told["strengths"]), _list(arm["p_target"]), strict=True)
+            for strength, row in zip(_list(result["strengths"]), _list(arm["p_target"]), strict=True)
         ]
-        yield f"p({told['target']}), {arm['arm']}: strength by share of the path", header, rows
+        yield f"p({result['target']}), {arm['arm']}: strength by share of the path", header, rows
 
 
-def _phrases(prompt: str, told: Mapping[str, object]) -> Iterator[Table]:
+def _phrases(prompt: str, result: Mapping[str, object]) -> Iterator[Table]:
     rows = []
-    for phrase in map(_table, _list(told["phrases"])):
+    for phrase in map(_table, _list(result["phrases"])):
         for arm in map(_table, _list(phrase["arms"])):
             along = [_part(value) for value in _list(arm["logprob"])]
             numbers = (_part(phrase["baseline"]), min(along), max(along), along[-1])

@@ -1,4 +1,4 @@
-"""Averages of steering results, as plain JSON: every energy beside its reach."""
+"""Averages of steering results as plain JSON; every energy comes with its reach."""
 
 from collections.abc import Sequence
 from statistics import fmean, stdev
@@ -14,7 +14,7 @@ from explorer.steering.protocol.wire import Arm
 
 
 def pairs_table(trials: list[Trial], names: Sequence[str]) -> dict[str, JsonValue]:
-    """Averages of trials over pairs: a pair's contexts are averaged first, so that every pair counts alike."""
+    """Averages of trials over pairs; the contexts of a pair are averaged first, so all pairs have equal weight."""
     arms = list(dict.fromkeys(trial.arm for trial in trials))
     pairs = sorted({(trial.start, trial.end) for trial in trials})
     grouped: dict[tuple[Arm, tuple[int, int]], list[Trial]] = {}
@@ -53,7 +53,7 @@ def pairs_table(trials: list[Trial], names: Sequence[str]) -> dict[str, JsonValu
 
 
 def move_table(replies: list[BehaviourReply]) -> dict[str, JsonValue]:
-    """Averages of one move over its prompts, and every reply."""
+    """Averages of one move over its prompts, and all replies."""
     arms = list(dict.fromkeys(arm.arm for arm in replies[0].arms))
     by_arm = {arm: [found for reply in replies for found in reply.arms if found.arm == arm] for arm in arms}
     return {
@@ -86,25 +86,25 @@ def move_table(replies: list[BehaviourReply]) -> dict[str, JsonValue]:
 
 
 def check_table(checks: list[CheckReply]) -> dict[str, JsonValue]:
-    """The controls of one move over its prompts, the same move from other prompts, and to the next value."""
+    """The controls of one move, averaged over its prompts, and the same move from other prompts."""
     controls = move_table([check.controls for check in checks])
-    told = ("e_bc", "reach", "isometry", "other", "kl", "off_manifold", "realised")
+    measures = ("e_bc", "reach", "isometry", "other", "kl", "off_manifold", "realised")
     return {
-        "controls": {key: controls[key] for key in told},
+        "controls": {key: controls[key] for key in measures},
         "across_prompts": [check.across.model_dump(mode="json") if check.across else None for check in checks],
         "adjacent": [check.adjacent.model_dump(mode="json") if check.adjacent else None for check in checks],
     }
 
 
-def _realised(found: ArmBehaviour) -> dict[str, JsonValue]:
-    """Where an arm asked the state to be, where it came to lie, and where the answer lies; waypoint by waypoint."""
-    parts = (found.coordinate, found.state_coordinate, found.answer_coordinate)
+def _realised(arm: ArmBehaviour) -> dict[str, JsonValue]:
+    """Requested coordinate, coordinate of the moved state, and coordinate of the answer, at each waypoint."""
+    parts = (arm.coordinate, arm.state_coordinate, arm.answer_coordinate)
     names = ("requested", "state", "answer")
     return {name: None if part is None else list(part) for name, part in zip(names, parts, strict=True)}
 
 
 def _moves_model(along: list[Trial]) -> bool | None:
-    """Whether the manifold arm changes p(target) more than chance directions do, on average over trials."""
+    """Whether the manifold arm changes p(target) more than random directions do, on average over trials."""
     if not along:
         return None
     shift, control = fmean(t.shift for t in along), fmean(t.control for t in along)

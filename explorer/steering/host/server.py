@@ -1,4 +1,4 @@
-"""The routes of a steering host: one model, one worker thread, a token for everything but `/healthz`."""
+"""The routes of a steering host: one model, one thread that runs it, a token for everything but `/healthz`."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
@@ -38,23 +38,23 @@ _UNION_TAG = "constrained-"
 
 @runtime_checkable
 class RequestHandlers(Protocol):
-    """What a host needs of whatever holds the model."""
+    """Handlers of a host's requests, on the model's thread."""
 
     def subject(self) -> SubjectReply:
-        """What is held, and the limits."""
+        """The subject and runs that are served, and the limits."""
 
     def ask(self, request: Request[Reply]) -> Cooperative[Reply]:
-        """The reply to one request, in turns."""
+        """Compute the reply to one request, yielding between steps."""
 
     def steer(self, request: SteerRequest) -> Task[Event]:
-        """Text, token by token; wants its steps."""
+        """Generate text; yields events, and steps that run in batches."""
 
     def run_batch(self, steps: Sequence[Any]) -> Sequence[object]:
-        """The steps that several texts want, at once."""
+        """Run the steps of several generations as one batch."""
 
 
 class Health(Wire):
-    """Answer of `GET /healthz`."""
+    """Reply to `GET /healthz`."""
 
     status: str
     """"ok"."""
@@ -76,7 +76,7 @@ def create_app(
         token: bearer token of clients.
         bind: listen address; decides under which names the host answers.
         hosts: further names.
-        worker: the thread that runs the model; None starts one.
+        scheduler: the scheduler of the model's thread; None starts one.
         metrics: the host's counters; None creates them.
 
     Raises:
@@ -114,7 +114,7 @@ def _add_routes(app: FastAPI, answers: RequestHandlers, scheduler: Scheduler, me
 
     @app.get(SUBJECT)
     async def subject() -> SubjectReply:
-        """What the host holds and what it allows."""
+        """The subject and runs that the host serves, and its limits."""
         return answers.subject()
 
     for endpoint in ENDPOINTS:
@@ -128,7 +128,7 @@ def _add_routes(app: FastAPI, answers: RequestHandlers, scheduler: Scheduler, me
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def gauges() -> Response:
-        """What the host has done and what it is doing, in Prometheus' text format."""
+        """Counters and gauges of the host in Prometheus' text format."""
         text = metrics.text(running=scheduler.running, queued=scheduler.waiting, model_seconds=scheduler.busy_seconds)
         return Response(text, media_type=MEDIA_TYPE)
 
@@ -145,7 +145,7 @@ def _add_endpoint(app: FastAPI, endpoint: Endpoint[Reply], answers: RequestHandl
 
 
 def _client(http: HttpRequest) -> str:
-    """Who asks, for the fair queue: a viewer that the app names, or an address."""
+    """Key of the fair queue: the client's address and, if it names one, the viewer."""
     address = http.client.host if http.client else ""
     return f"{address} {http.headers.get(VIEWER_HEADER, '')[:_LONGEST_VIEWER]}"
 

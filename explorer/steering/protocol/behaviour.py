@@ -11,7 +11,7 @@ from explorer.steering.protocol.wire import (
     Count,
     Distance,
     Finite,
-    Place,
+    PathEnd,
     Request,
     Share,
     Strength,
@@ -61,9 +61,9 @@ class PathRequest(Wire):
     next token, "generated" equals "last_prompt"."""
     skip_special: bool = True
     """Exclude special tokens, such as turn markers, from steering; the last prompt token is then the last other one."""
-    start: Place | None = None
+    start: PathEnd | None = None
     """Start of the path: a value, a coordinate, or None for the prompt's own position."""
-    end: Place
+    end: PathEnd
     """End of the path."""
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     """Seed of the random directions, the shuffled order and the sampling."""

@@ -1,4 +1,4 @@
-"""The vocabulary of the steering protocol: what every message is, and the types that several messages share. No torch.
+"""The base of every message of the steering protocol, and the types that several messages share. No torch.
 
 Messages are plain data: frozen, unknown keys refused, every number finite and in range. Numbers are strict: "1" is not
 a number. What the types cannot express (the cluster exists, the prompt is short enough) the host checks; it answers 422
@@ -28,7 +28,7 @@ Finish: TypeAlias = Literal["length", "end", "stopped"]
 Finite: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Share: TypeAlias = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
 Count: TypeAlias = Annotated[int, Field(strict=True, ge=0)]
-Place: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)] | Share
+PathEnd: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)] | Share
 """A place on the curve: a value's name, or an intrinsic coordinate in [0, 1]."""
 Strength: TypeAlias = Annotated[float, Field(strict=True, ge=-100.0, le=100.0)]
 """Multiple of a whole move."""

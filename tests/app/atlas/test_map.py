@@ -1,4 +1,4 @@
-"""What the map is sent: every feature once, in few bytes, with its place, its cluster and how often it fires."""
+"""The map's payload: every feature once, in few bytes, with position, cluster and firing rate."""
 
 from dataclasses import replace
 
@@ -10,18 +10,18 @@ from explorer.runs.run.reader import Run
 
 
 def read(data: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Ends of the scale, places, clusters and levels, as a browser reads them."""
+    """Ends of the scale, positions, clusters and levels, decoded as in the browser."""
     n = (len(data) - 8) // 8
     place = np.frombuffer(data, "<u2", 2 * n, 8).reshape(n, 2) / 65_535
     state = np.frombuffer(data, "<u4", n, 8 + 4 * n)
     return np.frombuffer(data, "<f4", 2), place, state & 0xFFFFFF, state >> 24
 
 
-def test_the_map_costs_at_most_twelve_bytes_a_feature(run: Run) -> None:
+def test_the_map_takes_at_most_twelve_bytes_per_feature(run: Run) -> None:
     assert len(map_points(run.features())) == 8 * (run.manifest.n_features + 1) <= 12 * run.manifest.n_features
 
 
-def test_every_feature_keeps_its_cluster_and_what_was_left_out_is_marked(run: Run) -> None:
+def test_features_carry_their_cluster_and_left_out_features_are_marked(run: Run) -> None:
     table = run.features()
     _, _, cluster, _ = read(map_points(table))
     assert (cluster == NOT_DRAWN).sum() == run.manifest.n_left_out
@@ -29,7 +29,7 @@ def test_every_feature_keeps_its_cluster_and_what_was_left_out_is_marked(run: Ru
     np.testing.assert_array_equal(cluster[table.cluster >= 0], table.cluster[table.cluster >= 0] + 1)
 
 
-def test_places_are_those_of_the_table_in_one_scale(run: Run) -> None:
+def test_positions_are_those_of_the_table_at_one_scale(run: Run) -> None:
     table = run.features()
     _, place, _, _ = read(map_points(table))
     drawn = table.cluster != LEFT_OUT
@@ -40,7 +40,7 @@ def test_places_are_those_of_the_table_in_one_scale(run: Run) -> None:
     assert place[drawn].max() == 1
 
 
-def test_levels_rise_with_how_often_a_feature_fires(run: Run) -> None:
+def test_levels_increase_with_the_firing_rate(run: Run) -> None:
     table = run.features()
     ends, _, _, level = read(map_points(table))
     drawn = table.cluster != LEFT_OUT
@@ -50,7 +50,7 @@ def test_levels_rise_with_how_often_a_feature_fires(run: Run) -> None:
     assert (level[drawn].min(), level[drawn].max()) == (0, 255)
 
 
-def test_maps_without_extent_or_features_are_sent_too(run: Run) -> None:
+def test_maps_without_extent_or_features(run: Run) -> None:
     table = run.features()
     alone = replace(table, xy=np.where(np.isfinite(table.xy), 3.0, np.nan).astype(np.float32))
     assert np.isfinite(read(map_points(alone))[1]).all()
@@ -60,7 +60,7 @@ def test_maps_without_extent_or_features_are_sent_too(run: Run) -> None:
     assert len(map_points(nothing)) == 8
 
 
-def test_every_cluster_has_its_row(run: Run) -> None:
+def test_every_cluster_has_an_entry_in_each_column(run: Run) -> None:
     columns = cluster_columns(run.manifest.clusters)
     assert {len(column) for column in columns.values()} == {len(run.manifest.clusters)}
     assert columns["label"] == [one.label for one in run.manifest.clusters]

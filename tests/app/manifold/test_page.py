@@ -1,4 +1,4 @@
-"""The manifold page's parts: colours and what they mean, features, contexts, what can be copied."""
+"""The parts of a manifold's page: colours and legend, features, contexts, and copied data."""
 
 import asyncio
 import csv
@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from explorer.app.atlas.routes import points_text
-from explorer.app.atlas.tooltips import feature_words
-from explorer.app.figures.cloud_colors import MOST_TOKENS, CloudColors, cloud_colors
-from explorer.app.figures.colors import GREY
+from explorer.app.atlas.tooltips import feature_tooltip
+from explorer.app.figures.colors import GREY, MOST_TOKENS, CloudColors, cloud_colors
 from explorer.app.manifold.cloud_card import color_options
 from explorer.app.manifold.contexts_card import ALONG, MOST_ROWS, contexts_block
-from explorer.app.manifold.feature_logits import ask_feature
+from explorer.app.manifold.feature_logits import request_logits
 from explorer.app.manifold.features import (
     activation_histograms,
     atom_feature,
@@ -28,7 +27,7 @@ from explorer.app.manifold.features import (
     field_widths,
     quantile_samples,
 )
-from explorer.app.manifold.parts import colors_at, feature_at, picked_at
+from explorer.app.manifold.parts import colors_at, feature_at, selection_at
 from explorer.app.server.router import page_at
 from explorer.app.ui.format import LONGEST_LABEL, feature_name
 from explorer.app.view.selection import read_picks
@@ -52,7 +51,7 @@ def colored(run: Run, by: str) -> CloudColors:
 
 
 @pytest.mark.parametrize("by", ["value", "token"])
-def test_kinds_name_every_point_once(run: Run, by: str) -> None:
+def test_legend_entries_partition_the_points(run: Run, by: str) -> None:
     colors = colored(run, by)
     points = len(run.cluster(RING).points)
     picks = np.concatenate([read_picks(kind.pick, points) for kind in colors.kinds])
@@ -60,7 +59,7 @@ def test_kinds_name_every_point_once(run: Run, by: str) -> None:
     assert [len(read_picks(kind.pick, points)) for kind in colors.kinds] == [kind.points for kind in colors.kinds]
 
 
-def test_tokens_have_colours_by_how_common_they_are(run: Run) -> None:
+def test_the_most_frequent_tokens_have_their_own_colours(run: Run) -> None:
     colors = colored(run, "token")
     tokens = run.cluster(RING).context_ids[:, CONTEXT_BEFORE]
     counts = [kind.points for kind in colors.kinds if kind.color != GREY]
@@ -71,7 +70,7 @@ def test_tokens_have_colours_by_how_common_they_are(run: Run) -> None:
     assert set(colors.numbers[first].tolist()) == {0.0}
 
 
-def test_places_in_document_and_text_are_told(run: Run) -> None:
+def test_points_are_coloured_by_place_in_document_and_text(run: Run) -> None:
     geometry = run.cluster(RING)
     inside = geometry.token_index % 24
     np.testing.assert_array_equal(colored(run, "document").numbers, inside.astype(np.float32))
@@ -79,7 +78,7 @@ def test_places_in_document_and_text_are_told(run: Run) -> None:
 
 
 @pytest.mark.parametrize("by", ["coordinate", "value", "token", "document", "text", "feature-3", "feature-999999"])
-def test_every_colour_has_a_meaning(run: Run, by: str) -> None:
+def test_every_colouring_has_a_legend(run: Run, by: str) -> None:
     for cluster in (RING, YEARS):
         colors = cloud_colors(run.summary(cluster), run.cluster(cluster), by, run.vocabulary())
         assert colors.kinds or all(colors.ends)
@@ -87,19 +86,19 @@ def test_every_colour_has_a_meaning(run: Run, by: str) -> None:
 
 
 @given(Codes)
-def test_a_histogram_counts_what_fires(codes: np.ndarray) -> None:
+def test_a_histogram_counts_activations_above_zero(codes: np.ndarray) -> None:
     (counts,) = activation_histograms(codes[:, None])
     assert counts.sum() == int((codes > 0).sum())
     assert counts[-1] >= (codes > 0).any()
 
 
-def test_each_histogram_has_equal_steps_up_to_its_own_largest() -> None:
+def test_each_histogram_has_equal_bins_up_to_its_own_maximum() -> None:
     codes = np.array([[0.0, 1.0], [0.5, 2.0], [1.0, 3.9], [4.0, 4.0]], np.float32)
     assert activation_histograms(codes, bins=4).tolist() == [[1, 1, 0, 1], [0, 1, 1, 2]]
 
 
 @given(Codes)
-def test_quantiles_fall_from_the_strongest_to_the_weakest(codes: np.ndarray) -> None:
+def test_quantiles_descend_from_the_strongest_to_the_weakest(codes: np.ndarray) -> None:
     shown = codes[quantile_samples(codes)]
     assert (np.diff(shown) <= 0).all()
     if (codes > 0).any():
@@ -109,12 +108,12 @@ def test_quantiles_fall_from_the_strongest_to_the_weakest(codes: np.ndarray) -> 
         assert len(shown) == 0
 
 
-def test_a_fields_width_is_its_width_at_half_height() -> None:
+def test_a_fields_width_is_measured_at_half_height() -> None:
     curves = np.array([[0, 1, 2, 1, 0, 0, 0, 0], np.ones(8), np.zeros(8)], np.float32)
     assert field_widths(curves).tolist() == [3 / 8, 1.0, 0.0]
 
 
-def test_a_row_tells_what_the_run_stores(run: Run) -> None:
+def test_a_row_matches_the_run(run: Run) -> None:
     summary, geometry, table = run.summary(RING), run.cluster(RING), run.features()
     rows = feature_rows(summary, geometry, table)
     assert [row.feature for row in rows] == geometry.atoms.tolist()
@@ -130,13 +129,13 @@ def test_a_row_tells_what_the_run_stores(run: Run) -> None:
     assert tile.peak in summary.order
 
 
-def test_the_page_shows_the_links_feature_and_the_first_of_the_core_otherwise(run: Run) -> None:
+def test_the_page_shows_the_links_feature_or_the_first_core_feature(run: Run) -> None:
     geometry = run.cluster(RING)
     for color, feature in (("feature-5", 5), ("feature-99999", 0), ("coordinate", 0)):
         assert atom_feature(geometry, color) == feature
 
 
-def test_a_feature_leads_to_neuronpedia_where_its_sae_is_there(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+def test_features_of_an_sae_on_neuronpedia_link_there(runs_folder: Path, run: Run, tmp_path: Path) -> None:
     site = site_of(runs_folder, tmp_path / "s.sqlite")
     body = json.loads(to_json(list(page_at(site, PATH, "").body)))
     links = [one["props"] for one in components(body, "A") if "neuronpedia" in str(one["props"])]
@@ -145,7 +144,7 @@ def test_a_feature_leads_to_neuronpedia_where_its_sae_is_there(runs_folder: Path
     assert {(link["target"], link["rel"]) for link in links} == {("_blank", "noopener noreferrer")}
 
 
-def test_a_run_of_before_has_no_such_column(tmp_path: Path) -> None:
+def test_an_older_run_has_no_neuronpedia_column(tmp_path: Path) -> None:
     shutil.copytree(GOLDEN / "run-v1", tmp_path / "old")
     site = site_of(tmp_path, tmp_path / "s.sqlite")
     body = json.dumps(json.loads(to_json(list(page_at(site, "/run/old/cluster/0", "").body))))
@@ -153,7 +152,7 @@ def test_a_run_of_before_has_no_such_column(tmp_path: Path) -> None:
     assert "Neuronpedia" not in body
 
 
-def test_labels_stand_in_the_table_and_beside_it_with_their_source(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+def test_labels_are_shown_with_their_source(runs_folder: Path, run: Run, tmp_path: Path) -> None:
     body = json.loads(to_json(list(page_at(site_of(runs_folder, tmp_path / "s.sqlite"), PATH, "").body)))
     cells = [one["props"] for one in components(body, "Td") if one["props"].get("className") == "label"]
     assert len(cells) == len(run.cluster(RING).atoms)
@@ -161,18 +160,18 @@ def test_labels_stand_in_the_table_and_beside_it_with_their_source(runs_folder: 
     isolated = [one["props"]["children"] for one in components(cells, "Bdi")]
     assert isolated == ["the week begins", "Mondays & <b>meetings</b>", LABELS[3].label]
     lines = [one for one in components(body, "Div") if one["props"].get("className") == "feature-label"]
-    told = [[part["props"]["children"] for part in components(line, "Bdi")] for line in lines]
-    assert told == [["the week begins", "(hand)"], ["Mondays & <b>meetings</b>", "(a language model)"]]
+    texts = [[part["props"]["children"] for part in components(line, "Bdi")] for line in lines]
+    assert texts == [["the week begins", "(hand)"], ["Mondays & <b>meetings</b>", "(a language model)"]]
 
 
-def test_a_run_without_labels_has_no_column_for_them(tmp_path: Path) -> None:
+def test_a_run_without_labels_has_no_label_column(tmp_path: Path) -> None:
     shutil.copytree(GOLDEN / "run-v1", tmp_path / "old")
     body = json.loads(to_json(list(page_at(site_of(tmp_path, tmp_path / "s.sqlite"), "/run/old/cluster/0", "").body)))
     assert [one for one in components(body, "Td") if one["props"].get("className") == "label"] == []
-    assert "What people or programs call it" not in json.dumps(body)
+    assert "Label from the feature bundle" not in json.dumps(body)
 
 
-def test_what_colours_the_cloud_is_named_by_number_and_first_label(run: Run, unlabelled: Run) -> None:
+def test_colour_options_name_features_by_id_and_first_label(run: Run, unlabelled: Run) -> None:
     def named(one: Run) -> dict[str, str]:
         options = color_options(one.summary(RING), one.cluster(RING), one.labels())
         return {option["value"]: option["label"] for option in options if option["value"].startswith("feature-")}
@@ -187,26 +186,26 @@ def test_what_colours_the_cloud_is_named_by_number_and_first_label(run: Run, unl
     assert named(run) == plain | changed
 
 
-def test_a_name_within_text_is_one_cut_line() -> None:
+def test_a_feature_name_is_one_truncated_line() -> None:
     assert feature_name(7, ()) == "7"
     assert feature_name(7, (FeatureLabel(7, "a\nb", "hand"),)) == "7 “\u2068a⏎b\u2069”"
     assert feature_name(7, (FeatureLabel(7, "x" * 121, ""),)) == f"7 “\u2068{'x' * LONGEST_LABEL}…\u2069”"
 
 
-def test_a_tooltip_has_the_first_labels_and_cuts_long_ones(run: Run, tmp_path: Path) -> None:
-    assert feature_words(run, 0)["labels"] == [{"label": one.label, "source": one.source} for one in LABELS[:2]]
-    assert feature_words(run, 1)["labels"] == []
+def test_a_tooltip_has_the_first_labels_truncated(run: Run, tmp_path: Path) -> None:
+    assert feature_tooltip(run, 0)["labels"] == [{"label": one.label, "source": one.source} for one in LABELS[:2]]
+    assert feature_tooltip(run, 1)["labels"] == []
     many = LabelTable.pack([FeatureLabel(0, "x" * 500, f"a\n{number}") for number in range(5)])
     with RunWriter(tmp_path / "many") as writer:
         write_parts(writer, replace(planted_parts(), labels=many))
-    told = feature_words(open_run(tmp_path / "many"), 0)["labels"]
-    assert told == [{"label": "x" * 120 + "…", "source": f"a⏎{number}"} for number in range(3)]
+    labels = feature_tooltip(open_run(tmp_path / "many"), 0)["labels"]
+    assert labels == [{"label": "x" * 120 + "…", "source": f"a⏎{number}"} for number in range(3)]
 
 
-def test_without_picks_tokens_from_all_along_are_shown(run: Run) -> None:
+def test_without_a_selection_tokens_along_the_shape_are_shown(run: Run) -> None:
     geometry = run.cluster(RING)
-    told, _ = contexts_block(run.summary(RING), geometry, run.vocabulary(), "", "/points.tsv")
-    assert f"{ALONG} of {len(geometry.points)} drawn tokens" in to_json(told)
+    block, _ = contexts_block(run.summary(RING), geometry, run.vocabulary(), "", "/points.tsv")
+    assert f"{ALONG} of {len(geometry.points)} drawn tokens" in to_json(block)
 
 
 def rows_of(block: object) -> list[int]:
@@ -217,43 +216,43 @@ def rows_of(block: object) -> list[int]:
     ]  # type: ignore[index,operator]
 
 
-def test_picked_tokens_are_shown_by_their_place_and_counted(run: Run) -> None:
+def test_selected_tokens_are_sorted_by_position_and_counted(run: Run) -> None:
     geometry = run.cluster(RING)
     block = contexts_block(run.summary(RING), geometry, run.vocabulary(), "4,8-10", "/points.tsv")
     shown = rows_of(block)
     assert sorted(shown) == [4, 8, 9, 10]
     assert geometry.coordinate[shown].tolist() == sorted(geometry.coordinate[shown].tolist())
-    assert "4 drawn tokens of 600 picked." in to_json(block)
+    assert "4 drawn tokens of 600 selected." in to_json(block)
     many = contexts_block(run.summary(RING), geometry, run.vocabulary(), "0-299", "/points.tsv")
     assert len(rows_of(many)) == MOST_ROWS
-    assert "300 drawn tokens of 600 picked, 100 shown." in to_json(many)
+    assert "300 drawn tokens of 600 selected, 100 shown." in to_json(many)
 
 
-def test_what_is_picked_changes_with_the_address(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+def test_the_selection_part_depends_on_the_address(runs_folder: Path, run: Run, tmp_path: Path) -> None:
     site = site_of(runs_folder, tmp_path / "s.sqlite", prefix="/lab/")
-    part = picked_at(site, f"/lab{PATH}", "4,8")
+    part = selection_at(site, f"/lab{PATH}", "4,8")
     fires = (run.cluster(RING).codes[[4, 8]] > 0).sum(axis=0)
     assert list(part.fires.values()) == fires.tolist()
     assert "/lab/api/run/planted/cluster/0/points.tsv?pick=4,8" in repr(part.contexts)
-    assert picked_at(site, f"/lab{PATH}", "").fires == {}
+    assert selection_at(site, f"/lab{PATH}", "").fires == {}
     for path, pick in ((f"/lab{PATH}", "x"), ("/lab/", "1")):
         with pytest.raises(RequestError):
-            picked_at(site, path, pick)
+            selection_at(site, path, pick)
 
 
-def test_a_feature_that_colours_is_told_of_and_another_colour_leaves_it(runs_folder: Path, tmp_path: Path) -> None:
+def test_only_a_feature_that_colours_the_cloud_changes_the_detail(runs_folder: Path, tmp_path: Path) -> None:
     site = site_of(runs_folder, tmp_path / "s.sqlite")
-    told = feature_at(site, PATH, "feature-3")
-    assert told is not None
-    assert told.title == "Feature 3 (core)"
-    assert len(components(json.loads(to_json(told.detail)), "Mark")) > 8
+    part = feature_at(site, PATH, "feature-3")
+    assert part is not None
+    assert part.title == "Feature 3 (core)"
+    assert len(components(json.loads(to_json(part.detail)), "Mark")) > 8
     assert feature_at(site, PATH, "token") is None
     assert "Monday" in to_json(colors_at(site, PATH, "token").legend)
     with pytest.raises(RequestError):
         colors_at(site, PATH, "feature-x")
 
 
-def test_a_link_opens_its_axes_and_picks(runs_folder: Path, tmp_path: Path) -> None:
+def test_a_link_restores_axes_and_selection(runs_folder: Path, tmp_path: Path) -> None:
     site = site_of(runs_folder, tmp_path / "s.sqlite")
     body = json.loads(to_json(list(page_at(site, PATH, "?v=1&axes=13&pick=4,8").body)))
     pressed = [
@@ -263,7 +262,7 @@ def test_a_link_opens_its_axes_and_picks(runs_folder: Path, tmp_path: Path) -> N
     assert sorted(rows_of(body)) == [4, 8]
 
 
-def test_every_card_has_its_three_tools(runs_folder: Path, tmp_path: Path) -> None:
+def test_every_card_has_its_tools(runs_folder: Path, tmp_path: Path) -> None:
     site = site_of(runs_folder, tmp_path / "s.sqlite")
     body = json.loads(to_json(list(page_at(site, PATH, "").body)))
     cards = [one for kind in ("Section", "Div") for one in components(body, kind) if "data-card" in one["props"]]  # type: ignore[operator]
@@ -274,7 +273,7 @@ def test_every_card_has_its_three_tools(runs_folder: Path, tmp_path: Path) -> No
         assert [name for name in does if name] == ["enlarge", "copy", "save-svg", "save-png"]
 
 
-def test_points_are_told_as_text_whole_or_as_picked(run: Run) -> None:
+def test_points_are_exported_in_full_or_as_selected(run: Run) -> None:
     geometry = run.cluster(RING)
     rows = list(csv.DictReader(points_text(run, RING, "").splitlines(), dialect="excel-tab"))
     assert [int(row["token_index"]) for row in rows] == geometry.token_index.tolist()
@@ -284,21 +283,21 @@ def test_points_are_told_as_text_whole_or_as_picked(run: Run) -> None:
     assert few[1].startswith(f"{geometry.token_index[4]}\t")
 
 
-def ask(site_host: FakeHost | None, folder: Path, shares: Path, feature: int = 5) -> str:
-    return to_json(asyncio.run(ask_feature(site_of(folder, shares / "s.sqlite", site_host), PATH, feature)))
+def logits(site_host: FakeHost | None, folder: Path, shares: Path, feature: int = 5) -> str:
+    return to_json(asyncio.run(request_logits(site_of(folder, shares / "s.sqlite", site_host), PATH, feature)))
 
 
-def test_what_a_feature_says_is_told_for_and_against(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+def test_promoted_tokens_come_before_suppressed_ones(runs_folder: Path, run: Run, tmp_path: Path) -> None:
     host = FakeHost(run)
-    told = ask(host, runs_folder, tmp_path)
+    block = logits(host, runs_folder, tmp_path)
     assert host.asked == 1
-    assert told.index("Saturday") < told.index("+3.00") < told.index("-2.00")
+    assert block.index("Saturday") < block.index("+3.00") < block.index("-2.00")
 
 
-def test_a_feature_cannot_be_asked_of_nobody(runs_folder: Path, run: Run, tmp_path: Path) -> None:
-    assert "No steering host" in ask(None, runs_folder, tmp_path)
+def test_failed_logit_requests_are_explained(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+    assert "No steering host" in logits(None, runs_folder, tmp_path)
     host = FakeHost(run)
-    assert "found 999999" in ask(host, runs_folder, tmp_path, 999_999)
+    assert "found 999999" in logits(host, runs_folder, tmp_path, 999_999)
     host.alive = False
-    assert "does not answer" in ask(host, runs_folder, tmp_path)
+    assert "does not answer" in logits(host, runs_folder, tmp_path)
     assert host.asked == 0

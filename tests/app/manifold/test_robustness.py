@@ -1,4 +1,4 @@
-"""How far to believe a cluster, as its page tells it: the numbers in words, and the branch of the tree."""
+"""Robustness of a cluster as shown on its page: measurements in words, and the branch of the condensed tree."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +11,9 @@ from explorer.app.manifold.numbers import number_rows, regime_line
 from explorer.app.manifold.provenance import chance_line
 from explorer.app.manifold.robustness import (
     UNMEASURED,
-    belief_facts,
-    belief_panel,
     made_by_chance,
+    robustness_facts,
+    robustness_panel,
     shape_facts,
     verdict,
 )
@@ -40,7 +40,7 @@ def with_scores(one: ClusterSummary, **scores: float) -> ClusterSummary:
 
 
 def small_tree() -> CondensedTree:
-    """Features 0 to 4 and 5 to 8 are groups that part at density 2; 9 to 11 leave before. 3 and 4 leave the first."""
+    """Features 0-4 and 5-8 form groups that split at density 2; 9-11 leave earlier, 3 and 4 leave the first group."""
     rows = [(12, 9, 1.0), (12, 10, 1.1), (12, 11, 1.2), (12, 13, 2.0), (12, 14, 2.0)]
     rows += [(13, feature, 6.0) for feature in (0, 1, 2)] + [(13, 3, 4.0), (13, 4, 3.0)]
     rows += [(14, feature, 9.0) for feature in range(5, 9)]
@@ -58,7 +58,7 @@ def small_table() -> FeatureTable:
     )  # fmt: skip
 
 
-def test_a_bar_begins_and_ends_where_its_feature_joins_and_leaves(ring: ClusterSummary) -> None:
+def test_a_bar_spans_the_densities_at_which_its_feature_joins_and_leaves(ring: ClusterSummary) -> None:
     view = tree_view(replace(ring, features=(0, 1, 2, 3, 4)), small_tree(), small_table())
     assert [bar.feature for bar in view.bars] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 10, 9]
     assert [bar.inside for bar in view.bars] == [True] * 5 + [False] * 7
@@ -72,7 +72,7 @@ def test_a_bar_begins_and_ends_where_its_feature_joins_and_leaves(ring: ClusterS
     assert dict(view.ticks)["2"] == 0.2
 
 
-def test_of_a_large_branch_the_surest_are_drawn(ring: ClusterSummary) -> None:
+def test_the_most_persistent_rows_of_a_large_branch_are_drawn(ring: ClusterSummary) -> None:
     n_features, rng = 3 * MOST_ROWS, np.random.default_rng(0)
     density = rng.uniform(1, 5, n_features)
     tree = CondensedTree(np.full(n_features, n_features), np.arange(n_features), density, np.ones(n_features, np.int64))
@@ -81,11 +81,11 @@ def test_of_a_large_branch_the_surest_are_drawn(ring: ClusterSummary) -> None:
     view = tree_view(replace(ring, features=tuple(range(n_features))), tree, table)
     assert (len(view.bars), view.n_features, view.left) == (MOST_ROWS, n_features, 0)
     assert [bar.feature for bar in view.bars] == np.argsort(-density)[:MOST_ROWS].tolist()
-    assert f"{MOST_ROWS} of {n_features} features shown." in to_json(tree_block(view))
+    assert f"Showing {MOST_ROWS} of {n_features} features." in to_json(tree_block(view))
 
 
-def test_groups_within_groups_as_deep_as_there_are_features(ring: ClusterSummary) -> None:
-    """A chain of splits deeper than a function may call itself."""
+def test_groups_nested_as_deep_as_there_are_features(ring: ClusterSummary) -> None:
+    """A chain of splits deeper than Python's recursion limit."""
     depth = 3000
     n_features = 2 * depth + 2
     groups = n_features + np.arange(depth)
@@ -102,7 +102,7 @@ def test_groups_within_groups_as_deep_as_there_are_features(ring: ClusterSummary
 
 @pytest.mark.parametrize("score", [0.3, 1.0])
 def test_every_cluster_of_a_real_tree_can_be_drawn(ring: ClusterSummary, score: float) -> None:
-    """Rings of features beside features that stand alone: the smallest and the flattest branches there are."""
+    """Rings of features among isolated ones: the smallest and flattest branches."""
     sizes, width = [3, 3, 8], 8
     graph = NeighbourGraph(np.full((20, width), -1, np.int32), np.zeros((20, width), np.float32))
     start = 0
@@ -122,30 +122,35 @@ def test_every_cluster_of_a_real_tree_can_be_drawn(ring: ClusterSummary, score: 
         assert all(0 <= bar.leaves <= 1 for bar in view.bars)
 
 
-def test_the_panel_tells_numbers_in_words_with_what_they_mean(run: Run) -> None:
-    panel = to_json(belief_panel(run.summary(0), run.manifest, run.tree(), run.features()))
+def test_the_panel_explains_every_measurement(run: Run) -> None:
+    panel = to_json(robustness_panel(run.summary(0), run.manifest, run.tree(), run.features()))
     assert "Stability 0.93 over 10 resamples" in panel
     assert "Dissolved in 0 of 10" in panel
-    assert "Chance made such a cluster in 0 of 19 draws (p = 0.05)" in panel
-    assert "It comes back on other documents, and chance makes none like it." in panel
+    assert "Shuffle null: matched in 0 of 19 draws (p = 0.05)" in panel
+    assert "Recurs on resampled documents, and shuffled codes contain no comparable cluster." in panel
     assert "as a table" in panel
-    assert all(fact.meaning.endswith(".") for fact in belief_facts(run.summary(1), run.manifest.evidence))
+    assert all(fact.meaning.endswith(".") for fact in robustness_facts(run.summary(1), run.manifest.evidence))
 
 
 @pytest.mark.parametrize(
-    ("stability", "chance_p", "told"),
+    ("stability", "chance_p", "text"),
     [
-        (0.75, 0.05, "It comes back on other documents, and chance makes none like it."),
-        (0.9, 0.1, "It comes back on other documents, but chance makes clusters like it."),
-        (0.7, 0.05, "Which features belong to it is doubtful, but chance makes none like it."),
-        (0.59, 1.0, "It seldom comes back whole on other documents, and chance makes clusters like it."),
+        (0.75, 0.05, "Recurs on resampled documents, and shuffled codes contain no comparable cluster."),
+        (0.9, 0.1, "Recurs on resampled documents, but shuffled codes contain comparable clusters."),
+        (
+            0.7,
+            0.05,
+            "Recurs with partly different features on resampled documents, but shuffled codes contain no comparable "
+            "cluster.",
+        ),
+        (0.59, 1.0, "Rarely recurs on resampled documents, and shuffled codes contain comparable clusters."),
     ],
 )
-def test_the_verdict(ring: ClusterSummary, stability: float, chance_p: float, told: str) -> None:
-    assert verdict(with_scores(ring, stability=stability, chance_p=chance_p), Evidence(10, (1,) * 19)) == told
+def test_the_verdict(ring: ClusterSummary, stability: float, chance_p: float, text: str) -> None:
+    assert verdict(with_scores(ring, stability=stability, chance_p=chance_p), Evidence(10, (1,) * 19)) == text
 
 
-def test_exceeding_draws_are_counted_back_from_p(ring: ClusterSummary) -> None:
+def test_the_number_of_exceeding_draws_is_recovered_from_p(ring: ClusterSummary) -> None:
     for draws in (1, 5, 19, 99):
         for made in range(draws + 1):
             one = with_scores(ring, chance_p=(1 + made) / (1 + draws))
@@ -153,9 +158,9 @@ def test_exceeding_draws_are_counted_back_from_p(ring: ClusterSummary) -> None:
     assert made_by_chance(ring, None) is None
 
 
-def test_a_run_from_before_says_that_nothing_was_measured() -> None:
+def test_an_older_run_has_no_measurements() -> None:
     run = open_run(GOLDEN)
-    panel = to_json(belief_panel(run.summary(0), run.manifest, run.tree(), run.features()))
+    panel = to_json(robustness_panel(run.summary(0), run.manifest, run.tree(), run.features()))
     assert UNMEASURED in panel
     assert "Stability" not in panel
     assert "branch" not in panel
@@ -163,12 +168,12 @@ def test_a_run_from_before_says_that_nothing_was_measured() -> None:
     assert "stability" not in {name for name, _, _ in number_rows(run.summary(0), run.cluster(0))}
 
 
-def test_what_chance_makes_of_the_run_is_told(run: Run) -> None:
+def test_the_number_of_chance_clusters_is_summarized(run: Run) -> None:
     made = (*EVIDENCE.chance_clusters[:18], 6)
-    told = chance_line(run.manifest.model_copy(update={"evidence": Evidence(0, made)}))
-    assert told == "codes shuffled within documents give 1.26 clusters on average (0 to 6 in 19 draws)"
+    line = chance_line(run.manifest.model_copy(update={"evidence": Evidence(0, made)}))
+    assert line == "codes shuffled within documents give 1.26 clusters on average (0 to 6 in 19 draws)"
     none = chance_line(run.manifest.model_copy(update={"evidence": Evidence(0, (0, 0))}))
-    assert none == "codes shuffled within documents give none in 2 draws"
+    assert none == "codes shuffled within documents give no cluster in 2 draws"
 
 
 def test_tiles_are_sorted_by_stability_and_then_by_persistence(ring: ClusterSummary) -> None:
@@ -187,26 +192,28 @@ def test_tiles_are_sorted_by_stability_and_then_by_persistence(ring: ClusterSumm
     assert [one.id for one in chosen] == [2, 1, 0, 3]
 
 
-def test_a_shape_is_told_beside_how_many_clusters_were_asked(ring: ClusterSummary) -> None:
+def test_a_shape_is_reported_with_the_number_of_clusters_tested(ring: ClusterSummary) -> None:
     (fact,) = shape_facts(ring, 150)
-    assert fact.told == f"Closed curve at p = {ring.scores['p_value']:.3g}"
-    assert "150 clusters of the run were asked" in fact.meaning
+    assert fact.title == f"Closed curve at p = {ring.scores['p_value']:.3g}"
+    assert "150 clusters of the run were tested" in fact.meaning
     (blob,) = shape_facts(replace(ring, shape="blob"), 150)
-    assert blob.told == "No shape is claimed"
+    assert blob.title == "No shape is claimed"
     assert shape_facts(with_scores(ring), 150) == []
 
 
-def test_a_regime_stands_beside_its_numbers_and_its_power(ring: ClusterSummary) -> None:
+def test_a_regime_is_reported_with_its_numbers_and_power(ring: ClusterSummary) -> None:
     numbers = {"varying_atoms": 4.0, "receptive_spread": 0.41, "overlap": 1.36}
-    told = regime_line(with_scores(replace(ring, regime="tiling"), **numbers))
-    assert told.startswith("Tiling: 4 of ")
-    assert told.endswith("a usual field is 0.41 of the shape wide, 1.4 fire at one place.")
-    assert "126 times, enough to see" in regime_line(with_scores(ring, **numbers, expected_cofires=126.0))
-    assert "0.427 times, too few to see" in regime_line(with_scores(ring, **numbers, expected_cofires=0.427))
+    line = regime_line(with_scores(replace(ring, regime="tiling"), **numbers))
+    assert line.startswith("Tiling: 4 of ")
+    assert line.endswith("typical field 0.41 of the shape wide, 1.4 firing at a position.")
+    assert "126 times by chance, enough to detect" in regime_line(with_scores(ring, **numbers, expected_cofires=126.0))
+    assert "0.427 times by chance, too few to detect" in regime_line(
+        with_scores(ring, **numbers, expected_cofires=0.427)
+    )
     assert "not measured" in regime_line(with_scores(ring))
 
 
-def test_a_blob_has_no_curve_that_explains_it(run: Run, ring: ClusterSummary) -> None:
+def test_a_blob_reports_its_longest_axis_instead_of_a_curve(run: Run, ring: ClusterSummary) -> None:
     names = [
         [row[0] for row in number_rows(replace(ring, shape=kind), run.cluster(0))] for kind in ("blob", ring.shape)
     ]

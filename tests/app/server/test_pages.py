@@ -16,7 +16,7 @@ from explorer.app.atlas import callbacks as atlas
 from explorer.app.atlas.tiles import TilesPart, tiles_at
 from explorer.app.compare import callbacks as compare
 from explorer.app.manifold import callbacks as manifold
-from explorer.app.server import frame
+from explorer.app.server import router
 from explorer.app.server.router import page_at
 from explorer.app.site.cluster_filters import SORTS, choose_tiles, matches
 from explorer.app.site.hosts import OneHost, SteeringHost
@@ -33,13 +33,19 @@ from explorer.app.site.site import Site
 from explorer.app.steering import callbacks as steering
 from explorer.app.steering.checks_card import PHRASES
 from explorer.app.steering.readout_text import proposed_readout
-from explorer.app.steering.requests import Fields, HostAnswer, ask_check, ask_host, ask_phrases, ask_sweep
+from explorer.app.steering.requests import (
+    HostAnswer,
+    SteeringFields,
+    request_behaviour,
+    request_check,
+    request_phrases,
+    request_sweep,
+)
 from explorer.app.steering.suggest import suggest_end, suggest_prompt
 from explorer.app.tour import callbacks as tour
 from explorer.app.try_text import callbacks as text
-from explorer.app.ui import clientside as browser
-from explorer.app.ui.contexts import prompt_of, read_context
-from explorer.app.ui.format import count, number, percent, sentence, visible
+from explorer.app.ui import element
+from explorer.app.ui.format import count, number, percent, prompt_at, read_context, sentence, visible
 from explorer.app.view import ids
 from explorer.app.view.links import AtlasRoute, ClusterRoute, GalleryRoute, Links, NoRoute, SharedRoute
 from explorer.app.view.state import Sort, View
@@ -88,7 +94,7 @@ def test_the_atlas_counts_everything(site: Site, run: Run) -> None:
     manifest = run.manifest
     assert f"{manifest.n_clustered} of {manifest.n_features} features in 2 clusters" in page
     assert f"{manifest.n_noise} noise, " in page
-    assert '"children":"shown grey"' in page
+    assert '"children":"shown in grey"' in page
     assert '"children":"hidden"' in shown(site, "/run/planted", "?v=1&noise=hidden")
     assert run.digest in page
 
@@ -306,8 +312,8 @@ def test_a_feature_that_is_found_leads_to_where_it_can_be_seen(site: Site, run: 
     assert way["href"] == f"/run/planted/cluster/{cluster[0]}?v=1&color=feature-0"
     assert "the week begins" in told[0]
     assert f'"data-seek":"{noise}"' in told[noise]
-    assert "noise: in no cluster, on the map" in told[noise]
-    assert "fires too rarely to be scored, so it has no place on the map" in told[rare]
+    assert "noise, on the map only" in told[noise]
+    assert "fires too rarely to be scored; not on the map" in told[rare]
     assert "data-seek" not in told[rare]
 
 
@@ -320,7 +326,7 @@ def test_most_manifold_like_tiles_come_first(run: Run) -> None:
 def test_the_suggested_prompt_is_the_runs_own_text(run: Run) -> None:
     geometry, vocabulary = run.cluster(0), run.vocabulary()
     prompt, begin = suggest_prompt(geometry, vocabulary)
-    samples = [prompt_of(vocabulary, ids) for ids in geometry.context_ids]
+    samples = [prompt_at(vocabulary, ids) for ids in geometry.context_ids]
     assert prompt in samples
     assert begin in geometry.coordinate
     assert suggest_end(run.summary(0), geometry, begin) in run.summary(0).order
@@ -344,10 +350,10 @@ def ask(site: Site, path: str = "/run/planted/cluster/0", question: str = "bands
         **fields,
     }
     phrases = asked.pop("phrases", "this is a test")
-    stands = Fields(**asked)  # type: ignore[arg-type]
+    stands = SteeringFields(**asked)  # type: ignore[arg-type]
     if question == "phrases":
-        return asyncio.run(ask_phrases(site, path, stands, phrases))  # type: ignore[arg-type]
-    ask_one = {"bands": ask_host, "check": ask_check, "sweep": ask_sweep}[question]
+        return asyncio.run(request_phrases(site, path, stands, phrases))  # type: ignore[arg-type]
+    ask_one = {"bands": request_behaviour, "check": request_check, "sweep": request_sweep}[question]
     return asyncio.run(ask_one(site, path, stands))
 
 
@@ -456,7 +462,7 @@ def test_a_stored_result_is_replayed_without_host_and_without_run(runs_folder: P
     share = here.shares.put(kept)
     alone = Site(scan(runs_folder), OneHost(), here.shares, here.links)
     page = shown(alone, f"/s/{share}")
-    assert "A stored result" in page
+    assert "Stored result" in page
     assert '"position":0.25' in page
     assert "last token" in page
     checked = {
@@ -472,11 +478,11 @@ def test_a_stored_result_is_replayed_without_host_and_without_run(runs_folder: P
     assert "Stands out" in again
     elsewhere = tmp_path / "empty"
     elsewhere.mkdir()
-    assert "A stored result" in shown(Site(scan(elsewhere), OneHost(), here.shares, here.links), f"/s/{share}")
+    assert "Stored result" in shown(Site(scan(elsewhere), OneHost(), here.shares, here.links), f"/s/{share}")
 
 
 def test_callbacks_are_thin() -> None:
-    for module in (atlas, compare, frame, manifold, steering, text, tour, browser):
+    for module in (atlas, compare, manifold, router, steering, text, tour, element):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             inside = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.decorator_list
             if inside:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 import uvicorn
 
-from explorer.app.server.serve import HostAddress, Keeping, Place, default_shares, serve
+from explorer.app.server.serve import HostAddress, ListenSettings, StorageSettings, default_shares, serve
 from explorer.app.ui.scripts import assets_digest
 from explorer.errors import ExplorerError, RequestError, RunError
 from explorer.places import shipped_folder
@@ -60,12 +60,12 @@ def test_shares_are_stored_in_the_users_data_folder(monkeypatch: pytest.MonkeyPa
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError):
-        serve(tmp_path / "absent", place=Place(0), keeping=Keeping(tmp_path / "s.sqlite"))
+        serve(tmp_path / "absent", listen=ListenSettings(0), storage=StorageSettings(tmp_path / "s.sqlite"))
 
 
 def test_an_address_of_another_machine_cannot_be_listened_on(runs_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ExplorerError, match="cannot listen"):
-        serve(runs_folder, place=Place(0, "192.0.2.1"), keeping=Keeping(tmp_path / "s.sqlite"))
+        serve(runs_folder, listen=ListenSettings(0, "192.0.2.1"), storage=StorageSettings(tmp_path / "s.sqlite"))
 
 
 def test_the_command_prints_a_working_url(runs_folder: Path, tmp_path: Path) -> None:
@@ -91,10 +91,10 @@ def test_the_heap_at_startup_is_excluded_from_garbage_collection(
 ) -> None:
     frozen = []
     monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **__: frozen.append(gc.get_freeze_count()))
-    keeping = Keeping(tmp_path / "s.sqlite", read_only=True)
+    storage = StorageSettings(tmp_path / "s.sqlite", read_only=True)
     before = gc.get_freeze_count()
     try:
-        serve(runs_folder, place=Place(0), keeping=keeping)
+        serve(runs_folder, listen=ListenSettings(0), storage=storage)
     finally:
         gc.unfreeze()
     assert frozen[0] > before + 10_000
@@ -106,7 +106,7 @@ def test_idle_connections_outlive_those_of_proxies(
     idle = []
     monkeypatch.setattr(uvicorn.Server, "run", lambda server, **_: idle.append(server.config.timeout_keep_alive))
     try:
-        serve(runs_folder, place=Place(0), keeping=Keeping(tmp_path / "s.sqlite", read_only=True))
+        serve(runs_folder, listen=ListenSettings(0), storage=StorageSettings(tmp_path / "s.sqlite", read_only=True))
     finally:
         gc.unfreeze()
     assert idle[0] > 60

@@ -1,4 +1,4 @@
-"""Shared results: stored permanently, returned unchanged, refused with a clear error."""
+"""Shared results: stored permanently, returned unchanged, refused with a reason where that is not possible."""
 
 import hashlib
 import json
@@ -57,14 +57,14 @@ def module_store(tmp_path_factory: pytest.TempPathFactory) -> ShareStore:
 
 @effort(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(result=results())
-def test_results_round_trip(module_store: ShareStore, result: SharedResult) -> None:
+def test_a_stored_result_is_returned_unchanged(module_store: ShareStore, result: SharedResult) -> None:
     share = module_store.get(module_store.put(result))
     assert share is not None
     assert share.result == result
     assert (share.format_version, share.app_version) == (2, "0.1.0")
 
 
-def test_routes_store_and_replay(store: ShareStore) -> None:
+def test_routes_store_and_return(store: ShareStore) -> None:
     app = served(store)
     stored = post(app, shared().model_dump(mode="json"), "/api/share")
     assert stored.status_code == 201
@@ -86,7 +86,7 @@ def test_ids_are_random_and_long(store: ShareStore) -> None:
     ids = [store.put(shared()) for _ in range(64)]
     assert len(set(ids)) == 64
     assert all(len(share_id) == 22 for share_id in ids), "22 characters of 6 bits hold 128 bits"
-    # Each of the first 21 characters is uniform over 64: more than 10 of 64 ids hardly ever agree in a position.
+    # Each of the first 21 characters is uniform over 64, so 64 ids almost never share one in more than 10 places.
     for place in range(21):
         column = [share_id[place] for share_id in ids]
         assert max(column.count(letter) for letter in column) <= 10
@@ -101,7 +101,7 @@ def test_unknown_ids_are_not_found(store: ShareStore, share_id: str) -> None:
     assert store.get(share_id) is None
 
 
-def test_an_unknown_id_gets_a_clear_error(store: ShareStore) -> None:
+def test_unknown_id_is_a_404(store: ShareStore) -> None:
     response = ask(served(store), "GET", f"/api/share/{'A' * 22}")
     assert response.status_code == 404
     assert response.json() == {"code": "not_found", "message": "There is no shared result under this link."}
@@ -130,7 +130,7 @@ def test_only_the_owner_can_read_the_file(store: ShareStore) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_rows_are_never_changed(store: ShareStore) -> None:
+def test_rows_are_immutable(store: ShareStore) -> None:
     store.put(shared())
     connection = sqlite3.connect(store.path)
     with pytest.raises(sqlite3.IntegrityError, match="never changed"):
@@ -138,7 +138,7 @@ def test_rows_are_never_changed(store: ShareStore) -> None:
     connection.close()
 
 
-# Inconsistent results
+# Consistency
 
 
 BROKEN: dict[str, Callable[[], SharedResult]] = {
@@ -146,7 +146,7 @@ BROKEN: dict[str, Callable[[], SharedResult]] = {
     "another run": lambda: shared(behaviour=reply(run="other")),
     "another subject": lambda: shared(behaviour=reply(fingerprint="sha256:" + "cd" * 32)),
     "texts of another subject": lambda: shared(steer_request=steer_request(fingerprint="sha256:0")),
-    "texts that began with another subject": lambda: shared(start=start_event(fingerprint="sha256:0")),
+    "texts started with another subject": lambda: shared(start=start_event(fingerprint="sha256:0")),
     "texts without a request": lambda: shared(steer_request=None),
     "texts without a start": lambda: shared(start=None),
     "a column that was not requested": lambda: shared(start=start_event(rows=("baseline",))),
@@ -215,8 +215,8 @@ def test_size_and_number_are_capped(tmp_path: Path) -> None:
         tight.put(shared())
 
 
-def test_many_writers_at_once(tmp_path: Path) -> None:
-    """Each opens the file itself, the first ones before it exists; no share is lost or refused."""
+def test_concurrent_writers(tmp_path: Path) -> None:
+    """Every writer opens the file itself, the first ones before it exists; no result is lost or refused."""
     path = tmp_path / "shares.sqlite"
     ids: list[str] = []
     errors: list[Exception] = []
@@ -241,7 +241,7 @@ def test_many_writers_at_once(tmp_path: Path) -> None:
     assert all(store.get(share_id) is not None for share_id in ids)
 
 
-def test_the_limit_on_shares_holds_among_writers(tmp_path: Path) -> None:
+def test_the_number_limit_holds_for_concurrent_writers(tmp_path: Path) -> None:
     limits = ShareLimits(max_shares=10)
     ShareStore(tmp_path / "s.sqlite", "0.1.0", limits=limits).put(shared())
     refused: list[Exception] = []
@@ -275,7 +275,7 @@ def fold_journal(path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.001, 0.01, 0.3, 0.6])
-def test_truncated_database_is_one_clear_error(store: ShareStore, keep: float) -> None:
+def test_a_truncated_database_is_an_error(store: ShareStore, keep: float) -> None:
     share_id, *_ = [store.put(shared()) for _ in range(4)]
     fold_journal(store.path)
     os.truncate(store.path, math.floor(store.path.stat().st_size * keep))
@@ -286,8 +286,8 @@ def test_truncated_database_is_one_clear_error(store: ShareStore, keep: float) -
     assert str(store.path.parent) not in response.text
 
 
-def test_damage_gives_the_share_or_an_error(store: ShareStore) -> None:
-    """With any one byte changed, the share is returned whole or there is an error; never another share."""
+def test_a_damaged_database_returns_the_share_or_an_error(store: ShareStore) -> None:
+    """After a change to any byte, the share is returned whole or an error is raised; never another share."""
     share_id = store.put(shared())
     fold_journal(store.path)
     good = store.path.read_bytes()
@@ -316,7 +316,7 @@ def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_read_only_folder(tmp_path: Path) -> None:
+def test_an_unwritable_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found"):
         ShareStore(tmp_path / "no" / "such" / "folder.sqlite", "0.1.0").put(shared())
 
@@ -325,7 +325,7 @@ def test_a_read_only_folder(tmp_path: Path) -> None:
 
 
 def plant(store: ShareStore, payload: bytes, version: int = 1) -> str:
-    """Insert a row as another version of the app would."""
+    """Insert a row as another version of the app would write it."""
     store.put(shared())
     share_id = "B" * 22
     row = (share_id, version, "2026-01-01", hashlib.sha256(payload).hexdigest(), len(payload), payload)
@@ -336,7 +336,7 @@ def plant(store: ShareStore, payload: bytes, version: int = 1) -> str:
     return share_id
 
 
-def test_a_row_of_a_newer_version_is_refused(store: ShareStore) -> None:
+def test_a_newer_row_is_refused(store: ShareStore) -> None:
     share_id = plant(store, b"{}", version=3)
     with pytest.raises(RequestError, match="format version 3, wanted 1, 2: a newer version of the app wrote it"):
         store.get(share_id)
@@ -344,7 +344,7 @@ def test_a_row_of_a_newer_version_is_refused(store: ShareStore) -> None:
     assert (response.status_code, response.json()["code"]) == (400, "invalid")
 
 
-def test_a_file_of_a_newer_version_is_refused(store: ShareStore) -> None:
+def test_a_newer_file_is_refused(store: ShareStore) -> None:
     store.put(shared())
     connection = sqlite3.connect(store.path)
     connection.execute("PRAGMA user_version = 9")
@@ -354,27 +354,27 @@ def test_a_file_of_a_newer_version_is_refused(store: ShareStore) -> None:
         store.get("A" * 22)
 
 
-def test_an_invalid_row_is_refused(store: ShareStore) -> None:
+def test_a_malformed_row(store: ShareStore) -> None:
     share_id = plant(store, json.dumps({"format_version": 1}).encode())
     with pytest.raises(InputError, match="an invalid share"):
         store.get(share_id)
 
 
 @pytest.mark.parametrize("version", READERS)
-def test_every_released_format_is_still_read(store: ShareStore, version: int) -> None:
-    assert set(READERS) == set(GOLDEN), "a new format version needs its own golden row beside these"
+def test_every_released_format_is_readable(store: ShareStore, version: int) -> None:
+    assert set(READERS) == set(GOLDEN), "a new format version needs a golden row"
     share = store.get(plant(store, GOLDEN[version].read_bytes(), version))
     assert share is not None
     assert share.format_version == version
     assert share.result.behaviour_request == request(prompt="Today is <b>")
     assert share.result.behaviour.fingerprint == FINGERPRINT
     assert [text.text for text in share.result.texts] == [" Monday.", " Thursday <b>"]
-    later = (share.result.done, share.result.check, share.result.sweep, share.result.phrases)
-    assert [part is not None for part in later] == [version > 1] * 4
+    parts = (share.result.done, share.result.check, share.result.sweep, share.result.phrases)
+    assert [part is not None for part in parts] == [version > 1] * 4
 
 
 def broken_checks() -> list[SharedResult]:
-    """Results with checks of another result, or with inconsistent ones."""
+    """Results with checks of another result, or with inconsistent checks."""
     whole = shared(**checks())
     sweep, check = whole.sweep, whole.check
     assert sweep is not None
@@ -389,7 +389,7 @@ def broken_checks() -> list[SharedResult]:
     ]
 
 
-def test_inconsistent_checks_are_refused() -> None:
+def test_checks_of_another_result_are_refused() -> None:
     SharedResult.model_validate(shared(**checks()).model_dump())
     for broken in broken_checks():
         with pytest.raises(ValidationError):

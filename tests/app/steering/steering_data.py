@@ -1,4 +1,4 @@
-"""Steering requests and replies as hypothesis strategies and as one plain example."""
+"""Steering requests and replies as hypothesis strategies, and one fixed example."""
 
 from typing import Any
 
@@ -41,13 +41,13 @@ def request(**changes: Any) -> BehaviourRequest:
 
 
 def steer_request(**changes: Any) -> SteerRequest:
-    """The same, as text."""
+    """The same path as text generation."""
     fields = {"run": "almanac", "fingerprint": FINGERPRINT, "cluster": 3, "prompt": "Today is", "end": "Thursday"}
     return SteerRequest(**(fields | changes))
 
 
 def arm(waypoints: int, classes: int, **changes: Any) -> ArmBehaviour:
-    """One arm with even probabilities."""
+    """One arm with uniform probabilities."""
     fields = {
         "arm": "manifold",
         "coordinate": (0.5,) * waypoints,
@@ -63,7 +63,7 @@ def arm(waypoints: int, classes: int, **changes: Any) -> ArmBehaviour:
 
 
 def reply(values: tuple[str, ...] = DAYS, waypoints: int = 5, **changes: Any) -> BehaviourReply:
-    """A reply over a week's first days."""
+    """A reply over the first days of the week."""
     classes = len(values) + 1
     fields = {
         "fingerprint": FINGERPRINT,
@@ -102,7 +102,7 @@ def start_event(**changes: Any) -> StartEvent:
 
 
 def shared(**changes: Any) -> SharedResult:
-    """A whole result with text."""
+    """A complete result with text."""
     fields = {
         "view": "?v=1&to=Thursday",
         "label": "before Monday, Tuesday",
@@ -119,7 +119,7 @@ def shared(**changes: Any) -> SharedResult:
 
 
 def checks() -> dict[str, Any]:
-    """What puts the same result to the test."""
+    """Checks of the same result."""
     path = {"fingerprint": FINGERPRINT, "run": "almanac", "cluster": 3}
     spread = Spread(mean=0.5, sd=0.1)
     arms = tuple(
@@ -145,7 +145,7 @@ def checks() -> dict[str, Any]:
 
 @st.composite
 def results(draw: st.DrawFn) -> SharedResult:
-    """Results of every size, with any text in them."""
+    """Results of any size with arbitrary text."""
     values = tuple(draw(st.lists(NAME, min_size=1, max_size=4, unique=True)))
     waypoints = draw(st.integers(2, 4))
     classes = len(values) + 1

@@ -1,4 +1,4 @@
-"""Pages that open from disk: what stands in the file, and what cannot."""
+"""Pages that open from disk: what the file contains, and what it must not."""
 
 import re
 from html.parser import HTMLParser
@@ -24,7 +24,7 @@ BAD = "</script><!--<img src=x onerror=hit(1)>\"'&"
 
 
 class Outline(HTMLParser):
-    """The elements of a file with their attributes, and the text of its scripts."""
+    """The elements of a file with their attributes, and the content of its scripts."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Outline(HTMLParser):
         self.inside = ""
 
 
-def test_components_become_html_with_every_text_escaped() -> None:
+def test_components_become_html_with_all_text_escaped() -> None:
     node = html.Div(
         [BAD, 3, None, html.P(BAD, title=BAD, hidden=True), html.Label(["name", dcc.Input(id="x", value=BAD)])],
         className="a b",
@@ -62,7 +62,7 @@ def test_components_become_html_with_every_text_escaped() -> None:
     )
 
 
-def test_what_would_ask_a_server_is_left_out() -> None:
+def test_nodes_that_need_a_server_are_left_out() -> None:
     markup = Markup()
     assert markup.write(html.Button("Steer")) == ""
     assert markup.write(dcc.Link("Runs", href="/")) == "<span>Runs</span>"
@@ -71,11 +71,11 @@ def test_what_would_ask_a_server_is_left_out() -> None:
     assert markup.write(html.Img(src="http://127.0.0.1/x.png", alt="")) == '<img alt="">'
     assert markup.write(dcc.Store(id="s", data={"a": 1})) == ""
     assert markup.stores == {"s": {"a": 1}}
-    with pytest.raises(TypeError, match="no way to write a DatePickerSingle"):
+    with pytest.raises(TypeError, match="cannot contain a DatePickerSingle"):
         markup.write({"type": "DatePickerSingle", "namespace": "dash_core_components", "props": {}})
 
 
-def test_only_the_files_own_scripts_may_run() -> None:
+def test_only_the_files_own_scripts_can_run() -> None:
     outline = Outline(page_text(Page(BAD, [html.H1(BAD), dcc.Store(id="s", data=BAD)])))
     (policy,) = [one["content"] or "" for tag, one in outline.elements if "http-equiv" in one]
     runs = [script for script in outline.scripts if not script.startswith("{")]
@@ -107,13 +107,13 @@ def test_a_manifold_and_a_tour_are_one_file_each(tmp_path: Path) -> None:
     assert not (tmp_path / "none.html").exists()
 
     tour_file(write_tour(tmp_path, FakeHost(run)), tmp_path / "tour.html")
-    told = (tmp_path / "tour.html").read_text()
-    assert "Days in a ring" in told
-    assert "data:image/svg+xml" in told
-    assert "Open it and try" not in told
+    tour = (tmp_path / "tour.html").read_text()
+    assert "Days in a ring" in tour
+    assert "data:image/svg+xml" in tour
+    assert "Open it and try" not in tour
 
 
-def test_labels_stand_with_their_source_where_the_run_has_any(run: Run, tmp_path: Path) -> None:
+def test_labels_are_listed_with_their_source_if_the_run_has_any(run: Run, tmp_path: Path) -> None:
     manifold_file(run, 0, tmp_path / "new")
     manifold_file(open_run(GOLDEN), 0, tmp_path / "old")
     text = (tmp_path / "new").read_text()

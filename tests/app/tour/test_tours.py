@@ -1,4 +1,4 @@
-"""Tours: read strictly, found again after a rebuild, recorded once, and drawn without a host."""
+"""Tours: parsed strictly, resolved after a rebuild, recorded once, and drawn without a host."""
 
 import json
 from pathlib import Path
@@ -10,10 +10,17 @@ from explorer.app.site.hosts import OneHost
 from explorer.app.site.shares import ShareStore
 from explorer.app.site.site import Site
 from explorer.app.tour.check import check_tour, is_tour
-from explorer.app.tour.find import find_manifold
 from explorer.app.tour.firing import firing_view
 from explorer.app.tour.slides import Slides, make_slides
-from explorer.app.tour.tour_file import MANIFEST, NamedManifold, TourFolder, open_tour, result_file, tour_folders
+from explorer.app.tour.tour_file import (
+    MANIFEST,
+    NamedManifold,
+    TourFolder,
+    find_manifold,
+    open_tour,
+    result_file,
+    tour_folders,
+)
 from explorer.app.view.links import Links
 from explorer.errors import InputError
 from explorer.places import shipped_folder
@@ -23,8 +30,8 @@ from tests.app.conftest import write_steerable_run
 from tests.app.tour.tour_data import DAYS, tour_dict, write_tour
 from tests.fake_host import FakeHost
 
-WORDS_A_MINUTE = 160
-"""A speaker who is in no hurry."""
+WORDS_PER_MINUTE = 160
+"""An unhurried speaker."""
 
 
 @pytest.fixture(scope="module")
@@ -45,36 +52,36 @@ def without(step: dict[str, object], key: str) -> dict[str, object]:
 
 STEP = {"title": "Step", "show": "cloud", "of": "days"}
 BROKEN = {
-    "an unknown key": {"extra": 1},
+    "unknown key": {"extra": 1},
     "another format": {"format": "tour"},
-    "a newer version": {"format_version": 2},
+    "newer version": {"format_version": 2},
     "no steps": {"steps": []},
     "no title": {"title": ""},
-    "a length that is none": {"minutes": 0},
-    "a step of an unknown kind": {"steps": [STEP | {"show": "video"}]},
-    "a step with an unknown key": {"steps": [STEP | {"html": "<b>"}]},
-    "a cloud of nothing": {"steps": [without(STEP, "of")]},
-    "a cloud of something else": {"steps": [STEP | {"of": "months"}]},
+    "zero length": {"minutes": 0},
+    "unknown kind of step": {"steps": [STEP | {"show": "video"}]},
+    "step with an unknown key": {"steps": [STEP | {"html": "<b>"}]},
+    "cloud without a manifold": {"steps": [without(STEP, "of")]},
+    "cloud of an undefined manifold": {"steps": [STEP | {"of": "months"}]},
     "bands without a result": {"steps": [STEP | {"show": "bands"}]},
-    "a result that is not there": {"steps": [STEP | {"show": "bands", "result": "other"}]},
-    "a result that climbs": {"results": {"../x": {"of": "days", "prompt": "x", "to": "Friday"}}},
-    "a view that no link has": {"steps": [STEP | {"view": "?color=pink"}]},
-    "a manifold found both ways": {"manifolds": {"days": {"run": "planted", "values": DAYS, "cluster": 0}}},
-    "a manifold found no way": {"manifolds": {"days": {"run": "planted"}}},
-    "a strength beyond all": {"results": {"to-friday": {"of": "days", "prompt": "x", "to": "Friday", "strength": 9.0}}},
+    "undefined result": {"steps": [STEP | {"show": "bands", "result": "other"}]},
+    "result outside the folder": {"results": {"../x": {"of": "days", "prompt": "x", "to": "Friday"}}},
+    "invalid view": {"steps": [STEP | {"view": "?color=pink"}]},
+    "manifold with values and id": {"manifolds": {"days": {"run": "planted", "values": DAYS, "cluster": 0}}},
+    "manifold without values or id": {"manifolds": {"days": {"run": "planted"}}},
+    "strength out of range": {"results": {"to-friday": {"of": "days", "prompt": "x", "to": "Friday", "strength": 9.0}}},
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_breaks_the_format_is_told_in_one_line(tmp_path: Path, name: str) -> None:
+def test_a_broken_tour_is_one_line_of_error(tmp_path: Path, name: str) -> None:
     folder = write_tour(tmp_path, **BROKEN[name])  # type: ignore[arg-type]
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         open_tour(folder.root)
-    assert MANIFEST in str(told.value)
-    assert "\n" not in str(told.value)
+    assert MANIFEST in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
-def test_a_key_twice_a_link_and_a_stray_name_are_refused(tmp_path: Path) -> None:
+def test_duplicate_keys_links_and_invalid_names_are_refused(tmp_path: Path) -> None:
     folder = write_tour(tmp_path)
     manifest = folder.root / MANIFEST
     manifest.write_text('{"title": "a", "title": "b"}')
@@ -91,7 +98,7 @@ def test_a_key_twice_a_link_and_a_stray_name_are_refused(tmp_path: Path) -> None
     assert [one.id for one in tour_folders(tmp_path)] == ["days"]
 
 
-def test_a_manifold_is_found_by_most_of_its_values(recorded: TourFolder) -> None:
+def test_a_manifold_is_resolved_by_most_of_its_values(recorded: TourFolder) -> None:
     catalog = scan(recorded.root.parent.parent)
     days = next(one for one in catalog.run("planted").manifest.clusters if "Monday" in one.order)
     found = find_manifold(catalog, NamedManifold(run="planted", values=(*DAYS, "Someday")))
@@ -117,7 +124,7 @@ def test_every_step_is_drawn_from_the_run_and_the_recorded_result(recorded: Tour
     assert {slide.cloud for slide in drawn.slides if slide.cloud} == set(drawn.clouds)
 
 
-def test_a_step_that_cannot_be_shown_says_so_and_the_others_stay(tmp_path: Path) -> None:
+def test_a_step_that_cannot_be_shown_leaves_the_others_intact(tmp_path: Path) -> None:
     write_steerable_run(tmp_path / "planted")
     bare = slides(write_tour(tmp_path))
     shows = [slide.show for slide in bare.slides]
@@ -126,7 +133,7 @@ def test_a_step_that_cannot_be_shown_says_so_and_the_others_stay(tmp_path: Path)
     assert "nothing there" in next(slide for slide in bare.slides if slide.show == "problem").figure["problem"]
 
 
-def test_going_through_a_tour_asks_no_host(recorded: TourFolder, run: Run, tmp_path: Path) -> None:
+def test_stepping_through_a_tour_sends_no_request(recorded: TourFolder, run: Run, tmp_path: Path) -> None:
     host = FakeHost(run)
     runs = recorded.root.parent.parent
     site = Site(scan(runs), OneHost(host), ShareStore(tmp_path / "s.sqlite", "test"), Links())
@@ -138,14 +145,14 @@ def test_going_through_a_tour_asks_no_host(recorded: TourFolder, run: Run, tmp_p
     assert "/tour/days" in str(page_at(site, "/run/planted", "").actions)
 
 
-def test_a_check_tells_a_sound_tour_from_a_stale_one(recorded: TourFolder, tmp_path: Path) -> None:
+def test_a_check_distinguishes_a_sound_tour_from_a_stale_one(recorded: TourFolder, tmp_path: Path) -> None:
     assert is_tour(recorded.root)
     assert check_tour(recorded.root).ok
     run = write_steerable_run(tmp_path / "planted")
-    told = json.loads((run / "run.json").read_text())
-    told["subject"]["fingerprint"] = "sha256:" + "77" * 32
+    manifest = json.loads((run / "run.json").read_text())
+    manifest["subject"]["fingerprint"] = "sha256:" + "77" * 32
     stale = write_tour(tmp_path, FakeHost(open_run(run)))
-    (run / "run.json").write_text(json.dumps(told))
+    (run / "run.json").write_text(json.dumps(manifest))
     (problem,) = check_tour(stale.root).problems
     assert "the subject" in problem.found
     assert "explorer record" in problem.wanted
@@ -155,7 +162,7 @@ def test_a_check_tells_a_sound_tour_from_a_stale_one(recorded: TourFolder, tmp_p
     assert check_tour(stale.root).n_files == 0
 
 
-def test_a_gallery_tells_of_a_broken_tour(tmp_path: Path) -> None:
+def test_the_gallery_lists_a_broken_tour(tmp_path: Path) -> None:
     write_steerable_run(tmp_path / "planted")
     write_tour(tmp_path, minutes=-1)
     site = Site(scan(tmp_path), OneHost(), ShareStore(tmp_path / "s.sqlite", "test"), Links())
@@ -163,7 +170,7 @@ def test_a_gallery_tells_of_a_broken_tour(tmp_path: Path) -> None:
     assert "cannot be opened" in str(page_at(site, "/tour/days", "").body)
 
 
-def test_the_firing_table_shows_the_rings_own_sentences(run: Run) -> None:
+def test_the_firing_table_has_one_sentence_per_value(run: Run) -> None:
     ring = run.summary(0)
     view = firing_view(ring, run.cluster(0), run.vocabulary())
     assert [row.value for row in view.rows] == [name.strip() for name in ring.order]
@@ -172,16 +179,16 @@ def test_the_firing_table_shows_the_rings_own_sentences(run: Run) -> None:
     assert any(level > 0 for row in view.rows for level in row.levels)
 
 
-def test_the_demos_tour_is_sound_and_as_long_as_it_says() -> None:
+def test_the_demos_tour_is_sound_and_no_longer_than_stated() -> None:
     (folder,) = tour_folders(shipped_folder("cached_runs"))
     assert check_tour(folder.root).problems == ()
     tour = folder.tour()
     words = sum(len(line.split()) for step in tour.steps for line in (step.title, *step.text))
-    assert words <= WORDS_A_MINUTE * tour.minutes
+    assert words <= WORDS_PER_MINUTE * tour.minutes
     assert all(slide.show != "problem" for slide in slides(folder).slides)
 
 
-def test_a_tours_json_is_what_the_format_names() -> None:
+def test_the_planted_tour_has_every_key_of_the_format() -> None:
     assert set(tour_dict()) == {
         "format", "format_version", "title", "about", "minutes", "manifolds", "results", "steps",
     }  # fmt: skip

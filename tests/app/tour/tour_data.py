@@ -1,4 +1,4 @@
-"""A tour of the planted run with every kind of step, recorded from a host without a model."""
+"""A tour of the planted run with every kind of step, recorded from a fake host."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +13,8 @@ DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 
 
 def tour_dict(**changes: object) -> dict[str, Any]:
-    """A tour's JSON with some parts changed."""
-    told: dict[str, Any] = {
+    """The JSON of a tour with some parts replaced."""
+    tour: dict[str, Any] = {
         "format": "manifold-tour",
         "format_version": 1,
         "title": "Days in a ring",
@@ -33,16 +33,16 @@ def tour_dict(**changes: object) -> dict[str, Any]:
             {"title": "Tiles", "show": "tiles", "tiles": ["days"], "go_to": "days"},
         ],
     }
-    return told | changes
+    return tour | changes
 
 
 def write_tour(runs: Path, host: FakeHost | None = None, **changes: object) -> TourFolder:
-    """Write a tour beside the runs of a folder, and record it where a host is given."""
+    """Write a tour into a folder of runs, and record it if a host is given."""
     folder = TourFolder(runs / "tours" / "days")
     folder.root.mkdir(parents=True, exist_ok=True)
     (folder.root / MANIFEST).write_text(json.dumps(tour_dict(**changes)))
     if host is not None:
-        # A thread of its own: Playwright keeps an event loop running in the tests' thread.
+        # A separate thread, because Playwright keeps an event loop running in the tests' thread.
         with ThreadPoolExecutor(1) as pool:
             pool.submit(record_tour, folder, host).result()
     return folder

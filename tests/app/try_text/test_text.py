@@ -1,4 +1,4 @@
-"""A text that is tried: what the page says of it, and what never reaches the host."""
+"""The text probe: what the page shows, and which texts never reach the host."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from explorer.app.site.shares import ShareStore
 from explorer.app.site.site import Site
 from explorer.app.steering.suggest import suggest_text
 from explorer.app.try_text.figure import FAR, TextView, text_view
-from explorer.app.try_text.requests import TextAnswer, ask_text
+from explorer.app.try_text.requests import TextAnswer, probe_text
 from explorer.app.view import ids
 from explorer.app.view.links import Links
 from explorer.app.view.state import MAX_TRIED
@@ -31,8 +31,8 @@ def site_of(folder: Path, shares: Path, host: SteeringHost | None = None) -> Sit
     return Site(scan(folder), OneHost(host), ShareStore(shares / "s.sqlite", "test"), Links("/"))
 
 
-def ask(site: Site, text: str | None = TEXT, path: str = "/run/planted") -> TextAnswer:
-    return asyncio.run(ask_text(site, path, text))
+def probe(site: Site, text: str | None = TEXT, path: str = "/run/planted") -> TextAnswer:
+    return asyncio.run(probe_text(site, path, text))
 
 
 def view_of(run: Run, text: str = TEXT) -> TextView:
@@ -47,31 +47,31 @@ def reply_of(token: EncodedToken, *clusters: int) -> EncodeReply:
     return EncodeReply(fingerprint="f", run="planted", tokens=(token,), clusters=fired)
 
 
-def test_a_token_says_where_it_lies_and_which_features_fire(run: Run) -> None:
+def test_a_token_shows_its_position_and_its_firing_features(run: Run) -> None:
     view = view_of(run)
     assert [token.text for token in view.tokens] == TEXT.split()
     assert [token.special for token in view.tokens] == [True, *[False] * 8]
     (monday,) = view.tokens[4].firing
     assert (monday.cluster, monday.label) == (0, run.summary(0).label)
-    assert monday.place == "near Monday, 1.2 times the usual distance from the curve"
+    assert monday.place == "near Monday, 1.2 times the typical distance from the curve"
     assert monday.features == "3 of 12 core features: 0 “\u2068the week begins\u2069”, 1, 2"
     assert not monday.far
     (lost,) = view.tokens[8].firing
     assert lost.far
-    assert lost.place.endswith("4 times the usual distance from the curve, too far to say much")
+    assert lost.place.endswith("4 times the typical distance from the curve, too far to be reliable")
     assert view.tokens[1].firing == ()
     assert view.counts == {"0": 2, "1": 1}
     assert view.summary == "2 clusters fire on this text."
 
 
-def test_colours_are_those_of_the_place_and_of_the_map(run: Run) -> None:
+def test_colours_are_those_of_the_position_and_of_the_map(run: Run) -> None:
     view = view_of(run, "Monday Tuesday")
     first, second = (token.firing[0] for token in view.tokens)
     assert first.color != second.color
     assert first.hue == second.hue
 
 
-def test_a_shape_without_a_curve_comes_last_and_has_no_place(run: Run) -> None:
+def test_a_shape_without_a_curve_comes_last_and_has_no_position(run: Run) -> None:
     without = Firing(cluster=0, features=(1,), coordinate=None, off_manifold=None)
     with_place = Firing(cluster=1, features=tuple(range(12)), coordinate=0.0, off_manifold=FAR)
     token = EncodedToken(text="\n", special=False, firing=(without, with_place))
@@ -84,14 +84,14 @@ def test_a_shape_without_a_curve_comes_last_and_has_no_place(run: Run) -> None:
     assert shown.firing[1].coordinate is None
 
 
-def test_without_labels_features_are_numbers(unlabelled: Run) -> None:
+def test_without_labels_features_are_listed_by_id(unlabelled: Run) -> None:
     firing = Firing(cluster=0, features=(0, 1, 2), coordinate=None, off_manifold=None)
     token = EncodedToken(text="x", special=False, firing=(firing,))
     (shown,) = text_view(unlabelled, "x", reply_of(token, 0)).tokens
     assert shown.firing[0].features == "3 of 12 core features: 0, 1, 2"
 
 
-def test_a_token_without_text_yet_is_still_a_chip(run: Run) -> None:
+def test_a_token_without_text_is_still_a_chip(run: Run) -> None:
     (shown,) = text_view(run, "x", reply_of(EncodedToken(text="", special=False, firing=()))).tokens
     assert shown.text == "…"
 
@@ -102,10 +102,10 @@ def test_nothing_fires(run: Run) -> None:
     assert view.counts == {}
 
 
-def test_one_question_brings_everything(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+def test_one_request_per_text(runs_folder: Path, run: Run, tmp_path: Path) -> None:
     host = FakeHost(run)
     for path in ("/run/planted", "/run/planted/cluster/1"):
-        answer = ask(site_of(runs_folder, tmp_path, host), path=path)
+        answer = probe(site_of(runs_folder, tmp_path, host), path=path)
         assert answer.problem == ""
         assert answer.data is not None
         assert (answer.data["run"], answer.data["text"]) == ("planted", TEXT)
@@ -118,41 +118,41 @@ def test_one_question_brings_everything(runs_folder: Path, run: Run, tmp_path: P
     [(None, "/run/planted"), ("", "/run/planted"), (" \t", "/run/planted"), ("x" * (MAX_TRIED + 1), "/run/planted"),
      (TEXT, "/"), (TEXT, "/s/x")],
 )  # fmt: skip
-def test_what_cannot_be_asked_never_reaches_the_host(
+def test_an_invalid_text_never_reaches_the_host(
     runs_folder: Path, run: Run, tmp_path: Path, text: str | None, path: str
 ) -> None:
     host = FakeHost(run)
-    answer = ask(site_of(runs_folder, tmp_path, host), text, path)
+    answer = probe(site_of(runs_folder, tmp_path, host), text, path)
     assert answer.data is None
     assert answer.problem
     assert host.asked == 0
 
 
-def test_without_a_host_it_says_so(runs_folder: Path, run: Run, tmp_path: Path) -> None:
-    answer = ask(site_of(runs_folder, tmp_path))
+def test_a_missing_host_is_reported(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+    answer = probe(site_of(runs_folder, tmp_path))
     assert answer.data is None
     assert "No steering host is connected" in answer.problem
     gone = FakeHost(run)
     gone.alive = False
-    told = ask(site_of(runs_folder, tmp_path, gone)).problem
-    assert "does not answer" in told
-    assert "127.0.0.1" not in told
+    problem = probe(site_of(runs_folder, tmp_path, gone)).problem
+    assert "does not answer" in problem
+    assert "127.0.0.1" not in problem
 
 
-def test_an_answer_about_other_clusters_is_not_drawn(runs_folder: Path, run: Run, tmp_path: Path) -> None:
+def test_a_reply_about_unknown_clusters_is_not_drawn(runs_folder: Path, run: Run, tmp_path: Path) -> None:
     class Other(FakeHost):
-        async def ask(self, request: EncodeRequest) -> EncodeReply:  # type: ignore[override] # noqa: ARG002
+        async def ask(self, request: EncodeRequest) -> EncodeReply:  # noqa: ARG002
             return reply_of(EncodedToken(text="x", special=False, firing=()), 99)
 
-    answer = ask(site_of(runs_folder, tmp_path, Other(run)))
+    answer = probe(site_of(runs_folder, tmp_path, Other(run)))
     assert answer.data is None
-    assert "does not fit this run" in answer.problem
+    assert "does not match this run" in answer.problem
     with pytest.raises(RunError):
         text_view(run, "x", reply_of(EncodedToken(text="x", special=False, firing=()), 99))
 
 
 @pytest.mark.parametrize("path", ["/run/planted", "/run/planted/cluster/0"])
-def test_a_link_fills_the_field_and_asks_nothing(runs_folder: Path, run: Run, tmp_path: Path, path: str) -> None:
+def test_a_link_fills_the_field_without_a_request(runs_folder: Path, run: Run, tmp_path: Path, path: str) -> None:
     host = FakeHost(run)
     page = page_at(site_of(runs_folder, tmp_path, host), path, "?v=1&text=it%20rained%20on%20Friday")
     shown = to_json(list(page.body))
@@ -161,12 +161,12 @@ def test_a_link_fills_the_field_and_asks_nothing(runs_folder: Path, run: Run, tm
     assert shown.count(f'"id":"{ids.HOST_STATE}"') == 1
 
 
-def test_the_field_begins_with_a_sentence_of_the_runs_own(run: Run) -> None:
+def test_the_initial_text_is_the_runs_own(run: Run) -> None:
     assert suggest_text(run).strip()
     assert len(suggest_text(run)) <= MAX_TRIED
 
 
-def test_a_run_is_found_on_both_of_its_pages(runs_folder: Path, tmp_path: Path) -> None:
+def test_the_run_is_resolved_from_both_of_its_pages(runs_folder: Path, tmp_path: Path) -> None:
     site = site_of(runs_folder, tmp_path)
     assert run_at(site, "/run/planted").id == run_at(site, "/run/planted/cluster/0").id == "planted"
     with pytest.raises(RequestError):

@@ -1,4 +1,4 @@
-"""Elements are what Dash's own components would send, and every page is made of them."""
+"""Elements equal what Dash's own components would send, and every page consists of them."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def site_of(runs: Path, folder: Path) -> Site:
 
 
 def elements_of(node: object) -> Iterator[dict]:
-    """Every element inside, whatever the lists and elements around it."""
+    """Every element in a tree of lists and elements."""
     if isinstance(node, dict):
         yield node
         yield from elements_of(node["props"].get("children"))
@@ -42,7 +42,7 @@ def elements_of(node: object) -> Iterator[dict]:
         for one in node:
             yield from elements_of(one)
     else:
-        assert node is None or isinstance(node, (str, int, float)), f"{node!r} is no element and no text"
+        assert node is None or isinstance(node, (str, int, float)), f"{node!r} is neither an element nor text"
 
 
 @pytest.mark.parametrize(
@@ -55,30 +55,30 @@ def elements_of(node: object) -> Iterator[dict]:
         (dcc.Store(id="s", data={"a": [1.0, None]}), dash.dcc.Store),
     ],
 )
-def test_an_element_is_what_the_component_sends(made: dict, component: type) -> None:
+def test_an_element_equals_the_dash_component(made: dict, component: type) -> None:
     assert json.loads(to_json(made)) == json.loads(to_json(component(**made["props"])))
 
 
 @pytest.mark.parametrize("given", [{"classname": "a"}, {"class_name": "a"}, {"data_sort": "1"}, {"href": "/"}])
-def test_a_property_that_the_component_lacks_is_refused(given: dict) -> None:
+def test_an_unknown_property_is_refused(given: dict) -> None:
     with pytest.raises(TypeError, match=next(iter(given))):
         html.Td("x", **given)
 
 
-def test_only_html_takes_any_data_attribute() -> None:
+def test_only_html_elements_take_any_data_attribute() -> None:
     with pytest.raises(TypeError, match="data-sort"):
         dcc.Store(id="s", **{"data-sort": "1"})
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_page_is_json_as_it_stands(runs_folder: Path, tmp_path: Path, path: str) -> None:
-    """An answer with a single object of another kind is walked and copied as a whole before it is written."""
+def test_a_page_is_plain_json(runs_folder: Path, tmp_path: Path, path: str) -> None:
+    """A single object of another kind would make Dash walk and copy the whole response before serializing it."""
     page = page_at(site_of(runs_folder, tmp_path), path, "")
     assert json.dumps([*header(page, "/"), *page.body], allow_nan=False)
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_dash_takes_every_element_of_a_page(runs_folder: Path, tmp_path: Path, path: str) -> None:
+def test_every_element_of_a_page_is_a_valid_dash_component(runs_folder: Path, tmp_path: Path, path: str) -> None:
     page = page_at(site_of(runs_folder, tmp_path), path, "")
     elements = list(elements_of([*header(page, "/"), *page.body, *frame()]))
     assert len(elements) > 20

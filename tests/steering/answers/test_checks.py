@@ -1,4 +1,4 @@
-"""What puts a result to the test is measured as it says: controls, other prompts, sweeps, phrases, text read back."""
+"""Checks of a result: controls, other prompts, sweeps, phrases, and generated text read back."""
 
 import math
 from itertools import product
@@ -27,8 +27,8 @@ PROMPT = "the parcel was sent on Monday"
 PATH = {"cluster", "end", "fingerprint", "prompt", "run", "seed", "start"}
 
 
-def asked(engine: Engine, **changes: object) -> dict[str, object]:
-    """A path, as every check names it."""
+def path_fields(engine: Engine, **changes: object) -> dict[str, object]:
+    """The fields of a path."""
     return behaviour_request(engine).model_dump(include=PATH) | changes
 
 
@@ -36,7 +36,7 @@ def arm_of(reply: BehaviourReply, name: str) -> object:
     return next(arm for arm in reply.arms if arm.arm == name)
 
 
-def test_the_realised_coordinate_is_where_the_moved_state_lies(answers: Handlers, engine: Engine) -> None:
+def test_the_realised_coordinate_is_the_moved_states(answers: Handlers, engine: Engine) -> None:
     reply = answers.answer(behaviour_request(engine, waypoints=8, arms=("manifold", "chord", "flipped")))
     manifold = arm_of(reply, "manifold")
     assert manifold.state_coordinate[0] == pytest.approx(reply.own_coordinate)
@@ -47,7 +47,7 @@ def test_the_realised_coordinate_is_where_the_moved_state_lies(answers: Handlers
     assert len(manifold.answer_coordinate) == 8
 
 
-def test_strength_0_realises_nothing_but_the_prompt(answers: Handlers, engine: Engine) -> None:
+def test_at_strength_0_the_realised_coordinate_is_the_prompts(answers: Handlers, engine: Engine) -> None:
     reply = answers.answer(behaviour_request(engine, strength=0.0))
     for arm in reply.arms:
         assert set(arm.state_coordinate) == {reply.own_coordinate}
@@ -57,29 +57,29 @@ def test_strength_0_realises_nothing_but_the_prompt(answers: Handlers, engine: E
     assert reply.effect.over_spread is None
 
 
-def test_own_readout_classes_have_no_place_among_natural_answers(answers: Handlers, engine: Engine) -> None:
+def test_custom_readout_classes_have_no_behaviour_manifold(answers: Handlers, engine: Engine) -> None:
     values = [{"name": "Monday", "spellings": ["Monday"]}, {"name": "rain", "spellings": ["rained"]}]
     reply = answers.answer(behaviour_request(engine, values=values))
     assert all(arm.answer_coordinate is None and arm.e_bc is None for arm in reply.arms)
     assert all(arm.state_coordinate is not None for arm in reply.arms)
 
 
-def test_the_meter_tells_what_a_request_at_that_strength_finds(answers: Handlers, engine: Engine) -> None:
+def test_the_meter_agrees_with_a_request_at_that_strength(answers: Handlers, engine: Engine) -> None:
     meter = answers.answer(behaviour_request(engine)).meter
     assert meter.strengths[0] == -engine.limits.max_strength
     assert meter.strengths[-1] == engine.limits.max_strength
     assert meter.positions == pytest.approx((0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
     for at in (0, 10, 16, 20, 30):
         reply = answers.answer(behaviour_request(engine, strength=meter.strengths[at]))
-        told = [row[at] for row in meter.off_manifold]
-        assert told == pytest.approx(arm_of(reply, "manifold").off_manifold, abs=1e-5)
+        measured = [row[at] for row in meter.off_manifold]
+        assert measured == pytest.approx(arm_of(reply, "manifold").off_manifold, abs=1e-5)
     unsteered = meter.strengths.index(0.0)
     assert meter.off_manifold[-1][unsteered] == pytest.approx(reply.own_off_manifold)
     assert meter.safe == pytest.approx(max(2.0, reply.own_off_manifold))
 
 
-def test_a_check_holds_the_manifold_against_its_controls(answers: Handlers, engine: Engine) -> None:
-    check = answers.answer(CheckRequest.model_validate(asked(engine, waypoints=6, prompts=3)))
+def test_a_check_compares_the_manifold_arm_with_its_controls(answers: Handlers, engine: Engine) -> None:
+    check = answers.answer(CheckRequest.model_validate(path_fields(engine, waypoints=6, prompts=3)))
     names = [(arm.arm, arm.repeat) for arm in check.controls.arms]
     assert names == [("manifold", 0), *[("random", n) for n in range(4)], ("shuffled", 0), ("flipped", 0)]
     same = answers.answer(behaviour_request(engine, arms=("manifold",)))
@@ -90,17 +90,17 @@ def test_a_check_holds_the_manifold_against_its_controls(answers: Handlers, engi
 
 
 @pytest.mark.parametrize("where", ["last_prompt", "all_prompt"])
-def test_other_prompts_are_contexts_of_the_first_value_and_each_energy_has_its_reach(
+def test_other_prompts_are_contexts_of_the_start_value_with_energy_and_reach(
     answers: Handlers, engine: Engine, where: str
 ) -> None:
-    request = asked(engine, start="Monday", waypoints=6, prompts=3, where=where)
+    request = path_fields(engine, start="Monday", waypoints=6, prompts=3, where=where)
     check = answers.answer(CheckRequest.model_validate(request))
     assert check.across is not None
     assert (check.across.start, check.across.end, check.across.prompts) == ("Monday", "Thursday", 3)
     assert (check.adjacent.start, check.adjacent.end) == ("Monday", "Tuesday")
-    for told in (check.across, check.adjacent):
-        assert [arm.arm for arm in told.arms] == ["manifold", "linear", "chord"]
-        assert all(arm.e_bc.sd is not None and 0 <= arm.p_target.mean <= 1 for arm in told.arms)
+    for measured in (check.across, check.adjacent):
+        assert [arm.arm for arm in measured.arms] == ["manifold", "linear", "chord"]
+        assert all(arm.e_bc.sd is not None and 0 <= arm.p_target.mean <= 1 for arm in measured.arms)
     assert all(arm.visited is None for arm in check.adjacent.arms)
     words = engine.vocabulary("planted")
     prompts = ["".join(map(words.text, text)).strip() for text in engine.prepared("planted", 0).typical(0, 3)]
@@ -110,9 +110,9 @@ def test_other_prompts_are_contexts_of_the_first_value_and_each_energy_has_its_r
     assert check.across.arms[0].e_bc.sd == pytest.approx(np.std(energies, ddof=1), rel=1e-3)
 
 
-def test_the_next_value_lies_on_the_way_and_may_be_the_end(answers: Handlers, engine: Engine) -> None:
+def test_the_adjacent_value_is_on_the_path_and_may_be_the_end(answers: Handlers, engine: Engine) -> None:
     for end, following in (("Saturday", "Sunday"), ("Tuesday", "Tuesday"), ("Sunday", "Sunday")):
-        request = asked(engine, start="Monday", end=end, waypoints=4, prompts=1)
+        request = path_fields(engine, start="Monday", end=end, waypoints=4, prompts=1)
         check = answers.answer(CheckRequest.model_validate(request))
         assert check.adjacent.end == following
         assert check.across.arms[0].e_bc.sd is None
@@ -125,15 +125,17 @@ def test_the_next_value_lies_on_the_way_and_may_be_the_end(answers: Handlers, en
         {"values": [{"name": "Monday", "spellings": ["Monday"]}]},
     ],
 )
-def test_what_cannot_be_repeated_is_left_out(answers: Handlers, engine: Engine, changes: dict[str, object]) -> None:
-    check = answers.answer(CheckRequest.model_validate(asked(engine, waypoints=4, **changes)))
+def test_a_move_without_suitable_contexts_is_not_repeated(
+    answers: Handlers, engine: Engine, changes: dict[str, object]
+) -> None:
+    check = answers.answer(CheckRequest.model_validate(path_fields(engine, waypoints=4, **changes)))
     assert (check.across, check.adjacent) == (None, None)
 
 
-def test_a_sweep_is_what_single_requests_find(answers: Handlers, engine: Engine) -> None:
+def test_a_sweep_agrees_with_single_requests(answers: Handlers, engine: Engine) -> None:
     strengths, positions = (-1.0, 0.0, 0.5, 2.0), (0.0, 0.2, 0.6, 1.0)
     arms = ("manifold", "linear", "random")
-    request = SweepRequest.model_validate(asked(engine, strengths=strengths, positions=positions, arms=arms))
+    request = SweepRequest.model_validate(path_fields(engine, strengths=strengths, positions=positions, arms=arms))
     reply = answers.answer(request)
     target = reply.target
     assert (target, [arm.arm for arm in reply.arms]) == ("Thursday", list(arms))
@@ -160,8 +162,8 @@ def test_a_sweep_is_what_single_requests_find(answers: Handlers, engine: Engine)
         ({"strengths": tuple(n / 20 for n in range(64)), "positions": tuple(n / 64 for n in range(64))}, "strengths"),
     ],
 )
-def test_a_sweep_that_cannot_be_done_names_its_field(engine: Engine, changes: dict[str, object], field: str) -> None:
-    request = asked(engine, strengths=(1.0,), positions=(0.5,)) | changes
+def test_an_invalid_sweep_names_its_field(engine: Engine, changes: dict[str, object], field: str) -> None:
+    request = path_fields(engine, strengths=(1.0,), positions=(0.5,)) | changes
     with pytest.raises(RequestError) as refused:
         sweep(engine, SweepRequest.model_validate(request))
     assert refused.value.where == field
@@ -171,9 +173,9 @@ PHRASES = ("it rained on Friday", "the parcel arrived")
 
 
 @pytest.mark.parametrize("where", ["last_prompt", "all_prompt", "generated"])
-def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Handlers, engine: Engine, where: str) -> None:
+def test_a_phrases_log_probability_matches_a_slow_reference(answers: Handlers, engine: Engine, where: str) -> None:
     request = PhrasesRequest.model_validate(
-        asked(engine, phrases=PHRASES, waypoints=3, arms=("manifold", "chord"), where=where)
+        path_fields(engine, phrases=PHRASES, waypoints=3, arms=("manifold", "chord"), where=where)
     )
     reply = answers.answer(request)
     place, prompt = engine.subject.place, engine.tokenizer.encode("the parcel was sent on Monday")
@@ -186,17 +188,17 @@ def test_a_phrase_is_as_likely_as_a_slow_reference_finds_it(answers: Handlers, e
         moved += range(len(prompt), len(prompt) + len(ids)) if where == "generated" else []
         assert found.tokens == len(ids)
         assert found.baseline == pytest.approx(slow_text_logprob(place, prompt, still, ids, moved), abs=1e-3)
-        for told, move in zip(found.arms, planned.arms, strict=True):
+        for measured, move in zip(found.arms, planned.arms, strict=True):
             slow = [slow_text_logprob(place, prompt, one, ids, moved) for one in move.displacement]
-            assert told.logprob == pytest.approx(slow, abs=1e-3)
-            assert told.logprob[0] == found.baseline, "the prompt's own place is the unsteered row"
-            assert told.logprob[-1] != found.baseline
+            assert measured.logprob == pytest.approx(slow, abs=1e-3)
+            assert measured.logprob[0] == found.baseline, "the prompt's own place is the unsteered row"
+            assert measured.logprob[-1] != found.baseline
 
 
 @pytest.mark.parametrize("where", ["last_prompt", "generated"])
 def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Handlers, engine: Engine, where: str) -> None:
     """All its tokens at once; one row more reads them below the edit. One that is a single token needs no such row."""
-    request = PhrasesRequest.model_validate(asked(engine, phrases=(*PHRASES, "it"), waypoints=4, where=where))
+    request = PhrasesRequest.model_validate(path_fields(engine, phrases=(*PHRASES, "it"), waypoints=4, where=where))
     answers.answer(request)
     seen: dict[int, list[tuple[int, ...]]] = {0: [], len(blocks(engine.subject.place.model)) - 1: []}
     model = engine.subject.place.model
@@ -209,11 +211,11 @@ def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Handlers, engine: 
         )
         for layer in seen
     ]
-    told = answers.answer(request)
+    measured = answers.answer(request)
     for handle in handles:
         handle.remove()
-    counts = [phrase.tokens for phrase in told.phrases]
-    # The baseline, and every waypoint of the three arms but the prompt's own place.
+    counts = [phrase.tokens for phrase in measured.phrases]
+    # The baseline and every waypoint of the three arms but the prompt's own, in a batch that this processor runs exactly.
     rows = engine.subject.place.batch.padded_size(1 + 3 * (4 - 1))
     lowest, highest = seen.values()
     assert counts == [4, 3, 1]
@@ -221,8 +223,8 @@ def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Handlers, engine: 
     assert [shape for shape in lowest if shape[0] == 1] == [(1, count) for count in counts if count > 1]
 
 
-def test_marks_in_a_phrase_are_steered_only_where_it_is_asked(chat_run: Path, device: str) -> None:
-    """The template's marks in a phrase are left alone unless `skip_special` is false, as in written text."""
+def test_special_tokens_in_a_phrase_are_steered_only_on_request(chat_run: Path, device: str) -> None:
+    """The template's special tokens are not steered unless `skip_special` is false, as in generated text."""
     engine = open_engine(chat_run, device=device)
     place, rng = engine.subject.place, np.random.default_rng(0)
     prompt, text = (
@@ -239,8 +241,8 @@ def test_marks_in_a_phrase_are_steered_only_where_it_is_asked(chat_run: Path, de
         assert found == pytest.approx(slow, abs=1e-3)
 
 
-def test_a_phrase_of_unknown_words_says_what_the_model_reads(answers: Handlers, engine: Engine) -> None:
-    request = PhrasesRequest.model_validate(asked(engine, phrases=("it evaluated",), waypoints=2))
+def test_a_phrase_of_unknown_words_reports_what_the_model_reads(answers: Handlers, engine: Engine) -> None:
+    request = PhrasesRequest.model_validate(path_fields(engine, phrases=("it evaluated",), waypoints=2))
     (found,) = answers.answer(request).phrases
     assert found.tokens == 2
     assert "<unk>" in found.read
@@ -252,11 +254,11 @@ def test_a_phrase_of_unknown_words_says_what_the_model_reads(answers: Handlers, 
 def test_phrases_beyond_the_limits_are_refused(engine: Engine, phrases: tuple[str, ...]) -> None:
     assert (engine.limits.max_phrases, engine.limits.max_phrase_tokens) == (8, 24)
     with pytest.raises(RequestError, match="phrases"):
-        read_phrases(engine, PhrasesRequest.model_validate(asked(engine, phrases=phrases)))
+        read_phrases(engine, PhrasesRequest.model_validate(path_fields(engine, phrases=phrases)))
 
 
-def test_checks_are_for_this_subject_only(answers: Handlers, engine: Engine) -> None:
-    stranger = asked(engine, fingerprint="sha256:other")
+def test_checks_refuse_another_subject(answers: Handlers, engine: Engine) -> None:
+    stranger = path_fields(engine, fingerprint="sha256:other")
     for ask in (
         lambda: answers.answer(CheckRequest.model_validate(stranger)),
         lambda: answers.answer(SweepRequest.model_validate(stranger | {"strengths": (1.0,), "positions": (1.0,)})),
@@ -275,9 +277,9 @@ def test_text_is_read_back_by_the_unsteered_model(answers: Handlers, engine: Eng
     prompt = engine.tokenizer.encode("the parcel was sent on Monday")
     manifold = engine.prepared("planted", 0).manifold
     for row, written in done.written.items():
-        said = [event for event in events if isinstance(event, TokenEvent) and event.row == row]
-        ids = [event.token_id for event in said]
-        assert [token.text for token in written.tokens] == [event.text for event in said]
+        tokens = [event for event in events if isinstance(event, TokenEvent) and event.row == row]
+        ids = [event.token_id for event in tokens]
+        assert [token.text for token in written.tokens] == [event.text for event in tokens]
         states = np.concatenate([engine.model.read_states([prompt + ids[: n + 1]]) for n in range(len(ids))])
         nearest = nearest_on_curve(manifold, coordinates(manifold, states))
         assert [token.coordinate for token in written.tokens] == pytest.approx(nearest.coordinate, abs=1e-3)

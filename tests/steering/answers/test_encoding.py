@@ -1,4 +1,4 @@
-"""Which clusters a text's tokens are in: held against the plain rule, the slow model and the steering panel's place."""
+"""Clusters of a text's tokens, against the plain rule, a slow reference and the prompt's own position."""
 
 import dataclasses
 import random
@@ -32,8 +32,8 @@ def text_of(seed: int, count: int = 60) -> str:
 
 
 def encode_request(engine: Engine, **changes: object) -> EncodeRequest:
-    asked = {"run": "planted", "fingerprint": engine.subject.fingerprint, "text": text_of(0)}
-    return EncodeRequest.model_validate(asked | changes)
+    fields = {"run": "planted", "fingerprint": engine.subject.fingerprint, "text": text_of(0)}
+    return EncodeRequest.model_validate(fields | changes)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def run(engine: Engine) -> Run:
 
 
 def slow_states(engine: Engine, text: str) -> torch.Tensor:
-    """States of every token, each from a forward pass of its own over all the text before it."""
+    """State of every token, each from a separate forward pass over the text before it."""
     ids, place, last = engine.tokenizer.encode(text), engine.subject.place, []
     assert place.hook == "resid_post"
     handle = blocks(place.model)[place.layer].register_forward_hook(
@@ -56,7 +56,7 @@ def slow_states(engine: Engine, text: str) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_clusters_of_a_token_are_those_of_the_plain_rule(answers: Handlers, run: Run, seed: int) -> None:
+def test_the_clusters_of_a_token_follow_the_plain_rule(answers: Handlers, run: Run, seed: int) -> None:
     text = text_of(seed)
     reply = answers.answer(encode_request(answers.engine, text=text))
     states = slow_states(answers.engine, text)
@@ -77,19 +77,19 @@ def test_the_clusters_of_a_token_are_those_of_the_plain_rule(answers: Handlers, 
     assert counts == {c: n for c in range(2) if (n := sum(one[0] == c for here in expected for one in here))}
 
 
-def test_a_token_lies_where_the_steering_panel_says_that_the_prompt_lies(answers: Handlers) -> None:
+def test_a_tokens_position_agrees_with_the_prompts_own_position(answers: Handlers) -> None:
     engine = answers.engine
     words = text_of(0).split()
     reply = answers.answer(encode_request(engine, text=" ".join(words)))
-    told = [(at, one) for at, token in enumerate(reply.tokens) for one in token.firing]
-    assert told
-    for at, one in told:
+    firings = [(at, one) for at, token in enumerate(reply.tokens) for one in token.firing]
+    assert firings
+    for at, one in firings:
         prompt = " ".join(words[: at + 1])
         read = engine.read(behaviour_request(engine, prompt=prompt))
         own, distance = curve_position(engine.prepared("planted", one.cluster).manifold, read.prefix.residual)
         assert one.coordinate == pytest.approx(own, abs=1e-4)
         assert one.off_manifold is not None
-        # The unit is learnt from a sample of the contexts that the panel's is learnt from.
+        # The two units come from different samples of the same contexts.
         assert one.off_manifold == pytest.approx(distance / engine.prepared("planted", one.cluster).spread, rel=0.25)
 
 
@@ -110,16 +110,18 @@ def test_the_text_takes_one_forward_pass(answers: Handlers, monkeypatch: pytest.
     assert nothing_is_left(answers.engine)
 
 
-def test_a_shape_without_a_curve_has_no_place(answers: Handlers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shape_without_a_curve_has_no_coordinate(
+    answers: Handlers, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     blobs = tuple(dataclasses.replace(one, shape="blob") for one in run.manifest.clusters)
     monkeypatch.setattr(run, "manifest", run.manifest.model_copy(update={"clusters": blobs}))
     reply = Handlers(answers.engine).answer(encode_request(answers.engine))
-    told = [one for token in reply.tokens for one in token.firing]
-    assert told
-    assert {(one.coordinate, one.off_manifold) for one in told} == {(None, None)}
+    firings = [one for token in reply.tokens for one in token.firing]
+    assert firings
+    assert {(one.coordinate, one.off_manifold) for one in firings} == {(None, None)}
 
 
-def test_the_answer_does_not_depend_on_what_was_steered_before(answers: Handlers) -> None:
+def test_the_reply_does_not_depend_on_earlier_steering(answers: Handlers) -> None:
     fresh = Handlers(answers.engine).answer(encode_request(answers.engine))
     answers.answer(behaviour_request(answers.engine))
     assert answers.answer(encode_request(answers.engine)) == fresh
@@ -134,27 +136,27 @@ def test_the_answer_does_not_depend_on_what_was_steered_before(answers: Handlers
         ({"fingerprint": "sha256:other"}, Refusal, "the request is for sha256:other"),
     ],
 )
-def test_what_cannot_be_encoded_is_refused(
+def test_invalid_requests_are_refused(
     answers: Handlers, changes: dict[str, str], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
         answers.answer(encode_request(answers.engine, **changes))
 
 
-def test_the_hosts_own_limit_holds(engine: Engine) -> None:
+def test_the_hosts_prompt_limit_applies(engine: Engine) -> None:
     tight = Engine(engine.subject, engine.runs, SteeringLimits(max_prompt_tokens=5))
     with pytest.raises(RequestError, match="6 tokens"):
         Handlers(tight).answer(encode_request(tight, text="it rained on the parcel and"))
 
 
-def test_activations_that_are_not_finite_are_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_activations_that_are_not_finite_are_refused(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("explorer.steering.engine.model.read_every", lambda *_: torch.full((1, 2, 4), torch.nan))
     with pytest.raises(Refusal, match="not finite") as caught:
         Handlers(engine).answer(encode_request(engine, text="it rained"))
     assert caught.value.body.code == "numeric_overflow"
 
 
-def test_a_cluster_without_values_refuses_a_readout_in_words(answers: Handlers, run: Run) -> None:
+def test_a_cluster_without_values_refuses_a_readout(answers: Handlers, run: Run) -> None:
     summary = dataclasses.replace(run.summary(0), order=(), value_offset=0)
     none = np.full_like(run.cluster(0).value, -1)
     geometry = dataclasses.replace(
@@ -174,17 +176,17 @@ clusters = st.lists(st.integers(-1, 3), min_size=20, max_size=20)
 
 
 @given(features, clusters)
-def test_every_core_feature_is_told_once_where_it_fires(fires: list[list[int]], cluster: list[int]) -> None:
+def test_every_core_feature_is_listed_once_where_it_fires(fires: list[list[int]], cluster: list[int]) -> None:
     found = core_firing([np.array(one, np.int64) for one in fires], np.array(cluster, np.int32))
-    told = {(token, feature) for by_token in found.values() for token, them in by_token.items() for feature in them}
-    assert told == {(token, one) for token, them in enumerate(fires) for one in them if cluster[one] >= 0}
+    firings = {(token, feature) for by_token in found.values() for token, them in by_token.items() for feature in them}
+    assert firings == {(token, one) for token, them in enumerate(fires) for one in them if cluster[one] >= 0}
     assert all(
         cluster[one] == number for number, by_token in found.items() for them in by_token.values() for one in them
     )
 
 
 @given(st.integers(1, 12), st.floats(0.05, 1.0), st.integers(0, 2**32 - 1))
-def test_the_rule_asks_for_the_share_or_for_what_the_build_was_content_with(core: int, share: float, seed: int) -> None:
+def test_the_rule_requires_the_share_or_what_the_build_accepted(core: int, share: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     codes = (rng.random((5, core + 2)) < rng.random()).astype(np.float16)
     geometry = _geometry_with(codes, core)
@@ -194,7 +196,7 @@ def test_the_rule_asks_for_the_share_or_for_what_the_build_was_content_with(core
     assert all(rule.holds(np.flatnonzero(row[:core]).tolist()) for row in codes if row[:core].any())
 
 
-def test_a_feature_on_all_tokens_of_a_cluster_must_fire_where_fewer_are_asked_for() -> None:
+def test_a_feature_on_all_tokens_of_a_cluster_is_required_where_fewer_suffice() -> None:
     codes = np.zeros((6, 5), np.float16)
     codes[:, 2] = 1
     codes[:3, :] = 1
@@ -203,7 +205,7 @@ def test_a_feature_on_all_tokens_of_a_cluster_must_fire_where_fewer_are_asked_fo
     assert [rule.holds(fired) for fired in ([2], [0, 2], [0, 1, 3, 4], [])] == [True, True, False, False]
 
 
-def test_a_run_without_drawn_tokens_keeps_to_the_share() -> None:
+def test_a_run_without_a_token_sample_uses_the_share() -> None:
     assert token_rule(_geometry_with(np.zeros((0, 7), np.float16), 5), 0.5) == (3, ())
 
 
@@ -217,7 +219,7 @@ def _geometry_with(codes: np.ndarray, core: int) -> object:
     return Geometry(codes, core, np.arange(codes.shape[1], dtype=np.int32))
 
 
-def test_features_of_no_cluster_are_noise(run: Run) -> None:
+def test_features_outside_clusters_have_no_owner(run: Run) -> None:
     table = cluster_of(run)
     assert {int(one) for one in table[list(run.summary(0).features)]} == {0}
     assert (table == -1).sum() == run.manifest.n_features - run.manifest.n_clustered
@@ -239,11 +241,11 @@ replies = st.builds(
 
 
 @given(replies)
-def test_a_reply_survives_the_wire(reply: EncodeReply) -> None:
+def test_a_reply_round_trips_through_json(reply: EncodeReply) -> None:
     assert EncodeReply.model_validate_json(reply.model_dump_json()) == reply
 
 
 @given(st.text(min_size=1, max_size=200))
-def test_a_request_survives_the_wire(text: str) -> None:
+def test_a_request_round_trips_through_json(text: str) -> None:
     request = EncodeRequest(run="a", fingerprint="b", text=text)
     assert EncodeRequest.model_validate_json(request.model_dump_json()) == request

@@ -1,4 +1,4 @@
-"""What a feature says: the ends of its logits, told in the run's own texts."""
+"""Feature logits: both ends, with the run's token texts."""
 
 import dataclasses
 
@@ -14,11 +14,11 @@ from tests.steering.engine.test_engine import nothing_is_left
 
 
 def feature_request(answers: Handlers, **changes: object) -> FeatureRequest:
-    asked = {"run": "planted", "fingerprint": answers.engine.subject.fingerprint, "feature": 3}
-    return FeatureRequest.model_validate(asked | changes)
+    fields = {"run": "planted", "fingerprint": answers.engine.subject.fingerprint, "feature": 3}
+    return FeatureRequest.model_validate(fields | changes)
 
 
-def test_both_ends_are_told_strongest_first(answers: Handlers) -> None:
+def test_both_ends_are_sorted_by_strength(answers: Handlers) -> None:
     reply = answers.answer(feature_request(answers, top=5))
     vocabulary = answers.engine.vocabulary("planted")
     logits = answers.engine.model.feature_logits(3)[: len(vocabulary)]
@@ -29,7 +29,7 @@ def test_both_ends_are_told_strongest_first(answers: Handlers) -> None:
     assert nothing_is_left(answers.engine)
 
 
-def test_the_direction_is_the_decoders(answers: Handlers) -> None:
+def test_the_direction_is_the_decoder_row(answers: Handlers) -> None:
     engine = answers.engine
     subject = dataclasses.replace(
         engine.subject, sae=dataclasses.replace(engine.subject.sae, W_dec=-engine.subject.sae.W_dec)
@@ -38,7 +38,7 @@ def test_the_direction_is_the_decoders(answers: Handlers) -> None:
     np.testing.assert_allclose(turned.model.feature_logits(3), -engine.model.feature_logits(3), atol=1e-4)
 
 
-def test_what_is_not_there_is_refused(answers: Handlers) -> None:
+def test_an_unknown_feature_run_or_subject_is_refused(answers: Handlers) -> None:
     with pytest.raises(RequestError, match="feature"):
         answers.answer(feature_request(answers, feature=10_000))
     with pytest.raises(Refusal, match="this host holds"):
@@ -48,6 +48,6 @@ def test_what_is_not_there_is_refused(answers: Handlers) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"feature": -1}, {"feature": "1"}, {"top": 0}, {"top": MAX_TOP + 1}, {"more": 1}])
-def test_a_field_outside_its_range_is_no_request(answers: Handlers, changes: dict[str, object]) -> None:
+def test_a_field_out_of_range_is_refused(answers: Handlers, changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         feature_request(answers, **changes)

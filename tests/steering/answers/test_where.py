@@ -1,4 +1,4 @@
-"""Where a model is steered: which tokens of a prompt, of a conversation, and of the text that follows."""
+"""Steered tokens: of a prompt, of a conversation, and of generated text."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def chat_answers(chat_run: Path, device: str) -> Handlers:
 @pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("moved", [(0, 1, 2, 3, 4), (1, 3), (-1,)])
-def test_several_tokens_are_moved_as_a_whole_forward_moves_them(
+def test_several_steered_tokens_match_a_whole_forward_pass(
     name: str, hook: str, moved: tuple[int, ...], device: str
 ) -> None:
     place = tiny_place(name, hook, device)  # type: ignore[arg-type]
@@ -57,10 +57,10 @@ def test_several_tokens_are_moved_as_a_whole_forward_moves_them(
 @pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize("moved", [(0, 1, 2, 3), (1,), (-1,)])
 @pytest.mark.parametrize("every_token", [False, True])
-def test_text_moves_what_is_asked_and_counts_it(
+def test_generation_steers_the_requested_tokens_and_counts_them(
     name: str, moved: tuple[int, ...], every_token: bool, device: str
 ) -> None:
-    """Against a reference that recomputes the whole text without a cache; some tokens that come are left alone."""
+    """Against a reference that recomputes the whole text without a cache; some generated tokens are not steered."""
     place, ids, count = tiny_place(name, "resid_post", device), [3, 9, 4, 17], 8
     keep = frozenset(range(0, 32, 3))
     moves = np.vstack([np.zeros((1, 16)), np.random.default_rng(3).normal(0, 3, (3, 16))])
@@ -82,10 +82,10 @@ def test_text_moves_what_is_asked_and_counts_it(
 @pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize(("moved", "further"), [((-1,), ()), ((1, 2), (0, 2)), ((0, 1, 2, 3), (0, 1, 2))])
-def test_a_known_text_is_as_likely_as_where_it_is_written(
+def test_a_given_text_has_the_log_probability_of_its_generation(
     name: str, hook: str, moved: tuple[int, ...], further: tuple[int, ...], device: str
 ) -> None:
-    """One forward pass over all tokens of the text, some of them moved too, beside one for each token."""
+    """One forward pass over all tokens of the text, some of them steered, against one pass per token."""
     place, ids, text = tiny_place(name, hook, device), [3, 9, 4, 17], [5, 5, 20, 7]  # type: ignore[arg-type]
     moves = np.vstack([np.zeros((1, 16)), np.random.default_rng(3).normal(0, 2, (3, 16)), np.zeros((1, 16))])
     prefix = read_prefix(place, torch.tensor([ids], device=device), moved)
@@ -99,18 +99,18 @@ def test_a_known_text_is_as_likely_as_where_it_is_written(
 @pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("hook", HOOKS)
-def test_rows_share_all_that_lies_below_the_edit(name: str, dtype: torch.dtype, hook: str, device: str) -> None:
-    """Neither a block below nor a part of the edited block that comes before what is edited is run for a row."""
+def test_rows_share_everything_below_the_edit(name: str, dtype: torch.dtype, hook: str, device: str) -> None:
+    """Neither a block below the edit nor an earlier part of the edited block runs once per row."""
     model = tiny_model(name, device).to(dtype)
     place = open_edit_site(model, 1, hook)  # type: ignore[arg-type]
     assert tuple(one.hook for one in place.shared) == BELOW[hook]  # type: ignore[index]
     prefix = read_prefix(place, torch.tensor([[3, 9, 4, 17]], device=device))
     moves = on(place, np.random.default_rng(0).normal(0, 1, (6, 16)))
-    said = next_token_logits(place, prefix, moves)
+    output = next_token_logits(place, prefix, moves)
     run: list[nn.Module] = []
     weights = [module for module in blocks(model).modules() if next(module.parameters(recurse=False), None) is not None]
     handles = [module.register_forward_hook(lambda module, *_: run.append(module)) for module in weights]
-    assert torch.equal(next_token_logits(place, prefix, moves), said)
+    assert torch.equal(next_token_logits(place, prefix, moves), output)
     for handle in handles:
         handle.remove()
     below = {part for one in place.shared for module in place.below(one.hook) for part in module.modules()}
@@ -123,7 +123,7 @@ def test_rows_share_all_that_lies_below_the_edit(name: str, dtype: torch.dtype, 
 @pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("moved", [(0, 1, 2, 3), (-1,)])
-def test_a_row_that_is_not_moved_is_the_unsteered_row_to_the_bit(
+def test_a_row_without_displacement_equals_the_unsteered_row_bitwise(
     name: str, dtype: torch.dtype, moved: tuple[int, ...], device: str
 ) -> None:
     place = open_edit_site(tiny_model(name, device).to(dtype), 1, "resid_post")
@@ -136,7 +136,7 @@ def test_a_row_that_is_not_moved_is_the_unsteered_row_to_the_bit(
     assert len(torch.unique(logits, dim=0)) == 7
 
 
-def test_long_tails_run_in_parts_and_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_tails_run_in_parts_with_equal_results(monkeypatch: pytest.MonkeyPatch) -> None:
     place = open_edit_site(tiny_model("llama"), 1, "resid_post")
     prefix = read_prefix(place, torch.tensor([[3, 9, 4, 17]]), range(4))
     moves = torch.randn((7, 16), generator=torch.Generator().manual_seed(0))
@@ -147,39 +147,39 @@ def test_long_tails_run_in_parts_and_say_the_same(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.bfloat16, 0.1), (torch.float16, 0.02)])
-def test_what_a_batch_changes_is_measured(name: str, dtype: torch.dtype, bound: float, device: str) -> None:
+def test_the_batch_difference_is_measured(name: str, dtype: torch.dtype, bound: float, device: str) -> None:
     place = open_edit_site(tiny_model(name, device).to(dtype), 1, "resid_post")
     assert 0.0 <= batch_difference(place) <= bound
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
-def test_a_conversation_goes_through_the_template_and_its_marks_are_left_alone(name: str) -> None:
+def test_a_conversation_goes_through_the_template_and_its_special_tokens_are_not_steered(name: str) -> None:
     engine = chat_engine(name)
     before = (ChatMessage(role="system", content="the dog"),)
-    asked = BehaviourRequest(run="r", fingerprint="f", cluster=0, prompt="old cat", end=0.5, chat=before)
-    read = engine.read(asked)
+    request = BehaviourRequest(run="r", fingerprint="f", cluster=0, prompt="old cat", end=0.5, chat=before)
+    read = engine.read(request)
     assert engine.tokenizer.kind == "instruct"
     words = ["<|system|>", "the", "dog", "<|over|>", "<|user|>", "old", "cat", "<|over|>", "<|assistant|>"]
     assert [token.text.strip() for token in read.tokens] == words
     assert [token.text.strip() for token in read.tokens if token.steered] == ["cat"]
     assert [token.text.strip() for token in read.tokens if token.special] == [w for w in words if w in TURNS]
     assert len(read.prefix.moved) == 3, "the marks after the steered token are run by every row"
-    everywhere = engine.read(asked.model_copy(update={"where": "all_prompt"}))
+    everywhere = engine.read(request.model_copy(update={"where": "all_prompt"}))
     assert [token.text.strip() for token in everywhere.tokens if token.steered] == ["the", "dog", "old", "cat"]
-    marks_too = engine.read(asked.model_copy(update={"skip_special": False}))
+    marks_too = engine.read(request.model_copy(update={"skip_special": False}))
     assert [token.text.strip() for token in marks_too.tokens if token.steered] == ["<|assistant|>"]
     move = np.random.default_rng(0).normal(0, 1, 16)
     for prompt in (read, everywhere, marks_too):
         steered = [index for index, token in enumerate(prompt.tokens) if token.steered]
-        _, said = engine.model.next_tokens(
+        _, output = engine.model.next_tokens(
             prompt.prefix, [move[None]], np.arange(engine.subject.place.model.config.vocab_size)
         )
         expected = torch.softmax(slow_logits(engine.subject.place, prompt.token_ids, move, steered), dim=-1)
-        assert np.allclose(said.requested[0], expected.numpy(), atol=1e-5)
+        assert np.allclose(output.requested[0], expected.numpy(), atol=1e-5)
 
 
 def chat_engine(name: str) -> Engine:
-    """A tiny model of some architecture with a tokenizer that has a chat template; it serves no run."""
+    """A tiny model of an architecture with a chat template; it serves no run."""
     model, tokenizer = tiny_model(name), word_tokenizer()
     add_chat(tokenizer)
     assert len(tokenizer) <= model.config.vocab_size
@@ -190,7 +190,7 @@ def chat_engine(name: str) -> Engine:
 
 @pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("chat", [None, (), EARLIER])
-def test_strength_0_and_the_own_place_are_the_unsteered_model_wherever_it_is_steered(
+def test_strength_0_and_the_prompts_own_position_are_the_unsteered_model_for_every_where(
     chat_answers: Handlers, where: str, chat: object
 ) -> None:
     engine = chat_answers.engine
@@ -201,7 +201,7 @@ def test_strength_0_and_the_own_place_are_the_unsteered_model_wherever_it_is_ste
 
 
 @pytest.mark.parametrize("where", WHERE)
-def test_a_stream_tells_how_many_tokens_of_a_conversation_it_moved(chat_answers: Handlers, where: str) -> None:
+def test_a_stream_reports_how_many_tokens_of_a_conversation_it_steered(chat_answers: Handlers, where: str) -> None:
     request = steer_request(chat_answers.engine, where=where, chat=(), max_tokens=5)
     events = list(chat_answers.generate(request))
     start, done = events[0], events[-1]
@@ -211,14 +211,14 @@ def test_a_stream_tells_how_many_tokens_of_a_conversation_it_moved(chat_answers:
     assert marked == (PROMPT.split() if where == "all_prompt" else ["Monday"])
     special = {chat_answers.engine.tokenizer.encode(mark)[0] for mark in TURNS}
     for row in start.rows[1:]:
-        said = [event.token_id for event in events if isinstance(event, TokenEvent) and event.row == row]
-        fed = said if done.finish[row] == "end" else said[:-1]
+        output = [event.token_id for event in events if isinstance(event, TokenEvent) and event.row == row]
+        fed = output if done.finish[row] == "end" else output[:-1]
         further = sum(token not in special for token in fed) if where == "generated" else 0
         assert done.hook_fired[row] == len(marked) + further
     assert done.hook_fired["baseline"] == 0
 
 
-def test_base_and_instruct_are_told_apart(answers: Handlers, chat_answers: Handlers) -> None:
+def test_base_and_instruct_models_are_distinguished(answers: Handlers, chat_answers: Handlers) -> None:
     assert answers.subject().kind == "base"
     assert chat_answers.subject().kind == "instruct"
     difference = answers.subject().batch_difference
@@ -228,7 +228,7 @@ def test_base_and_instruct_are_told_apart(answers: Handlers, chat_answers: Handl
         answers.answer(behaviour_request(answers.engine, chat=()))
 
 
-def test_what_a_template_refuses_is_told(chat_answers: Handlers) -> None:
+def test_messages_that_a_template_refuses_are_a_request_error(chat_answers: Handlers) -> None:
     late = ({"role": "user", "content": "it"}, {"role": "system", "content": "rained"})
     with pytest.raises(RequestError, match="system comes first") as error:
         chat_answers.answer(behaviour_request(chat_answers.engine, chat=late))
@@ -243,7 +243,7 @@ def test_a_prompt_of_special_tokens_has_nothing_to_steer(chat_answers: Handlers)
 
 
 @pytest.mark.parametrize("where", WHERE)
-def test_a_real_model_is_steered_in_a_conversation_as_a_slow_reference_steers_it(
+def test_a_real_model_in_a_conversation_matches_a_slow_reference(
     shared_data: Path, where: str, steerable_run: Path
 ) -> None:
     loaded = load_model(str(shared_data / "stories260k"))
@@ -251,9 +251,9 @@ def test_a_real_model_is_steered_in_a_conversation_as_a_slow_reference_steers_it
     place = open_edit_site(loaded.model, 2, "resid_post")
     sae = load_sae(steerable_run.with_name("planted-subject") / "sae")
     engine = Engine(Subject(loaded, sae, place, "f", SubjectInfo("f", MODEL, SAE, "", ""), 0.0), {}, SteeringLimits())
-    asked = BehaviourRequest(run="r", fingerprint="f", cluster=0, prompt="Lily has a ball", end=0.5, chat=(),
+    request = BehaviourRequest(run="r", fingerprint="f", cluster=0, prompt="Lily has a ball", end=0.5, chat=(),
                              where=where)  # type: ignore[arg-type] # fmt: skip
-    read = engine.read(asked)
+    read = engine.read(request)
     assert read.tokens[0].special
     assert not read.tokens[0].steered
     steered = [index for index, token in enumerate(read.tokens) if token.steered]

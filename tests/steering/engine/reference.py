@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from explorer.lm.generation.forward import EditSite
+from explorer.lm.generation.batched_edits import EditSite
 from explorer.lm.hooks.block_hooks import edit
 
 
 def on(place: EditSite, displacement: np.ndarray) -> torch.Tensor:
-    """Displacements where the place's model is, float32."""
+    """Displacements on the device of the place's model, float32."""
     return torch.tensor(displacement, dtype=torch.float32, device=place.model.device)
 
 

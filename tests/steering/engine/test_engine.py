@@ -1,4 +1,4 @@
-"""What is steered is steered exactly, and nothing else is."""
+"""The engine steers exactly what was requested, and nothing else."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -65,7 +65,7 @@ def test_strength_0_is_the_unsteered_row_in_a_rounded_dtype_too(steerable_run: P
     assert all(arm.probabilities[0] == moved.baseline != arm.probabilities[-1] for arm in moved.arms)
 
 
-def test_the_prompts_own_place_is_the_unsteered_row_for_every_arm(answers: Handlers, engine: Engine) -> None:
+def test_the_prompts_own_position_is_the_unsteered_row_for_every_arm(answers: Handlers, engine: Engine) -> None:
     reply = answers.answer(behaviour_request(engine, arms=ARMS))
     assert reply.start == reply.own_coordinate
     for arm in reply.arms:
@@ -73,7 +73,7 @@ def test_the_prompts_own_place_is_the_unsteered_row_for_every_arm(answers: Handl
         assert arm.probabilities[-1] != reply.baseline
 
 
-def test_the_unsteered_row_is_what_the_model_says_alone(answers: Handlers, engine: Engine) -> None:
+def test_the_unsteered_row_equals_the_model_without_a_batch(answers: Handlers, engine: Engine) -> None:
     reply = answers.answer(behaviour_request(engine))
     ids = engine.tokenizer.encode("the parcel was sent on Monday")
     readout = engine.prepared("planted", 0).readout
@@ -82,7 +82,7 @@ def test_the_unsteered_row_is_what_the_model_says_alone(answers: Handlers, engin
     assert np.abs(alone - np.array(reply.baseline)).max() < 1e-6
 
 
-def test_a_prompt_is_read_once_and_steering_leaves_what_was_read_as_it_was(
+def test_a_prompt_is_read_once_and_steering_does_not_mutate_its_cache(
     steerable_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
@@ -105,7 +105,7 @@ def test_a_prompt_is_read_once_and_steering_leaves_what_was_read_as_it_was(
     assert len(read) == 6, "a prompt that nobody asked about for a while is read again"
 
 
-def test_a_cluster_is_made_ready_a_batch_a_turn_and_once_for_all_who_wait(
+def test_a_cluster_is_prepared_batch_by_batch_and_once_for_all_waiting_requests(
     steerable_run: Path, answers: Handlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
@@ -130,8 +130,8 @@ def test_a_cluster_is_made_ready_a_batch_a_turn_and_once_for_all_who_wait(
     assert len(read) == batches
 
 
-def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:
-    """To the bit where the host's own probe says so, as it does on a processor in float32."""
+def test_rows_in_a_batch_equal_rows_alone(engine: Engine) -> None:
+    """Bitwise where the host's own probe says so, as on a CPU in float32."""
     place = engine.subject.place
     prefix = engine.model.read_prefix(engine.tokenizer.encode("the parcel was sent on Monday"))
     moves = on(place, np.random.default_rng(0).normal(0, 2, (40, len(prefix.residual))))
@@ -142,7 +142,7 @@ def test_rows_in_a_batch_are_what_they_are_alone(engine: Engine) -> None:
     assert torch.equal(together.argmax(dim=1), alone.argmax(dim=1))
 
 
-def test_rows_are_what_a_whole_forward_says(engine: Engine) -> None:
+def test_rows_match_a_whole_forward_pass(engine: Engine) -> None:
     place, ids = engine.subject.place, engine.tokenizer.encode("it rained on Friday and")
     moves = np.random.default_rng(1).normal(0, 2, (5, 32))
     fast = next_token_logits(place, engine.model.read_prefix(ids), on(place, moves)).cpu()
@@ -152,7 +152,7 @@ def test_rows_are_what_a_whole_forward_says(engine: Engine) -> None:
 
 @pytest.mark.parametrize("name", sorted(TINY))
 @pytest.mark.parametrize("hook", ["resid_pre", "resid_post", "attn_out", "mlp_out"])
-def test_other_architectures_agree_with_a_whole_forward(name: str, hook: str, device: str) -> None:
+def test_other_architectures_match_a_whole_forward_pass(name: str, hook: str, device: str) -> None:
     place = tiny_place(name, hook, device)  # type: ignore[arg-type]
     ids = [3, 9, 4, 17]
     moves = np.random.default_rng(2).normal(0, 1, (3, 16))
@@ -161,7 +161,7 @@ def test_other_architectures_agree_with_a_whole_forward(name: str, hook: str, de
         assert torch.allclose(slow_logits(place, ids, move, [3]), logits, atol=1e-4)
 
 
-def test_a_prompt_of_one_token_has_no_prefix_and_is_steered_all_the_same(engine: Engine) -> None:
+def test_a_prompt_of_one_token_has_no_prefix_and_is_steered(engine: Engine) -> None:
     place, ids = engine.subject.place, engine.tokenizer.encode("Monday")
     move = np.random.default_rng(1).normal(0, 2, 32)
     fast = next_token_logits(place, engine.model.read_prefix(ids), on(place, move[None]))[0].cpu()
@@ -182,7 +182,7 @@ def texts(answers: Handlers, **changes: object) -> tuple[dict[str, list[int]], d
 
 @pytest.mark.parametrize("where", ["last_prompt", "generated"])
 @pytest.mark.parametrize("position", [0.5, 1.0])
-def test_text_is_token_for_token_that_of_a_slow_reference(
+def test_generated_tokens_match_a_slow_reference(
     answers: Handlers, engine: Engine, where: str, position: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[np.ndarray] = []
@@ -207,13 +207,13 @@ def test_text_is_token_for_token_that_of_a_slow_reference(
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize("where", ["last_prompt", "generated"])
-def test_strength_0_writes_the_unsteered_text(answers: Handlers, temperature: float, where: str) -> None:
+def test_strength_0_generates_the_unsteered_text(answers: Handlers, temperature: float, where: str) -> None:
     ids, done, _ = texts(answers, arms=ARMS, strength=0.0, temperature=temperature, where=where, max_tokens=16, seed=5)
     assert {tuple(written) for written in ids.values()} == {tuple(ids["baseline"])}
     assert done["manifold"].hook_fired >= 1
 
 
-def test_a_seed_decides_the_draws(answers: Handlers) -> None:
+def test_sampling_is_reproducible_by_seed(answers: Handlers) -> None:
     once, again, other = (texts(answers, temperature=1.5, seed=seed, max_tokens=16)[0] for seed in (1, 1, 2))
     assert once == again
     assert once != other
@@ -225,7 +225,7 @@ def test_a_text_ends_at_the_end_token_and_at_the_models_last_position(answers: H
     assert summary.tokens <= 4 * (engine.subject.loaded.max_context - 90)
 
 
-def test_stopping_in_the_middle_leaves_nothing_behind(answers: Handlers, engine: Engine) -> None:
+def test_stopping_in_the_middle_removes_every_hook(answers: Handlers, engine: Engine) -> None:
     plain, _, _ = texts(answers, strength=0.0)
     for count in range(1, 8):
         stream = answers.generate(steer_request(engine, strength=3.0, where="generated"))
@@ -236,7 +236,9 @@ def test_stopping_in_the_middle_leaves_nothing_behind(answers: Handlers, engine:
     assert texts(answers, strength=0.0)[0] == plain
 
 
-def test_without_a_hook_there_is_no_answer(answers: Handlers, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_that_was_not_applied_is_an_error(
+    answers: Handlers, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     @contextmanager
     def deaf(*_: object) -> Iterator[Edit]:
         yield Edit()
@@ -247,13 +249,13 @@ def test_without_a_hook_there_is_no_answer(answers: Handlers, engine: Engine, mo
         answers.answer(behaviour_request(engine))
     with pytest.raises(HookNotFired):
         engine.model.log_probability(engine.model.read_prefix([1, 2, 3]), np.ones((1, 32)), [4, 5], every_token=False)
-    said = []
+    events = []
     with pytest.raises(HookNotFired):
-        said.extend(answers.generate(steer_request(engine)))
-    assert not [event for event in said if not isinstance(event, StartEvent)]
+        events.extend(answers.generate(steer_request(engine)))
+    assert not [event for event in events if not isinstance(event, StartEvent)]
 
 
-def test_an_overflow_is_told_and_the_next_answer_is_as_before(answers: Handlers, engine: Engine) -> None:
+def test_an_overflow_is_refused_and_does_not_affect_the_next_reply(answers: Handlers, engine: Engine) -> None:
     before = answers.answer(behaviour_request(engine))
     prefix = engine.model.read_prefix(engine.tokenizer.encode("the parcel was sent on Monday"))
     huge = np.full((1, len(prefix.residual)), 1e38)
@@ -283,7 +285,7 @@ def test_an_overflow_is_told_and_the_next_answer_is_as_before(answers: Handlers,
         ({"values": [{"name": "a", "spellings": ["x"]}, {"name": "a", "spellings": ["y"]}]}, "values"),
     ],
 )
-def test_what_is_out_of_range_is_named(
+def test_a_field_out_of_range_is_named(
     answers: Handlers, engine: Engine, changes: dict[str, object], field: str
 ) -> None:
     with pytest.raises(RequestError) as error:
@@ -291,7 +293,7 @@ def test_what_is_out_of_range_is_named(
     assert error.value.where == field
 
 
-def test_another_subject_is_refused_with_both_named(answers: Handlers, engine: Engine) -> None:
+def test_another_subject_is_refused_and_both_are_named(answers: Handlers, engine: Engine) -> None:
     for ask in (
         lambda: answers.answer(behaviour_request(engine, fingerprint="sha256:other")),
         lambda: next(answers.generate(steer_request(engine, fingerprint="sha256:other"))),
@@ -301,7 +303,7 @@ def test_another_subject_is_refused_with_both_named(answers: Handlers, engine: E
         assert refusal.value.status == 409
 
 
-def test_own_readout_values_are_read_by_their_spellings(answers: Handlers, engine: Engine) -> None:
+def test_custom_readout_values_are_read_by_their_spellings(answers: Handlers, engine: Engine) -> None:
     values = [{"name": "wet", "spellings": ["rained", " rained"]}, {"name": "Tuesday", "spellings": [" Tuesday"]}]
     reply = answers.answer(behaviour_request(engine, values=values, end="Tuesday"))
     assert reply.values == ("wet", "Tuesday")
@@ -319,7 +321,7 @@ def test_the_prompt_is_shown_with_its_steered_token(answers: Handlers, engine: E
     assert reply.prompt_tokens[-1].text.strip() == "Monday"
 
 
-def test_the_unsteered_text_of_a_model_that_others_made_is_its_authors(shared_data: Path, device: str) -> None:
+def test_the_unsteered_text_of_a_real_model_equals_transformers_generate(shared_data: Path, device: str) -> None:
     loaded = load_model(str(shared_data / "stories260k"), device=device)
     ids = loaded.tokenizer("Once upon a time")["input_ids"]
     place = open_edit_site(loaded.model, 2, "resid_post")
@@ -338,7 +340,7 @@ def test_the_unsteered_text_of_a_model_that_others_made_is_its_authors(shared_da
     assert done["manifold"] == done["baseline"]
 
 
-def test_a_place_whose_lower_blocks_cannot_be_shared_still_answers(engine: Engine) -> None:
+def test_a_place_whose_lower_blocks_cannot_be_shared_still_works(engine: Engine) -> None:
     place = engine.subject.place
     apart = EditSite(place.model, place.layer, place.hook)
     assert place.shared == (SharedActivation("resid_post", 0),)

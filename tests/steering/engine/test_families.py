@@ -1,4 +1,4 @@
-"""Families of models beyond those that every test is run on; a few seconds each, with --slow."""
+"""Further model families, a few seconds each (--slow)."""
 
 import numpy as np
 import pytest
@@ -19,9 +19,7 @@ PROMPT, PHRASE, WRITTEN = [3, 9, 4, 17], [5, 6, 20, 7], 8
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
 @pytest.mark.parametrize("hook", ["resid_pre", "resid_post", "attn_out", "mlp_out"])
-def test_a_family_is_steered_as_whole_forwards_steer_it_and_shares_what_lies_below(
-    name: str, hook: str, device: str
-) -> None:
+def test_a_family_matches_whole_forward_passes_and_shares_everything_below(name: str, hook: str, device: str) -> None:
     model = model_of(tiny_config(name), device)
     if hook == "mlp_out" and name in NO_MLP:
         with pytest.raises(SubjectError):

@@ -1,4 +1,4 @@
-"""One result as JSON, for a move and for all pairs."""
+"""Headless results as JSON, for a move and for all pairs."""
 
 import json
 from dataclasses import replace
@@ -17,7 +17,7 @@ from tests.planted import DAYS
 from tests.steering.tiny import save_model
 
 
-def test_a_move_tells_energy_beside_reach_for_every_arm(steerable_run: Path) -> None:
+def test_a_move_reports_energy_and_reach_for_every_arm(steerable_run: Path) -> None:
     prompts = ("the parcel was sent on Monday", "it rained on Friday")
     result = steer_headless(
         steerable_run,
@@ -29,66 +29,66 @@ def test_a_move_tells_energy_beside_reach_for_every_arm(steerable_run: Path) -> 
         waypoints=8,
         arms=("manifold", "linear"),
     )
-    told = json.loads(json.dumps(result, allow_nan=False))
-    assert told["values"] == list(DAYS)
-    assert set(told["e_bc"]) == set(told["reach"]) == {"manifold", "linear"}
+    parsed = json.loads(json.dumps(result, allow_nan=False))
+    assert parsed["values"] == list(DAYS)
+    assert set(parsed["e_bc"]) == set(parsed["reach"]) == {"manifold", "linear"}
     for arm in ("manifold", "linear"):
-        assert set(told["e_bc"][arm]) == {"mean", "se"}
-        assert set(told["reach"][arm]) == {"p_target", "visited"}
-        assert len(told["probabilities"][arm]) == 8
-        assert sum(told["probabilities"][arm][0]) == pytest.approx(1)
-    assert told["hook_fired"] == {"manifold": 16, "linear": 16}
-    assert [text["prompt"] for text in told["texts"]] == list(prompts)
-    assert set(told["texts"][0]["rows"]) == {"baseline", "manifold", "linear"}
+        assert set(parsed["e_bc"][arm]) == {"mean", "se"}
+        assert set(parsed["reach"][arm]) == {"p_target", "visited"}
+        assert len(parsed["probabilities"][arm]) == 8
+        assert sum(parsed["probabilities"][arm][0]) == pytest.approx(1)
+    assert parsed["hook_fired"] == {"manifold": 16, "linear": 16}
+    assert [text["prompt"] for text in parsed["texts"]] == list(prompts)
+    assert set(parsed["texts"][0]["rows"]) == {"baseline", "manifold", "linear"}
     title, header, rows = steering_rows(result)
     assert "0.000 to 0.429 at the last prompt token, strength" in title
     assert [row[0] for row in rows] == ["manifold", "linear"]
     assert all(len(row) == len(header) for row in rows)
 
 
-def test_a_move_stands_beside_everything_that_puts_it_to_the_test(steerable_run: Path) -> None:
+def test_a_move_comes_with_its_checks(steerable_run: Path) -> None:
     result = steer_headless(
         steerable_run, 0, prompts=["it rained on Monday"], end="Thursday", waypoints=7, max_tokens=4,
         prompts_per_value=2, swept=True, phrases=("it rained", "naïve"),
     )  # fmt: skip
-    told = json.loads(json.dumps(result, allow_nan=False))
+    parsed = json.loads(json.dumps(result, allow_nan=False))
     arms = {"manifold", "linear", "chord"}
     for key in ("isometry", "other", "kl", "off_manifold", "realised"):
-        assert set(told[key]) == arms, key
-        assert set(told["controls"][key]) == {"manifold", "random", "shuffled", "flipped"}, key
-    (realised,) = told["realised"]["manifold"]
+        assert set(parsed[key]) == arms, key
+        assert set(parsed["controls"][key]) == {"manifold", "random", "shuffled", "flipped"}, key
+    (realised,) = parsed["realised"]["manifold"]
     assert len(realised["requested"]) == len(realised["state"]) == len(realised["answer"]) == 7
-    (effect,) = told["effect"]
+    (effect,) = parsed["effect"]
     assert {"shift", "control_mean", "control_sd", "over_spread", "distinguishable"} <= set(effect)
-    (across,), (adjacent,) = told["across_prompts"], told["adjacent"]
+    (across,), (adjacent,) = parsed["across_prompts"], parsed["adjacent"]
     assert across["prompts"] == 2
     assert (across["end"], adjacent["start"]) == ("Thursday", across["start"])
-    for row in told["texts"][0]["rows"].values():
+    for row in parsed["texts"][0]["rows"].values():
         assert row["perplexity"] >= 1
         assert len(row["tokens"]) <= 4
         assert 0 <= row["repeated"] <= 1
-    (swept,) = told["sweep"]
+    (swept,) = parsed["sweep"]
     assert len(swept["arms"][0]["p_target"]) == len(swept["strengths"]) == 10
-    (phrases,) = told["phrases"]
+    (phrases,) = parsed["phrases"]
     assert [phrase["text"] for phrase in phrases["phrases"]] == ["it rained", "naïve"]
     titles = [title for title, _, _ in steering_tables(result)]
     assert len(titles) == 10
     assert all(len(row) == len(header) for _, header, rows in steering_tables(result) for row in rows)
 
 
-def test_a_move_that_chance_matches_is_told_in_these_words(steerable_run: Path) -> None:
+def test_a_move_that_chance_matches_is_reported_as_such(steerable_run: Path) -> None:
     prompts = ["it rained on Monday"]
     still = steer_headless(steerable_run, 0, prompts=prompts, end="Thursday", waypoints=3, strength=0.0)
     words = [cell for _, _, rows in steering_tables(still) for row in rows for cell in row]
     assert "not distinguishable from the controls" in words
 
 
-def test_a_move_is_made_where_it_is_asked_and_in_a_message(chat_run: Path) -> None:
-    """The template's marks are left alone; only where it is asked are written tokens moved too."""
+def test_a_move_steers_the_requested_tokens_of_a_message(chat_run: Path) -> None:
+    """The template's special tokens are not steered; generated tokens only on request."""
     ways = {
         "last_prompt": (1, "at the last prompt token of a message"),
         "all_prompt": (4, "at every prompt token of a message"),
-        "generated": (1, "at the last prompt token and each written one of a message"),
+        "generated": (1, "at the last prompt token and every generated one of a message"),
     }
     for where, (prompt_tokens, words) in ways.items():
         result = steer_headless(
@@ -105,8 +105,8 @@ def test_a_move_is_made_where_it_is_asked_and_in_a_message(chat_run: Path) -> No
         assert fired > prompt_tokens if where == "generated" else fired == prompt_tokens
 
 
-def test_own_classes_take_the_place_of_the_values(steerable_run: Path) -> None:
-    """Two values in one class are as likely as both; no natural behaviour is known of classes of one's own."""
+def test_custom_classes_replace_the_values(steerable_run: Path) -> None:
+    """Two values in one class have the sum of their probabilities; custom classes have no behaviour manifold."""
     options = {
         "prompts": ["it rained on Monday"],
         "end": "Thursday",
@@ -137,7 +137,7 @@ def test_a_coordinate_may_be_given_as_text(steerable_run: Path) -> None:
     assert result["end"] == pytest.approx(0.45)
 
 
-def test_all_pairs_average_over_every_pair_that_is_not_adjacent(steerable_run: Path) -> None:
+def test_all_pairs_average_over_every_distant_pair(steerable_run: Path) -> None:
     result = json.loads(json.dumps(steer_headless(steerable_run, 0, waypoints=4, prompts_per_value=2)))
     assert result["n_pairs"] == 7 * 4
     assert result["n_trials"] == 7 * 4 * 2
@@ -147,7 +147,7 @@ def test_all_pairs_average_over_every_pair_that_is_not_adjacent(steerable_run: P
     assert steering_rows(result)[0].startswith("Monday, Tuesday, Wednesday: all distant pairs")
 
 
-def test_pairs_are_counted_round_the_ring_only_where_it_closes() -> None:
+def test_pairs_wrap_around_closed_curves_only() -> None:
     assert len(distant_pairs(7, closed=True)) == 28
     assert len(distant_pairs(7, closed=False)) == 30
     assert distant_pairs(3, closed=True) == []
@@ -157,26 +157,26 @@ def test_pairs_are_counted_round_the_ring_only_where_it_closes() -> None:
 def test_trials_do_not_depend_on_how_they_are_batched(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = PairSettings(prompts_per_value=1, waypoints=3)
     together = all_pairs(engine, "planted", 0, settings)
-    monkeypatch.setattr("explorer.steering.answers.pairs._MOST_ROWS", 1)
+    monkeypatch.setattr("explorer.steering.answers.pairs._MAX_ROWS", 1)
     alone = all_pairs(engine, "planted", 0, settings)
     assert [(t.start, t.end, t.arm) for t in together] == [(t.start, t.end, t.arm) for t in alone]
     assert [t.e_bc for t in together] == pytest.approx([t.e_bc for t in alone], abs=1e-4)
 
 
-def test_another_course_is_steered_on_the_same_pairs_from_the_same_contexts(engine: Engine) -> None:
+def test_another_curve_is_steered_on_the_same_pairs_from_the_same_contexts(engine: Engine) -> None:
     settings = PairSettings(arms=("manifold",), prompts_per_value=1, waypoints=3)
     prepared = engine.prepared("planted", 0)
     own = all_pairs(engine, "planted", 0, settings)
-    again = all_pairs(engine, "planted", 0, settings, course=SteeredCurve(prepared.manifold, prepared.place))
+    again = all_pairs(engine, "planted", 0, settings, curve=SteeredCurve(prepared.manifold, prepared.place))
     assert again == own
     stretched = replace(prepared.manifold, knots=2 * prepared.manifold.knots)
-    other = all_pairs(engine, "planted", 0, settings, course=SteeredCurve(stretched, prepared.place))
+    other = all_pairs(engine, "planted", 0, settings, curve=SteeredCurve(stretched, prepared.place))
     assert [(t.start, t.end) for t in other] == [(t.start, t.end) for t in own]
     assert all(t.activation_length != mine.activation_length for t, mine in zip(other, own, strict=True))
     some = np.where(np.arange(len(prepared.place)) == 2, np.nan, prepared.place)
-    left = all_pairs(engine, "planted", 0, settings, course=SteeredCurve(prepared.manifold, some))
-    kept = [t for t in own if 2 not in (t.start, t.end)]
-    assert [replace(t, visited=None) for t in left] == [replace(t, visited=None) for t in kept]
+    left = all_pairs(engine, "planted", 0, settings, curve=SteeredCurve(prepared.manifold, some))
+    expected = [t for t in own if 2 not in (t.start, t.end)]
+    assert [replace(t, visited=None) for t in left] == [replace(t, visited=None) for t in expected]
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from explorer.cli.options import read_limits
 from explorer.config import SteeringLimits
 from explorer.errors import HostError, RequestError
 from explorer.steering.answers.handlers import Handlers
 from explorer.steering.client import SteeringClient
 from explorer.steering.engine.subject import is_poisoned
-from explorer.steering.host.limits import read_limits
 from explorer.steering.host.serve import POISONED
 from explorer.steering.protocol.steer import TokenEvent
 from tests.steering.conftest import behaviour_request, steer_request

@@ -51,6 +51,13 @@ class Host:
             )
         assert found, (self.scheduler.running, self.scheduler.waiting)
 
+    def until_held(self, jobs: int) -> None:
+        """Wait until so many jobs run or wait."""
+        with self.scheduler.changed:
+            assert self.scheduler.changed.wait_for(
+                lambda: len(self.scheduler.active) + len(self.scheduler.queue) == jobs, WAIT
+            )
+
 
 @pytest.fixture
 def host() -> Iterator[Host]:

@@ -1,4 +1,4 @@
-"""Requests that write at once are one forward pass a token, and none of them can tell."""
+"""Concurrent generations share one forward pass a token; outputs do not depend on other requests in the batch."""
 
 import asyncio
 import threading
@@ -20,7 +20,7 @@ WAIT = 30.0
 
 
 def requests(answers: Handlers) -> list[SteerRequest]:
-    """Prompts, places, arms and lengths of several kinds."""
+    """Several kinds of prompts, steered tokens, arms and lengths."""
     engine = answers.engine
     return [
         steer_request(engine, max_tokens=9, arms=ARMS, where="generated", strength=3.0),
@@ -34,8 +34,8 @@ async def events_of(job: Job[Event]) -> list[Event]:
     return [event async for event in job.items()]
 
 
-def served(answers: Handlers, asked: Sequence[SteerRequest]) -> list[list[Event] | BaseException]:
-    """What the worker tells of requests that begin at once, a question about a path among them."""
+def served(answers: Handlers, requested: Sequence[SteerRequest]) -> list[list[Event] | BaseException]:
+    """Events of requests that start at once, with behaviour requests in between."""
     gate = threading.Event()
 
     def write(request: SteerRequest) -> Task[Event]:
@@ -49,9 +49,9 @@ def served(answers: Handlers, asked: Sequence[SteerRequest]) -> list[list[Event]
             yield None
 
     async def run() -> list[list[Event] | BaseException]:
-        scheduler = Scheduler(running=len(asked) + 1, queued=0, run_batch=answers.run_batch, buffered=1000)
+        scheduler = Scheduler(running=len(requested) + 1, queued=0, run_batch=answers.run_batch, buffered=1000)
         try:
-            jobs = [scheduler.submit(lambda one=one: write(one)) for one in asked]
+            jobs = [scheduler.submit(lambda one=one: write(one)) for one in requested]
             scheduler.submit(ask)
             gate.set()
             async with asyncio.timeout(WAIT):
@@ -62,22 +62,22 @@ def served(answers: Handlers, asked: Sequence[SteerRequest]) -> list[list[Event]
     return asyncio.run(run())
 
 
-def test_requests_at_once_are_one_pass_a_token_and_each_says_what_it_says_alone(
+def test_concurrent_requests_share_a_pass_and_have_the_output_of_each_alone(
     answers: Handlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, steps, rows = requests(answers), Counter[int](), list[int]()
-    alone = [list(answers.generate(request)) for request in asked]
+    requested, steps, rows = requests(answers), Counter[int](), list[int]()
+    alone = [list(answers.generate(request)) for request in requested]
     monkeypatch.setattr(generation_module, "step_all", lambda texts: noted(texts, steps))
     handle = answers.engine.subject.place.model.register_forward_pre_hook(
-        lambda _, __, told: rows.append(len(told["input_ids"])), with_kwargs=True
+        lambda _, __, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
     )
     try:
-        found = served(answers, asked)
+        found = served(answers, requested)
     finally:
         handle.remove()
     if answers.engine.subject.batch_difference == 0.0:
         assert found == alone
-    written = sum(request.max_tokens for request in asked)
+    written = sum(request.max_tokens for request in requested)
     assert sum(texts * count for texts, count in steps.items()) <= written
     assert steps[4] >= 3, "all four write for a while"
     assert steps[3] >= 3, "and three go on"
@@ -89,18 +89,20 @@ def noted(texts: Sequence[BatchedGenerator], steps: Counter[int]) -> list[StepRe
     return step_all(texts)
 
 
-def test_one_that_fails_in_the_model_ends_alone(answers: Handlers, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = requests(answers)
-    alone = [list(answers.generate(request)) for request in asked]
+def test_a_request_that_fails_in_the_model_does_not_affect_others(
+    answers: Handlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requested = requests(answers)
+    alone = [list(answers.generate(request)) for request in requested]
 
     def failing(texts: Sequence[BatchedGenerator]) -> list[StepResult]:
-        said = step_all(texts)
-        if len(texts) == len(asked):
-            said[1] = ZeroDivisionError("its own fault")
-        return said
+        outcomes = step_all(texts)
+        if len(texts) == len(requested):
+            outcomes[1] = ZeroDivisionError("its own fault")
+        return outcomes
 
     monkeypatch.setattr(generation_module, "step_all", failing)
-    found = served(answers, asked)
+    found = served(answers, requested)
     assert isinstance(found[1], ZeroDivisionError)
     for number in (0, 2, 3):
         events = found[number]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from explorer.errors import RequestError
 from explorer.steering.answers.handlers import Handlers
@@ -24,38 +24,38 @@ PATH = {"run", "fingerprint", "cluster", "prompt", "end", "where"}
 PROMPTS = ("the parcel was sent on Monday", "it rained", "arrived around Friday and")
 
 
-class GeneratedText:
-    """A request that writes, as the worker holds it: at the step that it waits for, with what it has told so far."""
+class OpenText:
+    """A generation as the scheduler holds it: its events so far, and the step that it waits for."""
 
     def __init__(self, answers: Handlers, request: SteerRequest) -> None:
         self.request = request
-        self.told: list[Event] = []
+        self.events: list[Event] = []
         self.wanted: GenerationStep | None = None
         self._work = answers.steer(request)
-        self._go_on(None)
+        self._advance(None)
 
-    def get(self, came: SampledTokens | Exception) -> None:
-        self._go_on(came)
+    def get(self, outcome: SampledTokens | Exception) -> None:
+        self._advance(outcome)
 
     def close(self) -> None:
         self._work.close()
         self.wanted = None
 
-    def _go_on(self, came: SampledTokens | Exception | None) -> None:
+    def _advance(self, outcome: SampledTokens | Exception | None) -> None:
         self.wanted = None
         try:
-            item = self._work.throw(came) if isinstance(came, Exception) else self._work.send(came)  # type: ignore[arg-type]
+            item = self._work.throw(outcome) if isinstance(outcome, Exception) else self._work.send(outcome)  # type: ignore[arg-type]
             while not isinstance(item, Batched):
                 if item is not None:
-                    self.told.append(item)
+                    self.events.append(item)
                 item = next(self._work)
             self.wanted = item.operation
         except StopIteration:
-            assert isinstance(self.told[-1], DoneEvent)
+            assert isinstance(self.events[-1], DoneEvent)
 
 
 class Interleaving(RuleBasedStateMachine):
-    """Texts are open side by side and go on together, in any company and order; each tells what it tells alone."""
+    """Open generations advance in any combination and order; each has the events that it has alone."""
 
     answers: ClassVar[Handlers]
     plain: ClassVar[dict[str, list[int]]]
@@ -64,7 +64,14 @@ class Interleaving(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.texts: list[GeneratedText] = []
+        self.texts: list[OpenText] = []
+
+    @initialize()
+    def open_two(self) -> None:
+        """Two generations, so that batches of several steps do not depend on the draw of rules."""
+        for prompt, temperature in zip(PROMPTS, (0.0, 1.5), strict=False):
+            request = steer_request(self.answers.engine, prompt=prompt, end=0.4, temperature=temperature)
+            self.texts.append(OpenText(self.answers, request))
 
     @rule(
         prompt=st.sampled_from(PROMPTS),
@@ -81,42 +88,42 @@ class Interleaving(RuleBasedStateMachine):
             self.answers.engine, prompt=prompt, strength=strength, where=where, cluster=cluster, end=0.4, arms=arms,
             temperature=temperature, seed=len(arms),
         )  # fmt: skip
-        self.texts.append(GeneratedText(self.answers, request))
+        self.texts.append(OpenText(self.answers, request))
 
     @rule(left_out=st.sets(st.integers(0, 7), max_size=3), count=st.integers(1, 7), fails=st.booleans())
-    def go_on_together(self, left_out: set[int], count: int, fails: bool) -> None:
-        """Steps of most in common; beside them, now and then, rows whose logits overflow."""
+    def advance_together(self, left_out: set[int], count: int, fails: bool) -> None:
+        """Batched steps of most open texts, now and then with rows whose logits overflow."""
         texts = [text for number, text in enumerate(self.texts) if number not in left_out]
         for _ in range(count):
             going = [text for text in texts if text.wanted]
-            asked = [text.wanted for text in going if text.wanted]
+            steps = [text.wanted for text in going if text.wanted]
             bad = [self.overflowing()] if fails else []
-            came = self.answers.run_batch([*asked, *bad])
-            assert all(isinstance(one, Refusal) for one in came[len(asked) :])
-            Interleaving.most = max(Interleaving.most, len(asked))
-            for text, one in zip(going, came, strict=False):
+            outcomes = self.answers.run_batch([*steps, *bad])
+            assert all(isinstance(one, Refusal) for one in outcomes[len(steps) :])
+            Interleaving.most = max(Interleaving.most, len(steps))
+            for text, one in zip(going, outcomes, strict=False):
                 text.get(one)
         for text in texts:
-            self.tells_what_it_tells_alone(text)
+            self.assert_output_of_its_own(text)
 
     def overflowing(self) -> GenerationStep:
         prefix = self.answers.engine.read(steer_request(self.answers.engine)).prefix
         moves = np.full((2, len(prefix.residual)), 1e39)
         return GenerationStep(self.answers.engine.model.decoder(prefix, moves, every_token=True, tokens=1), 0.0, 0.0)
 
-    def tells_what_it_tells_alone(self, text: GeneratedText) -> None:
+    def assert_output_of_its_own(self, text: OpenText) -> None:
         key = text.request.model_dump_json()
         if key not in self.alone:
             self.alone[key] = list(self.answers.generate(text.request))
-        wanted = self.alone[key][: len(text.told)]
+        wanted = self.alone[key][: len(text.events)]
         if self.answers.engine.subject.batch_difference == 0.0:
-            assert text.told == wanted, "to the bit, log-probabilities and what is read back included"
+            assert text.events == wanted, "bitwise, log-probabilities and read-back included"
         elif text.request.temperature == 0.0:
-            assert written(text.told) == written(wanted)
+            assert written(text.events) == written(wanted)
 
     @rule(number=st.integers(0, 7), fault=st.booleans())
     def end_in_the_middle(self, number: int, fault: bool) -> None:
-        """Its reader leaves, or its step fails: it ends, and nobody else does."""
+        """Its reader leaves or its step fails: it ends, and no other does."""
         for text in self.texts[number : number + 1]:
             if fault and text.wanted:
                 with pytest.raises(ZeroDivisionError):
@@ -129,8 +136,8 @@ class Interleaving(RuleBasedStateMachine):
         self.answers.answer(behaviour_request(self.answers.engine, strength=strength, arms=ARMS))
 
     @rule(where=st.sampled_from(["last_prompt", "all_prompt", "generated"]), prompt=st.sampled_from(PROMPTS))
-    def put_to_the_test(self, where: str, prompt: str) -> None:
-        """Phrases, a sweep and a text's clusters, beside the open streams."""
+    def run_checks(self, where: str, prompt: str) -> None:
+        """Phrases, a sweep and an encoded text, while streams are open."""
         path = steer_request(self.answers.engine, prompt=prompt, where=where).model_dump(include=PATH)
         self.answers.answer(PhrasesRequest.model_validate(path | {"phrases": ("it rained on",), "waypoints": 3}))
         self.answers.answer(SweepRequest.model_validate(path | {"strengths": (-1.0, 2.0), "positions": (0.5, 1.0)}))
@@ -168,10 +175,10 @@ def plain_text(answers: Handlers, prompt: str) -> list[int]:
     return [token for row, token in written(list(answers.generate(request))) if row == "baseline"]
 
 
-def test_interleaved_requests_never_touch_each_other(answers: Handlers) -> None:
+def test_interleaved_requests_are_independent(answers: Handlers) -> None:
     Interleaving.answers = answers
     Interleaving.alone, Interleaving.most = {}, 0
     Interleaving.plain = {prompt: plain_text(answers, prompt) for prompt in PROMPTS}
     Interleaving.TestCase.settings = settings(max_examples=25, stateful_step_count=14, deadline=None)
     Interleaving.TestCase("runTest").runTest()
-    assert Interleaving.most > 1, "several really went on together"
+    assert Interleaving.most > 1, "several steps really ran as one batch"

@@ -1,4 +1,4 @@
-"""The model's thread: turns, places, and letting go."""
+"""The scheduler: rounds, places, fairness, batching and cancellation."""
 
 import asyncio
 import threading
@@ -15,9 +15,9 @@ from explorer.steering.scheduler.scheduler import Job, Scheduler
 WAIT = 30.0
 
 
-def turns(*told: Item | None) -> Task[Item]:
-    """Tells one thing a turn."""
-    for one in told:
+def rounds(*items: Item | None) -> Task[Item]:
+    """Yields one item a round."""
+    for one in items:
         yield one
         yield None
 
@@ -49,7 +49,7 @@ async def gauges(scheduler: Scheduler, running: int, waiting: int) -> None:
     assert await asyncio.to_thread(stand)
 
 
-def test_running_jobs_take_turns() -> None:
+def test_jobs_run_round_robin() -> None:
     order: list[str] = []
     gate = threading.Event()
 
@@ -74,8 +74,8 @@ def test_running_jobs_take_turns() -> None:
     assert sorted(order) == list("aaabbbccc")
 
 
-def test_a_turn_without_an_item_lets_others_go_and_tells_nothing() -> None:
-    """A job of many such turns is neither held up by its reader nor holds another up, and can be left in the middle."""
+def test_a_round_without_an_item_yields_to_others() -> None:
+    """A job of many such rounds neither waits for its reader nor delays others, and can be cancelled in the middle."""
     taken = Counter[str]()
 
     def long() -> Task[str]:
@@ -88,7 +88,7 @@ def test_a_turn_without_an_item_lets_others_go_and_tells_nothing() -> None:
             endless = scheduler.submit(long)
             while not taken["long"]:
                 await asyncio.sleep(0)
-            short = scheduler.submit(lambda: turns(None, "told", None))
+            short = scheduler.submit(lambda: rounds(None, "told", None))
             assert [item async for item in short.items()] == ["told"]
             before = taken["long"]
             while taken["long"] < before + 100:
@@ -99,7 +99,7 @@ def test_a_turn_without_an_item_lets_others_go_and_tells_nothing() -> None:
     asyncio.run(run())
 
 
-def test_a_job_that_begins_is_told_of() -> None:
+def test_a_job_that_starts_is_notified() -> None:
     gate = threading.Event()
 
     def job() -> Task[int]:
@@ -118,7 +118,7 @@ def test_a_job_that_begins_is_told_of() -> None:
     asyncio.run(run())
 
 
-def test_one_place_too_many_is_refused_and_a_freed_one_is_given() -> None:
+def test_a_job_without_a_place_is_refused_and_a_freed_place_is_reused() -> None:
     gate = threading.Event()
 
     def blocked() -> Task[int]:
@@ -162,7 +162,7 @@ def test_a_reader_that_leaves_closes_its_job() -> None:
     asyncio.run(run())
 
 
-def test_a_slow_reader_stops_its_own_job_only() -> None:
+def test_a_slow_reader_pauses_its_own_job_only() -> None:
     made = []
 
     def counting() -> Task[int]:
@@ -173,7 +173,7 @@ def test_a_slow_reader_stops_its_own_job_only() -> None:
     async def run() -> None:
         async with working(buffered=4) as scheduler:
             slow = scheduler.submit(counting)
-            quick = scheduler.submit(lambda: turns(*range(50)))
+            quick = scheduler.submit(lambda: rounds(*range(50)))
             assert [item async for item in quick.items()] == list(range(50))
             assert len(made) <= 4
             assert [item async for item in slow.items()] == list(range(1000))
@@ -188,7 +188,7 @@ def test_a_fault_reaches_its_own_reader_only() -> None:
 
     async def run() -> None:
         async with working() as scheduler:
-            broken, sound = scheduler.submit(faulty), scheduler.submit(lambda: turns(7))
+            broken, sound = scheduler.submit(faulty), scheduler.submit(lambda: rounds(7))
             with pytest.raises(ValueError, match="mine"):
                 assert [item async for item in broken.items()] == []
             assert [item async for item in sound.items()] == [7]
@@ -197,16 +197,16 @@ def test_a_fault_reaches_its_own_reader_only() -> None:
     asyncio.run(run())
 
 
-def test_closing_fails_what_waits() -> None:
+def test_closing_fails_waiting_jobs() -> None:
     async def run() -> None:
         scheduler = Scheduler(running=1, queued=1, buffered=1)
-        items = scheduler.submit(lambda: turns(*range(100))).items()
+        items = scheduler.submit(lambda: rounds(*range(100))).items()
         assert await anext(items) == 0
         await asyncio.to_thread(scheduler.close)
         with pytest.raises(Refusal, match="stopping"):
             assert not [item async for item in items]
         with pytest.raises(Refusal, match="stopping"):
-            scheduler.submit(lambda: turns(1))
+            scheduler.submit(lambda: rounds(1))
 
     asyncio.run(run())
 
@@ -217,15 +217,15 @@ def jain(served: list[int]) -> float:
 
 
 @pytest.mark.parametrize("running", [1, 2, 4])
-def test_a_flooder_takes_no_more_than_its_share(running: int) -> None:
-    """One client asks for forty things, and then four others for four each: turns go round, whoever came first."""
+def test_a_flooding_client_gets_no_more_than_its_share(running: int) -> None:
+    """One client submits forty jobs, then four others submit four each: service is shared equally."""
     gate = threading.Event()
     begun: list[str] = []
 
     def job(name: str) -> Task[int]:
         assert gate.wait(WAIT)
         begun.append(name)
-        yield from turns(*range(3))
+        yield from rounds(*range(3))
 
     async def run() -> None:
         async with working(running=running, queued=60) as scheduler:
@@ -245,7 +245,7 @@ async def _all(job: Job[int]) -> list[int]:
     return [item async for item in job.items()]
 
 
-def test_a_client_with_nothing_gets_a_place_of_one_that_holds_them_all() -> None:
+def test_a_client_without_a_place_displaces_one_that_holds_them_all() -> None:
     gate = threading.Event()
 
     def blocked() -> Task[int]:
@@ -268,63 +268,65 @@ def test_a_client_with_nothing_gets_a_place_of_one_that_holds_them_all() -> None
     asyncio.run(run())
 
 
-def test_a_fault_is_told_of_after_its_reader() -> None:
-    told: list[Exception] = []
+def test_a_fault_is_reported_after_its_reader_has_it() -> None:
+    received: list[Exception] = []
 
     def faulty() -> Task[int]:
         yield 1
         raise ValueError("mine")
 
     async def run() -> None:
-        scheduler = Scheduler(running=1, queued=1, on_fault=told.append)
+        scheduler = Scheduler(running=1, queued=1, on_fault=received.append)
         with pytest.raises(ValueError, match="mine"):
             assert [item async for item in scheduler.submit(faulty).items()] == []
         await asyncio.to_thread(scheduler.close)
 
     asyncio.run(run())
-    assert [str(error) for error in told] == ["mine"]
+    assert [str(error) for error in received] == ["mine"]
 
 
-def asking(name: str, steps: int, gate: threading.Event) -> Task[str]:
-    """Asks as often as it is told to, and tells what came of it; its first turn waits for everybody."""
+def operating(name: str, steps: int, gate: threading.Event) -> Task[str]:
+    """Waits for an operation ``steps`` times and yields the outcomes; its first round waits for the gate."""
     assert gate.wait(WAIT)
     for _ in range(steps):
         yield (yield Batched(name))
         yield name
 
 
-def test_what_several_want_is_done_at_once_and_each_goes_on_with_its_own() -> None:
+def test_operations_run_as_one_batch_and_each_job_gets_its_outcome() -> None:
     done: list[tuple[str, ...]] = []
     gate = threading.Event()
 
-    def do(asked: Sequence[str]) -> Sequence[object]:
-        done.append(tuple(asked))
-        return [name.upper() for name in asked]
+    def run_batch(operations: Sequence[str]) -> Sequence[object]:
+        done.append(tuple(operations))
+        return [name.upper() for name in operations]
 
     async def run() -> None:
-        async with working(running=3, run_batch=do) as scheduler:
-            jobs = [scheduler.submit(lambda name=name, n=n: asking(name, n, gate)) for name, n in (("a", 3), ("b", 1))]
-            plain = scheduler.submit(lambda: turns(1, 2, 3))
+        async with working(running=3, run_batch=run_batch) as scheduler:
+            jobs = [
+                scheduler.submit(lambda name=name, n=n: operating(name, n, gate)) for name, n in (("a", 3), ("b", 1))
+            ]
+            plain = scheduler.submit(lambda: rounds(1, 2, 3))
             await gauges(scheduler, 3, 0)
             gate.set()
-            told = [[item async for item in job.items()] for job in jobs]
-            assert told == [["A", "a"] * 3, ["B", "b"]]
+            received = [[item async for item in job.items()] for job in jobs]
+            assert received == [["A", "a"] * 3, ["B", "b"]]
             assert [item async for item in plain.items()] == [1, 2, 3]
             await gauges(scheduler, 0, 0)
 
     asyncio.run(run())
-    assert sorted(map(len, done)) == [1, 1, 2], "one that begins later or ends earlier holds nobody up"
+    assert sorted(map(len, done)) == [1, 1, 2], "a job that starts later or ends earlier delays no other"
 
 
-def test_what_fails_for_one_fails_for_nobody_else() -> None:
+def test_a_failed_operation_affects_its_job_only() -> None:
     gate = threading.Event()
 
-    def do(asked: Sequence[str]) -> Sequence[object]:
-        return [ValueError(name) if name == "bad" else name for name in asked]
+    def run_batch(operations: Sequence[str]) -> Sequence[object]:
+        return [ValueError(name) if name == "bad" else name for name in operations]
 
     async def run() -> None:
-        async with working(run_batch=do) as scheduler:
-            bad, good = (scheduler.submit(lambda name=name: asking(name, 3, gate)) for name in ("bad", "good"))
+        async with working(run_batch=run_batch) as scheduler:
+            bad, good = (scheduler.submit(lambda name=name: operating(name, 3, gate)) for name in ("bad", "good"))
             gate.set()
             with pytest.raises(ValueError, match="bad"):
                 assert not [item async for item in bad.items()]
@@ -334,15 +336,15 @@ def test_what_fails_for_one_fails_for_nobody_else() -> None:
     asyncio.run(run())
 
 
-def test_what_cannot_be_done_at_all_fails_for_all_who_want_it() -> None:
+def test_a_failed_batch_fails_every_job_in_it() -> None:
     gate = threading.Event()
 
-    def do(_: Sequence[str]) -> Sequence[object]:
+    def run_batch(_: Sequence[str]) -> Sequence[object]:
         raise RuntimeError("no")
 
     async def run() -> None:
-        async with working(run_batch=do) as scheduler:
-            wanting, plain = scheduler.submit(lambda: asking("a", 1, gate)), scheduler.submit(lambda: turns(1, 2))
+        async with working(run_batch=run_batch) as scheduler:
+            wanting, plain = scheduler.submit(lambda: operating("a", 1, gate)), scheduler.submit(lambda: rounds(1, 2))
             gate.set()
             with pytest.raises(RuntimeError, match="no"):
                 assert not [item async for item in wanting.items()]
@@ -351,19 +353,19 @@ def test_what_cannot_be_done_at_all_fails_for_all_who_want_it() -> None:
     asyncio.run(run())
 
 
-def test_who_leaves_is_done_nothing_for_and_who_reads_slowly_waits_alone() -> None:
-    """Steps are done for those who can go on: not for one whose reader has left, nor for one that is read no more."""
+def test_no_operation_runs_for_a_cancelled_or_paused_job() -> None:
+    """Operations run for jobs that can continue: not where the reader has left or does not read."""
     done = Counter[str]()
     gate = threading.Event()
 
-    def do(asked: Sequence[str]) -> Sequence[object]:
-        done.update(asked)
-        return list(asked)
+    def run_batch(operations: Sequence[str]) -> Sequence[object]:
+        done.update(operations)
+        return list(operations)
 
     async def run() -> None:
-        async with working(running=3, queued=1, buffered=4, run_batch=do) as scheduler:
+        async with working(running=3, queued=1, buffered=4, run_batch=run_batch) as scheduler:
             left, slow, quick = (
-                scheduler.submit(lambda name=name, n=n: asking(name, n, gate))
+                scheduler.submit(lambda name=name, n=n: operating(name, n, gate))
                 for name, n in (("left", 10**9), ("slow", 10), ("quick", 50))
             )
             gate.set()

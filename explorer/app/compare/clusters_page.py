@@ -1,9 +1,9 @@
-"""What a comparison draws, as two cards: both clouds with one camera, and where the features of either fire."""
+"""The page that compares two clusters: both clouds under one camera, tuning strips, facts, and shared values."""
 
 from collections.abc import Callable, Sequence
 
-from explorer.app.compare.pair import SIDES, OpenPair, Side
-from explorer.app.compare.parts import compare_bar, drawn_words, pair_words
+from explorer.app.compare.compared_clusters import SIDES, ComparedClusters, Side
+from explorer.app.compare.parts import alignment_sentence, compare_bar, comparison_sentences
 from explorer.app.figures.cloud import cloud_figure
 from explorer.app.figures.strips import strips_data, strips_table
 from explorer.app.manifold.cloud_card import curve_data, point_rows
@@ -25,57 +25,59 @@ from explorer.runs.compare.tables import CHANGING, facts
 from explorer.runs.run.reader import Run
 
 CLOUDS = (ids.COMPARE_CLOUD_LEFT, ids.COMPARE_CLOUD_RIGHT)
-"""Where the clouds are drawn."""
+"""Ids of the containers of the clouds."""
 STRIPS = (ids.COMPARE_STRIPS_LEFT, ids.COMPARE_STRIPS_RIGHT)
-"""Where the strips are drawn."""
+"""Ids of the containers of the strips."""
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
-"""Names of columns, and rows."""
+"""Header and rows."""
 
 
-def clouds_card(pair: OpenPair, links: Links) -> Element:
-    """Both clouds, what they are of, and how the right one was turned."""
+def clouds_card(pair: ComparedClusters, links: Links) -> Element:
+    """Both clouds, their titles, and how the right one was aligned."""
     names = [side_of(one.run.id, one.summary.id) for one in pair.both]
-    told = drawn_words(pair.found, pair.left.summary, pair.right.summary)
+    alignment = alignment_sentence(pair.found, pair.left.summary, pair.right.summary)
     heads = _halves(pair, CLOUDS, lambda one, at: [_head(one, links), _cloud(one, at)])
     drawn = html.Div(heads, id=ids.COMPARE_CLOUDS, className="compare-sides")
-    picture = html.Div([drawn, html.P(told, className="muted small compare-told-drawn")], className="card-picture")
+    picture = html.Div([drawn, html.P(alignment, className="muted small compare-told-drawn")], className="card-picture")
     columns = ("position", "value", "x", "y", "z")
     as_table = _as_table([(columns, point_rows(one.summary, one.geometry)) for one in pair.both])
     return card(
         "clouds",
-        html.H2("Activations, one camera"),
+        html.H2("Activations under one camera"),
         [picture, as_table],
         data=links.compare_points(*names),
         class_name="panel padded compare-clouds",
     )
 
 
-def strips_card(pair: OpenPair) -> Element:
-    """Where the features of either fire along its shape."""
+def strips_card(pair: ComparedClusters) -> Element:
+    """Tuning strips of both clusters."""
     halves = _halves(pair, STRIPS, lambda one, at: [_fires(one), html.Div(id=at, className="compare-strips")])
     picture = html.Div(halves, className="compare-sides card-picture small muted")
     as_table = _as_table([strips_table(one.strips, one.run.labels()) for one in pair.both])
     return card(
-        "strips", html.H2("Where each feature fires"), [picture, as_table], class_name="panel padded compare-fires"
+        "strips", html.H2("Tuning of the features"), [picture, as_table], class_name="panel padded compare-fires"
     )
 
 
-def beside(tables: Sequence[Table]) -> Table:
-    """One table of both sides': a column that says which, then the columns of either, empty where a side has none."""
+def merged_table(tables: Sequence[Table]) -> Table:
+    """One table of both sides: a column for the side, then the union of the columns, empty where a side has none."""
     columns = tuple(dict.fromkeys(name for head, _ in sorted(tables, key=lambda one: -len(one[0])) for name in head))
-    told = [
+    rows = [
         (side, *(dict(zip(head, row, strict=True)).get(name, "") for name in columns))
-        for side, (head, rows) in zip(SIDES, tables, strict=True)
-        for row in rows
+        for side, (head, side_rows) in zip(SIDES, tables, strict=True)
+        for row in side_rows
     ]
-    return ("side", *columns), told
+    return ("side", *columns), rows
 
 
 def _as_table(tables: Sequence[Table]) -> Element:
-    return details("as a table", [late_table(*beside(tables))], "small")
+    return details("as a table", [late_table(*merged_table(tables))], "small")
 
 
-def _halves(pair: OpenPair, places: Sequence[str], drawn: Callable[[OpenCluster, str], list[Element]]) -> list[Element]:
+def _halves(
+    pair: ComparedClusters, places: Sequence[str], drawn: Callable[[OpenCluster, str], list[Element]]
+) -> list[Element]:
     return [
         html.Div(drawn(one, place), className=f"compare-side {side}", role="group", **attributes(aria_label=side))
         for one, side, place in zip(pair.both, SIDES, places, strict=True)
@@ -85,13 +87,13 @@ def _halves(pair: OpenPair, places: Sequence[str], drawn: Callable[[OpenCluster,
 def _head(one: OpenCluster, links: Links) -> Element:
     summary, run = one.summary, one.run
     name = dcc.Link(summary.label, href=links.cluster(run.id, summary.id), title="Open this manifold")
-    words = [
+    texts = [
         html.H3(name),
         html.P(_named(one), className="muted small"),
         html.P(sentence(summary.words), className="small"),
     ]
     portrait = html.Img(src=links.thumbnail(run.id, summary.id), alt="", width=96, height=72)
-    return html.Div([portrait, html.Div(words)], className="compare-head")
+    return html.Div([portrait, html.Div(texts)], className="compare-head")
 
 
 def _fires(one: OpenCluster) -> Element:
@@ -108,22 +110,24 @@ def _cloud(one: OpenCluster, place: str) -> Element:
     return html.Div([html.Div(id=place), names], className="cloud-graph", role="figure", **label)
 
 
-def pair_page(pair: OpenPair, others: Sequence[Match], runs: Sequence[Run], links: Links, view: View) -> Page:
+def clusters_page(
+    pair: ComparedClusters, others: Sequence[Match], runs: Sequence[Run], links: Links, view: View
+) -> Page:
     """The page of two clusters.
 
     Args:
-        pair: the clusters and what they have in common.
-        others: the clusters of the right run that are most like the left one.
-        runs: what can be chosen.
+        pair: the clusters and their comparison.
+        others: the clusters of the right run that are most similar to the left cluster.
+        runs: runs to choose from.
         links: addresses.
-        view: what the link asks for.
+        view: state of the page given by the link.
     """
     left, right = (Side(one.run, one.summary.id) for one in pair.both)
-    words = pair_words(pair.found, pair.left.summary, pair.right.summary)
+    sentences = comparison_sentences(pair.found, pair.left.summary, pair.right.summary)
     body: list[Node] = [
         dcc.Store(id=ids.COMPARE_STORE, data=compare_data(pair, view)),
         compare_bar(runs, left, right, links),
-        html.Div([html.P(told) for told in words], className="compare-told panel"),
+        html.Div([html.P(sentence) for sentence in sentences], className="compare-told panel"),
         clouds_card(pair, links),
         strips_card(pair),
         html.Div(
@@ -135,8 +139,8 @@ def pair_page(pair: OpenPair, others: Sequence[Match], runs: Sequence[Run], link
     return Page(title, body, crumbs, [share_view_button(False)])
 
 
-def compare_data(pair: OpenPair, view: View) -> dict[str, object]:
-    """What the page's scripts need of each side."""
+def compare_data(pair: ComparedClusters, view: View) -> dict[str, object]:
+    """Data of the page's scripts for both sides."""
     a, b = (side_of(one.run.id, one.summary.id) for one in pair.both)
     return {
         "a": a,
@@ -155,35 +159,37 @@ def compare_data(pair: OpenPair, view: View) -> dict[str, object]:
 
 
 MOST_VALUES = 120
-"""Values of one kind that are listed; more are counted, and stand in the table."""
+"""Values of one kind in the list; the rest are counted, and the table has all."""
 
 
-def facts_card(pair: OpenPair) -> Element:
-    """Facts, scores, and how much of either is drawn."""
+def facts_card(pair: ComparedClusters) -> Element:
+    """Properties and scores of both clusters, and how much of each is drawn."""
     mine, theirs = pair.left.summary, pair.right.summary
     scores = [(SCORES[name].name, _score(mine, name), _score(theirs, name)) for name in CHANGING]
     drawn = (f"{count(len(one.geometry.points))} of {count(one.summary.n_tokens)}" for one in pair.both)
     axes = (percent(float(one.geometry.axis_share.sum())) for one in pair.both)
     head = ("", *(f"{one.run.manifest.title} · {one.summary.id}" for one in pair.both))
     rows = [*facts(mine, theirs), *scores, ("points drawn", *drawn), ("three axes explain", *axes)]
-    return card("facts", html.H2("Beside each other"), [table(head, rows)], class_name="panel padded")
+    return card("facts", html.H2("Side by side"), [table(head, rows)], class_name="panel padded")
 
 
 def values_card(found: PairComparison) -> Element:
-    """Values that both name, that one alone names, and features that both have."""
-    kinds = (("on both", found.kept), ("only on the left", found.lost), ("only on the right", found.gained))
+    """Values named by both clusters or by one only, and shared features."""
+    kinds = (("in both", found.kept), ("only on the left", found.lost), ("only on the right", found.gained))
     parts = [part for where, values in kinds if values for part in _listed(where, values)]
     shared = found.shared or ()
     if shared:
         parts += [html.H3(f"{counted(len(shared), 'feature')} in common"), html.P(", ".join(map(str, shared)))]
     rows = [("value", value.strip(), where) for where, values in kinds for value in values]
-    rows += [("feature", str(feature), "on both") for feature in shared]
+    rows += [("feature", str(feature), "in both") for feature in shared]
     shown = [*parts, details("as a table", [late_table(("what", "name", "where"), rows)], "small")] if rows else []
-    return card("values", html.H2("Values"), shown or [html.P("Neither names a value.")], class_name="panel padded")
+    return card(
+        "values", html.H2("Values"), shown or [html.P("Neither cluster has named values.")], class_name="panel padded"
+    )
 
 
-def alike_card(pair: OpenPair, others: Sequence[Match], links: Links) -> Element:
-    """The clusters of the right run that are most like the left one."""
+def alike_card(pair: ComparedClusters, others: Sequence[Match], links: Links) -> Element:
+    """The clusters of the right run that are most similar to the left cluster."""
     run, mine = pair.right.run, side_of(pair.left.run.id, pair.left.summary.id)
     rows: list[list[Node | list[Node]]] = [
         [
@@ -192,9 +198,9 @@ def alike_card(pair: OpenPair, others: Sequence[Match], links: Links) -> Element
         ]
         for match in others
     ]
-    told = f"The clusters of {run.manifest.title} that are most like “{pair.left.summary.label}”."
-    body = [html.P(told, className="muted small"), table(("cluster", "alike"), rows)]
-    return card("alike", html.H2("Most alike"), body, class_name="panel padded compare-others")
+    caption = f"The clusters of {run.manifest.title} most similar to “{pair.left.summary.label}”."
+    body = [html.P(caption, className="muted small"), table(("cluster", "similarity"), rows)]
+    return card("alike", html.H2("Most similar"), body, class_name="panel padded compare-others")
 
 
 def _score(summary: ClusterSummary, name: str) -> str:

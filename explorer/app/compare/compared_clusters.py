@@ -1,4 +1,4 @@
-"""Two clusters as a comparison draws them: both open, the right one turned onto the left one."""
+"""Two clusters under comparison: both opened, the right one aligned to the left one."""
 
 from dataclasses import dataclass, replace
 
@@ -13,59 +13,57 @@ from explorer.runs.report.tables import Cell, points_table, table_rows
 from explorer.runs.run.reader import Run
 
 SIDES = ("left", "right")
-"""What the two are called, on the page and in tables."""
+"""Names of the two sides, on the page and in tables."""
 
 
 @dataclass(frozen=True)
-class OpenPair:
-    """Two clusters and what they have in common."""
+class ComparedClusters:
+    """Two clusters and their comparison."""
 
     left: OpenCluster
-    """The one."""
     right: OpenCluster
-    """The other, as it is drawn: turned onto the left one."""
+    """With geometry aligned to the left cluster."""
     found: PairComparison
-    """What they have in common, and what changed."""
 
     @property
     def both(self) -> tuple[OpenCluster, OpenCluster]:
-        """In the order of ``SIDES``."""
+        """Both clusters in the order of ``SIDES``."""
         return self.left, self.right
 
 
-def open_pair(left: tuple[MatchingInput, int], right: tuple[MatchingInput, int]) -> OpenPair:
-    """Read two clusters, each of a run that was read for matching, and lay the right one onto the left one.
+def open_compared(left: tuple[MatchingInput, int], right: tuple[MatchingInput, int]) -> ComparedClusters:
+    """Open two clusters, each of a run that was read for matching, and align the right one to the left one.
 
     Raises:
-        RunError: there is no such cluster, or its file is broken.
+        RunError: a cluster does not exist, or its file is broken.
     """
     found = compare_clusters(*left, *right)
     mine, theirs = (open_cluster(reading.run, cluster) for reading, cluster in (left, right))
     turned = aligned(theirs.geometry, found.alignment, closed=theirs.summary.shape == "closed curve")
-    return OpenPair(mine, replace(theirs, geometry=turned), found)
+    return ComparedClusters(mine, replace(theirs, geometry=turned), found)
 
 
-def asked_pair(site: Site, view: View) -> OpenPair:
-    """The two clusters of a comparison's address.
+def compared_at(site: Site, view: View) -> ComparedClusters:
+    """The two clusters at the address of a comparison.
 
     Raises:
-        RequestError: it names no cluster.
-        RunError: a run or a cluster that is not there, or is broken.
+        RequestError: the address names no cluster.
+        RunError: a run or a cluster does not exist, or is broken.
     """
     left, right = sides_of(site, view)
     if left.cluster is None or right.cluster is None:
         raise RequestError("compare", "two whole runs", "a cluster of one of them, such as almanac/3")
-    return open_pair(
+    return open_compared(
         (site.comparisons.reading(left.run), left.cluster), (site.comparisons.reading(right.run), right.cluster)
     )
 
 
-def pair_rows(pair: OpenPair) -> list[tuple[Cell, ...]]:
-    """Names of columns, then every drawn token of both as it is drawn, by side, run and cluster."""
+def compared_points(pair: ComparedClusters) -> list[tuple[Cell, ...]]:
+    """Header, then every drawn token of both clusters in the aligned coordinates, with side, run and cluster."""
     tables = [list(table_rows(points_table(one.summary, one.geometry, one.vocabulary))) for one in pair.both]
     head: tuple[Cell, ...] = ("side", "run", "cluster", *tables[0][0])
-    told = zip(SIDES, pair.both, tables, strict=True)
-    return [head, *((side, one.run.id, one.summary.id, *row) for side, one, rows in told for row in rows[1:])]
+    sides = zip(SIDES, pair.both, tables, strict=True)
+    return [head, *((side, one.run.id, one.summary.id, *row) for side, one, rows in sides for row in rows[1:])]
 
 
 @dataclass(frozen=True)
@@ -73,21 +71,20 @@ class Side:
     """One side of a comparison."""
 
     run: Run
-    """Its run."""
     cluster: int | None
-    """Its cluster; None where the whole run is compared."""
+    """Cluster id; None when whole runs are compared."""
 
 
 def sides_of(site: Site, view: View) -> tuple[Side, Side]:
-    """Both sides of a view, both with a cluster or both without.
+    """Both sides of a view: either both have a cluster or neither has.
 
     Raises:
-        RequestError: there is no run to compare.
-        RunError: a run or a cluster that is not there, or is broken.
+        RequestError: the catalog has no readable run.
+        RunError: a run or a cluster does not exist, or is broken.
     """
     whole = [entry.id for entry in site.catalog.entries if isinstance(entry, Run)]
     if not whole:
-        raise RequestError("compare", "no run", "a folder of runs with one that can be read")
+        raise RequestError("compare", "no run", "a folder with at least one readable run")
     left = _side(site, view.left or whole[0])
     others = [run for run in whole if run != left.run.id]
     right = _side(site, view.right or (others or whole)[0])
@@ -103,7 +100,7 @@ def _side(site: Site, text: str) -> Side:
 
 
 def _with_counterpart(site: Site, side: Side, other: Side) -> Side:
-    """A side with the cluster that is most like the other side's, where it names none and the other does."""
+    """Fill in the cluster most similar to the other side's, if this side names none and the other does."""
     if side.cluster is not None or other.cluster is None:
         return side
     readings = site.comparisons.reading(other.run), site.comparisons.reading(side.run)
