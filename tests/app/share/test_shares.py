@@ -35,7 +35,7 @@ from tests.app.steering.steering_data import (
     steer_request,
 )
 
-GOLDEN = {version: Path(__file__).parents[1] / "data" / f"share-v{version}.json" for version in (1, 2)}
+GOLDEN = {version: Path(__file__).parent / "data" / f"share-v{version}.json" for version in (1, 2)}
 
 
 @pytest.fixture
