@@ -2,7 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from explorer.records import Hook, Similarity
+from explorer.records.clustering import Similarity
+from explorer.records.subject import Hook
 
 
 class Settings(BaseModel):

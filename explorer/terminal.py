@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from explorer.records import Progress as ProgressProtocol
-from explorer.records import silent
+from explorer.records.progress import Progress as ProgressProtocol
+from explorer.records.progress import silent
 
 DEFAULT_WIDTH = 140
 """Width of a table that is not printed to a terminal, in columns."""

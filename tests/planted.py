@@ -13,26 +13,10 @@ import numpy as np
 
 from explorer.config import BuildSettings, ClusteringSettings
 from explorer.maths.clustering.hdbscan import cluster_tree
-from explorer.records import (
-    CONTEXT_AFTER,
-    CONTEXT_BEFORE,
-    LEFT_OUT,
-    NOISE,
-    ClusterGeometry,
-    ClusterSummary,
-    Codes,
-    Concept,
-    CondensedTree,
-    DatasetInfo,
-    Evidence,
-    FeatureLabel,
-    FeatureTable,
-    ModelInfo,
-    NeighbourGraph,
-    SaeInfo,
-    SubjectInfo,
-    Vocabulary,
-)
+from explorer.records.bundle import Codes, Concept, FeatureLabel, Vocabulary
+from explorer.records.cluster import CONTEXT_AFTER, CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
+from explorer.records.clustering import LEFT_OUT, NOISE, CondensedTree, Evidence, FeatureTable, NeighbourGraph
+from explorer.records.subject import DatasetInfo, ModelInfo, SaeInfo, SubjectInfo
 from explorer.runs.bundle.writer import BundleWriter
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.writer import RunWriter

@@ -22,7 +22,7 @@ from explorer.bench.settings import HaloBenchSettings
 from explorer.cli.main import app
 from explorer.errors import ExplorerError, HostUnreachable
 from explorer.lm.sae.saelens import load_sae
-from explorer.records import Progress
+from explorer.records.progress import Progress
 from tests.lm.model.tiny_tokenizers import TEXT, word_tokenizer
 from tests.lm.tiny import tiny_model
 from tests.pipeline.command import run_command, spawn_command

@@ -17,7 +17,7 @@ from explorer.bench.report import BenchReport
 from explorer.bench.scale import cofire as cofire_bench
 from explorer.bench.scale import scale as scale_bench
 from explorer.bench.settings import AppBenchSettings, CofireSettings, HaloBenchSettings, RecoverSettings, ScaleSettings
-from explorer.records import Progress
+from explorer.records.progress import Progress
 
 Options = Mapping[str, object]
 """Settings by name."""

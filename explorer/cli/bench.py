@@ -10,7 +10,7 @@ from explorer.cli.options import AsJson, named_by_option
 
 if TYPE_CHECKING:
     from explorer.bench.report import BenchReport
-    from explorer.records import Progress
+    from explorer.records.progress import Progress
 
 commands = typer.Typer(
     name="bench", help="Measure one of the project's claims and print its table.", no_args_is_help=True

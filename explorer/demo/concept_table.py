@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from explorer.demo.corpus.almanac import SCALES
 from explorer.demo.corpus.scales import Scale
 from explorer.maths.shape.coordinate import circular_rank_correlation, linear_rank_correlation
-from explorer.records import CURVES, ClusterSummary
+from explorer.records.cluster import CURVES, ClusterSummary
 from explorer.runs.run.reader import Run
 
 FEWEST_VALUES = 4

@@ -12,7 +12,7 @@ from explorer.demo.retrain import retrain
 from explorer.demo.subject import HARVEST_RESIDUALS, HARVEST_SEED, HOOK, MODEL_FOLDER, RUNS, DemoRun, shared_subject
 from explorer.pipeline.build.build import build
 from explorer.pipeline.harvest.harvest import harvest_text
-from explorer.records import Progress, silent
+from explorer.records.progress import Progress, silent
 from explorer.runs.run.reader import Run
 
 WORKERS = 2

@@ -12,7 +12,7 @@ from jaxtyping import Int
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from explorer.demo.corpus.documents import documents
-from explorer.records import Progress
+from explorer.records.progress import Progress
 
 
 @dataclass(frozen=True)

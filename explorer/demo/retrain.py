@@ -18,7 +18,7 @@ from explorer.demo.tokenizer import save_tokenizer
 from explorer.lm.hooks.block_hooks import capture
 from explorer.lm.sae.saelens import save_sae
 from explorer.lm.sae.training import TrainReport, TrainSaeSettings, train_sae
-from explorer.records import Progress, silent
+from explorer.records.progress import Progress, silent
 
 CHECKPOINT_FOLDER = Path.home() / ".cache" / "manifold-explorer" / "almanac"
 """Where a training run keeps its checkpoints, so that it can be taken up again after a kill."""

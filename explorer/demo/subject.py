@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from explorer.config import BuildSettings, GeometrySettings
-from explorer.records import Hook
+from explorer.records.subject import Hook
 from explorer.runs.run.manifest import SUBJECT
 
 

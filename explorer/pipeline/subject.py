@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from explorer.errors import SubjectError
-from explorer.records import SubjectInfo
+from explorer.records.subject import SubjectInfo
 from explorer.runs.bundle.reader import Bundle
 from explorer.runs.run.manifest import SUBJECT
 

@@ -5,7 +5,8 @@ from itertools import product
 from pathlib import Path
 
 from explorer.config import BuildSettings
-from explorer.records import DatasetInfo, FeatureLabel, ModelInfo, SaeInfo, SubjectInfo, Vocabulary
+from explorer.records.bundle import FeatureLabel, Vocabulary
+from explorer.records.subject import DatasetInfo, ModelInfo, SaeInfo, SubjectInfo
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.writer import RunWriter
 from tests.planted import DATASET, EVIDENCE, MODEL, SAE, RunParts, _portrait, planted_parts

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from explorer.records import FeatureTable, NeighbourGraph
+from explorer.records.clustering import FeatureTable, NeighbourGraph
 from explorer.runs.io.safetensors_write import write_safetensors
 from explorer.runs.run.arrays import table_arrays
 from explorer.runs.run.manifest import TREE, cluster_file, thumbnail_file

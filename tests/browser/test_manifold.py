@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Download, Page, expect
 
 from explorer.app.ui.format import feature_name
 from explorer.app.view.selection import read_picks
-from explorer.records import FeatureLabel
+from explorer.records.bundle import FeatureLabel
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.reader import Run
 from explorer.runs.run.writer import RunWriter

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from explorer.app.view.selection import read_selection
 from explorer.bench.app.browser import COUNTED
-from explorer.records import NOISE
+from explorer.records.clustering import NOISE
 from tests.browser.conftest import NO_WEBGL, App, Watch, exposed, keep
 
 pytestmark = pytest.mark.browser

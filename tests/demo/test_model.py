@@ -14,7 +14,7 @@ from explorer.demo.tokenizer import make_tokenizer
 from explorer.lm.model.load import LoadedModel, load_model
 from explorer.lm.sae.saelens import load_sae
 from explorer.lm.sae.training import TrainSaeSettings
-from explorer.records import silent
+from explorer.records.progress import silent
 
 SHIPPED = Path(__file__).resolve().parents[2] / "cached_runs"
 SUBJECT = shared_subject(SHIPPED)

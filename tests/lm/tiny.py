@@ -21,7 +21,7 @@ from transformers import (
 
 from explorer.lm.generation.capabilities import open_edit_site
 from explorer.lm.generation.forward import EditSite
-from explorer.records import Hook
+from explorer.records.subject import Hook
 
 _LLAMA = {
     "vocab_size": 32, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 3, "num_attention_heads": 2,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from explorer.lm.sae.saelens import load_sae
-from explorer.records import FeatureLabel
+from explorer.records.bundle import FeatureLabel
 from explorer.runs.bundle.reader import open_bundle
 from explorer.runs.report.check import check
 from tests.lm.model.tiny_tokenizers import word_tokenizer

@@ -11,7 +11,7 @@ from explorer.config import BuildSettings
 from explorer.lm.model.fingerprint import subject_fingerprint
 from explorer.lm.model.load import load_model
 from explorer.lm.sae.saelens import load_sae
-from explorer.records import Regime, ShapeKind
+from explorer.records.cluster import Regime, ShapeKind
 from explorer.runs.bundle.reader import Bundle, open_bundle
 from explorer.runs.run.reader import Run, open_run
 from tests.pipeline.command import run_command

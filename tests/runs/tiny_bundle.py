@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from explorer.records import Concept, DatasetInfo, FeatureLabel, ModelInfo, SaeInfo
+from explorer.records.bundle import Concept, FeatureLabel
+from explorer.records.subject import DatasetInfo, ModelInfo, SaeInfo
 from explorer.runs.bundle.writer import BundleWriter
 
 

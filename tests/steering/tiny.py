@@ -13,7 +13,7 @@ from explorer.lm.model.fingerprint import subject_fingerprint
 from explorer.lm.model.load import load_model
 from explorer.lm.sae.autoencoder import Sae
 from explorer.lm.sae.saelens import load_sae, save_sae
-from explorer.records import SubjectInfo
+from explorer.records.subject import SubjectInfo
 from explorer.runs.run.reader import open_run
 from explorer.runs.run.writer import RunWriter
 from tests.planted import DATASET, EVIDENCE, MODEL, N_FEATURES, SAE, planted_world, write_planted_run

@@ -7,7 +7,8 @@ from jaxtyping import Float, Float32, Int64
 
 from explorer.app.figures.colors import CATEGORIES, GREY, cyclic_ramp, sequential_ramp
 from explorer.app.site.cluster_filters import likeness
-from explorer.records import LEFT_OUT, ClusterSummary, FeatureTable, Regime, ShapeKind
+from explorer.records.cluster import ClusterSummary, Regime, ShapeKind
+from explorer.records.clustering import LEFT_OUT, FeatureTable
 
 SHAPES: tuple[str, ...] = get_args(ShapeKind)
 """Shapes by their code in ``cluster_columns``."""

@@ -16,7 +16,7 @@ from explorer.app.ui.parts import Node, attributes, details, select
 from explorer.app.view import ids
 from explorer.app.view.links import Links
 from explorer.app.view.state import NoiseLook, Paint, View, Wall
-from explorer.records import ClusterSummary
+from explorer.records.cluster import ClusterSummary
 from explorer.runs.run.reader import Run
 
 

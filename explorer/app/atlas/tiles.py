@@ -16,7 +16,8 @@ from explorer.app.ui.parts import Node, attributes, label_lines
 from explorer.app.view import ids
 from explorer.app.view.links import Links
 from explorer.app.view.state import View, read_fields
-from explorer.records import LEFT_OUT, NOISE, ClusterSummary
+from explorer.records.cluster import ClusterSummary
+from explorer.records.clustering import LEFT_OUT, NOISE
 from explorer.runs.run.reader import Run
 
 MOST_FOUND = 5

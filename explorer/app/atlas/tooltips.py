@@ -2,7 +2,7 @@
 
 from explorer.app.ui.format import count, cut, number, read_context, visible
 from explorer.errors import RequestError
-from explorer.records import LEFT_OUT
+from explorer.records.clustering import LEFT_OUT
 from explorer.runs.run.reader import Run
 
 TIP_LABELS = 3

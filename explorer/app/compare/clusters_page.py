@@ -18,7 +18,7 @@ from explorer.app.ui.parts import Node, attributes, details, late_table, table
 from explorer.app.view import ids
 from explorer.app.view.links import Links, side_of
 from explorer.app.view.state import View
-from explorer.records import ClusterSummary
+from explorer.records.cluster import ClusterSummary
 from explorer.runs.compare.matching import Match
 from explorer.runs.compare.pair import PairComparison
 from explorer.runs.compare.tables import CHANGING, facts

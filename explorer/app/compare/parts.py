@@ -9,7 +9,7 @@ from explorer.app.ui.format import count, counted, percent
 from explorer.app.ui.parts import labelled, select
 from explorer.app.view import ids
 from explorer.app.view.links import WHOLE, Links, side_of
-from explorer.records import CURVES, ClusterSummary
+from explorer.records.cluster import CURVES, ClusterSummary
 from explorer.runs.compare.pair import PairComparison
 from explorer.runs.compare.similarity import ClusterSimilarity
 from explorer.runs.run.reader import Run

@@ -13,7 +13,7 @@ from explorer.app.ui.page import Crumb, Page, share_view_button
 from explorer.app.ui.parts import Node, attributes, table
 from explorer.app.view import ids
 from explorer.app.view.links import Links, side_of
-from explorer.records import CURVES, ClusterSummary
+from explorer.records.cluster import CURVES, ClusterSummary
 from explorer.runs.compare.matching import RunComparison, RunMatch
 from explorer.runs.run.reader import Run
 

@@ -13,7 +13,8 @@ from jaxtyping import Float32
 
 from explorer.app.figures.colors import GREY, CloudColors, cloud_colors, position_colors
 from explorer.app.view.state import View
-from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.records.bundle import Vocabulary
+from explorer.records.cluster import CURVES, ClusterGeometry, ClusterSummary
 
 Trace: TypeAlias = dict[str, Any]
 """A trace of plotly.js."""

@@ -11,7 +11,8 @@ from jaxtyping import Float, Float32
 from explorer.app.ui.format import count, number, visible
 from explorer.app.view.selection import write_picks
 from explorer.palette import NOISE_GREY, cyclic_rgb, hex_colors, sequential_rgb
-from explorer.records import CONTEXT_BEFORE, CURVES, ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.records.bundle import Vocabulary
+from explorer.records.cluster import CONTEXT_BEFORE, CURVES, ClusterGeometry, ClusterSummary
 
 GREY = NOISE_GREY
 """Noise, and anything without a position."""

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Float32, Float64
 from explorer.app.figures.colors import GREY, position_colors
 from explorer.app.ui.format import cut, feature_name, number
 from explorer.maths.features.tuning_test import ALPHA, tuning_p_values
-from explorer.records import ClusterGeometry, ClusterSummary
+from explorer.records.cluster import ClusterGeometry, ClusterSummary
 from explorer.runs.run.label_file import LabelTable
 
 WIDTH = 1000

@@ -11,7 +11,7 @@ from explorer.app.ui.format import count, counted, short_id
 from explorer.app.ui.page import Crumb, Page
 from explorer.app.ui.parts import Node
 from explorer.app.view.links import Links
-from explorer.records import ClusterSummary, ShapeKind
+from explorer.records.cluster import ClusterSummary, ShapeKind
 from explorer.runs.run.manifest import RunManifest
 
 PICTURES = 6

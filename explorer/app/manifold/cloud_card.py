@@ -12,7 +12,8 @@ from explorer.app.ui.format import count, feature_name, number, percent, sentenc
 from explorer.app.ui.parts import Node, attributes, details, late_table, select
 from explorer.app.view import ids
 from explorer.app.view.state import View
-from explorer.records import CURVES, ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.records.bundle import Vocabulary
+from explorer.records.cluster import CURVES, ClusterGeometry, ClusterSummary
 from explorer.runs.run.label_file import LabelTable
 
 TABLE_ROWS = 200

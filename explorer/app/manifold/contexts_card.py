@@ -10,7 +10,8 @@ from explorer.app.ui.format import Context, count, counted, number, read_context
 from explorer.app.ui.parts import Node, attributes
 from explorer.app.view import ids
 from explorer.app.view.selection import read_picks
-from explorer.records import ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.records.bundle import Vocabulary
+from explorer.records.cluster import ClusterGeometry, ClusterSummary
 
 CONTEXT_CHARACTERS = 90
 """Characters shown before the token."""

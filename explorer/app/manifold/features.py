@@ -22,7 +22,9 @@ from explorer.app.ui.element import Element
 from explorer.app.ui.format import count, number, percent, read_context, visible
 from explorer.app.ui.parts import Node, attributes, details, label_cell, label_lines, table
 from explorer.app.view import ids
-from explorer.records import ClusterGeometry, ClusterSummary, FeatureTable, Vocabulary
+from explorer.records.bundle import Vocabulary
+from explorer.records.cluster import ClusterGeometry, ClusterSummary
+from explorer.records.clustering import FeatureTable
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.reader import Run
 

@@ -8,7 +8,7 @@ from explorer.app.ui.element import Element
 from explorer.app.ui.format import counted, number, percent
 from explorer.app.ui.parts import table
 from explorer.maths.features.tuning_test import exclusion_detectable
-from explorer.records import CURVES, ClusterGeometry, ClusterSummary
+from explorer.records.cluster import CURVES, ClusterGeometry, ClusterSummary
 from explorer.runs.report.show import gather_curves
 
 

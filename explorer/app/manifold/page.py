@@ -22,7 +22,7 @@ from explorer.app.ui.parts import Node, details, late_table
 from explorer.app.view import ids
 from explorer.app.view.links import Links, side_of
 from explorer.app.view.state import View
-from explorer.records import CURVES, ClusterSummary
+from explorer.records.cluster import CURVES, ClusterSummary
 from explorer.runs.run.reader import Run
 
 CORE_AND_HALO = "Core: features that cluster because they fire together. Halo: further features that explain position."

@@ -7,7 +7,8 @@ from explorer.app.ui import html
 from explorer.app.ui.card import card
 from explorer.app.ui.element import Element
 from explorer.app.ui.format import count, counted, number
-from explorer.records import ClusterSummary, CondensedTree, Evidence, FeatureTable
+from explorer.records.cluster import ClusterSummary
+from explorer.records.clustering import CondensedTree, Evidence, FeatureTable
 from explorer.runs.run.manifest import RunManifest
 
 STABLE = 0.75

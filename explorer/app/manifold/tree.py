@@ -17,7 +17,8 @@ from explorer.app.ui.element import Element
 from explorer.app.ui.format import count, number
 from explorer.app.ui.parts import Node, attributes, details, table
 from explorer.palette import cyclic_rgb, hex_colors
-from explorer.records import ClusterSummary, CondensedTree, FeatureTable
+from explorer.records.cluster import ClusterSummary
+from explorer.records.clustering import CondensedTree, FeatureTable
 
 AROUND = 28
 """The branch starts at the largest enclosing group of at most this many features, to show the surroundings."""

@@ -5,7 +5,7 @@ from typing import get_args
 
 from explorer.app.view.selection import read_selection
 from explorer.app.view.state import Sort, View
-from explorer.records import ClusterSummary, Regime, ShapeKind
+from explorer.records.cluster import ClusterSummary, Regime, ShapeKind
 
 SORTS: dict[Sort, str] = {
     "manifold": "manifold-like first",

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from explorer.app.figures.strips import StripsView, strips_view
-from explorer.records import ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.records.bundle import Vocabulary
+from explorer.records.cluster import ClusterGeometry, ClusterSummary
 from explorer.runs.run.reader import Run
 
 

@@ -7,7 +7,9 @@ from functools import cache
 import numpy as np
 from jaxtyping import Int32
 
-from explorer.records import CONTEXT_BEFORE, ClusterSummary, FeatureTable, packed_text
+from explorer.records.bundle import packed_text
+from explorer.records.cluster import CONTEXT_BEFORE, ClusterSummary
+from explorer.records.clustering import FeatureTable
 from explorer.runs.run.reader import Run
 
 CONTEXT_REACH = 12

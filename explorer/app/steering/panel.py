@@ -7,7 +7,7 @@ from explorer.app.ui.element import Element
 from explorer.app.ui.parts import Node, attributes, labelled, select
 from explorer.app.view import ids
 from explorer.app.view.state import Place, View, encode_place
-from explorer.records import ClusterSummary
+from explorer.records.cluster import ClusterSummary
 
 ROWS = ("baseline", "manifold", "linear", "chord")
 """Columns of generated text, in order."""

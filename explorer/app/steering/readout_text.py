@@ -4,7 +4,8 @@ import numpy as np
 
 from explorer.app.view.state import MAX_TEXT
 from explorer.errors import RequestError
-from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.records.bundle import Vocabulary
+from explorer.records.cluster import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.protocol.behaviour import ReadoutValue
 
 MOST_VALUES = 256

@@ -6,7 +6,8 @@ from jaxtyping import Float
 from explorer.app.site.cluster_filters import likeness
 from explorer.app.ui.format import prompt_at
 from explorer.app.view.state import Place
-from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.records.bundle import Vocabulary
+from explorer.records.cluster import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.runs.run.reader import Run
 
 SHORTEST, LONGEST = 3, 10

@@ -20,7 +20,7 @@ from explorer.app.tour.tour_file import TourFolder
 from explorer.app.ui.page import Page
 from explorer.app.ui.scripts import one_script
 from explorer.places import shipped_folder
-from explorer.records import ClusterSummary
+from explorer.records.cluster import ClusterSummary
 from explorer.runs.io.atomic import write_bytes
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import Run

@@ -8,7 +8,8 @@ from jaxtyping import Float32, Int64
 from explorer.app.figures.colors import value_colors
 from explorer.app.figures.strips import strips_view
 from explorer.app.ui.format import prompt_at, visible
-from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.records.bundle import Vocabulary
+from explorer.records.cluster import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 
 MOST_ROWS = 12
 """Rows; longer value lists are sampled evenly."""

@@ -8,7 +8,7 @@ from explorer.app.site.hosts import SteeringHost
 from explorer.app.site.shares import SharedResult
 from explorer.app.tour.tour_file import RESULTS, ResultSpec, Tour, TourFolder, find_manifold, result_file
 from explorer.errors import HostNotReady, HostRefused, HostUnreachable, InputError
-from explorer.records import ClusterSummary
+from explorer.records.cluster import ClusterSummary
 from explorer.runs.io.atomic import write_bytes
 from explorer.runs.io.strict_json import encode_line
 from explorer.runs.run.catalog import Catalog, scan

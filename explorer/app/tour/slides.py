@@ -15,7 +15,7 @@ from explorer.app.tour.tour_file import NEEDS_RESULT, Tour, TourFolder, TourStep
 from explorer.app.ui.format import sentence
 from explorer.app.view.state import View, decode
 from explorer.errors import InputError
-from explorer.records import ClusterSummary
+from explorer.records.cluster import ClusterSummary
 from explorer.runs.run.catalog import Catalog
 from explorer.runs.run.reader import Run
 

@@ -13,7 +13,7 @@ from explorer.app.site.cluster_filters import likeness
 from explorer.app.site.shares import SharedResult
 from explorer.app.view.state import decode
 from explorer.errors import InputError, RequestError
-from explorer.records import ClusterSummary
+from explorer.records.cluster import ClusterSummary
 from explorer.runs.io.files import file_name, quoted, read_small, require_folder
 from explorer.runs.io.strict_json import Strict, parse_record
 from explorer.runs.run.catalog import Catalog

@@ -9,7 +9,7 @@ from explorer.app.figures.colors import GREY, cluster_turns, position_colors
 from explorer.app.figures.strips import nearest_value
 from explorer.app.site.cluster_filters import likeness
 from explorer.app.ui.format import counted, feature_name, number, visible
-from explorer.records import ClusterGeometry, ClusterSummary
+from explorer.records.cluster import ClusterGeometry, ClusterSummary
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.reader import Run
 from explorer.steering.protocol.features import EncodedToken, EncodeReply, Firing

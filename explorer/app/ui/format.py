@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int32
 
-from explorer.records import CONTEXT_BEFORE, FeatureLabel, Vocabulary
+from explorer.records.bundle import FeatureLabel, Vocabulary
+from explorer.records.cluster import CONTEXT_BEFORE
 
 REGIMES = {
     "compact capture": "A few features fire everywhere on the shape and span it together.",

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from explorer.app.ui import dcc, html
 from explorer.app.ui.element import Element
 from explorer.app.ui.format import visible
-from explorer.records import FeatureLabel
+from explorer.records.bundle import FeatureLabel
 
 Node: TypeAlias = Element | str
 """A child of an element."""

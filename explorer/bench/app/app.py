@@ -14,7 +14,7 @@ from explorer.bench.app.large_run import write_tiled_run
 from explorer.bench.app.server import served_app
 from explorer.bench.app.viewers import Crowd, Opened, crowd, open_tiles
 from explorer.bench.settings import AppBenchSettings
-from explorer.records import Progress, silent
+from explorer.records.progress import Progress, silent
 from explorer.runs.run.reader import open_run
 
 CLUSTERS_PER_COPY: Final = 80

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from explorer.bench.app.server import ServedApp
 from explorer.errors import ExplorerError
-from explorer.records import Progress
+from explorer.records.progress import Progress
 
 try:
     from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright

@@ -7,15 +7,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from explorer.records import (
-    NOISE,
-    ClusterSummary,
-    CondensedTree,
-    FeatureTable,
-    NeighbourGraph,
-    Progress,
-    silent,
-)
+from explorer.records.cluster import ClusterSummary
+from explorer.records.clustering import NOISE, CondensedTree, FeatureTable, NeighbourGraph
+from explorer.records.progress import Progress, silent
 from explorer.runs.run.reader import Run
 from explorer.runs.run.writer import RunWriter
 

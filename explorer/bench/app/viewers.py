@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpx
 
 from explorer.bench.app.server import ServedApp, at_path, opening
-from explorer.records import Progress
+from explorer.records.progress import Progress
 
 TIMEOUT_SECONDS = 60.0
 """A response that takes longer counts as an error."""

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from explorer.config import ClusteringSettings
 from explorer.maths.clustering.condensed_tree import MAX_DISTANCE, graph_distances
-from explorer.records import NeighbourGraph
+from explorer.records.clustering import NeighbourGraph
 
 
 def dense_distances(

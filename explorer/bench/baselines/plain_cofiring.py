@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int32
 from scipy.sparse import csr_array
 
 from explorer.maths.cofiring.counts import FiringShard
-from explorer.records import NeighbourGraph
+from explorer.records.clustering import NeighbourGraph
 
 
 def plain_cofiring(shard: FiringShard, n_features: int, *, neighbours: int, min_count: int) -> NeighbourGraph:

@@ -20,7 +20,8 @@ from pydantic import Field, JsonValue
 
 from explorer.config import Settings
 from explorer.errors import ExplorerError
-from explorer.records import CURVES, Progress, silent
+from explorer.records.cluster import CURVES
+from explorer.records.progress import Progress, silent
 from explorer.runs.run.reader import open_run
 
 HEADER = ["over the host itself", "median, ms", "95 % of rounds, ms", "wanted, ms"]

@@ -19,7 +19,7 @@ from explorer.lm.generation.batched_edits import next_token_logits, read_prefix
 from explorer.lm.generation.batched_generation import BatchedGenerator, step_all
 from explorer.lm.generation.capabilities import open_edit_site
 from explorer.lm.generation.forward import EditSite
-from explorer.records import Progress, silent
+from explorer.records.progress import Progress, silent
 
 _ARMS = 4
 _TEXTS = 4

@@ -20,7 +20,8 @@ from explorer.errors import RequestError
 from explorer.lm.generation.batched_edits import read_prefix
 from explorer.lm.generation.cache import empty_cache
 from explorer.maths.steering.arms import Trajectory, path_between
-from explorer.records import CURVES, Progress, silent
+from explorer.records.cluster import CURVES
+from explorer.records.progress import Progress, silent
 from explorer.steering.answers.displacements import arm_displacements, curve_position
 from explorer.steering.answers.handlers import Handlers
 from explorer.steering.engine.engine import Engine, open_engine

@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 
-from explorer.records import NOISE, Codes
+from explorer.records.bundle import Codes
+from explorer.records.clustering import NOISE
 
 DOC_TOKENS: Final = 200
 """Tokens per document."""

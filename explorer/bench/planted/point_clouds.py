@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from explorer.records import ShapeKind
+from explorer.records.cluster import ShapeKind
 
 
 class PlantedCloud(NamedTuple):

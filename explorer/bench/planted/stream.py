@@ -22,7 +22,8 @@ from explorer.bench.planted.codes import (
     distinct,
     sorted_codes,
 )
-from explorer.records import NOISE, Codes
+from explorer.records.bundle import Codes
+from explorer.records.clustering import NOISE
 
 COVER: Final = 3
 """Tiles that contain a position of a ring."""

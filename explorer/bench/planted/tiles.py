@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from explorer.bench.planted.codes import DOC_TOKENS, N_TOPICS, PlantedCodes, sorted_codes, topics_of_documents
-from explorer.records import NOISE
+from explorer.records.clustering import NOISE
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
-from explorer.records import NOISE
+from explorer.records.clustering import NOISE
 
 D_MODEL: Final = 128
 """Dimensions of a sample."""

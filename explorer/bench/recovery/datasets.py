@@ -11,7 +11,7 @@ from explorer.bench.planted.codes import document_offsets, planted_cofiring
 from explorer.bench.planted.tiles import TileSettings, planted_tiles
 from explorer.bench.recovery.zoo_sae import ZooSae, train_on_zoo
 from explorer.bench.settings import RecoverSettings, ZooSettings
-from explorer.records import Codes
+from explorer.records.bundle import Codes
 
 TOKENS_PER_FEATURE: Final = 25
 """Tokens per feature of the planted co-firing sets."""

@@ -27,7 +27,8 @@ from explorer.pipeline.build.firing import (
     firing_matrix,
     halo_candidates,
 )
-from explorer.records import Progress, Regime, silent
+from explorer.records.cluster import Regime
+from explorer.records.progress import Progress, silent
 
 WELL_EXPLAINED = 0.9
 """Manifolds with a lower R2 of the whole SAE are reported separately: no choice of atoms can exceed it."""

@@ -16,7 +16,7 @@ from explorer.errors import ExplorerError
 from explorer.maths.clustering.grouping import graph_of_codes
 from explorer.maths.clustering.hdbscan import cluster_graph
 from explorer.maths.cofiring.counts import fire_counts, firing_shard
-from explorer.records import NOISE, Similarity
+from explorer.records.clustering import NOISE, Similarity
 
 Method = Callable[[RecoveryDataset], Int[np.ndarray, "feature"]]
 """Cluster of each feature, negative for none."""

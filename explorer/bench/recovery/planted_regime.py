@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from explorer.maths.features.explained import matching_pursuit, restricted_r2
-from explorer.records import Regime
+from explorer.records.cluster import Regime
 
 MIN_SUPPORT_SHARE: Final = 0.1
 """Minimum share of the manifold's samples on which a support atom fires."""

@@ -12,7 +12,7 @@ from explorer.bench.recovery.datasets import RecoveryDataset, plan_datasets
 from explorer.bench.recovery.methods import Method, MethodNotApplicable, frequent_features, methods
 from explorer.bench.recovery.scores import MIN_GROUP_SIZE, Recovery, score_recovery
 from explorer.bench.settings import RecoverSettings
-from explorer.records import Progress, silent
+from explorer.records.progress import Progress, silent
 
 HEADER = ["dataset", "method", "ARI", "noise recall", "largest", "clusters", "false", "recovered", "of", "seconds"]
 

@@ -12,7 +12,8 @@ from explorer.config import CofiringSettings
 from explorer.lm.sae.saelens import Sae
 from explorer.lm.sae.training import TrainSaeSettings, train_sae
 from explorer.maths.cofiring.counts import fire_counts
-from explorer.records import NOISE, Codes
+from explorer.records.bundle import Codes
+from explorer.records.clustering import NOISE
 
 ENCODED = 8192
 """Samples encoded at once."""

@@ -9,7 +9,7 @@ import numpy as np
 from explorer.bench.planted.stream import draw_codes, plant_dictionary
 from explorer.maths.cofiring.counts import FiringShard
 from explorer.pipeline.build.code_stream import ShardFiles, read_shard, write_shard
-from explorer.records import Progress
+from explorer.records.progress import Progress
 
 PART_TOKENS: Final = 100_000
 """Tokens that are drawn at a time, and stand in one file: about 5 million entries."""

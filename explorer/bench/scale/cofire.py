@@ -23,7 +23,8 @@ from explorer.config import CofiringSettings
 from explorer.errors import RequestError
 from explorer.maths.cofiring.counts import UINT16_COUNTS, FiringShard, cofiring_graph_of_shards
 from explorer.pipeline.build.code_stream import counted_by_torch
-from explorer.records import NeighbourGraph, Progress, silent
+from explorer.records.clustering import NeighbourGraph
+from explorer.records.progress import Progress, silent
 
 MOST_COMPARED: Final = 32_768
 """Features up to which scipy is run: its product holds a count for nearly every pair, 8 GB at this size."""

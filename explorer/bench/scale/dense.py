@@ -12,7 +12,7 @@ from explorer.bench.cost import Cost, Work, measure
 from explorer.bench.recovery.scores import adjusted_rand
 from explorer.config import BuildSettings
 from explorer.maths.clustering.hdbscan import cluster_graph
-from explorer.records import NeighbourGraph
+from explorer.records.clustering import NeighbourGraph
 from explorer.runs.io.safetensors_io import SafetensorsFile
 from explorer.runs.io.safetensors_write import write_safetensors
 

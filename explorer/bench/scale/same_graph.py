@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from explorer.records import NeighbourGraph
+from explorer.records.clustering import NeighbourGraph
 
 TIE: Final = 1e-6
 """Scores that lie nearer than this are equal: they are kept in single precision."""

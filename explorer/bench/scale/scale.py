@@ -28,7 +28,8 @@ from explorer.maths.clustering.hdbscan import cluster_graph
 from explorer.maths.clustering.umap import project_graph
 from explorer.maths.cofiring.counts import FiringShard, fire_counts
 from explorer.maths.shape.fit import fit_shape
-from explorer.records import NeighbourGraph, Progress, silent
+from explorer.records.clustering import NeighbourGraph
+from explorer.records.progress import Progress, silent
 
 Stage = Literal["count", "cluster", "map"]
 """Stages whose cost depends on features and tokens."""

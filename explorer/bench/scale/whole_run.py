@@ -26,7 +26,11 @@ from explorer.pipeline.build.firing import feature_table, firing_matrix
 from explorer.pipeline.build.manifold import ClusterBuilder
 from explorer.pipeline.build.robustness import Resampler
 from explorer.pipeline.build.workers import build_clusters
-from explorer.records import CURVES, LEFT_OUT, Codes, DatasetInfo, ModelInfo, NeighbourGraph, Progress, SaeInfo, silent
+from explorer.records.bundle import Codes
+from explorer.records.cluster import CURVES
+from explorer.records.clustering import LEFT_OUT, NeighbourGraph
+from explorer.records.progress import Progress, silent
+from explorer.records.subject import DatasetInfo, ModelInfo, SaeInfo
 from explorer.runs.bundle.reader import Bundle, open_bundle
 from explorer.runs.bundle.writer import BundleWriter
 

@@ -15,7 +15,7 @@ from explorer.lm.generation.forward import EditSite, SharedActivation
 from explorer.lm.generation.selective_batching import is_length_independent
 from explorer.lm.hooks.block_hooks import module_at
 from explorer.lm.model.batch import UNPADDED, Batch
-from explorer.records import Hook
+from explorer.records.subject import Hook
 
 BELOW: dict[Hook, tuple[Hook, ...]] = {
     "resid_pre": ("resid_pre",),

@@ -16,7 +16,7 @@ from transformers import Cache, PreTrainedModel
 from explorer.lm.hooks.block_hooks import capture, module_at
 from explorer.lm.model.batch import UNPADDED, Batch, padded_experts
 from explorer.lm.model.load import blocks
-from explorer.records import Hook
+from explorer.records.subject import Hook
 
 
 @dataclass(frozen=True)

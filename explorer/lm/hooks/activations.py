@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from explorer.errors import SubjectError
 from explorer.lm.hooks.block_hooks import capture, check_hook
 from explorer.lm.model.load import LoadedModel
-from explorer.records import Hook
+from explorer.records.subject import Hook
 
 _WINDOW_BATCHES = 4
 """Batches whose pieces are sorted by length together, so that the pieces of a batch are of nearly equal length."""

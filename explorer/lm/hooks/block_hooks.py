@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError, SubjectError
 from explorer.lm.model.load import blocks
-from explorer.records import Hook
+from explorer.records.subject import Hook
 
 Activation: TypeAlias = Float[Tensor, "batch position d_model"]
 Visitor: TypeAlias = Callable[[Tensor], Tensor | None]

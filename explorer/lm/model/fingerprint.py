@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from explorer.lm.sae.autoencoder import Sae
-from explorer.records import Hook
+from explorer.records.subject import Hook
 
 
 def subject_fingerprint(

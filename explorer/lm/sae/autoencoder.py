@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from explorer.errors import SubjectError
-from explorer.records import Hook
+from explorer.records.subject import Hook
 
 Architecture = Literal["standard", "topk", "batchtopk", "jumprelu"]
 """Sparsity of the codes; "standard" is ReLU, as SAELens names it."""

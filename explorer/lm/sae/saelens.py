@@ -17,7 +17,7 @@ from torch import Tensor
 
 from explorer.errors import SubjectError
 from explorer.lm.sae.autoencoder import Architecture, Normalization, Sae
-from explorer.records import NEURONPEDIA_ID
+from explorer.records.subject import NEURONPEDIA_ID
 
 __all__ = ["Sae", "load_sae", "save_sae"]
 

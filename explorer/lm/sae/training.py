@@ -16,7 +16,7 @@ from torch.nn.functional import embedding_bag
 
 from explorer.errors import SubjectError
 from explorer.lm.sae.autoencoder import Sae
-from explorer.records import Progress, silent
+from explorer.records.progress import Progress, silent
 
 
 class TrainSaeSettings(BaseModel):

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numba import njit
 
-from explorer.records import NeighbourGraph
+from explorer.records.clustering import NeighbourGraph
 
 MAX_DISTANCE: Final = 1.0
 """Distance of two features without similarity."""

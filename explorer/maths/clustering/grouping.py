@@ -10,7 +10,7 @@ from explorer.config import ClusteringSettings, CofiringSettings
 from explorer.maths.clustering.hdbscan import ClusterTree, cluster_tree
 from explorer.maths.cofiring.counts import FiringShard, cofiring_graph_of_shards, fire_counts
 from explorer.maths.cofiring.signed import signed_graph
-from explorer.records import NeighbourGraph
+from explorer.records.clustering import NeighbourGraph
 
 
 class _GraphLimits(TypedDict):

@@ -18,7 +18,7 @@ from explorer.maths.clustering.condensed_tree import (
     excess_of_mass,
     minimum_spanning_tree,
 )
-from explorer.records import LEFT_OUT, NOISE, Clustering, CondensedTree, NeighbourGraph
+from explorer.records.clustering import LEFT_OUT, NOISE, Clustering, CondensedTree, NeighbourGraph
 
 LONE_CLUSTER_SHARE: Final = 0.5
 """If a tree never splits, its single cluster holds the features that join within this share of the way from the closest

@@ -15,7 +15,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from explorer.config import ProjectionSettings
 from explorer.maths.clustering.condensed_tree import MAX_DISTANCE, graph_distances
-from explorer.records import NeighbourGraph
+from explorer.records.clustering import NeighbourGraph
 
 with warnings.catch_warnings():
     # umap warns on import that its parametric variant, which is not used here, lacks TensorFlow

@@ -16,7 +16,8 @@ from jaxtyping import Int32, Int64, Integer, UInt, UInt32
 
 from explorer.maths.cofiring import kernels
 from explorer.maths.cofiring.similarity import KIND
-from explorer.records import Codes, NeighbourGraph, PairScore
+from explorer.records.bundle import Codes
+from explorer.records.clustering import NeighbourGraph, PairScore
 
 CACHE_BYTES: Final = 1 << 19
 """Size of one thread's counters when the codes are in memory: half of a typical second-level cache."""

@@ -35,7 +35,7 @@ from explorer.maths.cofiring.expected import (
     expected_pair_cofires,
 )
 from explorer.maths.cofiring.outlier_pairs import in_triangles, outlier_pairs, profile_cosine
-from explorer.records import NeighbourGraph
+from explorer.records.clustering import NeighbourGraph
 
 FALSE_PAIRS_PER_FEATURE: Final = 0.1
 """Expected number of pairs per feature that are significant by chance."""

@@ -32,7 +32,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 from numba import njit
 
-from explorer.records import PairScore
+from explorer.records.clustering import PairScore
 
 SIMILARITIES: Final[tuple[PairScore, ...]] = get_args(PairScore)
 """Names of all scores."""

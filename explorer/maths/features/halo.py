@@ -15,7 +15,7 @@ from numba import njit
 from scipy.sparse import csc_array, csr_array
 
 from explorer.config import HaloSettings
-from explorer.records import Membership
+from explorer.records.cluster import Membership
 
 NULL_SAMPLE = 2000
 """Tokens among which codes are permuted for the null."""

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from explorer.maths.features.explained import COUNTS, restricted_r2_curve
 from explorer.maths.group_sums import sums_by_group
 from explorer.maths.shape.coordinate import coordinate_distance
-from explorer.records import Regime
+from explorer.records.cluster import Regime
 
 MIN_SUPPORT_SHARE = 0.1
 """Minimum share of the manifold's points on which a support atom fires."""

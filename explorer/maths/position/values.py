@@ -13,7 +13,8 @@ from jaxtyping import Float32, Float64, Int32, Int64
 from scipy.ndimage import gaussian_filter1d
 
 from explorer.maths.shape.coordinate import Orientation, orient
-from explorer.records import ShapeKind, Vocabulary
+from explorer.records.bundle import Vocabulary
+from explorer.records.cluster import ShapeKind
 
 SHAPE_DESCRIPTIONS: dict[ShapeKind, str] = {
     "closed curve": "A closed loop",

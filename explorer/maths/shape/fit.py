@@ -22,7 +22,7 @@ from explorer.maths.shape.nulls import clump_null, find_clumps, gaussian_null, j
 from explorer.maths.shape.refine import Candidate, best_refined, even_weights
 from explorer.maths.shape.search import LEVELS, SLACK, CurveSearch, clump_scores, evidence, search_curve, unexplained
 from explorer.maths.shape.surface import boundedness, flatness
-from explorer.records import CURVES, Shape, ShapeKind
+from explorer.records.cluster import CURVES, Shape, ShapeKind
 
 Points = Float[np.ndarray, "sample axis"]
 Curve = Float[np.ndarray, "knot axis"]

@@ -16,7 +16,7 @@ from scipy.stats import t as student
 
 from explorer.maths.shape.coordinate import curve_at
 from explorer.maths.shape.dimension import twonn_dimension
-from explorer.records import Shape
+from explorer.records.cluster import Shape
 
 Points = Float[np.ndarray, "sample axis"]
 Interval = tuple[float, float]

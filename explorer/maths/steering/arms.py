@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from explorer.records import ClusterGeometry
+from explorer.records.cluster import ClusterGeometry
 
 ArmKind = Literal["manifold", "linear", "chord", "random", "shuffled", "flipped"]
 """Along the curve; straight in the whole residual; straight inside the subspace; the manifold's norm in a random

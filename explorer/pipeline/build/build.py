@@ -25,15 +25,9 @@ from explorer.pipeline.build.manifold import ClusterBuilder, RecoveredManifold
 from explorer.pipeline.build.robustness import Resampling, Robustness
 from explorer.pipeline.build.workers import build_clusters
 from explorer.pipeline.subject import subject_of
-from explorer.records import (
-    LEFT_OUT,
-    Clustering,
-    ClusterSummary,
-    CondensedTree,
-    NeighbourGraph,
-    Progress,
-    silent,
-)
+from explorer.records.cluster import ClusterSummary
+from explorer.records.clustering import LEFT_OUT, Clustering, CondensedTree, NeighbourGraph
+from explorer.records.progress import Progress, silent
 from explorer.runs.bundle.reader import Bundle, bundle_problems, open_bundle
 from explorer.runs.io.files import RUN_MANIFEST
 from explorer.runs.run.label_file import LabelTable

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from explorer.maths.cofiring.counts import FiringShard, firing_shard
-from explorer.records import Codes
+from explorer.records.bundle import Codes
 from explorer.runs.bundle.reader import Bundle
 from explorer.runs.io.safetensors_io import SafetensorsFile
 from explorer.runs.io.safetensors_write import write_safetensors

@@ -9,7 +9,8 @@ from jaxtyping import Float32, Int32, Int64
 from scipy.sparse import csc_array, csr_array
 
 from explorer.maths.features.regime import CorePairs
-from explorer.records import Codes, FeatureTable
+from explorer.records.bundle import Codes
+from explorer.records.clustering import FeatureTable
 
 DUPLICATE_JACCARD = 0.9
 """Jaccard similarity above which two sets of tokens count as equal."""

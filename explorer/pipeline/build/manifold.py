@@ -24,14 +24,8 @@ from explorer.maths.shape.curve import fit_path
 from explorer.maths.shape.intervals import shape_intervals
 from explorer.pipeline.build.firing import FiringMatrix, codes_on, core_cofires
 from explorer.pipeline.build.position_readout import PointCloud, PositionReader, ShapeReadout, contexts_of, lag_of
-from explorer.records import (
-    CURVES,
-    ClusterGeometry,
-    Clustering,
-    ClusterSummary,
-    Membership,
-    Shape,
-)
+from explorer.records.cluster import CURVES, ClusterGeometry, ClusterSummary, Membership, Shape
+from explorer.records.clustering import Clustering
 from explorer.runs.bundle.reader import Bundle
 from explorer.runs.report.portrait import draw_portrait, portrait_svg
 

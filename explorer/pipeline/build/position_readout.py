@@ -15,17 +15,8 @@ from explorer.maths.position.values import NamedValues, has_gap, name_values
 from explorer.maths.shape.fit import ALPHA, fit_shape, shape_along
 from explorer.maths.shape.search import explained_by_lag
 from explorer.pipeline.build.firing import FiringMatrix, core_tokens, halo_candidates
-from explorer.records import (
-    CONTEXT_AFTER,
-    CONTEXT_BEFORE,
-    CURVES,
-    Decoder,
-    Membership,
-    Residuals,
-    Shape,
-    ShapeKind,
-    Tokens,
-)
+from explorer.records.bundle import Decoder, Residuals, Tokens
+from explorer.records.cluster import CONTEXT_AFTER, CONTEXT_BEFORE, CURVES, Membership, Shape, ShapeKind
 
 ATOMS_A_VALUE = 3
 """Atoms per value of a curve, where that exceeds the maximum number in the settings."""

@@ -18,7 +18,8 @@ from explorer.maths.clustering.stability import (
 )
 from explorer.maths.cofiring.counts import FiringShard
 from explorer.pipeline.build.code_stream import FiringStream, buffered, counted_on
-from explorer.records import Evidence, Progress
+from explorer.records.clustering import Evidence
+from explorer.records.progress import Progress
 from explorer.runs.bundle.reader import Bundle
 
 RESAMPLES, SHUFFLES = 1, 2

@@ -24,17 +24,9 @@ from explorer.pipeline.harvest.code_shards import CodeShards
 from explorer.pipeline.harvest.stream_sample import StreamSample
 from explorer.pipeline.harvest.text import TextSource, open_text
 from explorer.pipeline.subject import named_as_given
-from explorer.records import (
-    Concept,
-    DatasetInfo,
-    FeatureLabel,
-    ModelInfo,
-    Progress,
-    SaeInfo,
-    Tokens,
-    Vocabulary,
-    silent,
-)
+from explorer.records.bundle import Concept, FeatureLabel, Tokens, Vocabulary
+from explorer.records.progress import Progress, silent
+from explorer.records.subject import DatasetInfo, ModelInfo, SaeInfo
 from explorer.runs.bundle.writer import BundleWriter
 
 STAGE = "harvest"

@@ -16,7 +16,7 @@ from explorer.lm.sae.saelens import save_sae
 from explorer.lm.sae.training import TrainSaeSettings, train_sae
 from explorer.pipeline.harvest.text import open_text
 from explorer.pipeline.subject import named_as_given
-from explorer.records import Progress, silent
+from explorer.records.progress import Progress, silent
 
 READING = "read activations"
 """Name of the first stage in progress reports."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, JsonValue
 
 from explorer.errors import BundleError
-from explorer.records import DatasetInfo, ModelInfo, SaeInfo
+from explorer.records.subject import DatasetInfo, ModelInfo, SaeInfo
 from explorer.runs.io.files import file_name, quoted
 from explorer.runs.io.layout import VOCABULARY, ArrayLayout, Layout
 from explorer.runs.io.strict_json import MAX_COUNT, Strict, check_format, parse_record

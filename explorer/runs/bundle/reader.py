@@ -10,18 +10,8 @@ from jaxtyping import Int64
 from pydantic import JsonValue
 
 from explorer.errors import BundleError, InputError
-from explorer.records import (
-    Codes,
-    Concept,
-    DatasetInfo,
-    Decoder,
-    FeatureLabel,
-    ModelInfo,
-    Residuals,
-    SaeInfo,
-    Tokens,
-    Vocabulary,
-)
+from explorer.records.bundle import Codes, Concept, Decoder, FeatureLabel, Residuals, Tokens, Vocabulary
+from explorer.records.subject import DatasetInfo, ModelInfo, SaeInfo
 from explorer.runs.bundle.manifest import (
     ACTIVATIONS,
     CODES,

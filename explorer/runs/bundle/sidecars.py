@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from explorer.errors import BundleError
-from explorer.records import Concept, FeatureLabel
+from explorer.records.bundle import Concept, FeatureLabel
 from explorer.runs.io.files import file_name, quoted
 from explorer.runs.io.strict_json import Strict, encode_json, encode_line, parse_json, parse_lines
 

@@ -12,7 +12,8 @@ from jaxtyping import Float, Int32, Int64, UInt32
 from pydantic import JsonValue
 
 from explorer.errors import BundleError
-from explorer.records import Codes, Concept, DatasetInfo, FeatureLabel, ModelInfo, SaeInfo, Vocabulary
+from explorer.records.bundle import Codes, Concept, FeatureLabel, Vocabulary
+from explorer.records.subject import DatasetInfo, ModelInfo, SaeInfo
 from explorer.runs.bundle.manifest import FORMAT, FORMAT_VERSION, ONE_SHARD, OPTIONAL, REQUIRED, SHARD
 from explorer.runs.bundle.reader import open_bundle
 from explorer.runs.bundle.sidecars import encode_blocks, encode_concepts, encode_labels

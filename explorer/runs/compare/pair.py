@@ -19,7 +19,7 @@ from explorer.maths.shape.coordinate import (
     orient,
     unorient,
 )
-from explorer.records import CURVES, ClusterGeometry, ClusterSummary
+from explorer.records.cluster import CURVES, ClusterGeometry, ClusterSummary
 from explorer.runs.compare.matching import Match
 from explorer.runs.compare.similarity import MatchingInput, SimilarityMatrices, same_features
 

@@ -25,7 +25,7 @@ from explorer.maths.clustering.matching import (
     subspace_overlaps,
     token_affinity,
 )
-from explorer.records import CONTEXT_BEFORE
+from explorer.records.cluster import CONTEXT_BEFORE
 from explorer.runs.run.manifest import RunManifest
 from explorer.runs.run.reader import Run
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from pydantic import JsonValue
 
-from explorer.records import ClusterSummary
+from explorer.records.cluster import ClusterSummary
 from explorer.runs.compare.matching import RunComparison, RunMatch
 from explorer.runs.compare.pair import PairComparison
 from explorer.runs.compare.similarity import ClusterSimilarity, MatchingInput

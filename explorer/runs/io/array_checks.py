@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from explorer.errors import InputError
-from explorer.records import Codes, Vocabulary
+from explorer.records.bundle import Codes, Vocabulary
 from explorer.runs.io.files import quoted
 
 Fail = Callable[[str, str], InputError]

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from explorer.palette import cyclic_rgb, hex_colors, sequential_rgb
-from explorer.records import CURVES, ShapeKind
+from explorer.records.cluster import CURVES, ShapeKind
 
 WIDTH, HEIGHT, MARGIN = 160, 120, 12
 """Of the viewBox."""

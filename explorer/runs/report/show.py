@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 from pydantic import JsonValue
 
-from explorer.records import CONTEXT_BEFORE, ClusterSummary, FeatureLabel
+from explorer.records.bundle import FeatureLabel
+from explorer.records.cluster import CONTEXT_BEFORE, ClusterSummary
 from explorer.runs.run.reader import Run
 
 LEADING_SCORES = ("intrinsic_dim", "variance_explained", "p_value", "stability", "dissolved", "chance_p")

@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary, Vocabulary
+from explorer.records.bundle import Vocabulary
+from explorer.records.cluster import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.runs.run.reader import Run
 
 Cell = str | int | float | None | Sequence[str] | Sequence[int]

@@ -4,15 +4,8 @@ from dataclasses import fields
 
 import numpy as np
 
-from explorer.records import (
-    LEFT_OUT,
-    NOISE,
-    ClusterGeometry,
-    ClusterSummary,
-    CondensedTree,
-    FeatureTable,
-    NeighbourGraph,
-)
+from explorer.records.cluster import ClusterGeometry, ClusterSummary
+from explorer.records.clustering import LEFT_OUT, NOISE, CondensedTree, FeatureTable, NeighbourGraph
 from explorer.runs.io.array_checks import Fail, check_at_least, check_finite, check_range
 from explorer.runs.run.manifest import GRAPH_NEIGHBOURS, RunManifest
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int32, Int64, UInt8
 
-from explorer.records import FeatureLabel, pack_texts, packed_text
+from explorer.records.bundle import FeatureLabel, pack_texts, packed_text
 from explorer.runs.io.array_checks import Fail, check_offsets, check_range
 from explorer.runs.io.files import quoted
 

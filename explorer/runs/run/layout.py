@@ -1,6 +1,6 @@
 """Layouts of a run's files: arrays, types and axes; equal words mean equal lengths."""
 
-from explorer.records import CONTEXT_AFTER, CONTEXT_BEFORE
+from explorer.records.cluster import CONTEXT_AFTER, CONTEXT_BEFORE
 from explorer.runs.io.layout import ArrayLayout, Layout
 
 CONTEXT = CONTEXT_BEFORE + 1 + CONTEXT_AFTER

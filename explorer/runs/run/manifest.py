@@ -7,7 +7,9 @@ from pydantic import Field, field_validator
 
 from explorer.config import BuildSettings
 from explorer.errors import RunError
-from explorer.records import ClusterSummary, DatasetInfo, Evidence, ModelInfo, SaeInfo, SubjectInfo
+from explorer.records.cluster import ClusterSummary
+from explorer.records.clustering import Evidence
+from explorer.records.subject import DatasetInfo, ModelInfo, SaeInfo, SubjectInfo
 from explorer.runs.io.files import file_name, quoted
 from explorer.runs.io.strict_json import MAX_COUNT, Strict, check_format, parse_record
 

@@ -8,14 +8,9 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from explorer.errors import InputError, RunError
-from explorer.records import (
-    ClusterGeometry,
-    ClusterSummary,
-    CondensedTree,
-    FeatureTable,
-    NeighbourGraph,
-    Vocabulary,
-)
+from explorer.records.bundle import Vocabulary
+from explorer.records.cluster import ClusterGeometry, ClusterSummary
+from explorer.records.clustering import CondensedTree, FeatureTable, NeighbourGraph
 from explorer.runs.io.array_checks import check_vocabulary
 from explorer.runs.io.files import BUNDLE_MANIFEST, RUN_MANIFEST, quoted, read_small, refuse_other, require_folder
 from explorer.runs.io.folder import ClosedFolder

@@ -12,21 +12,10 @@ import numpy as np
 
 from explorer.config import BuildSettings
 from explorer.errors import RunError
-from explorer.records import (
-    LEFT_OUT,
-    NOISE,
-    ClusterGeometry,
-    ClusterSummary,
-    CondensedTree,
-    DatasetInfo,
-    Evidence,
-    FeatureTable,
-    ModelInfo,
-    NeighbourGraph,
-    SaeInfo,
-    SubjectInfo,
-    Vocabulary,
-)
+from explorer.records.bundle import Vocabulary
+from explorer.records.cluster import ClusterGeometry, ClusterSummary
+from explorer.records.clustering import LEFT_OUT, NOISE, CondensedTree, Evidence, FeatureTable, NeighbourGraph
+from explorer.records.subject import DatasetInfo, ModelInfo, SaeInfo, SubjectInfo
 from explorer.runs.io.atomic import (
     builder_lock,
     check_replaceable,

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int32, Int64
 
 from explorer.maths.steering.arms import SteeringManifold, coordinates, nearest_on_curve
-from explorer.records import CURVES, ClusterGeometry, ClusterSummary
+from explorer.records.cluster import CURVES, ClusterGeometry, ClusterSummary
 from explorer.runs.run.reader import Run
 from explorer.steering.engine.engine import Engine
 from explorer.steering.engine.prepared import usual_distance

@@ -7,7 +7,7 @@ from pathlib import Path
 from explorer.config import SteeringLimits
 from explorer.errors import RequestError
 from explorer.lm.generation.batched_edits import Prefix
-from explorer.records import Vocabulary
+from explorer.records.bundle import Vocabulary
 from explorer.runs.run.reader import Run, open_run
 from explorer.steering.engine.model import SubjectModel
 from explorer.steering.engine.prepared import PreparedCluster, prepare

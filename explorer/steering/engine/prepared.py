@@ -8,7 +8,7 @@ from jaxtyping import Float, Int32, Int64
 
 from explorer.maths.steering.arms import SteeringManifold, coordinates, nearest_on_curve, on_curve
 from explorer.maths.steering.behaviour import BehaviourManifold, fit_behaviour_manifold
-from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
+from explorer.records.cluster import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.engine.readout import Readout, Tokenize, cluster_readout
 from explorer.steering.scheduler.cooperative import Cooperative
 

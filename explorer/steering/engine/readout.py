@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from explorer.errors import RequestError
-from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
+from explorer.records.cluster import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.protocol.behaviour import ReadoutValue
 
 Tokenize = Callable[[str], Sequence[int]]

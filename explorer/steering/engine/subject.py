@@ -14,7 +14,7 @@ from explorer.lm.generation.forward import EditSite
 from explorer.lm.model.fingerprint import subject_fingerprint
 from explorer.lm.model.load import DType, LoadedModel, load_model
 from explorer.lm.sae.saelens import Sae, load_sae
-from explorer.records import SubjectInfo
+from explorer.records.subject import SubjectInfo
 from explorer.runs.run.reader import Run
 
 DTYPES: tuple[DType, ...] = ("float32", "float16", "bfloat16")

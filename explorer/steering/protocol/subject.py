@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from explorer.config import SteeringLimits
-from explorer.records import Hook
+from explorer.records.subject import Hook
 from explorer.steering.protocol.wire import Arm, Count, Kind, Wire
 
 

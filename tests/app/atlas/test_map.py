@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from explorer.app.atlas.map import NOT_DRAWN, cluster_columns, map_points
-from explorer.records import LEFT_OUT, FeatureTable
+from explorer.records.clustering import LEFT_OUT, FeatureTable
 from explorer.runs.run.reader import Run
 
 

@@ -32,7 +32,8 @@ from explorer.app.server.router import page_at
 from explorer.app.ui.format import LONGEST_LABEL, feature_name
 from explorer.app.view.selection import read_picks
 from explorer.errors import RequestError
-from explorer.records import CONTEXT_BEFORE, FeatureLabel
+from explorer.records.bundle import FeatureLabel
+from explorer.records.cluster import CONTEXT_BEFORE
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.reader import Run, open_run
 from explorer.runs.run.writer import RunWriter

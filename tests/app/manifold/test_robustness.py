@@ -22,7 +22,8 @@ from explorer.app.site.cluster_filters import choose_tiles
 from explorer.app.view.state import View
 from explorer.config import ClusteringSettings
 from explorer.maths.clustering.hdbscan import cluster_tree
-from explorer.records import NOISE, ClusterSummary, CondensedTree, Evidence, FeatureTable, NeighbourGraph
+from explorer.records.cluster import ClusterSummary
+from explorer.records.clustering import NOISE, CondensedTree, Evidence, FeatureTable, NeighbourGraph
 from explorer.runs.run.reader import Run, open_run
 from tests.planted import EVIDENCE
 

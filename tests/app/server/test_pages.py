@@ -50,7 +50,8 @@ from explorer.app.view import ids
 from explorer.app.view.links import AtlasRoute, ClusterRoute, GalleryRoute, Links, NoRoute, SharedRoute
 from explorer.app.view.state import Sort, View
 from explorer.errors import RequestError
-from explorer.records import CONTEXT_AFTER, CONTEXT_BEFORE, LEFT_OUT, NOISE
+from explorer.records.cluster import CONTEXT_AFTER, CONTEXT_BEFORE
+from explorer.records.clustering import LEFT_OUT, NOISE
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import Run
 from tests.fake_host import FakeHost

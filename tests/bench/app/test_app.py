@@ -14,7 +14,8 @@ from explorer.bench.app.large_run import write_tiled_run
 from explorer.bench.app.server import at_path, opening, served_app
 from explorer.bench.app.viewers import Crowd, Opened, crowd, open_tiles
 from explorer.errors import ExplorerError
-from explorer.records import LEFT_OUT, silent
+from explorer.records.clustering import LEFT_OUT
+from explorer.records.progress import silent
 from explorer.runs.report.check import check
 from explorer.runs.run.reader import Run, open_run
 from tests.planted import write_planted_run

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from explorer.bench.planted.codes import GROUP_SIZES, MIN_FIRES, PlantedCodes, planted_cofiring
-from explorer.records import NOISE
+from explorer.records.clustering import NOISE
 
 N_FEATURES, N_TOKENS = 900, 20_000
 

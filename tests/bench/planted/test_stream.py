@@ -7,7 +7,7 @@ from explorer.bench.planted.stream import FIRES, draw_codes, plant_dictionary
 from explorer.config import BuildSettings
 from explorer.maths.clustering.hdbscan import cluster_graph
 from explorer.maths.cofiring.counts import cofiring_graph, fire_counts
-from explorer.records import NOISE
+from explorer.records.clustering import NOISE
 
 
 def test_tokens_have_about_the_target_number_of_fires() -> None:

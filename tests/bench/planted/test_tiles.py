@@ -5,7 +5,7 @@ import pytest
 
 from explorer.bench.planted.codes import DOC_TOKENS
 from explorer.bench.planted.tiles import TileSettings, planted_tiles
-from explorer.records import NOISE
+from explorer.records.clustering import NOISE
 
 SETTINGS = TileSettings(n_groups=4, n_tiles=5, n_tokens=40_000, expected=12.0)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from explorer.bench.planted.zoo import ACTIVE, D_MODEL, KINDS, VARIANTS, Zoo, make_zoo, owner_of_features, sample_zoo
-from explorer.records import NOISE
+from explorer.records.clustering import NOISE
 
 DIMENSIONS = {"circle": 2, "sphere": 3, "flat torus": 4, "moebius band": 3, "swiss roll": 3, "helix": 3, "disk": 2,
               "segment": 1}  # fmt: skip

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
 from explorer.bench.recovery.scores import adjusted_rand, score_recovery
-from explorer.records import LEFT_OUT, NOISE
+from explorer.records.clustering import LEFT_OUT, NOISE
 
 LABELS = st.lists(st.tuples(st.integers(-2, 4), st.integers(-2, 4)), min_size=2, max_size=40)
 

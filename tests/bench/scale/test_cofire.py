@@ -16,7 +16,7 @@ from explorer.bench.scale.same_graph import match_graphs
 from explorer.bench.settings import CofireSettings
 from explorer.errors import RequestError, SubjectError
 from explorer.maths.cofiring.counts import cofiring_graph, firing_shard
-from explorer.records import NeighbourGraph
+from explorer.records.clustering import NeighbourGraph
 
 TINY = CofireSettings(features=(200,), tokens=(2000,), threads=(1,), rounds=1)
 

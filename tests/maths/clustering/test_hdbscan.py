@@ -21,7 +21,7 @@ from explorer.maths.clustering.condensed_tree import (
 )
 from explorer.maths.clustering.hdbscan import cluster_graph, cluster_tree
 from explorer.maths.cofiring.counts import cofiring_graph, fire_counts
-from explorer.records import LEFT_OUT, NOISE, NeighbourGraph
+from explorer.records.clustering import LEFT_OUT, NOISE, NeighbourGraph
 
 N_FEATURES = 700
 MIN_FIRES = 20

@@ -8,7 +8,7 @@ from explorer.config import ClusteringSettings, ProjectionSettings
 from explorer.maths.clustering.hdbscan import cluster_graph
 from explorer.maths.clustering.umap import project_graph
 from explorer.maths.cofiring.counts import cofiring_graph, fire_counts
-from explorer.records import NeighbourGraph
+from explorer.records.clustering import NeighbourGraph
 
 SETTINGS = ProjectionSettings(epochs=100)
 MIN_FIRES = 90

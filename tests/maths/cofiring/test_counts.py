@@ -13,7 +13,8 @@ from explorer.maths.cofiring.counts import (
     firing_shard,
 )
 from explorer.maths.cofiring.similarity import SIMILARITIES, scorable_pairs, score_pairs
-from explorer.records import Codes, NeighbourGraph, PairScore
+from explorer.records.bundle import Codes
+from explorer.records.clustering import NeighbourGraph, PairScore
 
 
 def to_shard(fires: np.ndarray) -> FiringShard:

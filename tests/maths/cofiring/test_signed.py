@@ -24,7 +24,8 @@ from explorer.maths.cofiring.signed import (
     upper_bound,
 )
 from explorer.maths.cofiring.similarity import score_pairs
-from explorer.records import Codes, NeighbourGraph
+from explorer.records.bundle import Codes
+from explorer.records.clustering import NeighbourGraph
 from tests.maths.cofiring.test_expected import cut, expected_reference
 
 SHARP = TileSettings(n_groups=6, n_tiles=6, n_tokens=40_000)

@@ -14,7 +14,7 @@ from explorer.maths.cofiring.similarity import (
     scorable_pairs,
     score_pairs,
 )
-from explorer.records import PairScore
+from explorer.records.clustering import PairScore
 
 Counts = tuple[int, int, int, int]
 

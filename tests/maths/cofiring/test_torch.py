@@ -12,7 +12,7 @@ from explorer.maths.cofiring.counts import FiringShard, cofire_counts, cofiring_
 from explorer.maths.cofiring.signed import signed_graph
 from explorer.maths.cofiring.similarity import SIMILARITIES
 from explorer.maths.cofiring.torch import TorchShards
-from explorer.records import NeighbourGraph, PairScore
+from explorer.records.clustering import NeighbourGraph, PairScore
 from tests.maths.cofiring.test_counts import firing, to_shard
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from explorer.maths.position.values import NamedValues, cluster_label, describe_shape, has_gap, name_values
 from explorer.maths.shape.coordinate import orient
-from explorer.records import Vocabulary
+from explorer.records.bundle import Vocabulary
 
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 VOCABULARY = Vocabulary.pack(["the", *[f" {day}" for day in DAYS], "Friday", " "])

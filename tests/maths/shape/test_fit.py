@@ -15,7 +15,7 @@ from explorer.maths.shape.coordinate import (
     linear_rank_correlation,
 )
 from explorer.maths.shape.fit import ALPHA, fit_shape, shape_along
-from explorer.records import Shape
+from explorer.records.cluster import Shape
 
 SETTINGS = GeometrySettings(null_draws=39)
 """Fewer draws than a build makes, for speed; the smallest p is 1/40."""

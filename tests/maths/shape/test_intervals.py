@@ -6,7 +6,7 @@ import pytest
 from explorer.maths.shape.coordinate import curve_at
 from explorer.maths.shape.dimension import twonn_dimension
 from explorer.maths.shape.intervals import MAX_GROUPS, document_groups, shape_intervals
-from explorer.records import Shape
+from explorer.records.cluster import Shape
 
 DOCUMENTS, EACH = 100, 6
 KNOTS = 128

@@ -24,7 +24,9 @@ from explorer.pipeline.build.code_stream import CodeStream
 from explorer.pipeline.build.firing import firing_matrix
 from explorer.pipeline.build.manifold import ClusterBuilder
 from explorer.pipeline.build.robustness import Resampling
-from explorer.records import Clustering, Codes, Evidence, FeatureLabel, NeighbourGraph, silent
+from explorer.records.bundle import Codes, FeatureLabel
+from explorer.records.clustering import Clustering, Evidence, NeighbourGraph
+from explorer.records.progress import silent
 from explorer.runs.bundle.reader import Bundle, open_bundle
 from explorer.runs.bundle.sidecars import encode_labels
 from explorer.runs.bundle.writer import BundleWriter

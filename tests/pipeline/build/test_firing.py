@@ -12,7 +12,7 @@ from explorer.pipeline.build.firing import (
     firing_matrix,
     halo_candidates,
 )
-from explorer.records import Codes
+from explorer.records.bundle import Codes
 
 
 def firing_of(fires: np.ndarray) -> FiringMatrix:

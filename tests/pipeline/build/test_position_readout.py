@@ -7,7 +7,7 @@ import pytest
 
 from explorer.config import BuildSettings
 from explorer.pipeline.build.position_readout import PointCloud, PositionReader, sharing_tokens
-from explorer.records import Tokens, Vocabulary
+from explorer.records.bundle import Tokens, Vocabulary
 
 DAYS, HOURS = np.arange(7), np.arange(100, 124)
 

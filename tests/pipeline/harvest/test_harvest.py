@@ -22,7 +22,7 @@ from explorer.pipeline.harvest.code_shards import CodeShards
 from explorer.pipeline.harvest.harvest import harvest_text
 from explorer.pipeline.harvest.stream_sample import StreamSample
 from explorer.pipeline.harvest.train_sae import train_sae_on_text
-from explorer.records import Codes, Concept, FeatureLabel, Tokens
+from explorer.records.bundle import Codes, Concept, FeatureLabel, Tokens
 from explorer.runs.bundle.reader import open_bundle
 from tests.lm.model.tiny_tokenizers import word_tokenizer
 from tests.lm.tiny import tiny_model

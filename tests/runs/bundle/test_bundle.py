@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from explorer.errors import BundleError
-from explorer.records import Codes, Concept, DatasetInfo, FeatureLabel, ModelInfo, SaeInfo
+from explorer.records.bundle import Codes, Concept, FeatureLabel
+from explorer.records.subject import DatasetInfo, ModelInfo, SaeInfo
 from explorer.runs.bundle.reader import open_bundle
 from explorer.runs.bundle.writer import BundleWriter
 from explorer.runs.report.check import check

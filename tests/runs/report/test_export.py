@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from explorer.errors import InputError, RequestError, RunError
-from explorer.records import Vocabulary
+from explorer.records.bundle import Vocabulary
 from explorer.runs.report.export import export_run
 from explorer.runs.report.png import portrait_png
 from explorer.runs.report.portrait import draw_portrait

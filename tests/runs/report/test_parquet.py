@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer.errors import RequestError
-from explorer.records import Vocabulary
+from explorer.records.bundle import Vocabulary
 from explorer.runs.report.export import export_run
 from explorer.runs.report.parquet_file import as_parquet
 from explorer.runs.report.tables import Column

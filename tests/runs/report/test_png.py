@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explorer.records import ShapeKind
+from explorer.records.cluster import ShapeKind
 from explorer.runs.report.png import SCALE, portrait_image, portrait_png
 from explorer.runs.report.portrait import DOT_RADIUS, GREY, HEIGHT, WIDTH, Portrait, draw_portrait
 

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from explorer.records import ShapeKind
+from explorer.records.cluster import ShapeKind
 from explorer.runs.report.portrait import Portrait, draw_portrait, portrait_svg
 
 ALLOWED = {"svg", "g", "path", "circle", "polyline", "rect"}

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from explorer.records import FeatureLabel
+from explorer.records.bundle import FeatureLabel
 from explorer.runs.report.check import Problem
 from explorer.runs.report.show import (
     cluster_facts,

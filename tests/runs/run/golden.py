@@ -9,7 +9,7 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
-from explorer.records import ClusterGeometry
+from explorer.records.cluster import ClusterGeometry
 from explorer.runs.run.writer import RunWriter
 from tests.planted import RunParts, planted_parts, write_parts
 from tests.runs.tiny_bundle import write_tiny_bundle

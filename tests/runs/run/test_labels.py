@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer.errors import BundleError, RunError
-from explorer.records import FeatureLabel
+from explorer.records.bundle import FeatureLabel
 from explorer.runs.bundle.sidecars import encode_labels, parse_labels
 from explorer.runs.report.check import check
 from explorer.runs.run.label_file import MAX_BYTES, LabelTable, check_labels

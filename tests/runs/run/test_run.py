@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from explorer.errors import ExplorerError, RunError
-from explorer.records import ClusterGeometry, FeatureTable
+from explorer.records.cluster import ClusterGeometry
+from explorer.records.clustering import FeatureTable
 from explorer.runs.report.check import check
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.manifest import GRAPH_NEIGHBOURS

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from explorer.errors import RunError
-from explorer.records import CondensedTree
+from explorer.records.clustering import CondensedTree
 from explorer.runs.report.check import check
 from explorer.runs.run.reader import open_run
 from explorer.runs.run.writer import RunWriter

@@ -14,7 +14,7 @@ from explorer.lm.generation.batched_generation import BatchedGenerator
 from explorer.lm.generation.capabilities import BELOW, batch_difference, open_edit_site
 from explorer.lm.model.load import LoadedModel, blocks, load_model
 from explorer.lm.sae.saelens import load_sae
-from explorer.records import SubjectInfo
+from explorer.records.subject import SubjectInfo
 from explorer.steering.answers.handlers import Handlers
 from explorer.steering.engine.engine import Engine, open_engine
 from explorer.steering.engine.subject import Subject

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from explorer.records import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
+from explorer.records.cluster import CONTEXT_BEFORE, ClusterGeometry, ClusterSummary
 from explorer.steering.engine.engine import Engine
 from explorer.steering.engine.prepared import CONTEXTS_PER_VALUE, TextReader, context_text, mean_place, prepare
 from explorer.steering.engine.tokenizer import IncrementalDetokenizer
