@@ -79,7 +79,7 @@ class ArmBands:
     answers: tuple[Answer, ...]
     """One per waypoint."""
     off_manifold: tuple[float, ...]
-    """Distance from the curve at each waypoint in units of the typical distance."""
+    """Distance from the curve at each waypoint in units of the usual distance."""
     hook_fired: int
     """Rows in which the edit was applied."""
     numbers: tuple[str, ...]
@@ -93,7 +93,7 @@ NUMBERS = (
     ("isometry r", "Correlation of distances along the path in activation space and in the space of answers."),
     ("other words", "Largest total probability of words that are none of the values."),
     ("KL", "Largest divergence of the next-word distribution from the unsteered model's, in nats."),
-    ("off", "Largest distance from the curve along the path, in units of the typical distance."),
+    ("off", "Largest distance from the curve along the path, in units of the usual distance."),
 )
 """Names of an arm's numbers with their definitions."""
 

@@ -64,7 +64,7 @@ class SweepCell:
     p: float
     """p(target)."""
     off: float
-    """Distance from the curve in units of the typical distance."""
+    """Distance from the curve in units of the usual distance."""
     beyond: bool
     """Whether that exceeds the safe range."""
     word: str
@@ -172,7 +172,7 @@ def sweep_view(reply: SweepReply, closed: bool, coordinate: float | None) -> Swe
     unsteered, safe = percent(reply.baseline), number(round(reply.safe, 1))
     return SweepView(
         words=f"p({reply.target}) at every strength and position; unsteered {unsteered}. "
-        f"Dotted: more than {safe} times the typical distance from the curve.",
+        f"Dotted: more than {safe} times the usual distance from the curve.",
         color=value_colors(closed, [coordinate])[0],
         most=max(most, 0.1),
         strengths=tuple(reply.strengths[row] for row in order),

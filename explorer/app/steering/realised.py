@@ -48,7 +48,7 @@ class MeterView:
     positions: tuple[float, ...]
     """Shares of the path."""
     off_manifold: tuple[tuple[float, ...], ...]
-    """Distance from the curve in units of the typical distance, by position and strength."""
+    """Distance from the curve in units of the usual distance, by position and strength."""
     safe: float
     """Largest distance that counts as safe."""
 

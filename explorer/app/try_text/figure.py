@@ -15,7 +15,7 @@ from explorer.runs.run.reader import Run
 from explorer.steering.protocol.features import EncodedToken, EncodeReply, Firing
 
 FAR = 2.0
-"""Off-manifold distance, in units of the typical distance, from which a position is unreliable: drawn hollow."""
+"""Off-manifold distance, in units of the usual distance, from which a position is unreliable: drawn hollow."""
 SHOWN_FEATURES = 8
 """Features named in a line; the rest are counted."""
 
@@ -118,7 +118,7 @@ def _firing(summary: ClusterSummary, geometry: ClusterGeometry, labels: LabelTab
 
 def _place(summary: ClusterSummary, geometry: ClusterGeometry, at: float, off: float) -> str:
     near = f"near {nearest_value(summary, geometry, at)}" if summary.order else f"at {at:.2f}"
-    distance = f"{number(round(off, 1))} times the typical distance from the curve"
+    distance = f"{number(round(off, 1))} times the usual distance from the curve"
     return f"{near}, {distance}{', too far to be reliable' if off >= FAR else ''}"
 
 

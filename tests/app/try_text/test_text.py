@@ -53,12 +53,12 @@ def test_a_token_shows_its_position_and_its_firing_features(run: Run) -> None:
     assert [token.special for token in view.tokens] == [True, *[False] * 8]
     (monday,) = view.tokens[4].firing
     assert (monday.cluster, monday.label) == (0, run.summary(0).label)
-    assert monday.place == "near Monday, 1.2 times the typical distance from the curve"
+    assert monday.place == "near Monday, 1.2 times the usual distance from the curve"
     assert monday.features == "3 of 12 core features: 0 “\u2068the week begins\u2069”, 1, 2"
     assert not monday.far
     (lost,) = view.tokens[8].firing
     assert lost.far
-    assert lost.place.endswith("4 times the typical distance from the curve, too far to be reliable")
+    assert lost.place.endswith("4 times the usual distance from the curve, too far to be reliable")
     assert view.tokens[1].firing == ()
     assert view.counts == {"0": 2, "1": 1}
     assert view.summary == "2 clusters fire on this text."
