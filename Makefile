@@ -12,9 +12,15 @@ demo: $(VENV)/.installed
 test: check test-scripts browser
 	$(BIN)/python -m pytest
 
-# Without the browser, wheel and crash tests, and without linters: see docs/testing.md.
+# Without the browser, wheel, crash and long tests, and without linters: see docs/testing.md. One process a core:
+# the second runs everything that the first does not.
+FIRST_HALF := tests/bench tests/demo tests/http tests/lm tests/maths $(wildcard tests/test_*.py)
+
 quick: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --quick
+	@log=$$(mktemp); trap 'rm -f $$log' EXIT; \
+	$(BIN)/python -m pytest --quick $(FIRST_HALF) >$$log 2>&1 & first=$$!; \
+	$(BIN)/python -m pytest --quick $(addprefix --ignore=,$(FIRST_HALF)); second=$$?; \
+	wait $$first; first=$$?; cat $$log; [ $$first = 0 ] && [ $$second = 0 ]
 
 check: $(VENV)/.installed-dev check-scripts
 	$(BIN)/ruff check .

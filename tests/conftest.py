@@ -12,13 +12,13 @@ from tests.planted import write_planted_bundle, write_planted_run
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
-NOT_QUICK = frozenset({"browser", "wheel", "crash"})
+NOT_QUICK = frozenset({"browser", "wheel", "crash", "long"})
 """Markers of the tests that `--quick` leaves out."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
-    parser.addoption("--quick", action="store_true", help="leave out the browser, wheel and crash tests")
+    parser.addoption("--quick", action="store_true", help="leave out the browser, wheel, crash and long tests")
     parser.addoption("--gpu", action="store_true", help="also run the torch tests on a CUDA device")
     parser.addoption("--threads", type=int, default=1, help="threads that torch computes with (default: 1)")
     parser.addoption(

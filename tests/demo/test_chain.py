@@ -22,6 +22,7 @@ N_DOCS = 250
 OTHER_SEED = 7_002
 
 
+@pytest.mark.long
 def test_from_the_demo_s_subject_to_a_steered_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cached = open_run(shipped_folder("cached_runs") / "almanac")
     run, bundle, text = tmp_path / "run", tmp_path / "bundle", tmp_path / "almanac.txt"

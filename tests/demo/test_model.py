@@ -80,6 +80,7 @@ def subject() -> LoadedModel:
     return load_model(str(SUBJECT / MODEL_FOLDER))
 
 
+@pytest.mark.long
 def test_committed_model_answers_held_out_prompts(subject: LoadedModel) -> None:
     """Prompts whose wording or combination it never saw: at least 95 % of each concept's are answered right."""
     found = in_all(evaluate(subject.model, subject.tokenizer))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import pytest
 
 from explorer.config import BuildSettings
 from explorer.lm.model.fingerprint import subject_fingerprint
@@ -36,6 +37,7 @@ def fires(bundle: Bundle) -> np.ndarray:
     return found
 
 
+@pytest.mark.long
 def test_from_a_model_and_a_text_to_clusters(shared_data: Path, tmp_path: Path) -> None:
     model, text = shared_data / "stories260k", tmp_path / "stories.json"
     sae, bundle, run = tmp_path / "sae", tmp_path / "bundle", tmp_path / "run"

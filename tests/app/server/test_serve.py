@@ -149,6 +149,7 @@ def test_a_terminated_demo_ends_its_host(tmp_path: Path) -> None:
         assert hosts_of(tmp_path) == 1
 
 
+@pytest.mark.long
 def test_every_run_of_the_demo_starts_its_host_at_its_first_request(tmp_path: Path) -> None:
     runs = {run.id: run for run in scan(shipped_folder("cached_runs")).entries if isinstance(run, Run)}
     assert len(runs) == 2

@@ -9,6 +9,7 @@ from explorer.bench.host.large import LargeSettings, measure_large, report_lines
 SMALL = LargeSettings(rounds=3, tokens=3, waypoints=4, prompt=6, device="cpu", width=64, layers=2, vocabulary=64)
 
 
+@pytest.mark.long
 def test_works_are_timed_and_rows_are_doubled(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 

@@ -14,6 +14,7 @@ def measured() -> tuple[ManifoldResult, ...]:
     return measure_halos(TINY)
 
 
+@pytest.mark.long
 def test_r2_of_core_and_halo_is_plausible(measured: tuple[ManifoldResult, ...]) -> None:
     assert len(measured) > 10
     found = [one.found for one in measured if one.found is not None]
@@ -29,6 +30,7 @@ def test_r2_of_core_and_halo_is_plausible(measured: tuple[ManifoldResult, ...]) 
     assert max(one.grown.r2 for one in found) > 0.5
 
 
+@pytest.mark.long
 def test_the_tables_count_every_manifold_once(measured: tuple[ManifoldResult, ...]) -> None:
     _, header, rows = halo_rows(measured)
     assert {len(row) for row in rows} == {len(header)}

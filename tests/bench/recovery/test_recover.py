@@ -12,6 +12,7 @@ TINY_ZOO = ZooSettings(n_features=128, train_samples=8000, fires=9000, steps=150
 TINY = RecoverSettings(family=("planted", "zoo"), features=(256,), k=(4,), zoo=TINY_ZOO, seeds=2)
 
 
+@pytest.mark.long
 def test_every_method_runs_on_every_dataset_that_it_applies_to() -> None:
     report = recover(TINY)
     cells = {(outcome.work, outcome.method, outcome.seed) for outcome in report.outcomes}
@@ -26,6 +27,7 @@ def test_every_method_runs_on_every_dataset_that_it_applies_to() -> None:
     assert report_lines(report) == ["not run: decoder cosine + spectral on planted, 256 features: there is no decoder"]
 
 
+@pytest.mark.long
 def test_datasets_are_determined_by_the_seed() -> None:
     one, other = (list(plan_datasets(TINY)) for _ in range(2))
     for plan, again in zip(one, other, strict=True):

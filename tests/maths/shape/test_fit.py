@@ -209,6 +209,7 @@ def test_too_few_or_coinciding_points_are_a_blob(points: np.ndarray) -> None:
     assert np.isfinite(shape.coordinate).all()
 
 
+@pytest.mark.long
 def test_clumps_at_random_positions_are_rarely_a_ring() -> None:
     """Twelve clumps at Gaussian positions are claimed as a ring at most at the significance level, with tolerance."""
     closed = 0
@@ -231,6 +232,7 @@ def _false_curves(clouds: int) -> int:
     return found
 
 
+@pytest.mark.long
 def test_gaussians_are_rarely_rings() -> None:
     assert _false_curves(60) <= 3 + 3  # 5 % of 60, plus three standard deviations
 

@@ -215,7 +215,7 @@ def test_a_phrase_takes_one_forward_pass_of_its_rows(answers: Handlers, engine: 
     for handle in handles:
         handle.remove()
     counts = [phrase.tokens for phrase in measured.phrases]
-    # The baseline and each waypoint of the three arms but the prompt's own, padded to a batch that is exact here.
+    # The baseline and all waypoints of three arms but the prompt's own, in a batch that this processor runs exactly.
     rows = engine.subject.place.batch.padded_size(1 + 3 * (4 - 1))
     lowest, highest = seen.values()
     assert counts == [4, 3, 1]

@@ -147,6 +147,7 @@ def test_an_invalid_limit_is_named(options: list[str], words: str) -> None:
     assert read_limits([]) == SteeringLimits()
 
 
+@pytest.mark.long
 def test_a_taken_port_is_one_line_of_error(steerable_run: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
