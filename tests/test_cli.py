@@ -167,6 +167,7 @@ def test_a_bench_with_several_tables_prints_them_all_and_one_document(monkeypatc
     assert all(word in run_command("bench", "scale").out for word in ("One", "first", "Other", "second"))
 
 
+@pytest.mark.long
 def test_a_fault_in_a_process_of_its_own_is_one_line_too(tmp_path: Path) -> None:
     tiny_model("llama").save_pretrained(tmp_path / "model")
     word_tokenizer().save_pretrained(tmp_path / "model")

@@ -13,7 +13,9 @@ SHIPPED = shipped_folder("cached_runs")
 ALMANAC = SHIPPED / RUNS[0].folder
 
 
-@pytest.mark.parametrize("concept", ["weekday", "month", pytest.param("hour", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "concept", ["weekday", *(pytest.param(name, marks=pytest.mark.long) for name in ("month", "hour"))]
+)
 def test_the_curve_arrives_by_the_values_between_at_a_quarter_of_the_lines_energy(concept: str) -> None:
     (row,) = [row for row in steered_clusters(open_run(ALMANAC)) if row.concept == concept]
     table = steer_headless(ALMANAC, row.cluster, arms=("manifold", "linear"))

@@ -44,6 +44,7 @@ def test_an_activation_is_that_of_the_text_before_the_answer(engine: Engine, mon
     assert engine.tokenizer.decode([int(found.p[0].argmax())]).strip() == "Thursday"
 
 
+@pytest.mark.long
 def test_fresh_text_names_every_value(found: dict[str, Labelled]) -> None:
     assert set(found) == {"weekday", "direction"}
     for one, scale in zip(found.values(), (WEEKDAY, COMPASS), strict=True):
@@ -51,6 +52,7 @@ def test_fresh_text_names_every_value(found: dict[str, Labelled]) -> None:
         assert set(one.value.tolist()) == set(range(len(scale.values)))
 
 
+@pytest.mark.long
 def test_the_course_places_values_by_name_and_leaves_strangers_out(found: dict[str, Labelled]) -> None:
     names = [" Tuesday", "Friday", "noon"]
     course = labelled_course(found["weekday"], WEEKDAY, names, 10)
@@ -62,6 +64,7 @@ def test_the_course_places_values_by_name_and_leaves_strangers_out(found: dict[s
     assert np.minimum(apart, 1 - apart).max() < 0.02
 
 
+@pytest.mark.long
 def test_a_value_that_no_text_names_is_told(found: dict[str, Labelled]) -> None:
     few = found["weekday"].value != 3
     some = Labelled(found["weekday"].residual[few], found["weekday"].p[few], found["weekday"].value[few])

@@ -41,7 +41,7 @@ def _reference(fires: np.ndarray, target: int, C: float) -> np.ndarray:
     return np.insert(found[:n] - found[n : 2 * n], target, 0.0)
 
 
-@pytest.mark.parametrize("C", [100.0, 0.05])
+@pytest.mark.parametrize("C", [pytest.param(100.0, marks=pytest.mark.long), 0.05])
 def test_couplings_equal_those_of_a_general_solver(C: float) -> None:
     fires = _codes()
     weight = np.stack([_reference(fires, target, C) if fires[:, target].any() else np.zeros(6) for target in range(6)])

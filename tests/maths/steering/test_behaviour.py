@@ -47,7 +47,10 @@ def softmax_of_distance(manifold: SteeringManifold, residual: np.ndarray) -> np.
     return weight / weight.sum(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize(("classes", "along_curve", "along_line"), [(7, 0.105, 0.962), (12, 0.286, 2.779)])
+@pytest.mark.parametrize(
+    ("classes", "along_curve", "along_line"),
+    [(7, 0.105, 0.962), pytest.param(12, 0.286, 2.779, marks=pytest.mark.long)],
+)
 def test_the_published_energies_are_reproduced(classes: int, along_curve: float, along_line: float) -> None:
     manifold = ring(classes)
     natural = fit_behaviour_manifold(
