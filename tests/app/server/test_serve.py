@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ from explorer.errors import ExplorerError, RequestError, RunError
 from explorer.places import shipped_folder
 from explorer.runs.run.catalog import scan
 from explorer.runs.run.reader import Run
+
+PATIENCE = 120.0
+"""Longest wait for a process, in seconds."""
 
 
 def test_a_host_is_an_address_and_a_token(tmp_path: Path) -> None:
@@ -169,18 +173,27 @@ def _named(run: Run) -> str:
 
 
 def _json(address: str | urllib.request.Request) -> dict[str, Any]:
-    with urllib.request.urlopen(address, timeout=120) as reply:
+    with urllib.request.urlopen(address, timeout=PATIENCE) as reply:
         body: dict[str, Any] = json.load(reply)
     return body
 
 
 def _steered(url: str, run: Run) -> list[dict[str, Any]]:
-    """The events of one short generation along a run's first cluster."""
+    """The events of one short generation along a run's first cluster, once its host is ready.
+
+    A busy machine may need longer to start a host than one request waits for it.
+    """
+    end = time.monotonic() + PATIENCE
+    while (events := _generate(url, run))[-1].get("code") == "not_ready" and time.monotonic() < end:
+        pass
+    assert [events[0]["type"], events[-1]["type"]] == ["start", "done"], events[-1]
+    return events
+
+
+def _generate(url: str, run: Run) -> list[dict[str, Any]]:
     wanted = {"cluster": 0, "prompt": "it rained on", "end": 0.5, "arms": ["manifold"], "max_tokens": 2}
     body = json.dumps(dict(parse_qsl(_named(run))) | wanted).encode()
     ticket = _json(urllib.request.Request(f"{url}api/steer", body, {"content-type": "application/json"}))["id"]
-    with urllib.request.urlopen(f"{url}api/steer/{ticket}", timeout=120) as stream:
+    with urllib.request.urlopen(f"{url}api/steer/{ticket}", timeout=PATIENCE) as stream:
         lines = stream.read().decode().splitlines()
-    events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
-    assert [events[0]["type"], events[-1]["type"]] == ["start", "done"], events[-1]
-    return events
+    return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
