@@ -1,4 +1,4 @@
-"""The demo's claims as tables: relations answered, concepts found without labels, steering along them."""
+"""The demo's claims as tables: relations answered, concepts found without labels, steering along concepts."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -23,30 +23,30 @@ from explorer.steering.headless.headless import steer_headless
 from explorer.steering.headless.tables import pairs_table
 
 STEERED = (WEEKDAY, MONTH, HOUR, COLOUR, COMPASS, YEAR, AGE)
-"""Concepts whose steering is measured: those that are read just before the word comes, where the model can be moved."""
+"""Concepts whose steering is measured: those represented just before the word, where an edit changes the prediction."""
 CONTEXTS, MANY_VALUES = 8, 40
-"""Each value is steered from so many contexts, and from one where there are so many values: sixty have 3,422 pairs."""
+"""Contexts per value, and the number of values from which on one context is used (60 values give 3,422 pairs)."""
 ARMS = ("manifold", "linear", "chord")
 LABELLED = "labelled PCA"
-"""What the table calls the curve that labels give, in a subspace of as many axes as the cluster's."""
+"""Row name of the curve fitted to labels, in a subspace of the same dimension as the cluster's."""
 
 
 def relations(path: Path) -> BenchReport:
-    """Share of held-out relation prompts that the model answers right, per concept."""
+    """Accuracy on held-out relation prompts, per concept."""
     loaded = load_model(str(path / SUBJECT / MODEL_FOLDER))
-    asked = evaluate(loaded.model, loaded.tokenizer)
-    found = (*asked, *in_all(asked))
+    by_group = evaluate(loaded.model, loaded.tokenizer)
+    scores = (*by_group, *in_all(by_group))
     rows = [
         [score.group, score.kind, str(score.n), f"{score.share:.3f}", f"{score.low:.3f} to {score.high:.3f}"]
-        for score in found
+        for score in scores
     ]
     header = ["concept", "held out", "prompts", "right", "95 % interval"]
     table = ("Held-out relation prompts answered right", header, rows)
-    return BenchReport([dict(score) for score in as_json(found)], (table,))
+    return BenchReport([dict(score) for score in as_json(scores)], (table,))
 
 
 def concepts(path: Path) -> BenchReport:
-    """For each concept the cluster, found without labels, that shows it best."""
+    """For each concept, the cluster found without labels that matches it best."""
     found = concept_rows(open_run(path))
     rows = [
         [
@@ -64,10 +64,10 @@ def concepts(path: Path) -> BenchReport:
 
 
 def reach(path: Path) -> BenchReport:
-    """Energy and reach along the curve, the line and the chord, over all pairs of values that are not neighbours.
+    """Energy and reach along the curve, the line and the chord, over all pairs of non-adjacent values.
 
-    Beside them, from the same contexts, along the curve that labels give: principal axes of labelled activations, as
-    many as the cluster's span has, and a spline through the values' means.
+    The baseline, from the same contexts, is a curve fitted to labels: a spline through the values' means in as many
+    principal axes of labelled activations as the cluster has.
     """
     run = open_run(path)
     steered = steered_clusters(run)
@@ -76,20 +76,20 @@ def reach(path: Path) -> BenchReport:
     values: list[dict[str, JsonValue]] = []
     for row in steered:
         result = steer_headless(path, row.cluster, arms=ARMS, prompts_per_value=_contexts(row))
-        beside = labelled[row.concept]
-        values.append({"concept": row.concept, **result, "labelled": beside})
+        baseline = labelled[row.concept]
+        values.append({"concept": row.concept, **result, "labelled": baseline})
         name = [row.concept, f"{row.cluster}: {row.label}", str(len(run.cluster(row.cluster).basis))]
-        rows.extend([*name, arm, *_numbers(result, arm), f"{beside['p_at_contexts']:.3f}"] for arm in ARMS)
-        rows.append([*name, LABELLED, *_numbers(beside, "manifold"), f"{beside['p_at_labels']:.3f}"])
+        rows.extend([*name, arm, *_numbers(result, arm), f"{baseline['p_at_contexts']:.3f}"] for arm in ARMS)
+        rows.append([*name, LABELLED, *_numbers(baseline, "manifold"), f"{baseline['p_at_labels']:.3f}"])
     header = ["concept", "cluster", "axes", "arm", "E_BC", "± se", "p(target)", "visited", "isometry r",
               "p(own) there"]  # fmt: skip
     return BenchReport([*values], (("Steering over all pairs that are not neighbours", header, rows),))
 
 
 def _along_labels(path: Path, run: Run, steered: list[ConceptRow]) -> dict[str, dict[str, JsonValue]]:
-    """For each steered concept, the averages along the curve that labels give.
+    """Averages along the curve fitted to labels, per steered concept.
 
-    Besides, how sure the unsteered model is of a value on the tokens that either curve was learnt from.
+    Includes the unsteered probability of the own value on the tokens from which each curve was fitted.
     """
     engine = open_engine(path)
     found: dict[str, dict[str, JsonValue]] = {}
@@ -117,13 +117,13 @@ def _contexts(row: ConceptRow) -> int:
 
 
 def _own_share(behaviour: Float[np.ndarray, "token behaviour"], value: Int64[np.ndarray, "token"]) -> float:
-    """Mean probability of each token's own value, over the tokens that have one."""
+    """Mean probability of each token's own value, over the tokens that have a value."""
     own = np.flatnonzero(value >= 0)
     return float(behaviour[own, value[own]].mean())
 
 
 def steered_clusters(run: Run) -> list[ConceptRow]:
-    """The cluster of each steered concept that fires just before its values: there the model's next word can move."""
+    """The cluster of each steered concept that fires just before its values, where edits change the next word."""
     return concept_rows(run, STEERED, value_offset=1)
 
 

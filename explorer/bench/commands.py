@@ -1,7 +1,7 @@
-"""The benchmarks as the command line calls them: options in, report out.
+"""Entry points of the benchmarks for the command line: options in, report out.
 
-Each takes the options that the user set; the benchmark's settings hold the other defaults and refuse bad values with
-pydantic's ``ValidationError``.
+Each function takes the options that the user set; the settings of the benchmark supply the other defaults and reject
+invalid values with pydantic's ``ValidationError``.
 """
 
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ from explorer.bench.settings import AppBenchSettings, CofireSettings, HaloBenchS
 from explorer.records.progress import Progress
 
 Options = Mapping[str, object]
-"""Settings by name."""
+"""Option values by settings field."""
 
 
 def recover(options: Options, progress: Progress) -> BenchReport:
-    """How much of a planted clustering each method recovers."""
+    """How well each method recovers a planted clustering."""
     report = recover_bench.recover(RecoverSettings.model_validate(options), progress=progress)
     return BenchReport(
         recover_bench.report_values(report),
@@ -34,13 +34,13 @@ def recover(options: Options, progress: Progress) -> BenchReport:
 
 
 def halo(options: Options, progress: Progress) -> BenchReport:
-    """What core and halo explain of planted manifolds."""
+    """Variance of planted manifolds explained by core and halo."""
     found = halo_bench.measure_halos(HaloBenchSettings.model_validate(options), progress=progress)
     return BenchReport(halo_bench.report_values(found), (halo_bench.halo_rows(found), halo_bench.regime_rows(found)))
 
 
 def steering_cost(options: Options, run: Path, progress: Progress) -> BenchReport:
-    """What steered work costs beside the same work unsteered."""
+    """Cost of steering relative to the same work unsteered."""
     found = steer_bench.time_steering(run, steer_bench.SteerBenchSettings.model_validate(options), progress=progress)
     return BenchReport([*steer_bench.report_values(found)], (steer_bench.report_rows(found),))
 
@@ -54,14 +54,14 @@ def large(options: Options, progress: Progress) -> BenchReport:
 
 
 def gateway(options: Options, run: Path, progress: Progress) -> BenchReport:
-    """What the app adds to a stream that it relays."""
+    """Latency that the app adds to a relayed stream."""
     settings = gateway_bench.GatewaySettings.model_validate(options)
     found = gateway_bench.measure_gateway(run, settings, progress=progress)
     return BenchReport(gateway_bench.report_values(found), (gateway_bench.report_rows(found),))
 
 
 def cofire(options: Options, progress: Progress) -> BenchReport:
-    """The co-firing graph beside scipy's sparse product."""
+    """The co-firing graph compared with scipy's sparse product."""
     found = cofire_bench.measure_cofiring(CofireSettings.model_validate(options), progress=progress)
     return BenchReport(
         [*cofire_bench.report_values(found)], (cofire_bench.report_rows(found),), (*cofire_bench.report_lines(found),)
@@ -69,7 +69,7 @@ def cofire(options: Options, progress: Progress) -> BenchReport:
 
 
 def scale(options: Options, progress: Progress) -> BenchReport:
-    """What each stage of a build costs as it grows."""
+    """Cost of each build stage as the input grows."""
     report = scale_bench.measure_scale(ScaleSettings.model_validate(options), progress=progress)
     return BenchReport(
         scale_bench.report_values(report), (*scale_bench.report_tables(report),), (*scale_bench.report_lines(report),)
@@ -77,6 +77,6 @@ def scale(options: Options, progress: Progress) -> BenchReport:
 
 
 def app(options: Options, run: Path, progress: Progress) -> BenchReport:
-    """What the app's pages, map and server cost."""
+    """Cost of the app's pages, map and server."""
     report = app_bench.measure_app(run, AppBenchSettings.model_validate(options), progress=progress)
     return BenchReport(app_bench.report_values(report), (app_bench.report_table(report),))

@@ -1,7 +1,7 @@
-"""What a piece of work costs: CPU time and memory, each time in a process of its own.
+"""CPU time and memory of a workload, each measured in a new process.
 
-A process that has done other work before keeps memory that it no longer needs, and gives it to the next work without a
-trace. So every measurement starts a new one, which first imports, loads and warms up, and only then is looked at.
+A process that has run other work retains freed memory, and a later workload reuses it without raising the peak. Each
+measurement therefore starts a new process, which imports, loads and warms up before the measurement begins.
 """
 
 import gc
@@ -20,73 +20,73 @@ import numpy as np
 from explorer.errors import ExplorerError
 
 Arrays = Mapping[str, np.ndarray]
-"""What the work found."""
+"""Arrays returned by a workload."""
 Work = Callable[[], Arrays]
-"""The work itself, ready to start."""
+"""A prepared workload."""
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 STATUS: Final = Path("/proc/self/status")
-"""Where Linux tells a process its memory."""
+"""Memory use of the current process (Linux, proc(5))."""
 FORGET_PEAK: Final = ("/proc/self/clear_refs", "5")
-"""Written there, this makes the largest memory so far the present one (Linux, proc(5))."""
+"""File and value that reset the peak memory to the current memory (Linux, proc(5))."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one piece of work took."""
+    """Cost of one workload."""
 
     cpu: float
-    """Seconds of all threads, in the program and in the system."""
+    """CPU seconds of all threads, user and system."""
     wall: float
-    """Seconds until it was done."""
+    """Wall-clock seconds."""
     memory: int
-    """Bytes at the largest, beyond what the process held before, which is its imports and the loaded codes."""
+    """Peak bytes above what the process held before the workload (imports and loaded codes)."""
     peak: int
-    """Bytes of the whole process at the largest, all included."""
+    """Peak bytes of the whole process."""
 
 
 def measure(prepare: Callable[..., Work], *inputs: object) -> tuple[Cost, Arrays]:
-    """Prepare a work in a new process, do it there once, and tell its cost and what it found.
+    """Prepare a workload in a new process, run it there once, and return its cost and its arrays.
 
     Args:
-        prepare: a function of a module, which loads what the work needs and warms up what is compiled; not measured.
-        inputs: its arguments.
+        prepare: module-level function that loads the inputs and warms up compiled code; not measured.
+        inputs: arguments of ``prepare``.
 
     Raises:
-        ExplorerError: the process was ended from outside, mostly for want of memory, or the system does not tell a
-            process its memory.
+        ExplorerError: the process was killed, usually because memory ran out, or the system does not report the
+            memory of a process (not Linux).
     """
     if not STATUS.is_file():
-        raise ExplorerError(f"{STATUS} is not there: memory is measured on Linux alone")
+        raise ExplorerError(f"{STATUS} does not exist: memory is measured on Linux only")
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         try:
             return pool.submit(_measured, prepare, *inputs).result()
         except (BrokenProcessPool, MemoryError) as fault:
-            raise ExplorerError(f"{prepare.__name__} was ended while it was measured: too little memory?") from fault
+            raise ExplorerError(f"{prepare.__name__} was killed during the measurement: out of memory?") from fault
 
 
 def _measured(prepare: Callable[..., Work], *inputs: object) -> tuple[Cost, Arrays]:
     work = prepare(*inputs)
     gc.collect()
     place, order = FORGET_PEAK
-    with suppress(OSError):  # where it is not allowed, the peak of the loading counts as well
+    with suppress(OSError):  # without permission, the peak includes the loading
         Path(place).write_text(order)
     before, start, cpu = status_bytes("VmRSS"), time.perf_counter(), time.process_time()
-    found = work()
+    arrays = work()
     cpu, wall, peak = time.process_time() - cpu, time.perf_counter() - start, status_bytes("VmHWM")
-    return Cost(cpu, wall, max(peak - before, 0), peak), dict(found)
+    return Cost(cpu, wall, max(peak - before, 0), peak), dict(arrays)
 
 
-def timed(work: Callable[[], Found]) -> tuple[Found, float]:
-    """Do some work in this process, and tell the CPU seconds of all its threads."""
+def timed(work: Callable[[], Result]) -> tuple[Result, float]:
+    """Run a workload in this process; return its result and the CPU seconds of all threads."""
     start = time.process_time()
-    found = work()
-    return found, time.process_time() - start
+    result = work()
+    return result, time.process_time() - start
 
 
 def status_bytes(field: str) -> int:
-    """One line of the process's status, such as VmRSS (memory now) or VmHWM (memory at the largest), in bytes."""
+    """One field of the process status in bytes, such as VmRSS (current memory) or VmHWM (peak memory)."""
     for line in STATUS.read_text().splitlines():
         name, _, value = line.partition(":")
         if name == field:

@@ -1,4 +1,4 @@
-"""What every benchmark returns."""
+"""The result type of every benchmark."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ Table = tuple[str, list[str], list[list[str]]]
 
 @dataclass(frozen=True)
 class BenchReport:
-    """A benchmark's result, ready to be printed."""
+    """A benchmark's result, ready to print."""
 
     values: JsonValue
-    """For programs, unrounded."""
+    """Unrounded values for programs."""
     tables: tuple[Table, ...]
-    """For people."""
+    """Formatted tables for people."""
     notes: tuple[str, ...] = ()
-    """Lines for standard error: what the tables leave out."""
+    """Remarks that the tables omit, printed to standard error."""

@@ -1,4 +1,4 @@
-"""Costs are those of the work alone, each in a process of its own."""
+"""Costs exclude loading, and each is measured in a new process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,31 +14,31 @@ MIB = 1 << 20
 
 
 def holding(loaded: int, worked: int) -> Callable[[], dict[str, np.ndarray]]:
-    """A work that holds some memory beside what was loaded for it, after loading took far more for a moment."""
+    """A workload that allocates on top of its loaded input, after a much larger transient allocation while loading."""
     np.ones(4 * loaded * MIB, np.uint8)
-    kept = np.ones(loaded * MIB, np.uint8)
-    return lambda: {"sum": kept[:1] + np.ones(worked * MIB, np.uint8)[:1]}
+    resident = np.ones(loaded * MIB, np.uint8)
+    return lambda: {"sum": resident[:1] + np.ones(worked * MIB, np.uint8)[:1]}
 
 
 def killed() -> Callable[[], dict[str, np.ndarray]]:
     raise MemoryError
 
 
-def test_memory_is_that_of_the_work_and_not_of_its_loading() -> None:
-    cost, found = measure(holding, 40, 64)
-    assert found["sum"].tolist() == [2]
+def test_memory_excludes_loading() -> None:
+    cost, arrays = measure(holding, 40, 64)
+    assert arrays["sum"].tolist() == [2]
     assert 60 * MIB < cost.memory < 90 * MIB
     assert cost.peak > cost.memory + 40 * MIB
     assert cost.cpu > 0
     assert cost.wall > 0
 
 
-def test_a_work_without_memory_ends_in_one_line() -> None:
-    with pytest.raises(ExplorerError, match=r"killed was ended.*too little memory"):
+def test_out_of_memory_is_reported_in_one_line() -> None:
+    with pytest.raises(ExplorerError, match=r"killed was killed.*out of memory"):
         measure(killed)
 
 
-def test_a_system_that_tells_no_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_without_memory_status_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_cost, "STATUS", Path("/proc/self/nothing"))
-    with pytest.raises(ExplorerError, match="on Linux alone"):
+    with pytest.raises(ExplorerError, match="on Linux only"):
         measure(holding, 1, 1)

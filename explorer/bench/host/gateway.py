@@ -1,7 +1,7 @@
-"""The gateway bench: what the app adds to a stream that it relays, over the same stream from the host itself.
+"""Gateway benchmark: latency that the app adds to a stream that it relays from the host.
 
-Host and app run as processes of their own, as users start them. Within a round the same text is asked of both, in
-alternating order, and the difference of their times is taken within the round.
+Host and app run as separate processes, as users start them. Each round requests the same text from both, in
+alternating order, and takes the difference of their times, so that load drift cancels.
 """
 
 import json
@@ -30,50 +30,50 @@ _PATIENCE = 120.0
 
 
 class GatewaySettings(Settings):
-    """How long is measured."""
+    """Length of the measurement."""
 
     rounds: int = Field(default=30, ge=3)
-    """Rounds; each reads one text from the host and one through the app."""
+    """Each round reads one text from the host and one through the app."""
     tokens: int = Field(default=32, ge=2)
-    """Steps of a text; each brings a token of every column."""
+    """Steps per text; each step yields one token per row."""
 
 
 @dataclass(frozen=True)
 class Added:
-    """What the app adds to one time."""
+    """Latency added by the app to one kind of event."""
 
     time: str
-    """Which time."""
+    """Event: the first token or each further token."""
     median_ms: float
-    """Median over the rounds, in milliseconds."""
+    """Median over the rounds."""
     p95_ms: float
-    """95th percentile, in milliseconds."""
+    """95th percentile over the rounds."""
     wanted_ms: float
-    """Largest 95th percentile that is good."""
+    """Upper bound wanted for the 95th percentile."""
 
 
 @dataclass(frozen=True)
 class _Times:
-    """One stream as its reader saw it, in seconds."""
+    """Client-side timing of one stream, in seconds."""
 
     first: float
-    """From asking to the first token."""
+    """Time from the request to the first token."""
     step: float
-    """From one step to the next, on average."""
+    """Mean time between consecutive steps."""
 
 
 def measure_gateway(
     run_path: Path, settings: GatewaySettings | None = None, *, progress: Progress = silent
 ) -> tuple[Added, ...]:
-    """Start a host and an app on a run, and read the same texts from both.
+    """Start a host and an app on a run, and time the same texts from both.
 
     Args:
         run_path: the run's folder.
-        settings: rounds and tokens.
-        progress: told after every round.
+        settings: rounds and tokens; the defaults if None.
+        progress: called after every round.
 
     Raises:
-        ExplorerError: one of them does not start or does not answer.
+        ExplorerError: host or app does not start, the run has no subject or curve, or a stream fails.
     """
     settings = settings or GatewaySettings()
     body = _request(run_path, settings.tokens)
@@ -87,13 +87,13 @@ def measure_gateway(
 
 
 def report_rows(found: tuple[Added, ...]) -> tuple[str, list[str], list[list[str]]]:
-    """Give the table for people."""
+    """Format the table for people."""
     rows = [[one.time, f"{one.median_ms:.1f}", f"{one.p95_ms:.1f}", f"at most {one.wanted_ms:.0f}"] for one in found]
     return "What the app adds to a stream", HEADER, rows
 
 
 def report_values(found: tuple[Added, ...]) -> list[JsonValue]:
-    """Give every number unrounded, for programs."""
+    """Unrounded values for programs."""
     return [dict(asdict(one)) for one in found]
 
 
@@ -102,7 +102,7 @@ def _request(run_path: Path, tokens: int) -> dict[str, JsonValue]:
     subject = run.manifest.subject
     curves = [one.id for one in run.manifest.clusters if one.shape in CURVES and one.order]
     if subject is None or not curves:
-        raise ExplorerError(f"{run_path} names no subject, or has no curve along which values lie")
+        raise ExplorerError(f"{run_path} has no subject, or no curve with ordered values")
     end = run.summary(curves[0]).order[-1]
     return {"run": run.id, "fingerprint": subject.fingerprint, "cluster": curves[0], "prompt": end.strip(), "end": end,
             "max_tokens": tokens, "temperature": 2.0}  # fmt: skip
@@ -110,7 +110,7 @@ def _request(run_path: Path, tokens: int) -> dict[str, JsonValue]:
 
 @contextmanager
 def _started(*command: str) -> Iterator[str]:
-    """A command of this project that serves on a free port; its address."""
+    """Run a serving ``explorer`` command on a free port and yield its URL."""
     arguments = [sys.executable, "-m", "explorer.cli", *command, "--port", "0"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -124,19 +124,19 @@ def _started(*command: str) -> Iterator[str]:
 
 
 def _readers(host: str, token: str, app: str, body: dict[str, JsonValue]) -> dict[str, Callable[[], _Times]]:
-    there = httpx.Client(base_url=host, headers={"authorization": f"Bearer {token}"}, timeout=_PATIENCE)
-    here = httpx.Client(base_url=app, timeout=_PATIENCE)
+    host_client = httpx.Client(base_url=host, headers={"authorization": f"Bearer {token}"}, timeout=_PATIENCE)
+    app_client = httpx.Client(base_url=app, timeout=_PATIENCE)
 
     def relayed() -> _Times:
-        begun = time.perf_counter()
-        ticket = here.post("/api/steer", json=body).raise_for_status().json()["id"]
-        return _times(here, "GET", f"/api/steer/{ticket}", None, begun)
+        start = time.perf_counter()
+        ticket = app_client.post("/api/steer", json=body).raise_for_status().json()["id"]
+        return _times(app_client, "GET", f"/api/steer/{ticket}", None, start)
 
-    return {"host": lambda: _times(there, "POST", "/v1/steer", body, time.perf_counter()), "app": relayed}
+    return {"host": lambda: _times(host_client, "POST", "/v1/steer", body, time.perf_counter()), "app": relayed}
 
 
-def _times(client: httpx.Client, method: str, path: str, body: dict[str, JsonValue] | None, begun: float) -> _Times:
-    """Read one stream to its end; the baseline's tokens are its steps."""
+def _times(client: httpx.Client, method: str, path: str, body: dict[str, JsonValue] | None, start: float) -> _Times:
+    """Read one stream to its end; the tokens of the baseline row mark its steps."""
     steps: list[float] = []
     with client.stream(method, path, json=body) as response:
         response.raise_for_status()
@@ -150,21 +150,21 @@ def _times(client: httpx.Client, method: str, path: str, body: dict[str, JsonVal
                 steps.append(time.perf_counter())
     if not steps:
         raise ExplorerError("a stream had no token")
-    return _Times(steps[0] - begun, (steps[-1] - steps[0]) / max(len(steps) - 1, 1))
+    return _Times(steps[0] - start, (steps[-1] - steps[0]) / max(len(steps) - 1, 1))
 
 
 def _rounds(
     reads: dict[str, Callable[[], _Times]], settings: GatewaySettings, progress: Progress
 ) -> tuple[list[float], list[float]]:
-    """What the app added to the first token and to each step, in seconds; both are read once before they are timed."""
+    """Seconds that the app adds to the first token and to each step, per round; one untimed read of each warms up."""
     for read in reads.values():
         read()
     first, step = [], []
     for turn in range(settings.rounds):
         order = ("host", "app") if turn % 2 == 0 else ("app", "host")
-        took = {name: reads[name]() for name in order}
-        first.append(took["app"].first - took["host"].first)
-        step.append(took["app"].step - took["host"].step)
+        times = {name: reads[name]() for name in order}
+        first.append(times["app"].first - times["host"].first)
+        step.append(times["app"].step - times["host"].step)
         progress("time", turn + 1, settings.rounds)
     return first, step
 

@@ -1,7 +1,7 @@
-"""The steering bench on a large model of random weights: what a graphics card makes of it, where there is one.
+"""Steering benchmark on a large model with random weights, for measurements on a GPU.
 
-A Llama as wide and deep as those of about a billion parameters, with no tokenizer, SAE or run: rows are moved in random
-directions, and what a reply measures of them is left out. Times are compared as in the steering bench.
+A Llama with the width and depth of a model of about a billion parameters, without a tokenizer, SAE or run: rows are
+moved in random directions and no readout is computed. Times are compared as in ``explorer.bench.host.steer``.
 """
 
 from collections.abc import Callable
@@ -29,53 +29,48 @@ _DOUBLED = 2.0
 
 
 class LargeSettings(Settings):
-    """The model, and how long is measured."""
+    """The model and the length of the measurement."""
 
     rounds: int = Field(default=10, ge=3)
-    """Rounds; each runs both works once."""
+    """Each round runs both workloads once."""
     tokens: int = Field(default=48, ge=2)
-    """Tokens that are written."""
+    """Tokens generated per text."""
     waypoints: int = Field(default=50, ge=2)
-    """Points of a path."""
+    """Points per path."""
     prompt: int = Field(default=128, ge=2)
-    """Tokens of the prompt."""
+    """Tokens in the prompt."""
     device: str = "cuda"
-    """Torch device."""
     dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
-    """Number format."""
     width: int = Field(default=2048, ge=64)
-    """d_model; a multiple of 64."""
+    """d_model; a multiple of the head width, 64."""
     layers: int = Field(default=16, ge=2)
     """Decoder blocks; the middle one is steered."""
     vocabulary: int = Field(default=128_256, ge=64)
-    """Tokens that there are."""
 
 
 @dataclass(frozen=True)
 class LargeReport:
-    """What was measured."""
+    """Result of the benchmark."""
 
     parameters: int
-    """Of the model."""
+    """Parameter count of the model."""
     device: str
-    """Name of the card, or "cpu"."""
+    """Name of the GPU, or "cpu"."""
     dtype: str
-    """Number format."""
     comparisons: tuple[Comparison, ...]
-    """As in the steering bench."""
     rows: int
-    """Largest power of two of rows whose first token takes at most twice as long as that of one row."""
+    """Largest power-of-two batch whose first token takes at most twice as long as that of one row."""
 
 
 def measure_large(settings: LargeSettings | None = None, *, progress: Progress = silent) -> LargeReport:
     """Build the model and time it.
 
     Args:
-        settings: the model, rounds, tokens and waypoints.
-        progress: told after every comparison.
+        settings: model, rounds, tokens and waypoints; the defaults if None.
+        progress: called after every comparison.
 
     Raises:
-        RuntimeError: the device is not there, or too small.
+        RuntimeError: the device is unavailable or out of memory.
     """
     settings = settings or LargeSettings()
     device = torch.device(settings.device)
@@ -85,8 +80,8 @@ def measure_large(settings: LargeSettings | None = None, *, progress: Progress =
     ids = torch.randint(settings.vocabulary, (1, settings.prompt), generator=rng).to(device)
     works = _works(place, ids, settings)
     found = []
-    for done, (work, beside, steered, plain, wanted) in enumerate(works, start=1):
-        found.append(Comparison(work, beside, *ratio_of(steered, plain, settings.rounds, device), wanted))
+    for done, (work, baseline, steered, plain, wanted) in enumerate(works, start=1):
+        found.append(Comparison(work, baseline, *ratio_of(steered, plain, settings.rounds, device), wanted))
         progress("time", done, len(works))
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -94,18 +89,18 @@ def measure_large(settings: LargeSettings | None = None, *, progress: Progress =
 
 
 def report_table(report: LargeReport) -> tuple[str, list[str], list[list[str]]]:
-    """Give the table for people."""
+    """Format the table for people."""
     title = f"A Llama of {report.parameters / 1e9:.2f} billion random weights, {report.dtype}, {report.device}"
     return title, HEADER, comparison_rows(report.comparisons)
 
 
 def report_lines(report: LargeReport) -> list[str]:
-    """Say what stands beside the table."""
+    """Remarks that accompany the table."""
     return [f"{report.rows} rows have their first token in at most twice the time of one."]
 
 
 def report_values(report: LargeReport) -> JsonValue:
-    """Give every number unrounded, for programs."""
+    """Unrounded values for programs."""
     return dict(asdict(report))
 
 
@@ -135,9 +130,9 @@ def _works(place: EditSite, ids: Tensor, settings: LargeSettings) -> list[Work]:
     moved = torch.cat([torch.zeros_like(moves[:1]), moves])
     config = GenerationConfig(max_new_tokens=settings.tokens, do_sample=False, pad_token_id=0)  # type: ignore[no-untyped-call]
 
-    def write(rows: Tensor, *, every_token: bool, anew: bool) -> None:
-        read = read_prefix(place, ids) if anew else prefix
-        decoder = BatchedGenerator(place, read, rows, every_token=every_token, tokens=settings.tokens)
+    def write(rows: Tensor, *, every_token: bool, uncached: bool) -> None:
+        start = read_prefix(place, ids) if uncached else prefix
+        decoder = BatchedGenerator(place, start, rows, every_token=every_token, tokens=settings.tokens)
         for _ in range(settings.tokens):
             decoder.feed(decoder.step().argmax(dim=1))
 
@@ -159,9 +154,10 @@ def _works(place: EditSite, ids: Tensor, settings: LargeSettings) -> list[Work]:
 
     return [
         (f"{_ARMS} arms and the baseline write {settings.tokens} tokens", "generate() writes one text",
-         lambda: write(moved, every_token=True, anew=True), generate, 1.6),
+         lambda: write(moved, every_token=True, uncached=True), generate, 1.6),
         (f"every token of {_ARMS} rows is moved", "their first tokens alone",
-         lambda: write(moves, every_token=True, anew=False), lambda: write(moves, every_token=False, anew=False), 1.05),
+         lambda: write(moves, every_token=True, uncached=False),
+         lambda: write(moves, every_token=False, uncached=False), 1.05),
         (f"{_TEXTS} texts of {_ARMS + 1} rows write {settings.tokens} tokens, put together",
          "the same texts taking turns", lambda: write_many(1), lambda: write_many(_TEXTS), 0.75),
         (f"the next token at {settings.waypoints} waypoints of {_ARMS} arms", "one forward of the prompt, last logits",
@@ -175,7 +171,7 @@ def _moves(place: EditSite, rows: int) -> Tensor:
 
 
 def _rows_until_doubled(place: EditSite, ids: Tensor, settings: LargeSettings) -> int:
-    """Doubles the rows while their first token takes at most twice as long as one row's; ratios are medians."""
+    """Double the rows while their first token takes at most twice as long as that of one row (median ratio)."""
     prefix, rows = read_prefix(place, ids), 1
 
     def first_token(count: int) -> Callable[[], object]:

@@ -1,7 +1,7 @@
-"""The steering bench: what steered work costs beside plain work, timed in turn on the same machine.
+"""Steering benchmark: cost of steered work relative to plain work.
 
-Machines are shared and noisy, so nothing is told in seconds: each pair of works is run in alternating order, round
-after round, and the ratio of their times is taken within a round.
+Absolute times on shared machines are noisy, so only ratios are reported: each round runs both workloads of a pair, in
+alternating order, and takes the ratio of their times.
 """
 
 import time
@@ -33,7 +33,7 @@ from explorer.steering.protocol.wire import Arm, Row
 from explorer.steering.scheduler.cooperative import run_alone
 
 ARMS: tuple[Arm, ...] = ("manifold", "linear", "chord", "random")
-"""The four arms that are timed together."""
+"""The arms that are timed together."""
 HEADER = ["steered work", "beside", "times as long", "10 % to 90 % of rounds", "wanted"]
 
 _TEXTS = 4
@@ -41,68 +41,64 @@ Job = Callable[[], object]
 
 
 class SteerBenchSettings(Settings):
-    """How long is measured."""
+    """Length and device of the measurement."""
 
     rounds: int = Field(default=20, ge=3)
-    """Rounds; each runs both works once."""
+    """Each round runs both workloads once."""
     tokens: int = Field(default=48, ge=2)
-    """Tokens that are written."""
+    """Tokens generated per text."""
     waypoints: int = Field(default=50, ge=2)
-    """Points of a path."""
+    """Points per path."""
     device: str = "cpu"
-    """Torch device."""
     dtype: str = "float32"
-    """Number format."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two works, timed in turn."""
+    """A steered workload and its baseline, timed alternately."""
 
     work: str
-    """The steered one."""
+    """The steered workload."""
     beside: str
-    """What it is held against."""
+    """The baseline workload."""
     ratio: float
-    """Median over the rounds of how many times as long it takes."""
+    """Median over the rounds of steered time over baseline time."""
     low: float
-    """Tenth percentile of the rounds."""
+    """10th percentile over the rounds."""
     high: float
-    """Ninetieth percentile of the rounds."""
+    """90th percentile over the rounds."""
     wanted: float
-    """Largest ratio that is good."""
+    """Upper bound wanted for the median."""
 
 
 @dataclass(frozen=True)
 class _Bench:
-    """What is timed on: one context of one cluster."""
+    """The context and cluster on which the workloads run."""
 
     engine: Engine
-    """Holds the subject."""
     run: str
-    """Its run."""
+    """Run id."""
     cluster: int
-    """A cluster with a curve."""
+    """Id of a cluster with a curve."""
     prepared: PreparedCluster
-    """It, ready for steering."""
+    """The cluster, prepared for steering."""
     ids: list[int]
-    """A context's tokens."""
+    """Token ids of the context."""
     settings: SteerBenchSettings
-    """How long."""
 
 
 def time_steering(
     run_path: Path, settings: SteerBenchSettings | None = None, *, progress: Progress = silent
 ) -> tuple[Comparison, ...]:
-    """Time text, hooks and behaviour on a run's first steerable cluster with a curve.
+    """Time generation, hooks and behaviour on a run's first steerable cluster with a curve.
 
     Args:
         run_path: the run's folder.
-        settings: rounds, tokens and waypoints.
-        progress: told after every comparison.
+        settings: rounds, tokens, waypoints and device; the defaults if None.
+        progress: called after every comparison.
 
     Raises:
-        RequestError: no cluster has a curve along which values lie.
+        RequestError: no cluster has a curve with ordered values.
         RunError, SubjectError, HostMismatch: as in ``open_engine``.
     """
     settings = settings or SteerBenchSettings()
@@ -111,10 +107,10 @@ def time_steering(
         bench = _open(engine, settings)
         works = list(_works(bench))
         found = []
-        for done, (work, beside, steered, plain, wanted) in enumerate(works, start=1):
+        for done, (work, baseline, steered, plain, wanted) in enumerate(works, start=1):
             found.append(
                 Comparison(
-                    work, beside, *ratio_of(steered, plain, settings.rounds, engine.subject.loaded.device), wanted
+                    work, baseline, *ratio_of(steered, plain, settings.rounds, engine.subject.loaded.device), wanted
                 )
             )
             progress("time", done, len(works))
@@ -122,12 +118,12 @@ def time_steering(
 
 
 def report_rows(found: tuple[Comparison, ...]) -> tuple[str, list[str], list[list[str]]]:
-    """Give the table for people."""
+    """Format the table for people."""
     return "What steering costs (medians of ratios within a round)", HEADER, comparison_rows(found)
 
 
 def comparison_rows(found: tuple[Comparison, ...]) -> list[list[str]]:
-    """Give a row for each comparison, under HEADER."""
+    """One row per comparison, with the columns of ``HEADER``."""
     return [
         [one.work, one.beside, f"{one.ratio:.2f}", f"{one.low:.2f} to {one.high:.2f}", f"at most {one.wanted:.2f}"]
         for one in found
@@ -135,7 +131,7 @@ def comparison_rows(found: tuple[Comparison, ...]) -> list[list[str]]:
 
 
 def report_values(found: tuple[Comparison, ...]) -> list[dict[str, JsonValue]]:
-    """Give every ratio unrounded, for programs."""
+    """Unrounded values for programs."""
     return [dict(asdict(one)) for one in found]
 
 
@@ -148,38 +144,38 @@ def _open(engine: Engine, settings: SteerBenchSettings) -> _Bench:
         contexts = prepared.typical(0, 1)
         if contexts:
             return _Bench(engine, run.id, summary.id, prepared, contexts[0], settings)
-    raise RequestError("run", run.id, "one with a curve along which values lie")
+    raise RequestError("run", run.id, "one with a curve and ordered values")
 
 
 def _works(bench: _Bench) -> Iterator[tuple[str, str, Job, Job, float]]:
-    """Each comparison: names, the steered work, the plain one, the ratio wanted."""
+    """Comparisons: both names, the steered job, the plain job and the ratio wanted."""
     tokens, waypoints = bench.settings.tokens, bench.settings.waypoints
     rows = _rows(bench)
     moved = np.vstack([np.zeros_like(rows[:1]), rows])
     text = f"{len(ARMS)} arms and the baseline write {tokens} tokens"
-    yield text, "generate() writes one text", _writing(bench, moved), _generating(bench), 1.6
+    yield text, "generate() writes one text", _generate_rows(bench, moved), _generate_plain(bench), 1.6
     hooked = f"every token of {len(rows)} rows is moved"
-    yield hooked, "their first tokens alone", _stepping(bench, rows, True), _stepping(bench, rows, False), 1.05
+    yield hooked, "their first tokens alone", _steps(bench, rows, True), _steps(bench, rows, False), 1.05
     many = f"{_TEXTS} texts of {len(moved)} rows write {tokens} tokens, put together"
-    yield many, "the same texts taking turns", _together(bench, moved, 1), _together(bench, moved, _TEXTS), 0.75
+    yield many, "the same texts taking turns", _batched(bench, moved, 1), _batched(bench, moved, _TEXTS), 0.75
     strips = f"behaviour at {waypoints} waypoints of {len(ARMS)} arms, a drag on one prompt"
-    yield strips, "one forward of the prompt, last logits", _behaving(bench), _forward(bench), 3.0
+    yield strips, "one forward of the prompt, last logits", _behaviour(bench), _forward(bench), 3.0
     last = "one forward of the last token on the kept cache"
-    yield "the same drag, its whole reply written as JSON", last, _telling(bench), _last_token(bench), 3.0
+    yield "the same drag, its whole reply written as JSON", last, _behaviour_json(bench), _last_token(bench), 3.0
 
 
 def _rows(bench: _Bench) -> Float[np.ndarray, "arm d_model"]:
-    """Displacement of each arm at the end of a path to another value."""
+    """Displacement of each arm at the end point of a path to another value."""
     residual = bench.engine.model.read_prefix(bench.ids).residual
     end = float(bench.prepared.place[len(bench.prepared.place) // 2])
     manifold, t = bench.prepared.manifold, np.linspace(0.0, 1.0, bench.settings.waypoints)
     path = path_between(curve_position(manifold, residual).coordinate, end, t, closed=manifold.closed, anchored=True)
-    found = arm_displacements(Trajectory.of(manifold, residual, path), ARMS, seed=0)
-    return np.stack([move.displacement[-1] for move in found])
+    displacements = arm_displacements(Trajectory.of(manifold, residual, path), ARMS, seed=0)
+    return np.stack([move.displacement[-1] for move in displacements])
 
 
-def _writing(bench: _Bench, rows: Float[np.ndarray, "row d_model"]) -> Job:
-    """What the host does for text on a prompt that it has not read: every row writes all its tokens."""
+def _generate_rows(bench: _Bench, rows: Float[np.ndarray, "row d_model"]) -> Job:
+    """The host's work for text after an uncached prompt: every row generates all its tokens."""
     engine = bench.engine
     ids = torch.tensor([bench.ids], device=engine.subject.loaded.device)
     names: tuple[Row, ...] = ("baseline", *ARMS)
@@ -204,8 +200,8 @@ def _writing(bench: _Bench, rows: Float[np.ndarray, "row d_model"]) -> Job:
     return work
 
 
-def _generating(bench: _Bench) -> Job:
-    """What anybody would write: greedy generation, which no token ends, as no token ends the rows."""
+def _generate_plain(bench: _Bench) -> Job:
+    """Plain greedy generation without an end-of-text token, since no token ends the steered rows either."""
     model, device = bench.engine.subject.loaded.model, bench.engine.subject.loaded.device
     vocab = int(model.config.vocab_size)
     config = GenerationConfig(  # type: ignore[no-untyped-call]
@@ -215,15 +211,15 @@ def _generating(bench: _Bench) -> Job:
 
     def work() -> None:
         with torch.inference_mode():
-            found = model.generate(  # type: ignore[operator]
+            generated = model.generate(  # type: ignore[operator]
                 ids, attention_mask=torch.ones_like(ids), generation_config=config
             )
-        assert found.shape[1] == len(bench.ids) + bench.settings.tokens
+        assert generated.shape[1] == len(bench.ids) + bench.settings.tokens
 
     return work
 
 
-def _stepping(bench: _Bench, rows: Float[np.ndarray, "row d_model"], every_token: bool) -> Job:
+def _steps(bench: _Bench, rows: Float[np.ndarray, "row d_model"], every_token: bool) -> Job:
     engine = bench.engine
     prefix = engine.model.read_prefix(bench.ids)
 
@@ -236,8 +232,8 @@ def _stepping(bench: _Bench, rows: Float[np.ndarray, "row d_model"], every_token
     return work
 
 
-def _together(bench: _Bench, rows: Float[np.ndarray, "row d_model"], turns: int) -> Job:
-    """Several texts after prompts of several lengths, all in one forward pass a token, or in so many turns."""
+def _batched(bench: _Bench, rows: Float[np.ndarray, "row d_model"], turns: int) -> Job:
+    """Texts after prompts of different lengths, in ``turns`` batches; each batch is one forward pass per token."""
     engine = bench.engine
     prefixes = [engine.model.read_prefix(bench.ids[: max(1, len(bench.ids) - cut)]) for cut in range(_TEXTS)]
 
@@ -245,15 +241,15 @@ def _together(bench: _Bench, rows: Float[np.ndarray, "row d_model"], turns: int)
         texts = [engine.model.decoder(one, rows, every_token=True, tokens=bench.settings.tokens) for one in prefixes]
         for _ in range(bench.settings.tokens):
             for part in (texts[turn::turns] for turn in range(turns)):
-                came = sample_batch([GenerationStep(one, 0.0, 0.0) for one in part])
-                for one, chosen in zip(part, came, strict=True):
+                samples = sample_batch([GenerationStep(one, 0.0, 0.0) for one in part])
+                for one, chosen in zip(part, samples, strict=True):
                     assert isinstance(chosen, SampledTokens)
                     one.feed(chosen.token_ids)
 
     return work
 
 
-def _behaving(bench: _Bench) -> Callable[[], BehaviourReply]:
+def _behaviour(bench: _Bench) -> Callable[[], BehaviourReply]:
     answers = Handlers(bench.engine)
     end = bench.prepared.summary.order[len(bench.prepared.place) // 2]
     request = BehaviourRequest(
@@ -270,8 +266,8 @@ def _behaving(bench: _Bench) -> Callable[[], BehaviourReply]:
     return lambda: answers.answer(request)
 
 
-def _telling(bench: _Bench) -> Job:
-    behave = _behaving(bench)
+def _behaviour_json(bench: _Bench) -> Job:
+    behave = _behaviour(bench)
     return lambda: behave().model_dump_json()
 
 
@@ -287,7 +283,7 @@ def _forward(bench: _Bench) -> Job:
 
 
 def _last_token(bench: _Bench) -> Job:
-    """What transformers takes for the last token where all before it is in its own cache, which stays as it is."""
+    """A transformers forward pass of the last token, with all earlier tokens in a cache that is restored afterwards."""
     model, device = bench.engine.subject.loaded.model, bench.engine.subject.loaded.device
     ids, cache = torch.tensor([bench.ids], device=device), empty_cache(model)
     with torch.inference_mode():
@@ -302,9 +298,9 @@ def _last_token(bench: _Bench) -> Job:
 
 
 def ratio_of(steered: Job, plain: Job, rounds: int, device: torch.device) -> tuple[float, float, float]:
-    """Median, tenth and ninetieth percentile of the ratio within a round; who goes first alternates.
+    """Median, 10th and 90th percentile of the within-round time ratio; the order alternates between rounds.
 
-    Both are run once before they are timed.
+    Both jobs run once untimed, as a warm-up.
     """
     ratios = []
     for job in (steered, plain):

@@ -1,4 +1,4 @@
-"""Planted codes in files, so that codes of any length are drawn once, part after part, and read by every process."""
+"""Planted codes on disk: drawn once, one shard at a time, and read by every measuring process."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +12,18 @@ from explorer.pipeline.build.code_stream import ShardFiles, read_shard, write_sh
 from explorer.records.progress import Progress
 
 PART_TOKENS: Final = 100_000
-"""Tokens that are drawn at a time, and stand in one file: about 5 million entries."""
+"""Tokens per shard file, about 5 million entries."""
 
 
 @dataclass(frozen=True)
 class CodeFiles(ShardFiles):
-    """Codes of one size, in files."""
+    """Shard files of one set of planted codes."""
 
     n_features: int
-    """Number of features, whether or not they fire."""
+    """Number of features, including those that never fire."""
 
     def whole(self) -> FiringShard:
-        """All parts as one."""
+        """All shards, concatenated along the token axis."""
         parts = [read_shard(path) for path in self.paths]
         starts = np.cumsum([0, *(len(part.features) for part in parts)])
         indptr = [part.indptr[1:] + start for part, start in zip(parts, starts[:-1], strict=True)]
@@ -31,14 +31,14 @@ class CodeFiles(ShardFiles):
 
 
 def write_codes(folder: Path, n_features: int, n_tokens: int, *, seed: int, progress: Progress) -> CodeFiles:
-    """Draw planted codes part after part, each part from its own generator, and write every part to a file.
+    """Draw planted codes shard by shard, each from its own generator, and write each shard to a file.
 
     Args:
-        folder: an empty folder, which the files stand in.
-        n_features: features in all.
-        n_tokens: tokens in all.
-        seed: what chance is drawn from.
-        progress: told after every part.
+        folder: an empty folder for the files.
+        n_features: total number of features.
+        n_tokens: total number of tokens.
+        seed: seed of all random draws.
+        progress: called after every shard.
     """
     dictionary = plant_dictionary(n_features, rng=np.random.default_rng([seed, n_features]))
     starts = range(0, n_tokens, PART_TOKENS)

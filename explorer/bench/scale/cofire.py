@@ -1,8 +1,8 @@
-"""The counting bench: the co-firing graph beside scipy's sparse product, in CPU time and in memory.
+"""Co-firing benchmark: CPU time and memory of the co-firing graph compared with scipy's sparse product.
 
-Both read the same planted codes from the same files, each in a new process, turn about, in every round. What is told
-first are ratios within a round: machines are shared and noisy. Sizes at which the product does not fit are counted
-by ours alone, from shards that never stand in memory together.
+Every round runs both on the same planted codes, each in a new process, in alternating order. Absolute times on shared
+machines are noisy, so the table leads with ratios within a round. Where the product does not fit into memory, only our
+kernel runs, streaming shards that are never in memory together.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,53 +27,51 @@ from explorer.records.clustering import NeighbourGraph
 from explorer.records.progress import Progress, silent
 
 MOST_COMPARED: Final = 32_768
-"""Features up to which scipy is run: its product holds a count for nearly every pair, 8 GB at this size."""
+"""Largest feature count for scipy: its product stores nearly every pair, 8 GB at this size."""
 PLAIN: Final = "scipy, one thread"
-"""The default way; scipy's sparse product knows one thread only."""
+"""The baseline; scipy's sparse product is single-threaded."""
 _Way = tuple[Callable[..., Work], tuple[int | str, ...]]
-"""What prepares a work, and its arguments beside the codes."""
+"""Function that prepares a workload, and its arguments after the codes."""
 HEADER = ["size", "beside scipy", "less CPU", "less time", "less memory", "same graph", "CPU s", "s", "GB", "GB in all"]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One way to count at one size."""
+    """One method at one size."""
 
     features: int
-    """Features."""
     tokens: int
-    """Tokens."""
     way: str
-    """What was run."""
+    """Name of the method."""
     costs: tuple[Cost, ...]
-    """Round after round."""
+    """Cost per round."""
     cpu_ratio: tuple[float, ...]
-    """How many times less CPU time than scipy's in the same round; empty where scipy was not run, and for itself."""
+    """CPU time of scipy over that of this method, per round; empty for scipy and where scipy was not run."""
     wall_ratio: tuple[float, ...]
-    """The same of wall time."""
+    """The same for wall time."""
     memory_ratio: tuple[float, ...]
-    """The same of memory."""
+    """The same for memory."""
     match: GraphMatch | None
-    """Its graph held against scipy's; None where the ratios are empty."""
+    """Comparison with the graph of scipy; None where the ratios are empty."""
 
 
 def measure_cofiring(settings: CofireSettings | None = None, *, progress: Progress = silent) -> tuple[Measured, ...]:
     """Measure every size.
 
     Args:
-        settings: sizes, threads, rounds and a torch device.
-        progress: told after every part that is planted and every process that is measured.
+        settings: sizes, threads, rounds and torch device; the defaults if None.
+        progress: called after every planted shard and every measured process.
 
     Raises:
-        RequestError: there are not as many numbers of tokens as of features.
-        SubjectError: the torch device is not there.
+        RequestError: the numbers of feature counts and token counts differ.
+        SubjectError: the torch device is unavailable.
         ExplorerError: as in ``measure``.
     """
     settings = settings or CofireSettings()
     if len(settings.features) != len(settings.tokens):
         raise RequestError("--tokens", f"{len(settings.tokens)} numbers", f"{len(settings.features)}, one a --features")
     if settings.device is not None:
-        counted_by_torch((), settings.device)  # told before anything is planted
+        counted_by_torch((), settings.device)  # fails before anything is planted
     found: list[Measured] = []
     for n_features, n_tokens in zip(settings.features, settings.tokens, strict=True):
         with TemporaryDirectory(prefix="explorer-bench-") as folder:
@@ -83,18 +81,18 @@ def measure_cofiring(settings: CofireSettings | None = None, *, progress: Progre
 
 
 def report_rows(found: tuple[Measured, ...]) -> tuple[str, list[str], list[list[str]]]:
-    """Give the table for people."""
+    """Format the table for people."""
     title = "Counting which features fire together (medians over the rounds, range of the ratios in brackets)"
     return title, HEADER, [_row(one) for one in found]
 
 
 def report_values(found: tuple[Measured, ...]) -> list[dict[str, JsonValue]]:
-    """Give everything unrounded, for programs."""
+    """Unrounded values for programs."""
     return [{**asdict(one), "same_graph": one.match.same if one.match else None} for one in found]
 
 
 def report_lines(found: tuple[Measured, ...]) -> list[str]:
-    """Say where scipy was not run, and how near the graphs are."""
+    """Remarks: sizes without scipy, and how closely the graphs agree."""
     lines = [
         f"scipy is not run on {one.features} features: its product would hold up to {8 * one.features**2 / 1e9:.0f} GB"
         for one in found
@@ -138,7 +136,7 @@ def _prepare_plain(files: CodeFiles) -> Work:
 
 
 def _prepare_ours(files: CodeFiles, threads: int, device: str | None = None) -> Work:
-    """Count a few tokens first, and counts that need 32 bits, so that whatever is compiled is."""
+    """Warm up on a few tokens and on counts beyond 16 bits, so that both compiled kernels exist."""
 
     def count(shards: Iterable[FiringShard]) -> NeighbourGraph:
         counted = shards if device is None else counted_by_torch(shards, device)
@@ -157,7 +155,7 @@ def _few(shard: FiringShard) -> FiringShard:
 
 
 def _often() -> FiringShard:
-    """Two features that fire together too often for 16 bits."""
+    """Two features whose joint count exceeds 16 bits."""
     return FiringShard(np.arange(0, 2 * UINT16_COUNTS + 1, 2), np.tile(np.arange(2, dtype=np.uint32), UINT16_COUNTS))
 
 
@@ -200,7 +198,7 @@ def _row(one: Measured) -> list[str]:
 
 
 def _spread(ratios: Sequence[float]) -> str:
-    """Median, and the range where there is one."""
+    """Median, with the range if the values differ."""
     if not ratios:
         return "–"
     middle, low, high = (f"{number:.1f}" for number in (np.median(ratios), min(ratios), max(ratios)))

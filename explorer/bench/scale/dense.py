@@ -1,4 +1,4 @@
-"""The clustering of the graph beside HDBSCAN on the matrix of all distances, each in a process of its own."""
+"""Clustering of the sparse graph compared with HDBSCAN on the full distance matrix, each in a new process."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,41 +17,41 @@ from explorer.runs.io.safetensors_io import SafetensorsFile
 from explorer.runs.io.safetensors_write import write_safetensors
 
 WARM_UP = 40
-"""Features of the graph that is clustered first, so that whatever is compiled is."""
+"""Features of the graph that is clustered first, to trigger compilation."""
 REPEATS = 5
-"""Measurements of ours, of which the median counts: it takes a fraction of a second, of which other work takes much."""
+"""Measurements of the graph clustering, reduced to the median: it takes under a second, so load noise is large."""
 
 
 @dataclass(frozen=True)
 class DenseComparison:
-    """One graph, clustered both ways."""
+    """One graph, clustered with both methods."""
 
     features: int
-    """Features that fire often enough to be clustered."""
+    """Number of features that fire often enough to be clustered."""
     ours: Cost
-    """``cluster_graph``, the median of some measurements."""
+    """``cluster_graph``, the measurement with the median CPU time."""
     dense: Cost
-    """``HDBSCAN(metric="precomputed").fit``; the matrix stands ready and is not counted, but in the whole process."""
+    """``HDBSCAN(metric="precomputed").fit``; the precomputed matrix counts in ``peak`` only."""
     agreement: float
-    """Adjusted Rand index of the labels, features of no cluster each on its own."""
+    """Adjusted Rand index of the labels, with each unclustered feature as a cluster of its own."""
     equal_untied: bool
-    """Whether the labels are the same once the matrix's ties are broken as the graph's are."""
+    """Whether the labels agree once ties in the matrix are broken as in the graph."""
 
     @property
     def ratio(self) -> float:
-        """How many times less CPU time the graph takes."""
+        """CPU time of dense clustering over that of the graph."""
         return self.dense.cpu / self.ours.cpu
 
 
 def compare_with_dense(graph: NeighbourGraph, fires: Int64[np.ndarray, "feature"]) -> DenseComparison:
-    """Cluster a graph both ways with the settings of a build.
+    """Cluster a graph with both methods and the default build settings.
 
     Args:
-        graph: best partners of every feature.
-        fires: tokens on which each fires.
+        graph: nearest neighbours of every feature.
+        fires: number of tokens on which each feature fires.
 
     Raises:
-        ExplorerError: as in ``measure``; the matrix may be too large for the machine.
+        ExplorerError: as in ``measure``, for example when the matrix does not fit into memory.
     """
     with TemporaryDirectory(prefix="explorer-bench-") as folder:
         path = Path(folder) / "graph.safetensors"
@@ -60,10 +60,14 @@ def compare_with_dense(graph: NeighbourGraph, fires: Int64[np.ndarray, "feature"
         dense, theirs = measure(_prepare_dense, path)
         _, untied = measure(_prepare_untied, path)
     ours, label = sorted(repeated, key=lambda one: one[0].cpu)[REPEATS // 2]
-    kept = fires >= BuildSettings().cofiring.min_fires
-    mine = label["label"][kept]
+    included = fires >= BuildSettings().cofiring.min_fires
+    mine = label["label"][included]
     return DenseComparison(
-        int(kept.sum()), ours, dense, adjusted_rand(mine, theirs["label"]), adjusted_rand(mine, untied["label"]) == 1.0
+        int(included.sum()),
+        ours,
+        dense,
+        adjusted_rand(mine, theirs["label"]),
+        adjusted_rand(mine, untied["label"]) == 1.0,
     )
 
 
@@ -94,6 +98,6 @@ def _prepare_untied(path: Path) -> Work:
     return lambda: {"label": untied_labels(dense, BuildSettings().clustering)}
 
 
-def _matrix(path: Path) -> Float64[np.ndarray, "kept kept"]:
+def _matrix(path: Path) -> Float64[np.ndarray, "included included"]:
     graph, fires = _read(path)
     return dense_distances(graph, fires >= BuildSettings().cofiring.min_fires)

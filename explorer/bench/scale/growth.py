@@ -1,4 +1,4 @@
-"""How a cost grows: the exponent of a power law through measured points."""
+"""Scaling exponents: a power law fitted to measured costs."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,14 @@ import numpy as np
 
 
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float | None:
-    """Fit cost = a * size ** exponent by least squares of the logarithms.
+    """Fit cost = a * size ** exponent by least squares on the logarithms.
 
     Args:
-        sizes: what the work was done on, above 0.
-        costs: what it took, above 0.
+        sizes: input sizes, positive.
+        costs: cost at each size, positive.
 
     Returns:
-        1 where the cost grows as the size does, 2 as its square; None where fewer than two sizes differ.
+        The exponent: 1 for linear growth, 2 for quadratic; None with fewer than two distinct sizes.
     """
     if len(set(sizes)) < 2:
         return None

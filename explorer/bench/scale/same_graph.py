@@ -1,4 +1,4 @@
-"""Whether two ways to count give the same graph, ties aside."""
+"""Equality of two neighbour graphs up to ties."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ import numpy as np
 from explorer.records.clustering import NeighbourGraph
 
 TIE: Final = 1e-6
-"""Scores that lie nearer than this are equal: they are kept in single precision."""
+"""Scores closer than this count as equal: they are stored in single precision."""
 
 
 @dataclass(frozen=True)
@@ -16,20 +16,20 @@ class GraphMatch:
     """How two graphs over the same features differ."""
 
     score_gap: float
-    """Largest difference of two scores at the same place of the same row."""
+    """Largest absolute difference between scores at the same position of a row."""
     strangers: int
-    """Partners that one graph names and the other does not, though their score is not that of the row's last."""
+    """Neighbours found in one graph only whose score is not tied with the last of their row."""
 
     @property
     def same(self) -> bool:
-        """Whether they are equal, ties aside."""
+        """Whether the graphs are equal up to ties."""
         return self.score_gap <= TIE and not self.strangers
 
 
 def match_graphs(one: NeighbourGraph, other: NeighbourGraph) -> GraphMatch:
-    """Hold two graphs of the same shape against each other.
+    """Compare two graphs of the same shape.
 
-    A row that is full may end within a tie; which of the tied partners it names is not told by any score.
+    A full row may be cut off within a tie; the scores do not determine which of the tied neighbours it lists.
     """
     gap = float(np.abs(one.score - other.score).max(initial=0.0))
     return GraphMatch(gap, _strangers(one, other) + _strangers(other, one))

@@ -1,7 +1,7 @@
-"""The growth bench: what each stage of a build costs as features, tokens and points grow.
+"""Scaling benchmark: cost of each build stage as features, tokens and points grow.
 
-Counting, clustering and the map are measured in CPU seconds of all threads, on one set of planted codes a size; what is
-to be read are the exponents. Clustering is held against HDBSCAN on the matrix of all distances besides.
+Counting, clustering and the map are measured in CPU seconds of all threads, on one set of planted codes per size, and
+the exponents of a power law are fitted. Clustering is also compared with HDBSCAN on the full distance matrix.
 """
 
 from collections.abc import Iterator
@@ -34,58 +34,55 @@ from explorer.records.progress import Progress, silent
 Stage = Literal["count", "cluster", "map"]
 """Stages whose cost depends on features and tokens."""
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
-"""All of them, in the order of a build."""
+"""In the order of a build."""
 WARM_UP: Final = (512, 5000)
-"""Features and tokens of the codes that everything is done on first, so that whatever is compiled is."""
+"""Features and tokens of the codes on which all stages run first, to trigger compilation."""
 HEADER = ["features", "tokens", *(f"{stage}, CPU s" for stage in STAGES), "clusters"]
 
 
 @dataclass(frozen=True)
 class SizeCost:
-    """What the stages took at one size."""
+    """Cost of the stages at one size."""
 
     features: int
-    """Features."""
     tokens: int
-    """Tokens."""
     cpu: dict[Stage, float]
     """CPU seconds of each stage."""
     clusters: int
-    """Clusters found: so many shapes are to be fitted after the map."""
+    """Number of clusters found, and so of shapes to fit after the map."""
 
 
 @dataclass(frozen=True)
 class ScaleReport:
-    """Everything that was measured."""
+    """Result of the scaling benchmark."""
 
     by_features: tuple[SizeCost, ...]
-    """Each number of features, with the most tokens."""
+    """One entry per feature count, at the largest token count."""
     by_tokens: tuple[SizeCost, ...]
-    """Each number of tokens, with the middle number of features."""
+    """One entry per token count, at the median feature count."""
     by_points: dict[int, float]
-    """CPU seconds of the shape of one noisy ring, by its number of points."""
+    """CPU seconds of fitting the shape of a noisy ring, by number of points."""
     dense: DenseComparison | None
-    """Clustering beside HDBSCAN on the whole matrix; None where no size has so many features."""
+    """Comparison with dense HDBSCAN; None if no size has the requested feature count."""
     whole: RunCost | None
-    """All stages of a run of the largest size; None where no shape was asked for."""
+    """All stages of a run of the largest size; None if no shapes are requested."""
 
 
 @dataclass(frozen=True)
 class _Counted:
-    """A graph and how often its features fire."""
+    """A neighbour graph and the fire counts of its features."""
 
     graph: NeighbourGraph
-    """Best partners."""
     fires: Int64[np.ndarray, "feature"]
-    """Tokens on which each feature fires."""
+    """Number of tokens on which each feature fires."""
 
 
 def measure_scale(settings: ScaleSettings | None = None, *, progress: Progress = silent) -> ScaleReport:
     """Measure every size.
 
     Args:
-        settings: features, tokens and points.
-        progress: told after every part that is planted and every size that is measured.
+        settings: features, tokens and points; the defaults if None.
+        progress: called after every planted shard and every measured size.
 
     Raises:
         ExplorerError: as in ``compare_with_dense``.
@@ -116,13 +113,13 @@ def measure_scale(settings: ScaleSettings | None = None, *, progress: Progress =
 
 
 def exponents(sizes: tuple[SizeCost, ...], along: Literal["features", "tokens"]) -> dict[Stage, float | None]:
-    """Fit each stage's cost to a power of the features or of the tokens."""
+    """Exponent of each stage's cost in the number of features or tokens; None where it cannot be fitted."""
     axis = [float(one.features if along == "features" else one.tokens) for one in sizes]
     return {stage: exponent(axis, [one.cpu[stage] for one in sizes]) for stage in STAGES}
 
 
 def report_tables(report: ScaleReport) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """Give the tables for people: by features, by tokens, by points, and of a whole run."""
+    """Format the tables for people: by features, by tokens, by points, and for a whole run."""
     for along, sizes in (("features", report.by_features), ("tokens", report.by_tokens)):
         rows = [_row(size) for size in sizes]
         fitted = exponents(sizes, "features" if along == "features" else "tokens")
@@ -138,10 +135,10 @@ def report_tables(report: ScaleReport) -> Iterator[tuple[str, list[str], list[li
 
 
 def report_lines(report: ScaleReport) -> list[str]:
-    """Tell the clustering of the graph beside that of the matrix."""
+    """Remarks: graph clustering compared with dense clustering."""
     dense = report.dense
     if dense is None:
-        return ["not run: HDBSCAN on the whole matrix; it is run at 16,384 features where these are asked for"]
+        return ["not run: HDBSCAN on the whole matrix, which needs --features 16384"]
     return [
         f"clustering {dense.features:,} features takes {dense.ratio:.1f} times less CPU than HDBSCAN on the whole"
         f" matrix, and {dense.dense.peak / dense.ours.peak:.1f} times less memory, imports and matrix included;"
@@ -151,7 +148,7 @@ def report_lines(report: ScaleReport) -> list[str]:
 
 
 def report_values(report: ScaleReport) -> dict[str, JsonValue]:
-    """Give everything unrounded, for programs."""
+    """Unrounded values for programs."""
     ratio = report.dense.ratio if report.dense else None
     whole = report.whole
     sums: dict[str, JsonValue] = {"counting": whole.counting, "beyond_counting": whole.beyond} if whole else {}
@@ -183,7 +180,7 @@ def _count(shard: FiringShard, n_features: int) -> _Counted:
 
 
 def _shorter(shard: FiringShard, n_features: int, tokens: tuple[int, ...], whole: SizeCost) -> Iterator[SizeCost]:
-    """The first tokens of the codes, which are codes themselves; all of them are measured already."""
+    """Measure prefixes of the codes; the full length reuses the existing measurement."""
     for n_tokens in tokens:
         indptr = shard.indptr[: n_tokens + 1]
         yield (
@@ -194,7 +191,7 @@ def _shorter(shard: FiringShard, n_features: int, tokens: tuple[int, ...], whole
 
 
 def _shape(n_points: int, seed: int) -> float:
-    """CPU seconds of one shape; on a ring the nulls are drawn to the end."""
+    """CPU seconds of fitting one shape; a ring requires all null draws."""
     rng = np.random.default_rng([seed, n_points])
     cloud = circle(n_points, rng).points
     return timed(lambda: fit_shape(cloud, rng=rng))[1]

@@ -1,7 +1,7 @@
-"""A whole run of planted codes: what every stage of a build costs, and what the draws behind its evidence cost.
+"""Cost of a whole run on planted codes: every build stage, and the resampling draws behind its evidence.
 
-The codes are those of ``planted_stream``. So that there is something to read, the token that stands at each place names
-one of the features that fire there, and the decoder lays each group of tiles on a circle.
+The codes come from ``explorer.bench.planted.stream``. To give readouts a signal, each token names one of the features
+that fire on it, and the decoder places each group of tiles on a circle.
 """
 
 from dataclasses import dataclass
@@ -37,68 +37,66 @@ from explorer.runs.bundle.writer import BundleWriter
 D_MODEL: Final = 256
 """Width of the planted residual stream."""
 WARM_UP: Final = (512, 5000)
-"""Features and tokens that all is done on first, so that whatever is compiled is."""
+"""Features and tokens of the run that is measured first, to trigger compilation."""
 RUN_HEADER: Final = ["stage", "times", "CPU s", "CPU s of all"]
 HUB: Final = 0.6
-"""Cosine between a tile's direction and the middle of its group."""
+"""Cosine between the direction of a tile and the centre of its group."""
 
 
 @dataclass(frozen=True)
 class DrawCost:
-    """CPU seconds of clustering codes that are drawn anew, as the evidence of a run does again and again."""
+    """CPU seconds of one resampled clustering, as the evidence of a run repeats it."""
 
     redraw: float
-    """Drawing the codes."""
+    """Drawing the resampled codes."""
     count: float
-    """Their graph."""
+    """Computing their neighbour graph."""
     cluster: float
-    """Clusters of the graph."""
+    """Clustering the graph."""
 
 
 @dataclass(frozen=True)
 class RunCost:
-    """What a whole run takes, in CPU seconds of all threads."""
+    """Cost of a whole run, in CPU seconds of all threads."""
 
     features: int
-    """Features."""
     tokens: int
-    """Tokens."""
     clusters: int
-    """Clusters, each with its shape."""
+    """Number of clusters; each has a shape to fit."""
     count: float
-    """The neighbour graph."""
+    """Building the neighbour graph."""
     read: float
-    """The codes, turned from tokens to features."""
+    """Transposing the codes from tokens to features."""
     cluster: float
     """HDBSCAN on the graph."""
     map: float
     """UMAP on the graph."""
     table: float
-    """What the map shows of every feature."""
+    """Building the feature table of the map."""
     shapes: tuple[float, ...]
-    """Everything of one cluster, for some of the clusters: tokens, halo, reading, shape, regime, portrait."""
+    """Building one cluster (tokens, halo, readout, shape, regime, portrait), for a sample of clusters."""
     curves: int
-    """How many of these lie on a curve."""
+    """Number of sampled clusters whose shape is a curve."""
     resample: DrawCost
-    """One draw of documents."""
+    """One bootstrap draw of documents."""
     shuffle: DrawCost
-    """One shuffle of the codes."""
+    """One shuffle of the codes within documents."""
 
     @property
     def counting(self) -> float:
-        """The graph, and that of every draw that a build makes by default."""
+        """The graph of the run and of every draw in a default build."""
         return self.count + sum(times * one.count for times, one in self._draws)
 
     @property
     def all_shapes(self) -> float:
-        """Of all clusters, by the mean of those that were built."""
+        """All clusters, extrapolated from the mean of the sampled ones."""
         return float(np.mean(self.shapes)) * self.clusters if self.shapes else 0.0
 
     @property
     def beyond(self) -> float:
-        """All else."""
-        again = sum(times * (one.redraw + one.cluster) for times, one in self._draws)
-        return self.read + self.cluster + self.map + self.table + self.all_shapes + again
+        """All stages except counting."""
+        redrawn = sum(times * (one.redraw + one.cluster) for times, one in self._draws)
+        return self.read + self.cluster + self.map + self.table + self.all_shapes + redrawn
 
     @property
     def _draws(self) -> tuple[tuple[int, DrawCost], ...]:
@@ -107,17 +105,17 @@ class RunCost:
 
 
 def measure_run(n_features: int, n_tokens: int, *, n_shapes: int, seed: int, progress: Progress) -> RunCost:
-    """Plant a bundle and put it through the stages of a build, with the default settings.
+    """Plant a bundle and run the stages of a build on it, with the default settings.
 
-    The clusters that are built are drawn at random; so many as a large SAE has take longer than a bench may. Nothing
-    is written but the bundle.
+    Only a random sample of the clusters is built: all clusters of a large SAE would take too long. Nothing is
+    written except the temporary bundle.
 
     Args:
-        n_features: features of the bundle.
-        n_tokens: its tokens.
-        n_shapes: clusters that are built.
-        seed: what chance is drawn from.
-        progress: told before every stage.
+        n_features: number of features in the bundle.
+        n_tokens: number of tokens in the bundle.
+        n_shapes: number of clusters to build.
+        seed: seed of all random draws.
+        progress: called before every stage.
     """
     if (n_features, n_tokens) != WARM_UP:
         measure_run(*WARM_UP, n_shapes=3, seed=seed, progress=silent)
@@ -154,7 +152,7 @@ def measure_run(n_features: int, n_tokens: int, *, n_shapes: int, seed: int, pro
 
 
 def run_rows(cost: RunCost) -> list[list[str]]:
-    """Give the table for people: what is done, how often a run does it, CPU seconds of one and of all."""
+    """Rows for people: stage, repetitions per run, CPU seconds of one and of all repetitions."""
     draws = EvidenceSettings()
     once = [
         ("neighbour graph (counting)", 1, cost.count),
@@ -164,7 +162,7 @@ def run_rows(cost: RunCost) -> list[list[str]]:
         ("table of the features", 1, cost.table),
         (f"a cluster's shape, mean of {len(cost.shapes)}", cost.clusters, cost.all_shapes / max(cost.clusters, 1)),
     ]
-    again = [
+    repeated = [
         (f"{name}: {part}", times, spent)
         for name, times, draw in (
             ("resample", draws.resamples, cost.resample),
@@ -172,7 +170,7 @@ def run_rows(cost: RunCost) -> list[list[str]]:
         )
         for part, spent in (("codes", draw.redraw), ("graph (counting)", draw.count), ("clusters", draw.cluster))
     ]
-    rows = [[name, f"{times:,}", f"{spent:.2f}", f"{times * spent:.1f}"] for name, times, spent in (*once, *again)]
+    rows = [[name, f"{times:,}", f"{spent:.2f}", f"{times * spent:.1f}"] for name, times, spent in (*once, *repeated)]
     return [
         *rows,
         ["all counting", "", "", f"{cost.counting:.0f}"],
@@ -195,9 +193,9 @@ def _draw(
         drawn = redraw([shard], offsets, np.random.default_rng(settings.seed))
         return list(drawn.shards), drawn.doc_offsets
 
-    (anew, ends), drawing = timed(draw)
-    fires = np.sum([fire_counts(*part, n_features) for part in anew], axis=0)
-    graph, count = timed(lambda: graph_of_codes(anew, ends, n_features, settings.cofiring))
+    (shards, ends), drawing = timed(draw)
+    fires = np.sum([fire_counts(*part, n_features) for part in shards], axis=0)
+    graph, count = timed(lambda: graph_of_codes(shards, ends, n_features, settings.cofiring))
     _, cluster = timed(lambda: _clusters(graph, fires, settings))
     return DrawCost(drawing, count, cluster)
 
@@ -224,15 +222,15 @@ def _write_bundle(path: Path, dictionary: PlantedDictionary, codes: Codes, rng: 
 
 
 def _tokens(codes: Codes, rng: np.random.Generator) -> Int32[np.ndarray, "token"]:
-    """Name one of the features that fire on each token, or the last word where none does."""
-    held = np.diff(codes.indptr)
-    chosen = codes.indptr[:-1] + (rng.uniform(size=len(held)) * held).astype(np.int64)
+    """Token ids: a random feature that fires on each token, or the last word where none fires."""
+    active = np.diff(codes.indptr)
+    chosen = codes.indptr[:-1] + (rng.uniform(size=len(active)) * active).astype(np.int64)
     named = codes.features[np.minimum(chosen, len(codes.features) - 1)].astype(np.int32)
-    return np.where(held > 0, named, np.int32(codes.n_features)).astype(np.int32)
+    return np.where(active > 0, named, np.int32(codes.n_features)).astype(np.int32)
 
 
 def _decoder(dictionary: PlantedDictionary, rng: np.random.Generator) -> Float32[np.ndarray, "feature d_model"]:
-    """Unit rows: the tiles of a group around a circle, all others in random directions."""
+    """Unit rows: the tiles of each group on a circle, all other features in random directions."""
     n_units, n_features = len(dictionary.size), len(dictionary.label)
     hub, across, along = rng.standard_normal((3, n_units, D_MODEL), dtype=np.float32) / np.float32(np.sqrt(D_MODEL))
     unit: Int64[np.ndarray, "feature"] = np.repeat(np.arange(n_units), dictionary.size)

@@ -1,4 +1,4 @@
-"""The bench of a large model runs on a small one of the same kind."""
+"""The large-model benchmark runs on a small model of the same architecture."""
 
 import pytest
 import torch
@@ -10,16 +10,16 @@ SMALL = LargeSettings(rounds=3, tokens=3, waypoints=4, prompt=6, device="cpu", w
 
 
 @pytest.mark.long
-def test_works_are_timed_and_rows_are_doubled(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+def test_workloads_are_timed_and_rows_are_doubled(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
 
     def ratio(steered: object, plain: object, rounds: int, device: torch.device) -> tuple[float, float, float]:
         assert rounds == 3
         assert device.type == "cpu"
         steered()  # type: ignore[operator]
         plain()  # type: ignore[operator]
-        asked.append(1)
-        return (1.5, 1.0, 2.0) if len(asked) < 8 else (2.5, 2.0, 3.0)
+        calls.append(1)
+        return (1.5, 1.0, 2.0) if len(calls) < 8 else (2.5, 2.0, 3.0)
 
     monkeypatch.setattr(bench, "ratio_of", ratio)
     found = measure_large(SMALL)
@@ -33,7 +33,7 @@ def test_works_are_timed_and_rows_are_doubled(monkeypatch: pytest.MonkeyPatch) -
     assert report_values(found)["rows"] == 8  # type: ignore[index,call-overload]
 
 
-def test_the_whole_one_has_about_a_billion_weights() -> None:
+def test_default_model_has_about_a_billion_weights() -> None:
     with torch.device("meta"):
         model = bench._model(LargeSettings(device="meta"), torch.device("meta"))
     assert 1.0e9 < sum(parameter.numel() for parameter in model.parameters()) < 2.0e9

@@ -1,4 +1,4 @@
-"""The steering bench times real work in turn, and tells ratios only."""
+"""The steering benchmark times real workloads alternately and reports ratios only."""
 
 import itertools
 from collections import Counter
@@ -20,7 +20,7 @@ ALMANAC = shipped_folder("cached_runs") / "almanac"
 SHORT = SteerBenchSettings(rounds=3, tokens=3, waypoints=4)
 
 
-def test_works_are_timed_beside_plain_ones() -> None:
+def test_steered_workloads_are_timed_against_plain_ones() -> None:
     found = time_steering(ALMANAC, SHORT)
     assert [one.wanted for one in found] == [1.6, 1.05, 0.75, 3.0, 3.0]
     assert all(0 < one.low <= one.ratio <= one.high for one in found)
@@ -29,7 +29,7 @@ def test_works_are_timed_beside_plain_ones() -> None:
     assert [value["ratio"] for value in report_values(found)] == [one.ratio for one in found]
 
 
-def test_every_row_writes_every_token_and_every_token_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_row_generates_every_token_and_every_token_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[int] = []
     fired: list[int] = []
     texts: list[int] = []
@@ -56,7 +56,7 @@ def test_every_row_writes_every_token_and_every_token_is_moved(monkeypatch: pyte
 
 
 def test_the_ratio_is_taken_within_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is ten times slower in every other round changes nothing; who goes first alternates."""
+    """Rounds that are ten times slower leave the ratio unchanged; the order alternates."""
     order: list[str] = []
     slow = itertools.cycle([1.0, 1.0, 10.0, 10.0])
 
@@ -71,7 +71,7 @@ def test_the_ratio_is_taken_within_a_round(monkeypatch: pytest.MonkeyPatch) -> N
     assert order[2:] == ["steered", "plain", "plain", "steered"] * 2
 
 
-def test_a_run_without_a_curve_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_without_a_curve_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "CURVES", ())
     with pytest.raises(RequestError, match="one with a curve"):
         time_steering(ALMANAC, SHORT)

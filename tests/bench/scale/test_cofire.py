@@ -1,4 +1,4 @@
-"""The counting bench: both ways give one graph, ratios are taken within a round, and large sizes are streamed."""
+"""Co-firing benchmark: both methods give the same graph, ratios are within a round, large sizes are streamed."""
 
 import itertools
 import math
@@ -22,11 +22,11 @@ TINY = CofireSettings(features=(200,), tokens=(2000,), threads=(1,), rounds=1)
 
 
 def here(prepare: Callable[..., Callable[[], Arrays]], *inputs: object) -> tuple[Cost, Arrays]:
-    """Measure nothing, in this process."""
+    """Run a workload in this process, with a placeholder cost."""
     return Cost(1.0, 1.0, 1, 1), prepare(*inputs)()
 
 
-def test_both_ways_are_measured_and_give_the_same_graph() -> None:
+def test_both_methods_are_measured_and_give_the_same_graph() -> None:
     plain, ours = measure_cofiring(TINY)
     assert (plain.way, ours.way) == (PLAIN, "ours, 1 thread")
     assert plain.cpu_ratio == ()
@@ -42,7 +42,7 @@ def test_both_ways_are_measured_and_give_the_same_graph() -> None:
     assert any("scores differ" in line for line in report_lines((plain, ours)))
 
 
-def test_ratios_are_taken_within_a_round_and_the_order_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ratios_are_taken_within_a_round_and_the_order_alternates(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     slow = itertools.cycle([1.0] * 3 + [10.0] * 3)
 
@@ -60,11 +60,11 @@ def test_ratios_are_taken_within_a_round_and_the_order_turns(monkeypatch: pytest
 def test_sizes_too_large_for_scipy_are_streamed_to_the_same_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     graphs: list[Arrays] = []
 
-    def kept(prepare: Callable[..., Callable[[], Arrays]], *inputs: object) -> tuple[Cost, Arrays]:
+    def recorded(prepare: Callable[..., Callable[[], Arrays]], *inputs: object) -> tuple[Cost, Arrays]:
         graphs.append(here(prepare, *inputs)[1])
         return Cost(1.0, 1.0, 1, 1), graphs[-1]
 
-    monkeypatch.setattr(bench, "measure", kept)
+    monkeypatch.setattr(bench, "measure", recorded)
     monkeypatch.setattr("explorer.bench.scale.code_files.PART_TOKENS", 800)
     measure_cofiring(TINY)
     monkeypatch.setattr(bench, "MOST_COMPARED", 100)
@@ -75,7 +75,7 @@ def test_sizes_too_large_for_scipy_are_streamed_to_the_same_graph(monkeypatch: p
     assert any(line.startswith("scipy is not run on 200 features") for line in report_lines((ours,)))
 
 
-def test_a_torch_device_counts_besides_and_gives_the_same_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torch_device_is_measured_too_and_gives_the_same_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "measure", here)
     found = measure_cofiring(TINY.model_copy(update={"device": "cpu"}))
     assert [one.way for one in found] == [PLAIN, "ours, 1 thread", "ours, torch on cpu"]
@@ -83,18 +83,18 @@ def test_a_torch_device_counts_besides_and_gives_the_same_graph(monkeypatch: pyt
     assert found[-1].match.same
 
 
-def test_a_device_that_is_not_there_is_told_before_anything_is_planted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unavailable_device_is_reported_before_anything_is_planted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "write_codes", pytest.fail)
     with pytest.raises(SubjectError, match="device: found 'nowhere'"):
         measure_cofiring(TINY.model_copy(update={"device": "nowhere"}))
 
 
-def test_each_size_needs_both_numbers() -> None:
+def test_each_size_needs_features_and_tokens() -> None:
     with pytest.raises(RequestError, match="--tokens: found 2 numbers, wanted 1"):
         measure_cofiring(CofireSettings(features=(200,)))
 
 
-def test_a_pair_that_fires_on_every_token_scores_nothing_in_both_ways() -> None:
+def test_pair_firing_on_every_token_scores_zero_with_both_methods() -> None:
     codes = draw_codes(plant_dictionary(100, rng=np.random.default_rng(0)), 600, rng=np.random.default_rng(1))
     shard = firing_shard(codes)
     dense = np.zeros((600, 102), dtype=bool)
@@ -111,7 +111,7 @@ def graph_of(neighbour: list[list[int]], score: list[list[float]]) -> NeighbourG
     return NeighbourGraph(np.array(neighbour, np.int32), np.array(score, np.float32))
 
 
-def test_ties_at_the_end_of_a_row_are_no_difference_and_all_else_is() -> None:
+def test_only_ties_at_the_end_of_a_row_are_ignored() -> None:
     one = graph_of([[1, 2, 3], [0, -1, -1]], [[0.9, 0.5, 0.5], [0.9, 0.0, 0.0]])
     tied = graph_of([[1, 4, 2], [0, -1, -1]], [[0.9, 0.5, 0.5], [0.9, 0.0, 0.0]])
     assert match_graphs(one, one).same

@@ -1,4 +1,4 @@
-"""The growth bench: every stage is measured at every size, and clustering beside the whole matrix."""
+"""Scaling benchmark: every stage is measured at every size, and clustering is compared with dense HDBSCAN."""
 
 import json
 import math
@@ -18,7 +18,7 @@ TINY = ScaleSettings(features=(128, 256), tokens=(1500, 3000), points=(200, 400)
 
 
 def in_this_process(prepare: Callable[..., Work], *inputs: object) -> tuple[Cost, Arrays]:
-    """Spare the test three processes; tests/bench/test_cost.py has some."""
+    """Run without new processes, which tests/bench/test_cost.py covers."""
     return Cost(2.0, 2.0, 2, 2), prepare(*inputs)()
 
 
@@ -42,7 +42,7 @@ def test_every_stage_is_measured_at_every_size(report: bench.ScaleReport) -> Non
         assert all(value is not None and math.isfinite(value) for value in fitted.values())
 
 
-def test_clusters_are_those_of_the_whole_matrix(report: bench.ScaleReport) -> None:
+def test_clusters_match_those_of_the_dense_matrix(report: bench.ScaleReport) -> None:
     assert report.dense is not None
     assert report.dense.equal_untied
     assert report.dense.agreement > 0.9
@@ -50,7 +50,7 @@ def test_clusters_are_those_of_the_whole_matrix(report: bench.ScaleReport) -> No
     assert "equal once ties are broken alike" in report_lines(report)[0]
 
 
-def test_tables_and_values_tell_the_same(report: bench.ScaleReport) -> None:
+def test_tables_and_values_agree(report: bench.ScaleReport) -> None:
     by_features, by_tokens, by_points, whole = report_tables(report)
     for _, header, rows in (by_features, by_tokens, by_points, whole):
         assert {len(row) for row in rows} == {len(header)}
@@ -62,19 +62,19 @@ def test_tables_and_values_tell_the_same(report: bench.ScaleReport) -> None:
     assert {*values} >= {"by_features", "by_tokens", "by_points", "dense", "exponents_in_features"}
 
 
-def test_without_its_size_the_matrix_is_not_run_and_one_line_says_so() -> None:
+def test_skipped_dense_comparison_is_noted() -> None:
     report = bench.ScaleReport((), (), {}, None, None)
     assert report_lines(report)[0].startswith("not run: HDBSCAN on the whole matrix")
 
 
-def test_an_exponent_is_that_of_the_power_law() -> None:
+def test_exponent_is_that_of_the_power_law() -> None:
     sizes = np.array([100.0, 200.0, 800.0])
     assert exponent(sizes, 3.0 * sizes**1.5) == pytest.approx(1.5)
     assert exponent([100.0], [1.0]) is None
     assert exponent([100.0, 100.0], [1.0, 2.0]) is None
 
 
-def test_a_whole_run_is_the_sum_of_its_stages(report: bench.ScaleReport) -> None:
+def test_whole_run_is_the_sum_of_its_stages(report: bench.ScaleReport) -> None:
     whole = report.whole
     assert whole is not None
     assert (whole.features, whole.tokens, len(whole.shapes)) == (256, 3000, 2)
