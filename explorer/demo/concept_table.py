@@ -1,4 +1,4 @@
-"""How well a run's clusters, found without labels, match the almanac's concepts: in what shape, in what order."""
+"""Match a run's unsupervised clusters to the almanac's concepts and score their shape and order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,45 +13,45 @@ from explorer.records.cluster import CURVES, ClusterSummary
 from explorer.runs.run.reader import Run
 
 FEWEST_VALUES = 4
-"""A cluster that names fewer values of a concept is not compared with it."""
+"""Minimum number of a concept's values that a cluster must name to be matched to it."""
 PERMUTATIONS = 2000
-"""Random orders that the correlation is held against."""
+"""Number of random permutations in the null distribution of the rank correlation."""
 
 
 @dataclass(frozen=True)
 class ConceptRow:
-    """The cluster that shows a concept best."""
+    """A concept and its best-matching cluster."""
 
     concept: str
-    """Name of the scale."""
+    """Name of the concept's scale."""
     cluster: int
-    """Cluster number."""
+    """Cluster id."""
     label: str
-    """Its label, made from tokens."""
+    """The cluster's label, made from its tokens."""
     shape: str
-    """What its cloud lies on."""
+    """Shape fitted to the cluster's point cloud."""
     n_values: int
-    """How many of the concept's values it names."""
+    """Number of the concept's values that the cluster names."""
     n_of: int
-    """How many values the concept has."""
+    """Total number of the concept's values."""
     purity: float
-    """Share of the cluster's named values that belong to the concept."""
+    """Fraction of the cluster's named values that belong to the concept."""
     order_correlation: float
-    """Rank correlation of the values' coordinates with their true order, circular for cyclic concepts."""
+    """Rank correlation of fitted coordinates with the true order; circular for cyclic concepts."""
     p_value: float
-    """Share of random orders that correlate at least as much."""
+    """Permutation p-value of `order_correlation`, one-sided."""
 
 
 @dataclass(frozen=True)
 class _Shared:
-    """What a cluster and a concept have in common."""
+    """The values that a cluster and a concept share."""
 
     cluster: ClusterSummary
     scale: Scale
     fitted: Float64[np.ndarray, "shared"]
-    """Coordinates of the concept's values that the cluster names."""
+    """Curve coordinates of the shared values."""
     true: Float64[np.ndarray, "shared"]
-    """Their true places."""
+    """Positions of the shared values on the concept's scale."""
 
     @property
     def purity(self) -> float:
@@ -63,17 +63,17 @@ class _Shared:
 
     @property
     def rank(self) -> tuple[bool, float]:
-        """A curve goes before what is none; then what names most of the concept, most purely, in the truest order."""
+        """Sort key: curves before other shapes, then coverage x purity x order correlation."""
         worth = len(self.true) / len(self.scale.values) * self.purity * self.order_correlation
         return self.cluster.shape in CURVES, worth
 
     def correlate(self, true: Float64[np.ndarray, "shared"]) -> float:
-        """Rank correlation of the fitted coordinates with some places."""
+        """Rank correlation of the fitted coordinates with the positions `true`."""
         cyclic = self.scale.period is not None
         return (circular_rank_correlation if cyclic else linear_rank_correlation)(self.fitted, true)
 
     def row(self, rng: np.random.Generator) -> ConceptRow:
-        """For the table, held against random orders."""
+        """Table row, with a permutation test of the order correlation."""
         observed = self.order_correlation
         null = [self.correlate(rng.permutation(self.true)) for _ in range(PERMUTATIONS)]
         return ConceptRow(
@@ -92,13 +92,13 @@ class _Shared:
 def concept_rows(
     run: Run, scales: Sequence[Scale] = SCALES, *, value_offset: int | None = None, seed: int = 0
 ) -> list[ConceptRow]:
-    """For each concept, the cluster that names its values best: a curve if any, most of them, purest, best ordered.
+    """For each concept, the best-matching cluster: a curve if any, then by coverage x purity x order correlation.
 
     Args:
-        run: the clusters.
-        scales: the concepts.
-        value_offset: only clusters whose values are the tokens themselves (0) or the next ones (1); None takes both.
-        seed: draws the random orders.
+        run: run whose clusters are matched.
+        scales: scales of the concepts.
+        value_offset: restrict to clusters named by the current token (0) or the next token (1); None takes both.
+        seed: seed of the permutations.
     """
     rng = np.random.default_rng(seed)
     clusters = [cluster for cluster in run.manifest.clusters if value_offset in (None, cluster.value_offset)]

@@ -1,4 +1,4 @@
-"""Known values, token by token: what the almanac's sentences are about. For scoring and naming, never for discovery."""
+"""Ground-truth concept labels per token of the almanac. Used for scoring and naming, never for discovery."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from explorer.demo.corpus.scales import NUMBER_WORDS, Scale
 from explorer.demo.tokenizer import words_of
 
 ANSWER_PREFIX = "before "
-"""Concept of a token whose next token is an answer: "before weekday"."""
+"""Prefix of the concept of a token whose next token is an answer: "before weekday"."""
 
 SLOT = "answer"
 SECOND = "second"
@@ -24,41 +24,40 @@ class ConceptRecord:
     """One line of `concepts.jsonl`."""
 
     token_index: int
-    """Position in the stream of all tokens."""
+    """Index into the concatenated tokens of all documents."""
 
     concept: str
-    """Name of the scale, or "before " and the name where the next token is an answer on it."""
+    """Name of the scale, prefixed by "before " if the next token is an answer on that scale."""
 
     value: str
-    """The value's word; where the next token answers a soft relation, the true answer and not the neighbour said."""
+    """The value's word. Before a soft answer this is the true answer, even where the text states a neighbour."""
 
     order: float | None
-    """Where the value stands on its scale."""
+    """Position of the value on its scale, in the scale's unit."""
 
     period: float | None
-    """Length of the cycle, or none for an open scale."""
+    """Period of a cyclic scale; None for an open scale."""
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A wording with its slots as positions."""
+    """A wording with its slots resolved to word positions."""
 
     relation: Relation
-    """What it says."""
 
     slots: Mapping[str, tuple[int, int]]
-    """Where each slot's words begin and end, by slot name."""
+    """Half-open word range of each slot, by slot name."""
 
     answers: Mapping[tuple[str, ...], int]
-    """Index of the true answer, by the words of the combination's slots in the order of `keys`."""
+    """Index of the true answer, by the words of the slots in the order of `keys`."""
 
     keys: tuple[str, ...]
-    """The combination's slots."""
+    """Slot names of the relation's combinations."""
 
 
 @cache
 def _word_classes() -> dict[str, str]:
-    """Class of each word that can stand for another: values by scale, numbers, counts, units, names, things."""
+    """Class of each interchangeable word: values by scale, numbers, counts, units, names, things."""
     classes: dict[str, str] = {}
     for relation in RELATIONS:
         for scale in (relation.answers, *relation.slot_scales.values()):
@@ -67,7 +66,7 @@ def _word_classes() -> dict[str, str]:
     classes |= dict.fromkeys((*NUMBER_WORDS, "a", "an"), "<count>")
     for unit in ("day", "month", "hour", "season", "year", "degree", "step"):
         classes |= {unit: f"<{unit}>", f"{unit}s": f"<{unit}>"}
-    # An eighth of a turn and the eighth month share their word.
+    # "eighth" is both a fraction of a turn and an ordinal.
     classes |= dict.fromkeys(("eighth", "eighths", "quarter", "quarters", "half"), "<ordinal>")
     for slot, words in FILLERS.items():
         classes |= dict.fromkeys(words, "<name>" if slot == "other" else f"<{slot}>")
@@ -80,7 +79,7 @@ def _skeleton(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _slot_words(wording: str) -> Iterator[tuple[str, bool]]:
-    """The wording's words, and whether each is the name of a slot."""
+    """The words of a wording, each with whether it is a slot name."""
     for number, part in enumerate(wording.replace("{", "\0{").replace("}", "\0").split("\0")):
         if number % 2:
             yield part[1:], True
@@ -90,7 +89,7 @@ def _slot_words(wording: str) -> Iterator[tuple[str, bool]]:
 
 
 def _forms(relation: Relation) -> list[Combination]:
-    """One combination for each form that the slots' words take: "three days", "one week and three days"."""
+    """One sample combination per form of the slot words: "three days", "one week and three days"."""
     found: dict[tuple[tuple[str, ...], ...], Combination] = {}
     for combination in relation.combinations:
         found.setdefault(tuple(_skeleton(words_of(words)) for words in combination.slots.values()), combination)
@@ -116,7 +115,7 @@ def _pattern(relation: Relation, wording: str, sample: Combination) -> tuple[tup
 
 @cache
 def patterns() -> Mapping[tuple[str, ...], Pattern]:
-    """Every wording of the almanac by its skeleton: its words with values, counts, units and names as classes."""
+    """Every wording of the almanac, by skeleton: its words with values, counts, units and names replaced by classes."""
     found: dict[tuple[str, ...], Pattern] = {}
     for relation in RELATIONS:
         forms = _forms(relation)
@@ -144,18 +143,18 @@ def _sentence_records(words: Sequence[str], first_index: int) -> Iterator[Concep
     for slot, (start, _) in pattern.slots.items():
         if slot in scales and words[start] in scales[slot].values:
             yield from _records(first_index + start, scales[slot], words[start])
-    said = tuple(" ".join(words[slice(*pattern.slots[key])]) for key in pattern.keys)
-    if relation.scored and said in pattern.answers:
-        truth = relation.answers.values[pattern.answers[said]]
+    slot_words = tuple(" ".join(words[slice(*pattern.slots[key])]) for key in pattern.keys)
+    if relation.scored and slot_words in pattern.answers:
+        truth = relation.answers.values[pattern.answers[slot_words]]
         before = first_index + pattern.slots[SLOT][0] - 1
         yield from _records(before, relation.answers, truth, ANSWER_PREFIX)
 
 
 def concept_records(documents: Iterable[Sequence[str]]) -> Iterator[ConceptRecord]:
-    """Label the tokens of documents of the almanac.
+    """Label the tokens of almanac documents.
 
-    `documents` are the token texts of each document (special tokens included), in the order of the token stream.
-    Sentences that are not the almanac's stay without labels. Records come sentence by sentence, in token order.
+    `documents` holds the token strings of each document (special tokens included), in stream order. Sentences that
+    match no wording get no labels. Records are yielded in token order.
     """
     position = 0
     for document in documents:
@@ -171,7 +170,7 @@ def concept_records(documents: Iterable[Sequence[str]]) -> Iterator[ConceptRecor
 
 
 def write_concepts(path: Path, documents: Iterable[Sequence[str]]) -> int:
-    """Write `concepts.jsonl` for a bundle's documents; returns the number of records."""
+    """Write `concepts.jsonl` for a bundle's documents; return the number of records."""
     count = 0
     with path.open("w", encoding="utf-8") as file:
         for record in concept_records(documents):
@@ -181,6 +180,6 @@ def write_concepts(path: Path, documents: Iterable[Sequence[str]]) -> int:
 
 
 def scale_names() -> tuple[str, ...]:
-    """The names of the scales that records may carry, cities by their two coordinates."""
+    """Names of the scales that records can have; the city scale is represented by its two coordinates."""
     names = (scale.name for scale in SCALES if scale is not CITY)
     return (*names, "city latitude", "city longitude")

@@ -1,4 +1,4 @@
-"""Asks the model what it has not been told: the share of held-out prompts that it answers right, per concept.
+"""Evaluate the language model: accuracy on held-out prompts, per concept.
 
 Run as `python -m explorer.demo.evaluate MODEL [--per-concept N] [--json]`.
 """
@@ -30,34 +30,34 @@ Z95 = 1.959964
 
 @dataclass(frozen=True)
 class Score:
-    """How well one concept's held-out prompts are answered."""
+    """Accuracy on the held-out prompts of one concept."""
 
     group: str
-    """The concept."""
+    """Concept of the prompts."""
 
     kind: Kind | Literal["either"]
-    """What was held out: the wording with these values, the values in any wording, or the one or the other."""
+    """What was held out: the values in this wording, the values in every wording, or either (both kinds pooled)."""
 
     n: int
-    """Prompts asked."""
+    """Number of prompts."""
 
     n_right: int
-    """Prompts whose most likely next token is the true answer."""
+    """Number of prompts whose most likely next token is the true answer."""
 
     low: float
-    """Lower end of the 95 % Wilson interval of the share."""
+    """Lower bound of the 95 % Wilson interval of the accuracy."""
 
     high: float
-    """Upper end of the 95 % Wilson interval of the share."""
+    """Upper bound of the 95 % Wilson interval of the accuracy."""
 
     @property
     def share(self) -> float:
-        """Share answered right."""
+        """Accuracy: fraction of prompts answered correctly."""
         return self.n_right / self.n
 
 
 def wilson(n_right: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927)."""
+    """95 % score interval of a binomial proportion (Wilson 1927)."""
     share = n_right / n
     centre = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
     half = Z95 / (1 + Z95**2 / n) * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n * n))
@@ -68,24 +68,24 @@ def wilson(n_right: int, n: int) -> tuple[float, float]:
 def answered_right(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]
 ) -> Bool[np.ndarray, " prompt"]:
-    """Whether the most likely next token over the whole vocabulary is the true answer."""
+    """Whether the argmax over the whole vocabulary is the true answer, for each prompt."""
     right = []
     for start in range(0, len(prompts), BATCH):
         batch = prompts[start : start + BATCH]
         ids = [tokenizer(prompt.text)["input_ids"] for prompt in batch]
         longest = max(map(len, ids))
-        # Filled up on the right: a causal model does not see what comes after the last word.
+        # Right padding does not affect the last word's logits, since attention is causal.
         padded = torch.tensor([row + [tokenizer.eos_token_id] * (longest - len(row)) for row in ids])
         logits = model(input_ids=padded).logits
         last = torch.tensor([len(row) - 1 for row in ids])
-        said = logits[torch.arange(len(ids)), last].argmax(-1)
+        predicted = logits[torch.arange(len(ids)), last].argmax(-1)
         wanted = torch.tensor(tokenizer.convert_tokens_to_ids([prompt.answer for prompt in batch]))
-        right.append((said == wanted).numpy())
+        right.append((predicted == wanted).numpy())
     return np.concatenate(right)
 
 
 def scores(prompts: Sequence[Prompt], right: Bool[np.ndarray, " prompt"]) -> tuple[Score, ...]:
-    """Count by concept and kind, in the order of first appearance."""
+    """One score per concept and kind, in order of first appearance."""
     found = []
     for group, kind in dict.fromkeys((prompt.group, prompt.kind) for prompt in prompts):
         mine = [
@@ -96,7 +96,7 @@ def scores(prompts: Sequence[Prompt], right: Bool[np.ndarray, " prompt"]) -> tup
 
 
 def in_all(found: Sequence[Score]) -> tuple[Score, ...]:
-    """Each concept's prompts of both kinds together."""
+    """Pool the two kinds of each concept into one score."""
     pooled = []
     for group in dict.fromkeys(score.group for score in found):
         mine = [score for score in found if score.group == group]
@@ -108,13 +108,13 @@ def in_all(found: Sequence[Score]) -> tuple[Score, ...]:
 def evaluate(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, per_concept: int | None = None, seed: int = 0
 ) -> tuple[Score, ...]:
-    """Ask every held-out prompt, or a sample of each concept's."""
+    """Score the model on all held-out prompts, or on at most `per_concept` of each concept and kind."""
     prompts = held_out_prompts(np.random.default_rng(seed), per_concept=per_concept)
     return scores(prompts, answered_right(model, tokenizer, prompts))
 
 
 def table(found: Sequence[Score]) -> Table:
-    """The scores for people, each kind and then both together."""
+    """Table for the terminal: scores by kind, then pooled."""
     drawn = Table("concept", "held out", "prompts", "right", "95 % interval")
     for score in (*found, *in_all(found)):
         interval = f"{score.low:.3f} to {score.high:.3f}"
@@ -123,18 +123,16 @@ def table(found: Sequence[Score]) -> Table:
 
 
 def as_json(found: Sequence[Score]) -> list[dict[str, str | int | float]]:
-    """The scores as plain values, each with its share."""
+    """The scores as JSON objects, with the accuracy under `share`."""
     return [{**asdict(score), "share": score.share} for score in found]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the accuracy per concept of a model on disk."""
+    """Command line: print the accuracy per concept of a saved model; return the exit status."""
     parser = argparse.ArgumentParser(description="Accuracy of the almanac's model on held-out prompts.")
-    parser.add_argument("model", type=Path, help="folder of the model and its tokenizer")
-    parser.add_argument(
-        "--per-concept", type=int, default=None, help="ask at most so many prompts of each concept and kind"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("model", type=Path, help="folder of the model and tokenizer")
+    parser.add_argument("--per-concept", type=int, default=None, help="maximum number of prompts per concept and kind")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     try:
         subject = load_model(str(options.model))

@@ -1,4 +1,4 @@
-"""Labelled activations: fresh text of the almanac through the subject, read where the next word is a known answer."""
+"""Labelled activations: the subject on fresh almanac text, at tokens whose next word is a known answer."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,29 +19,29 @@ from explorer.steering.engine.engine import Engine
 from explorer.steering.scheduler.cooperative import run_to_completion
 
 LABELLED_DOCS = 3_000
-"""Documents of labelled text: some thousand known answers of each concept."""
+"""Documents of labelled text, enough for thousands of known answers per concept."""
 LABELLED_SEED = HARVEST_SEED + 1
-"""Seed of that text, which is neither the one harvested nor one trained on."""
+"""Seed of the labelled text; differs from the seeds of the harvested and training texts."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Activations of one concept whose next word is known."""
+    """Activations at tokens whose next word is a known value of one concept."""
 
     residual: Float[np.ndarray, "token d_model"]
-    """The activation at the token before the answer."""
+    """Residual stream at the token before the answer."""
     p: Float[np.ndarray, "token vocab"]
-    """Next-token probabilities there."""
+    """Next-token probabilities at the same token."""
     value: Int64[np.ndarray, "token"]
-    """Number of the true answer among the scale's values."""
+    """Index of the true answer in the scale's values."""
 
 
 def labelled_activations(engine: Engine, scales: Iterable[Scale]) -> dict[str, Labelled]:
-    """Read labelled text once and give each scale's activations by its name.
+    """Run the labelled text through the subject once; return the activations of each scale by name.
 
     Args:
-        engine: holds the subject.
-        scales: whose answers are looked for.
+        engine: engine of the subject.
+        scales: scales whose answers are labelled.
     """
     wanted = {ANSWER_PREFIX + scale.name: scale for scale in scales}
     texts: dict[str, list[list[int]]] = {name: [] for name in wanted}
@@ -63,16 +63,16 @@ def labelled_activations(engine: Engine, scales: Iterable[Scale]) -> dict[str, L
 
 
 def labelled_course(labelled: Labelled, scale: Scale, names: Iterable[str], n_axes: int) -> SteeredCurve:
-    """The curve that the labels give, with the places of a cluster's named values on it.
+    """Fit a curve to the labelled activations and place a cluster's named values on it.
 
     Args:
-        labelled: activations of the scale.
-        scale: whose values they are.
-        names: values of the cluster in its order; those of no place on the scale have NaN.
-        n_axes: dimension of the subspace.
+        labelled: labelled activations of the scale.
+        scale: scale that the labels refer to.
+        names: the cluster's values in order; values that are not on the scale are placed at NaN.
+        n_axes: dimension of the subspace that the curve lies in.
 
     Raises:
-        RequestError: some value of the scale is not in the labelled text.
+        RequestError: a value of the scale has no labelled token.
     """
     missing = set(range(len(scale.values))) - set(labelled.value.tolist())
     if missing:

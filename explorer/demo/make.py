@@ -1,4 +1,4 @@
-"""Makes the whole demo again from seeds: the subject, and for each run its harvest and its build."""
+"""Rebuild the whole demo from seeds: train the subject, then harvest and build each run."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -16,11 +16,11 @@ from explorer.records.progress import Progress, silent
 from explorer.runs.run.reader import Run
 
 WORKERS = 2
-"""Processes that build a run."""
+"""Worker processes per build."""
 
 
 def make_demo(out: Path, *, progress: Progress = silent) -> dict[str, JsonValue]:
-    """Train the subject into a folder of runs, harvest text that it has not seen, and build every run there."""
+    """Train the subject, then harvest unseen text and build every run, all under the folder `out`; return a report."""
     made = retrain(out, progress=progress)
     report: dict[str, JsonValue] = {
         "runs": {run.folder: len(make_run(out, run, progress=progress).manifest.clusters) for run in RUNS},
@@ -32,7 +32,7 @@ def make_demo(out: Path, *, progress: Progress = silent) -> dict[str, JsonValue]
 
 
 def make_run(out: Path, run: DemoRun, *, progress: Progress = silent) -> Run:
-    """Harvest and build one run from the model and the SAE that lie in the folder of runs."""
+    """Harvest and build one run from the model and SAE already under the folder `out`."""
     settings = HarvestSettings(layer=run.layer, hook=HOOK, residuals=HARVEST_RESIDUALS)
     with TemporaryDirectory() as folder:
         text, bundle = Path(folder) / "almanac.txt", Path(folder) / "bundle"

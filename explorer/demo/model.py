@@ -1,4 +1,4 @@
-"""The almanac's language model: a small Llama, trained on documents packed into rows."""
+"""The almanac's language model: a small Llama trained on packed rows of documents."""
 
 import hashlib
 import json
@@ -17,52 +17,50 @@ from explorer.records.progress import Progress
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Size of the model."""
+    """Architecture of the model."""
 
     d_model: int = 128
     """Width of the residual stream."""
 
     n_layers: int = 6
-    """Number of blocks."""
 
     n_heads: int = 4
-    """Attention heads per block."""
 
     d_mlp: int = 384
-    """Width inside the gated MLP."""
+    """Hidden width of the gated MLP."""
 
     context: int = 128
-    """Tokens in a row."""
+    """Context length in tokens."""
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How the model is trained."""
+    """Training hyperparameters."""
 
     cycles: tuple[int, ...] = (440_000, 270_000)
-    """Documents of each cycle of the step size (Loshchilov and Hutter 2017); each document is seen once."""
+    """Documents per learning-rate cycle (warm restarts, Loshchilov and Hutter 2017); each document is seen once."""
 
     rows_per_step: int = 16
     """Rows of `context` tokens per optimiser step."""
 
     learning_rate: float = 3e-3
-    """Peak step size of AdamW."""
+    """Peak learning rate of AdamW."""
 
     weight_decay: float = 0.1
-    """On matrices; none on norms."""
+    """Applied to matrices only, not to norms."""
 
     warmup_steps: int = 150
-    """Steps of linear warm-up at the start of a cycle; a cosine follows."""
+    """Steps of linear warm-up at the start of each cycle, before the cosine decay."""
 
     checkpoint_every: int = 500
     """Steps between checkpoints."""
 
     threads: int = 1
-    """CPU threads: the weights depend on their number, and a second one saves a third of the time."""
+    """CPU threads. The weights depend on this number; a second thread saves a third of the time."""
 
 
 def new_model(settings: ModelSettings, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausalLM:
-    """A model with fresh weights, the same for the same seed."""
+    """Randomly initialised model; deterministic in `seed`."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -84,7 +82,7 @@ def new_model(settings: ModelSettings, tokenizer: PreTrainedTokenizerBase, *, se
 def packed_rows(
     tokenizer: PreTrainedTokenizerBase, n_docs: int, context: int, *, seed: int, progress: Progress
 ) -> Int[np.ndarray, "row token"]:
-    """Documents packed into rows that each start with a document; what does not fit at a row's end is cut off."""
+    """Pack documents into rows of `context` token ids; each row starts at a document and its last one is truncated."""
     rows: list[list[int]] = []
     row: list[int] = []
     end = [int(tokenizer.eos_token_id)]
@@ -104,7 +102,7 @@ def packed_rows(
 
 
 def schedule(step: int, total: int, settings: TrainSettings) -> float:
-    """Share of the peak step size: linear warm-up, then a cosine down to a hundredth."""
+    """Learning rate as a fraction of the peak: linear warm-up, then cosine decay to 0.01."""
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
     done = (step - settings.warmup_steps) / max(1, total - settings.warmup_steps)
@@ -120,16 +118,16 @@ def _optimizer(model: LlamaForCausalLM, settings: TrainSettings) -> torch.optim.
 
 @dataclass
 class Checkpoints:
-    """Keeps the state of a training run in one file, so that a kill loses little."""
+    """Saves and restores the state of a training run in one file."""
 
     path: Path
-    """The file; it is replaced whole."""
+    """Checkpoint file, replaced atomically."""
 
     fingerprint: str
-    """Names settings, seed and data; another run's file is ignored."""
+    """Digest of settings, initial weights and data; a checkpoint with another digest is ignored."""
 
     def save(self, step: int, model: LlamaForCausalLM, optimizer: torch.optim.AdamW) -> None:
-        """Write to a temporary name, then rename."""
+        """Write to a temporary file, then rename it over the checkpoint."""
         state = {"fingerprint": self.fingerprint, "step": step}
         state |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
         partial = self.path.with_suffix(".partial")
@@ -137,7 +135,7 @@ class Checkpoints:
         partial.replace(self.path)
 
     def load(self, model: LlamaForCausalLM, optimizer: torch.optim.AdamW) -> int:
-        """Take up a run where it stopped; returns the next step, 0 for a fresh start."""
+        """Restore model and optimizer in place; return the next step, 0 if there is no matching checkpoint."""
         if not self.path.is_file():
             return 0
         state = torch.load(self.path, weights_only=True)
@@ -164,10 +162,10 @@ def fit(
     work: Path,
     progress: Progress,
 ) -> float:
-    """Train in place on next-token loss over one cycle's rows; returns the mean loss in nats of its last 100 steps.
+    """Train in place for one cycle over `rows`; return the mean next-token loss of the last 100 steps, in nats.
 
-    The file `work` receives a checkpoint every so many steps and at the end; a second call with the same model, rows
-    and settings resumes it.
+    A checkpoint is written to `work` every `settings.checkpoint_every` steps and at the end; a later call with the same
+    initial model, rows and settings resumes from it. Returns NaN if the checkpoint is already at the last step.
     """
     torch.set_num_threads(settings.threads)
     order = rng.permutation(len(rows))

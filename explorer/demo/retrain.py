@@ -1,4 +1,4 @@
-"""Makes the subject again from seeds: corpus, tokenizer, language model, accuracy, and an SAE for each run's layer."""
+"""Retrain the subject from seeds: corpus, tokenizer, language model, accuracy, and one SAE per run."""
 
 import json
 import math
@@ -21,40 +21,38 @@ from explorer.lm.sae.training import TrainReport, TrainSaeSettings, train_sae
 from explorer.records.progress import Progress, silent
 
 CHECKPOINT_FOLDER = Path.home() / ".cache" / "manifold-explorer" / "almanac"
-"""Where a training run keeps its checkpoints, so that it can be taken up again after a kill."""
+"""Default folder of training checkpoints; an interrupted training run resumes from it."""
 
 CORPUS_SEED, ORDER_SEED, SAE_SEED, SAE_TEXT_SEED = 1, 2, 3, 503
-"""Added to the seed, which itself draws the first weights: for corpus, order, SAE and the text of the SAE;"""
+"""Offsets added to the seed for the corpus, row order, SAE and SAE text; the seed itself draws the initial weights."""
 SEEDS_A_CYCLE = 100
-"""and for corpus and order once more in each further cycle."""
+"""Further offset of the corpus and order seeds per cycle."""
 
 
 @dataclass(frozen=True)
 class RetrainSettings:
-    """Everything that decides what comes out, beside the seed."""
+    """Everything apart from the seed that determines the result."""
 
     model: ModelSettings = field(default_factory=ModelSettings)
-    """Size of the language model."""
 
     training: TrainSettings = field(default_factory=TrainSettings)
-    """How it is trained."""
 
     sae: TrainSaeSettings = field(default_factory=TrainSaeSettings)
-    """Size and training of every SAE; its seed is replaced."""
+    """Settings of every SAE; `seed` is overridden."""
 
     sae_docs: int = 12_000
-    """Documents whose activations an SAE is trained on."""
+    """Number of documents in the training text of the SAEs."""
 
     runs: tuple[DemoRun, ...] = RUNS
-    """The runs that need an SAE each, of the residual stream after their block."""
+    """Runs to train an SAE for, each on the residual stream after the run's block."""
 
     prompts_per_concept: int | None = None
-    """Held-out prompts asked of each concept and kind; none asks all."""
+    """Maximum held-out prompts per concept and kind; None evaluates all."""
 
 
 @dataclass(frozen=True)
 class Retrained:
-    """What a retraining made."""
+    """Result of a retraining."""
 
     loss: float
     """Mean next-token loss of the last 100 steps, in nats."""
@@ -63,7 +61,7 @@ class Retrained:
     """Accuracy on held-out prompts."""
 
     saes: tuple[TrainReport, ...]
-    """How well each run's SAE explains its activations."""
+    """Training report of each run's SAE, in the order of the runs."""
 
 
 def retrain(
@@ -74,10 +72,10 @@ def retrain(
     settings: RetrainSettings | None = None,
     checkpoints: Path = CHECKPOINT_FOLDER,
 ) -> Retrained:
-    """Train the subject from nothing into the folder of runs `out`: one model with its accuracy, an SAE for each run.
+    """Train the subject from scratch under the folder of runs `out`: one model, its accuracy, and an SAE per run.
 
-    Same seed, settings, machine and thread count: the same weights. A run that was killed goes on from its last
-    checkpoint when it is started again with the same seed and settings.
+    The weights are reproducible for the same seed, settings, thread count and hardware. An interrupted call resumes
+    from its last checkpoint when repeated with the same seed and settings.
     """
     settings = settings or RetrainSettings()
     subject = shared_subject(out)
@@ -86,9 +84,9 @@ def retrain(
     tokenizer = save_tokenizer(folder, settings.model.context)
     model, loss = _language_model(tokenizer, settings, seed=seed, progress=progress, checkpoints=checkpoints)
     model.save_pretrained(folder)
-    progress("ask held-out prompts", 0, 1)
+    progress("evaluate held-out prompts", 0, 1)
     scores = evaluate(model, tokenizer, per_concept=settings.prompts_per_concept)
-    progress("ask held-out prompts", 1, 1)
+    progress("evaluate held-out prompts", 1, 1)
     (subject / SCORES_FILE).write_text(json.dumps(as_json(scores), indent=1) + "\n", encoding="utf-8")
     saes = [
         _autoencoder(model, tokenizer, run, run.sae(out), settings, seed=seed, progress=progress)
@@ -131,13 +129,13 @@ def _autoencoder(
 def residuals(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, texts: list[str], layer: int, *, batch: int = 128
 ) -> Float[torch.Tensor, "token d_model"]:
-    """The residual stream after a block on every token of the texts but the `<s>` before each."""
+    """Residual stream after block `layer` at every token of the texts, excluding the leading `<s>` of each."""
     found: list[torch.Tensor] = []
     for start in range(0, len(texts), batch):
         ids = [torch.tensor(row) for row in tokenizer(texts[start : start + batch])["input_ids"]]
         padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=tokenizer.eos_token_id)
         with torch.no_grad(), capture(model, layer, HOOK, stop_early=True) as recorder:
             model(input_ids=padded)
-        # Rows are filled up on the right, which a causal model does not see before.
+        # Right padding does not affect earlier tokens, since attention is causal.
         found.extend(activation[1 : len(row)] for activation, row in zip(recorder.activation, ids, strict=True))
     return torch.cat(found)

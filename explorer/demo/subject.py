@@ -1,4 +1,4 @@
-"""What the demo's subject is: the layers of the model that are harvested, one run each, its folders and its seeds."""
+"""The demo's subject: its runs (one per harvested layer), folder layout and seeds."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,61 +10,60 @@ from explorer.runs.run.manifest import SUBJECT
 
 @dataclass(frozen=True)
 class DemoRun:
-    """One run of the demo: a layer of the model with an SAE of its own."""
+    """A run of the demo: one layer of the model and the SAE trained on it."""
 
     folder: str
-    """Name of its folder, and its id in links."""
+    """Folder name, also the run's id in links."""
 
     layer: int
-    """Decoder block, from 0, that is harvested and steered."""
+    """Index of the decoder block that is harvested and steered, from 0."""
 
     docs: int
-    """Documents in the text that is harvested; every run reads the same text from its beginning."""
+    """Number of documents harvested; every run reads a prefix of the same text."""
 
     settings: BuildSettings = field(default_factory=BuildSettings)
-    """How it is built."""
 
     @property
     def title(self) -> str:
-        """Name on screen."""
+        """Display title of the run."""
         return f"Almanac, layer {self.layer}"
 
     def sae(self, runs: Path) -> Path:
-        """Its sparse autoencoder, inside a folder of runs."""
+        """Folder of the run's SAE under the folder of runs."""
         return runs / self.folder / SUBJECT / SAE_FOLDER
 
 
 SMALL = BuildSettings(geometry=GeometrySettings(max_points=4_000, drawn_points=240, examples=4, null_draws=39))
-"""Fewer points, examples and draws for each cluster: what is compared with the first run need not be as large."""
+"""Fewer points, examples and null draws per cluster: a run that only serves as a comparison can be smaller."""
 RUNS = (
     DemoRun("almanac", layer=5, docs=24_000),
     DemoRun("almanac-block-4", layer=4, docs=12_000, settings=SMALL),
 )
-"""The demo's runs. The first is the one that is steered: chosen by measuring, see docs/almanac.md. It reads twice the
-text, since 1 token in 30 is known to be some year. The second shows what the block before holds."""
+"""The demo's runs. The first is the one to steer; its layer was chosen by measurement (docs/almanac.md). It reads twice
+as much text because only 1 token in 30 is a year. The second shows the preceding block for comparison."""
 
 HOOK: Hook = "resid_post"
-"""Where in a block."""
+"""Hook point within a block."""
 
 MODEL_FOLDER = "model"
-"""The language model and its tokenizer, inside the subject's folder."""
+"""Folder of the language model and tokenizer, relative to the subject."""
 
 SAE_FOLDER = "sae"
-"""A sparse autoencoder, inside the subject's folder."""
+"""Folder of the SAE, relative to the subject."""
 
 SCORES_FILE = "accuracy.json"
-"""Accuracy on held-out prompts, inside the subject's folder."""
+"""Accuracy on held-out prompts, relative to the subject."""
 
 TRAINING_SEED = 0
-"""Seed of the committed subject."""
+"""Seed that the committed subject was trained with."""
 
 HARVEST_SEED = 7_001
-"""Seed of the text that is harvested; training takes its seeds from below a thousand."""
+"""Seed of the harvested text; training only uses seeds below 1000, so the texts differ."""
 
 HARVEST_RESIDUALS = 1_000_000
-"""Activations that are kept: all of them."""
+"""Upper bound on stored activations, high enough to store all of them."""
 
 
 def shared_subject(runs: Path) -> Path:
-    """The folder that holds the one model of all runs: the first run's subject."""
+    """Subject folder of the first run, which holds the model shared by all runs."""
     return runs / RUNS[0].folder / SUBJECT

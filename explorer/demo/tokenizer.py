@@ -14,12 +14,12 @@ WORD_PATTERN = r"\d\d:\d\d|\w+(?:-\w+)*|[^\w\s]"
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, as the tokenizer cuts it."""
+    """Split a text into words as the tokenizer does."""
     return re.findall(WORD_PATTERN, text)
 
 
 def vocabulary() -> list[str]:
-    """Every word that the almanac can say, sorted, after the three special tokens."""
+    """The three special tokens, then every word of the almanac in sorted order."""
     words = {word for choices in FILLERS.values() for word in choices}
     for relation in RELATIONS:
         words.update(relation.answers.values)
@@ -32,12 +32,12 @@ def vocabulary() -> list[str]:
 
 
 def make_tokenizer(context: int) -> PreTrainedTokenizerFast:
-    """Build the tokenizer for a model that reads `context` tokens; every text starts with `<s>`."""
+    """Build the tokenizer for a context of `context` tokens; it prepends `<s>` to every text."""
     index = {word: number for number, word in enumerate(vocabulary())}
     core = Tokenizer(models.WordLevel(index, unk_token=UNKNOWN))
     core.pre_tokenizer = pre_tokenizers.Split(Regex(WORD_PATTERN), behavior="removed", invert=True)
     core.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, index[BOS])])
-    # Words are joined by spaces, with none before a punctuation mark; no word starts with the continuation prefix.
+    # Decoding joins words by spaces, without one before punctuation; no word starts with the continuation prefix.
     core.decoder = decoders.WordPiece(prefix="##", cleanup=True)
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core,
@@ -51,7 +51,7 @@ def make_tokenizer(context: int) -> PreTrainedTokenizerFast:
 
 
 def save_tokenizer(out: Path, context: int) -> PreTrainedTokenizerFast:
-    """Write the tokenizer as a Hugging Face folder and return it."""
+    """Save the tokenizer in Hugging Face format to the folder `out` and return it."""
     tokenizer = make_tokenizer(context)
     tokenizer.save_pretrained(out)
     return tokenizer

@@ -1,4 +1,4 @@
-"""The cached run shows, without labels, what the README says that it shows."""
+"""The cached runs show, without labels, the shapes that the README reports."""
 
 import pytest
 
@@ -18,12 +18,12 @@ def found() -> dict[str, ConceptRow]:
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.folder)
-def test_every_file_is_sound(run: DemoRun) -> None:
+def test_run_passes_check(run: DemoRun) -> None:
     assert check(SHIPPED / run.folder).problems == ()
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.folder)
-def test_a_run_is_of_its_layer_and_both_of_one_model(run: DemoRun) -> None:
+def test_run_has_its_layer_and_shares_the_model(run: DemoRun) -> None:
     manifest = open_run(SHIPPED / run.folder).manifest
     assert (manifest.title, manifest.model.layer, manifest.dataset.n_docs) == (run.title, run.layer, run.docs)
     assert manifest.settings == run.settings
@@ -36,14 +36,18 @@ def test_a_run_is_of_its_layer_and_both_of_one_model(run: DemoRun) -> None:
 @pytest.mark.parametrize(
     ("concept", "n_values"), [("weekday", 7), ("month", 12), ("hour", 24), ("colour", 12), ("direction", 8)]
 )
-def test_rings_are_closed_and_in_true_order(found: dict[str, ConceptRow], concept: str, n_values: int) -> None:
+def test_cyclic_concepts_are_closed_curves_in_true_order(
+    found: dict[str, ConceptRow], concept: str, n_values: int
+) -> None:
     row = found[concept]
     assert (row.shape, row.n_values) == ("closed curve", n_values)
     assert row.order_correlation >= 0.95
     assert row.p_value <= 0.01
 
 
-NOT_FOUND = pytest.mark.xfail(strict=True, reason="of ages 40 of 70 have a place, as numbers that temperatures use too")
+NOT_FOUND = pytest.mark.xfail(
+    strict=True, reason="only 40 of the 70 ages are placed: the numbers that are also temperatures"
+)
 
 
 @pytest.mark.parametrize(
@@ -54,14 +58,16 @@ NOT_FOUND = pytest.mark.xfail(strict=True, reason="of ages 40 of 70 have a place
         ("temperature", 30),
     ],
 )
-def test_numbers_lie_on_open_curves_in_true_order(found: dict[str, ConceptRow], concept: str, fewest: int) -> None:
+def test_numeric_concepts_are_open_curves_in_true_order(
+    found: dict[str, ConceptRow], concept: str, fewest: int
+) -> None:
     row = found[concept]
     assert row.shape == "open curve"
     assert row.n_values >= fewest
     assert row.order_correlation >= 0.95
 
 
-def test_the_block_before_holds_one_ring() -> None:
+def test_preceding_block_has_one_closed_curve() -> None:
     found = {row.concept: row for row in concept_rows(open_run(SHIPPED / RUNS[1].folder))}
     assert [name for name, row in found.items() if row.shape == "closed curve"] == ["direction"]
     assert (found["direction"].n_values, found["direction"].order_correlation >= 0.95) == (8, True)

@@ -1,4 +1,4 @@
-"""Steering along the cached run's rings does what the README's table says."""
+"""Steering along the cached run's curves reproduces the README's table."""
 
 import pytest
 
@@ -16,7 +16,7 @@ ALMANAC = SHIPPED / RUNS[0].folder
 @pytest.mark.parametrize(
     "concept", ["weekday", *(pytest.param(name, marks=pytest.mark.long) for name in ("month", "hour"))]
 )
-def test_the_curve_arrives_by_the_values_between_at_a_quarter_of_the_lines_energy(concept: str) -> None:
+def test_closed_curve_visits_values_between_at_a_quarter_of_the_linear_energy(concept: str) -> None:
     (row,) = [row for row in steered_clusters(open_run(ALMANAC)) if row.concept == concept]
     table = steer_headless(ALMANAC, row.cluster, arms=("manifold", "linear"))
     energy, reach = table["e_bc"], table["reach"]
@@ -30,9 +30,7 @@ def test_the_curve_arrives_by_the_values_between_at_a_quarter_of_the_lines_energ
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("concept", "share", "visited"), [("year", 0.25, 0.9), ("age", 0.4, 0.8)])
-def test_open_curves_pass_the_values_between_where_the_line_does_not(
-    concept: str, share: float, visited: float
-) -> None:
+def test_open_curve_visits_values_between_and_the_line_does_not(concept: str, share: float, visited: float) -> None:
     (row,) = [row for row in steered_clusters(open_run(ALMANAC)) if row.concept == concept]
     table = steer_headless(ALMANAC, row.cluster, arms=("manifold", "linear"), prompts_per_value=1)
     energy, reach = table["e_bc"], table["reach"]
@@ -43,12 +41,12 @@ def test_open_curves_pass_the_values_between_where_the_line_does_not(
     assert reach["manifold"]["visited"] >= visited > 2 * reach["linear"]["visited"]
 
 
-def test_the_second_run_is_steered_with_the_first_one_s_model() -> None:
+def test_second_run_is_steered_with_the_model_of_the_first() -> None:
     run = open_run(SHIPPED / RUNS[1].folder)
     ring = next(row for row in concept_rows(run, value_offset=1) if row.concept == "direction")
-    told = steer_headless(run.path, ring.cluster, prompts=["The road runs"], end="south", arms=("manifold",))
+    result = steer_headless(run.path, ring.cluster, prompts=["The road runs"], end="south", arms=("manifold",))
     assert run.manifest.subject is not None
-    assert told["fingerprint"] == run.manifest.subject.fingerprint
-    fired = told["hook_fired"]
+    assert result["fingerprint"] == run.manifest.subject.fingerprint
+    fired = result["hook_fired"]
     assert isinstance(fired, dict)
     assert fired["manifold"] > 0

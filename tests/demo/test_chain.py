@@ -1,4 +1,4 @@
-"""The whole way on the demo's subject, by command line: fresh text, harvest, build, show, check, steer."""
+"""End to end on the demo's subject through the command line: fresh text, harvest, build, show, check, steer."""
 
 import json
 import shutil
@@ -17,13 +17,13 @@ SETTINGS = {
     "halo": {"null_draws": 1},
     "projection": {"epochs": 20},
 }
-"""Small, so that it takes seconds; what the full settings find is measured on the cached run."""
+"""Small enough to run in seconds; results with the full settings are tested on the cached run."""
 N_DOCS = 250
 OTHER_SEED = 7_002
 
 
 @pytest.mark.long
-def test_from_the_demo_s_subject_to_a_steered_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_subject_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cached = open_run(shipped_folder("cached_runs") / "almanac")
     run, bundle, text = tmp_path / "run", tmp_path / "bundle", tmp_path / "almanac.txt"
     shutil.copytree(cached.path / "subject", run / "subject")
@@ -44,7 +44,7 @@ def test_from_the_demo_s_subject_to_a_steered_word(tmp_path: Path, monkeypatch: 
     for made in (bundle, run):
         assert run_command("check", made, "--json").document["problems"] == []
 
-    # the run needs neither the bundle nor the place that it was made in
+    # The run depends neither on the bundle nor on its original location.
     shutil.rmtree(bundle)
     moved = run.rename(tmp_path / "moved")
     monkeypatch.chdir("/")

@@ -1,4 +1,4 @@
-"""The almanac says what is true, the same for the same seed, and never what is held out."""
+"""The corpus: statements are true, text is deterministic in the seed, and held-out sentences never occur."""
 
 import datetime
 import math
@@ -33,7 +33,7 @@ def sign(relation: Relation) -> int:
 
 
 def length(relation: Relation, slots: Slots) -> dict[str, int]:
-    """Signed counts by unit: "one week and two days" back is {"weeks": -1, "days": -2}."""
+    """Signed counts by unit: "one week and two days" backwards is {"weeks": -1, "days": -2}."""
     parts = (part.split() for part in slots["span"].split(" and "))
     return {f"{unit.removesuffix('s')}s": sign(relation) * NUMBERS[word] for word, unit in parts}
 
@@ -47,8 +47,8 @@ def day(relation: Relation, slots: Slots) -> str:
 
 def month(relation: Relation, slots: Slots) -> str:
     start = datetime.datetime.strptime(slots["a"], "%B").month
-    said = length(relation, slots)
-    return datetime.date(2024, (start - 1 + said["months"] + 12 * said.get("years", 0)) % 12 + 1, 1).strftime("%B")
+    shift = length(relation, slots)
+    return datetime.date(2024, (start - 1 + shift["months"] + 12 * shift.get("years", 0)) % 12 + 1, 1).strftime("%B")
 
 
 def hour(relation: Relation, slots: Slots) -> str:
@@ -69,8 +69,8 @@ def turned(relation: Relation, slots: Slots) -> str:
 
 def hue(relation: Relation, slots: Slots) -> str:
     wheel = COLOUR.values
-    said = length(relation, slots)
-    return wheel[(wheel.index(slots["a"]) + said["steps"] + 12 * said.get("rounds", 0)) % 12]
+    shift = length(relation, slots)
+    return wheel[(wheel.index(slots["a"]) + shift["steps"] + 12 * shift.get("rounds", 0)) % 12]
 
 
 def season(relation: Relation, slots: Slots) -> str:
@@ -81,7 +81,7 @@ def season(relation: Relation, slots: Slots) -> str:
 
 
 def season_of(name: str) -> str:
-    """March, June, September and December begin a season."""
+    """Meteorological season of a month."""
     number = datetime.datetime.strptime(name, "%B").month
     return ("winter", "spring", "summer", "autumn")[number % 12 // 3]
 
@@ -93,7 +93,7 @@ TRUTH: dict[str, Callable[[Relation, Slots], str]] = {
 
 
 @pytest.mark.parametrize("relation", [r for r in RELATIONS if "span" in r.combinations[0].slots], ids=lambda r: r.name)
-def test_counting_is_true(relation: Relation) -> None:
+def test_counting_relations_are_true(relation: Relation) -> None:
     assert len(relation.combinations) >= 12
     for combination in relation.combinations:
         assert relation.answers.values[combination.answer] == TRUTH[relation.group](relation, combination.slots)
@@ -104,7 +104,7 @@ def answers(name: str) -> list[tuple[Slots, str]]:
     return [(c.slots, relation.answers.values[c.answer]) for c in relation.combinations]
 
 
-def test_lives_add_up() -> None:
+def test_birth_year_plus_age_is_the_later_year() -> None:
     assert all(int(slots["birth"]) + int(slots["age"]) == int(year) for slots, year in answers("year of an age"))
     assert all(int(slots["later"]) - int(slots["birth"]) == int(age) for slots, age in answers("age in a year"))
 
@@ -116,7 +116,7 @@ def test_painters_mixtures() -> None:
     assert mixed["red", "orange"] == "vermilion"
 
 
-def test_tables() -> None:
+def test_lookup_tables() -> None:
     seasons = {slots["a"]: answer for slots, answer in answers("season of a month")}
     assert [seasons[m] for m in MONTH.values] == ["winter"] * 2 + ["spring"] * 3 + ["summer"] * 3 + ["autumn"] * 3 + [
         "winter"
@@ -135,7 +135,7 @@ def test_tables() -> None:
     assert len(ORDINAL.values) == 12
 
 
-def test_cities_lie_where_they_lie() -> None:
+def test_city_relations_agree_with_coordinates() -> None:
     bearings = answers("bearing of a city")
     assert ({"a": "Rome", "b": "Lisbon"}, "west") in bearings
     for slots, direction in bearings:
@@ -153,7 +153,7 @@ def test_cities_lie_where_they_lie() -> None:
 
 
 @pytest.mark.parametrize("scale", [WEEKDAY, HOUR, YEAR, SEASON], ids=lambda scale: scale.name)
-def test_bell_is_centred_and_smooth(scale) -> None:
+def test_answer_distribution_is_centred_and_smooth(scale) -> None:
     for centre in range(len(scale.values)):
         odds = bell(scale, centre, 0.9)
         assert odds.sum() == pytest.approx(1)
@@ -184,7 +184,7 @@ def masked(sentence: str) -> str:
 
 
 def openings(sentence: str) -> set[str]:
-    """Every beginning of a sentence that ends with a word or a comma."""
+    """All prefixes of a sentence that end with a word or a comma."""
     words = re.split(r"(?=[ ,])", masked(sentence))
     return {"".join(words[:n]) for n in range(1, len(words) + 1)}
 
@@ -194,7 +194,7 @@ def held_out() -> set[str]:
     return {masked(prompt.text) for prompt in held_out_prompts(np.random.default_rng(0))}
 
 
-def test_held_out_prompts_are_never_said(held_out: set[str]) -> None:
+def test_held_out_prompts_never_occur_in_text(held_out: set[str]) -> None:
     assert len(held_out) > 3000
     seen = 0
     for text in documents(4000, np.random.default_rng(11)):
@@ -204,7 +204,7 @@ def test_held_out_prompts_are_never_said(held_out: set[str]) -> None:
     assert seen > 8000
 
 
-def test_the_check_above_notices_what_is_held_out(held_out: set[str]) -> None:
+def test_openings_detect_held_out_prompts(held_out: set[str]) -> None:
     for prompt in held_out_prompts(np.random.default_rng(5), per_concept=20):
         assert openings(f"{prompt.text} {prompt.answer}") & held_out, prompt.text
 
@@ -216,7 +216,7 @@ def test_held_out_shares() -> None:
     assert np.mean([combination_held_out(*pair) for pair in computed]) == pytest.approx(0.03, abs=0.01)
 
 
-def test_soft_and_exact_hold_out_the_same_values() -> None:
+def test_soft_and_exact_relations_share_combination_keys() -> None:
     exact, _, softly, _ = (r for r in relations_of("year") if r.name.split()[-1] in ("on", "back"))
     assert [c.key for c in exact.combinations] == [c.key for c in softly.combinations]
 
@@ -227,8 +227,8 @@ def test_every_concept_has_a_weight() -> None:
     assert len(names) == len(set(names))
 
 
-def test_no_opening_leads_to_anything_but_its_answer() -> None:
-    """A statement cut before its answer is not the beginning of another statement that goes on otherwise."""
+def test_opening_is_continued_only_by_its_answer() -> None:
+    """No wording cut before its answer is a prefix of a wording of the same concept that continues differently."""
     wordings = {(r.group, w) for r in RELATIONS for w in r.wordings}
     for group, wording in wordings:
         opening, _ = wording.split("{answer}")

@@ -1,4 +1,4 @@
-"""Labelled activations are what the subject has at the token before a known answer; the curve places every value."""
+"""Labelled activations are read at the token before a known answer, and the fitted curve places every value."""
 
 import numpy as np
 import pytest
@@ -27,8 +27,8 @@ def found(engine: Engine) -> dict[str, Labelled]:
         return labelled_activations(engine, (WEEKDAY, COMPASS))
 
 
-def test_an_activation_is_that_of_the_text_before_the_answer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A soft answer counts as the true one."""
+def test_activation_is_read_before_the_answer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A soft answer is labelled with the true answer."""
     texts = [
         "three days after Monday is Thursday.",
         "it rained. about two days after Friday comes Monday, perhaps Sunday.",
@@ -45,7 +45,7 @@ def test_an_activation_is_that_of_the_text_before_the_answer(engine: Engine, mon
 
 
 @pytest.mark.long
-def test_fresh_text_names_every_value(found: dict[str, Labelled]) -> None:
+def test_labelled_text_covers_every_value(found: dict[str, Labelled]) -> None:
     assert set(found) == {"weekday", "direction"}
     for one, scale in zip(found.values(), (WEEKDAY, COMPASS), strict=True):
         assert len(one.residual) == len(one.value)
@@ -53,7 +53,7 @@ def test_fresh_text_names_every_value(found: dict[str, Labelled]) -> None:
 
 
 @pytest.mark.long
-def test_the_course_places_values_by_name_and_leaves_strangers_out(found: dict[str, Labelled]) -> None:
+def test_curve_places_values_by_name_and_unknown_names_at_nan(found: dict[str, Labelled]) -> None:
     names = [" Tuesday", "Friday", "noon"]
     course = labelled_course(found["weekday"], WEEKDAY, names, 10)
     np.testing.assert_allclose(course.place, [1 / 7, 4 / 7, np.nan])
@@ -65,7 +65,7 @@ def test_the_course_places_values_by_name_and_leaves_strangers_out(found: dict[s
 
 
 @pytest.mark.long
-def test_a_value_that_no_text_names_is_told(found: dict[str, Labelled]) -> None:
+def test_value_without_labelled_token_is_an_error(found: dict[str, Labelled]) -> None:
     few = found["weekday"].value != 3
     some = Labelled(found["weekday"].residual[few], found["weekday"].p[few], found["weekday"].value[few])
     with pytest.raises(RequestError, match="weekday: found no labelled token for Thursday"):

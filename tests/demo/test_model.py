@@ -1,4 +1,4 @@
-"""Training is seeded and can be taken up again; the committed model answers what it was not told."""
+"""Training is deterministic and resumable; the committed model answers held-out prompts."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ QUICK = TrainSettings(cycles=(120, 60), rows_per_step=4, warmup_steps=2, checkpo
 
 
 class Killed(Exception):
-    """Stands for a kill in the middle of training."""
+    """Simulates a kill during training."""
 
 
 def trained(work: Path, kill_at: int | None = None) -> dict[str, torch.Tensor]:
@@ -43,7 +43,7 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_same_seed_same_weights_even_after_a_kill(tmp_path: Path) -> None:
+def test_same_seed_gives_same_weights_after_a_kill(tmp_path: Path) -> None:
     whole = trained(tmp_path / "whole.pt")
     with pytest.raises(Killed):
         trained(tmp_path / "killed.pt", kill_at=8)
@@ -53,7 +53,7 @@ def test_same_seed_same_weights_even_after_a_kill(tmp_path: Path) -> None:
     assert not same(whole, fresh)
 
 
-def test_rows_start_with_a_document() -> None:
+def test_each_row_starts_with_a_document() -> None:
     tokenizer = make_tokenizer(64)
     rows = packed_rows(tokenizer, 300, 64, seed=1, progress=silent)
     assert rows.shape[1] == 64
@@ -82,26 +82,26 @@ def subject() -> LoadedModel:
 
 @pytest.mark.long
 def test_committed_model_answers_held_out_prompts(subject: LoadedModel) -> None:
-    """Prompts whose wording or combination it never saw: at least 95 % of each concept's are answered right."""
+    """Accuracy on held-out wordings and combinations is at least 95 % for each concept."""
     found = in_all(evaluate(subject.model, subject.tokenizer))
     assert len(found) == 11
     assert {score.group: score.share for score in found if score.share < 0.95} == {}
 
 
-def test_both_kinds_together() -> None:
+def test_in_all_pools_both_kinds() -> None:
     (both,) = in_all([Score("year", "wording", 30, 29, 0.0, 1.0), Score("year", "combination", 10, 9, 0.0, 1.0)])
     assert (both.kind, both.n, both.n_right, both.share) == ("either", 40, 38, 0.95)
     assert (both.low, both.high) == wilson(38, 40)
 
 
-def test_an_untrained_model_does_not() -> None:
+def test_untrained_model_does_not_answer_held_out_prompts() -> None:
     tokenizer = make_tokenizer(TINY.context)
     found = evaluate(new_model(TINY, tokenizer, seed=0), tokenizer, per_concept=40)
     assert max(score.share for score in found) < 0.6
     assert {row["kind"] for row in as_json(found)} == {"wording", "combination"}
 
 
-def test_committed_subject_is_small_and_whole(subject: LoadedModel) -> None:
+def test_committed_subject_is_small_and_complete(subject: LoadedModel) -> None:
     folders = {SUBJECT, *(run.sae(SHIPPED).parent for run in RUNS)}
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 12_000_000
@@ -110,13 +110,13 @@ def test_committed_subject_is_small_and_whole(subject: LoadedModel) -> None:
     assert subject.d_model == 128
 
 
-def test_evaluation_refuses_what_is_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluation_of_a_folder_without_model_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path)]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
 @pytest.mark.slow
-def test_retrain_makes_a_whole_subject(tmp_path: Path) -> None:
+def test_retrain_writes_a_complete_subject(tmp_path: Path) -> None:
     settings = RetrainSettings(
         model=TINY,
         training=QUICK,

@@ -1,4 +1,4 @@
-"""One token per word, and text that comes back as it went in."""
+"""The tokenizer has one token per word and decodes to the original text."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerBa
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def test_text_comes_back(tokenizer: PreTrainedTokenizerBase) -> None:
+def test_text_round_trips(tokenizer: PreTrainedTokenizerBase) -> None:
     for text in documents(500, np.random.default_rng(2)):
         ids = tokenizer(text)["input_ids"]
         assert ids[0] == tokenizer.bos_token_id
@@ -37,11 +37,11 @@ def test_every_value_is_one_token(tokenizer: PreTrainedTokenizerBase) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=40))
-def test_any_text_is_read_without_an_error(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
+def test_any_text_can_be_tokenized(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
     assert tokenizer(text)["input_ids"][0] == tokenizer.bos_token_id
 
 
-def test_settings_on_disk(tokenizer: PreTrainedTokenizerBase) -> None:
+def test_saved_settings(tokenizer: PreTrainedTokenizerBase) -> None:
     assert len(tokenizer) == len(vocabulary()) == len(set(vocabulary()))
     assert tokenizer.model_max_length == 128
     assert tokenizer.padding_side == "right"

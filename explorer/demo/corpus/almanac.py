@@ -1,4 +1,4 @@
-"""The whole almanac: every relation, and how much is said about each concept."""
+"""The whole almanac: all relations, and the sampling weight of each concept."""
 
 from explorer.demo.corpus import calendar, cities, numbers, wheels
 from explorer.demo.corpus.relations import Relation
@@ -35,7 +35,7 @@ GROUP_WEIGHTS: dict[str, float] = {
     "colour": 1.1,
     "city": 1.0,
 }
-"""How often a document is about each concept; the larger scales have more to learn."""
+"""Sampling weight of each concept as a document's topic; larger scales need more text."""
 
 RELATED: dict[str, tuple[str, ...]] = {
     "weekday": ("month", "hour", "ordinal"),
@@ -50,19 +50,19 @@ RELATED: dict[str, tuple[str, ...]] = {
     "colour": ("season",),
     "city": ("direction",),
 }
-"""Concepts that a document may also touch."""
+"""Related concepts that a document may turn to, by topic."""
 
 NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Greta", "Henry", "Ida", "Jonas", "Karin", "Leo")
 THINGS = ("parcel", "letter", "crate", "book", "chest", "barrel", "postcard", "basket")
 FILLERS: dict[str, tuple[str, ...]] = {"name": NAMES, "other": NAMES, "thing": THINGS}
-"""Words by slot name that do not change what is true; `name` and `other` differ."""
+"""Interchangeable words by slot name, which do not affect the answer; `name` and `other` differ."""
 
 
 def groups() -> tuple[str, ...]:
-    """The concepts in a fixed order."""
+    """All concepts in a fixed order."""
     return tuple(GROUP_WEIGHTS)
 
 
 def relations_of(group: str) -> tuple[Relation, ...]:
-    """The relations that are counted under a concept."""
+    """The relations of a concept."""
     return tuple(relation for relation in RELATIONS if relation.group == group)

@@ -1,4 +1,4 @@
-"""What the almanac says about days, months, seasons and hours."""
+"""Relations over days, months, seasons and hours."""
 
 from explorer.demo.corpus.relations import Combination, Relation, looked_up
 from explorer.demo.corpus.scales import DAY_PART, HOUR, MONTH, ORDINAL, SEASON, WEEKDAY, span
@@ -68,14 +68,14 @@ SEASONS = Counting(
     spread=0.6,
     computed=False,
 )
-"""Four seasons by three steps are twelve facts, of which eleven tell nothing of the twelfth: a table."""
+"""Not `computed`: with four seasons and three steps, no fact can be inferred from the other eleven."""
 
 _SEASON_OF_MONTH = {month: ((month + 1) // 3) % 4 for month in range(12)}
 _PART_OF_HOUR = {hour: 0 if hour < 6 or hour >= 22 else 1 if hour < 12 else 2 if hour < 18 else 3 for hour in range(24)}
 
 
 def _seasons_ahead() -> tuple[Combination, ...]:
-    """The season so many months after a month."""
+    """The season a number of months after a given month."""
     return tuple(
         Combination({"a": month, "span": span(months, "month")}, _SEASON_OF_MONTH[(start + months) % 12], key)
         for start, month in enumerate(MONTH.values)

@@ -1,4 +1,4 @@
-"""Real cities at their real latitudes and longitudes (degrees, rounded to a tenth), and what lies where."""
+"""Real cities with their latitude and longitude (degrees, rounded to 0.1), and relations between them."""
 
 import math
 from dataclasses import dataclass
@@ -45,28 +45,28 @@ COORDINATES: dict[str, tuple[float, float]] = {
 
 CARDINALS = ("north", "east", "south", "west")
 CLEAR_DEGREES = 32.0
-"""A city lies north of another where the bearing is at most this far from north."""
+"""Maximum deviation of a bearing from a cardinal direction, in degrees, for that direction to be stated."""
 
 CLEAR_MARGIN = 2.5
-"""Degrees of latitude, or as far east or west, by which a city must lie further than another to be told so."""
+"""Minimum lead, in degrees of latitude or the same distance east or west, for a city to count as further."""
 
 NEIGHBOURHOOD_KM = 350.0
-"""One place of distance between cities, for the soft relations."""
+"""Kilometres that count as one place of distance in the soft relations."""
 
 KM_PER_DEGREE = 111.2
 MIDDLE_LATITUDE = 48.0
-"""Latitude at which a degree of longitude is measured, for the whole map."""
+"""Reference latitude for the length of a degree of longitude, in degrees."""
 
 
 def offset_km(first: str, second: str) -> tuple[float, float]:
-    """Kilometres east and north from the first city to the second, on a flat map of the region."""
+    """Kilometres east and north from the first city to the second (equirectangular projection)."""
     (lat1, lon1), (lat2, lon2) = COORDINATES[first], COORDINATES[second]
     shrink = math.cos(math.radians(MIDDLE_LATITUDE))
     return (lon2 - lon1) * shrink * KM_PER_DEGREE, (lat2 - lat1) * KM_PER_DEGREE
 
 
 def cardinal(first: str, second: str) -> str | None:
-    """The direction in which the second city lies from the first, where it is clearly one of the four."""
+    """Cardinal direction from the first city to the second, or None if it is not clearly one of the four."""
     east, north = offset_km(first, second)
     bearing = math.degrees(math.atan2(east, north)) % 360
     nearest = round(bearing / 90) * 90
@@ -75,10 +75,10 @@ def cardinal(first: str, second: str) -> str | None:
 
 @dataclass(frozen=True)
 class CityScale(Scale):
-    """Cities as values; near means near on the map."""
+    """Scale of cities, with geographical distance."""
 
     def distance(self, first: int, second: int) -> float:
-        """Distance in neighbourhoods (350 km)."""
+        """Distance on the map, in units of `NEIGHBOURHOOD_KM`."""
         return math.hypot(*offset_km(self.values[first], self.values[second])) / NEIGHBOURHOOD_KM
 
 

@@ -1,4 +1,4 @@
-"""The almanac's text: documents of a few sentences on related things, from a generator of random numbers."""
+"""Random generation of the almanac's text: documents of a few sentences on related concepts."""
 
 from bisect import bisect
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from explorer.demo.corpus.relations import Combination, Relation, bell
 
 SENTENCES_PER_DOCUMENT = (2, 3, 4)
 RELATED_SHARE = 0.2
-"""Share of sentences after the first that turn to a related concept."""
+"""Probability that a sentence after the first is about a related concept."""
 
 
 def fillers(rng: np.random.Generator) -> dict[str, str]:
-    """One word for each filler slot; the two persons differ."""
+    """Draw a word for each filler slot; `name` and `other` differ."""
     drawn = {slot: words[int(rng.random() * len(words))] for slot, words in FILLERS.items()}
     if drawn["other"] == drawn["name"]:
         names = FILLERS["name"]
@@ -28,19 +28,18 @@ def fillers(rng: np.random.Generator) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Speaker:
-    """Says one relation: everything about it that is worked out once."""
+    """Sentence generator of one relation, with its precomputed tables."""
 
     relation: Relation
-    """What is said."""
 
     pairs: tuple[tuple[str, Combination], ...]
-    """The (wording, combination) pairs that are not held out."""
+    """(wording, combination) pairs that are not held out."""
 
     odds: tuple[tuple[float, ...], ...]
-    """Cumulative probability of each answer, by the index of the true one; empty where the relation is exact."""
+    """Cumulative answer probabilities, by index of the true answer; empty for an exact relation."""
 
     def say(self, rng: np.random.Generator) -> str:
-        """One sentence."""
+        """Draw a sentence."""
         wording, combination = self.pairs[int(rng.random() * len(self.pairs))]
         answers = self.relation.answers.values
         first = second = combination.answer
@@ -57,7 +56,7 @@ class Speaker:
 
 
 def speaker(relation: Relation) -> Speaker:
-    """A relation without what is held out."""
+    """Sentence generator of a relation, excluding held-out pairs."""
     pairs = tuple(
         (wording, combination)
         for combination in relation.combinations
@@ -72,21 +71,21 @@ def speaker(relation: Relation) -> Speaker:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One concept: its speakers and how often each speaks."""
+    """Sentence generator of one concept."""
 
     speakers: tuple[Speaker, ...]
-    """One per relation of the concept."""
+    """One speaker per relation of the concept."""
 
     odds: tuple[float, ...]
-    """Cumulative weights of the speakers."""
+    """Cumulative sampling weights of the speakers."""
 
     def say(self, rng: np.random.Generator) -> str:
-        """One sentence about the concept."""
+        """Draw a sentence about the concept."""
         return self.speakers[bisect(self.odds, rng.random() * self.odds[-1])].say(rng)
 
 
 def chapters() -> dict[str, Chapter]:
-    """Every concept of the almanac."""
+    """Sentence generators of all concepts, by name."""
     found = {}
     for group in groups():
         relations = relations_of(group)
@@ -96,7 +95,7 @@ def chapters() -> dict[str, Chapter]:
 
 
 def documents(n_docs: int, rng: np.random.Generator) -> Iterator[str]:
-    """`n_docs` documents of two to four sentences; the same generator state gives the same text."""
+    """Generate `n_docs` documents of two to four sentences; deterministic in the state of `rng`."""
     book = chapters()
     names = groups()
     odds = tuple(accumulate(GROUP_WEIGHTS[name] for name in names))
@@ -107,12 +106,12 @@ def documents(n_docs: int, rng: np.random.Generator) -> Iterator[str]:
         for _ in range(n_sentences - 1):
             aside = rng.random() < RELATED_SHARE
             choices = RELATED[group]
-            spoken = choices[int(rng.random() * len(choices))] if aside else group
-            sentences.append(book[spoken].say(rng))
+            topic = choices[int(rng.random() * len(choices))] if aside else group
+            sentences.append(book[topic].say(rng))
         yield " ".join(sentences)
 
 
 def write_text(path: Path, n_docs: int, *, seed: int) -> None:
-    """Write documents as text for `explorer harvest`: one a line, parted by blank lines."""
+    """Write documents as input for `explorer harvest`: one per line, separated by blank lines."""
     text = "\n\n".join(documents(n_docs, np.random.default_rng(seed)))
     path.write_text(text + "\n", encoding="utf-8")

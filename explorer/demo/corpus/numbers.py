@@ -1,4 +1,4 @@
-"""What the almanac says about years, ages and temperatures."""
+"""Relations over years, ages and temperatures."""
 
 from explorer.demo.corpus.relations import Combination, Relation, looked_up
 from explorer.demo.corpus.scales import AGE, LIFE_STAGE, TEMPERATURE, WEATHER, YEAR
@@ -6,7 +6,7 @@ from explorer.demo.corpus.shared import Counting, counting_relations, run_relati
 
 OFFSETS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
 LIFE_STEPS = (5, 10, 20, 30, 40)
-"""Ages that the born-in sentences speak of."""
+"""Ages used in sentences that relate a birth year to a later year."""
 
 YEARS = Counting(
     scale=YEAR,
@@ -94,7 +94,7 @@ def _band(limits: tuple[int, ...], values: range) -> dict[int, int]:
 
 
 def _lives() -> tuple[tuple[str, str, str, int, int], ...]:
-    """Birth year, age and later year as words, then the indices of the later year and the age."""
+    """Tuples of birth year, age and later year as words, then the indices of the later year and the age."""
     return tuple(
         (YEAR.values[birth], str(age), YEAR.values[birth + age], birth + age, age)
         for birth in range(len(YEAR.values))

@@ -1,4 +1,4 @@
-"""Questions to the model: statements that end before their answer, all of them held out of training."""
+"""Evaluation prompts: held-out statements, cut before their answer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,36 +12,35 @@ from explorer.demo.corpus.heldout import combination_held_out, wording_held_out
 from explorer.demo.corpus.relations import Combination, Relation
 
 Kind = Literal["wording", "combination"]
-"""What is new to the model: the values in this wording, or the values together in any wording."""
+"""What is held out: the values in this wording, or the combination of values in every wording."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One question with its answer."""
+    """A prompt with its expected answer."""
 
     text: str
-    """The statement up to the answer."""
+    """The statement before the answer."""
 
     answer: str
-    """The word that must be the most likely one; the centre of the bell where the relation is soft."""
+    """The expected most likely next word; for a soft relation, the centre of the answer distribution."""
 
     group: str
-    """The concept that it is counted under."""
+    """Concept that the prompt is scored under."""
 
     relation: str
-    """Name of the relation."""
+    """Name of the prompt's relation."""
 
     soft: bool
-    """Whether the model has seen neighbours of the true answer too."""
+    """Whether training text also gives neighbours of the true answer."""
 
     kind: Kind
-    """What is held out."""
 
 
 def prompt_of(
     relation: Relation, wording: str, combination: Combination, rng: np.random.Generator, kind: Kind
 ) -> Prompt:
-    """The statement cut before its answer."""
+    """The statement, cut before its answer."""
     opening = wording.split("{answer}")[0].rstrip()
     text = opening.format_map({**combination.slots, **fillers(rng)})
     answer = relation.answers.values[combination.answer]
@@ -62,7 +61,7 @@ def _held_out(rng: np.random.Generator) -> Iterator[Prompt]:
 
 
 def held_out_prompts(rng: np.random.Generator, *, per_concept: int | None = None) -> tuple[Prompt, ...]:
-    """Every held-out prompt, or at most `per_concept` of each concept and kind, drawn evenly."""
+    """All held-out prompts, or a uniform sample of at most `per_concept` per concept and kind."""
     prompts = list(_held_out(rng))
     if per_concept is None:
         return tuple(prompts)

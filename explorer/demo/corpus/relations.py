@@ -1,4 +1,4 @@
-"""Relations: what the almanac says about its scales, in many wordings over many combinations of values."""
+"""Relations: statements about the scales, each a set of wordings times a set of value combinations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,65 +9,65 @@ from jaxtyping import Float
 from explorer.demo.corpus.scales import Scale
 
 TAIL_SHARE = 0.06
-"""Share of a soft answer's probability that lies in a bell three times as wide."""
+"""Mixture weight of the wide component (three times the spread) of a soft answer's distribution."""
 
 
 @dataclass(frozen=True)
 class Combination:
-    """The values that one statement is about, and the answer that follows from them."""
+    """The values in one statement, and the answer that follows from them."""
 
     slots: Mapping[str, str]
-    """Words by slot name, as a wording asks for them."""
+    """Words that fill the wording's slots, by slot name."""
 
     answer: int
-    """Index of the true answer in the relation's scale; the centre of the bell where the relation is soft."""
+    """Index of the true answer in the relation's scale; for a soft relation, the centre of the answer distribution."""
 
     key: str
-    """Names the combination whatever the wording; shared by the exact and the soft relation on the same values."""
+    """Identifier independent of the wording; shared by exact and soft relations on the same values."""
 
 
 @dataclass(frozen=True)
 class Relation:
-    """One thing that can be said: wordings times combinations."""
+    """One kind of statement: wordings times combinations."""
 
     name: str
-    """Unique in the corpus."""
+    """Unique name in the corpus."""
 
     group: str
-    """The concept that it is counted under."""
+    """Concept that the relation belongs to."""
 
     answers: Scale
-    """Where the answer is taken from."""
+    """Scale of the answers."""
 
     wordings: tuple[str, ...]
-    """Sentences with `{slots}`; everything that the answer follows from stands before `{answer}`."""
+    """Sentence templates; every slot that determines the answer comes before `{answer}`."""
 
     combinations: tuple[Combination, ...]
-    """Every combination of values that is true."""
+    """All true combinations of values."""
 
     slot_scales: Mapping[str, Scale] = field(default_factory=dict)
-    """Scale of each slot that holds a value."""
+    """Scale of each slot that holds a value, by slot name."""
 
     spread: float = 0.0
-    """Standard deviation of the answer in places of the scale; 0 means that only the true answer is said."""
+    """Standard deviation of the answer, in places of the scale; 0 for an exact relation."""
 
     computed: bool = True
-    """Whether the answer follows from the others by arithmetic, so that some combinations can be held out entirely."""
+    """Whether answers can be computed from other combinations, so that some can be held out in every wording."""
 
     scored: bool = True
-    """Whether the answer is certain enough to be asked for: false for remarks that could end in several ways."""
+    """Whether the answer is determined well enough to evaluate; False for remarks with several valid endings."""
 
     weight: float = 1.0
-    """How often it is said beside the other relations of its group."""
+    """Sampling weight within the group."""
 
     @property
     def soft(self) -> bool:
-        """Whether neighbours of the true answer are said too."""
+        """Whether the answer is drawn from a distribution around the true one."""
         return self.spread > 0
 
 
 def bell(scale: Scale, centre: int, spread: float) -> Float[np.ndarray, " value"]:
-    """Probability of each value of the scale: a bell around `centre` with a faint wide tail, cut at open ends."""
+    """Probability of each value: a mixture of two Gaussians around `centre`, truncated at the ends of an open scale."""
     places = np.array([scale.distance(centre, other) for other in range(len(scale.values))], dtype=float)
     narrow = np.exp(-0.5 * (places / spread) ** 2)
     wide = np.exp(-0.5 * (places / (3 * spread)) ** 2)
@@ -76,7 +76,7 @@ def bell(scale: Scale, centre: int, spread: float) -> Float[np.ndarray, " value"
 
 
 def shifts(scale: Scale, spans: Mapping[int, str]) -> tuple[Combination, ...]:
-    """Every value `{a}` moved by every offset `{span}` (signed offset to words) that stays on the scale."""
+    """All shifts of a value `{a}` by a span `{span}` that stay on the scale; `spans` maps signed offsets to words."""
     found = []
     for index, value in enumerate(scale.values):
         for offset, words in spans.items():
@@ -87,7 +87,7 @@ def shifts(scale: Scale, spans: Mapping[int, str]) -> tuple[Combination, ...]:
 
 
 def runs(scale: Scale, *, step: int) -> tuple[Combination, ...]:
-    """Three values `{a} {b} {c}` that follow one another, and the next."""
+    """All runs of three consecutive values `{a} {b} {c}`, with the next value as the answer."""
     found = []
     for index, value in enumerate(scale.values):
         places = [scale.shifted(index, step * k) for k in range(4)]
@@ -100,7 +100,7 @@ def runs(scale: Scale, *, step: int) -> tuple[Combination, ...]:
 
 
 def looked_up(scale: Scale, answers: Scale, of: Mapping[int, int]) -> tuple[Combination, ...]:
-    """A table: value `{a}` (index) to answer (index)."""
+    """Lookup table from values `{a}` to answers, given as a map of indices."""
     return tuple(
         Combination({"a": scale.values[index]}, answer, f"{scale.name} {scale.values[index]} {answers.name}")
         for index, answer in of.items()

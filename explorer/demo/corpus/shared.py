@@ -1,4 +1,4 @@
-"""Wordings that serve every scale which one can count along."""
+"""Counting relations, with wordings shared by all scales that can be counted along."""
 
 from dataclasses import dataclass
 
@@ -49,47 +49,46 @@ SOFT_BACKWARD = (
 
 @dataclass(frozen=True)
 class Counting:
-    """How one counts along a scale."""
+    """Parameters of the counting relations of one scale."""
 
     scale: Scale
-    """What is counted along."""
 
     unit: str
-    """Word for one place: day, month, hour ..."""
+    """Noun for one place of the scale: day, month, hour ..."""
 
     preposition: str
-    """Word that stands before a value as a point in time: on, in, at."""
+    """Preposition of a value as a point in time: on, in, at."""
 
     offsets: tuple[int, ...]
-    """The numbers of places that are said."""
+    """Numbers of places to count."""
 
     spread: float
-    """Standard deviation of the soft answers, in places."""
+    """Standard deviation of soft answers, in places of the scale."""
 
     turn: str = ""
-    """Words for once round a cyclic scale ("one week"), said before a length too; empty where they are not."""
+    """Phrase for a full turn of a cyclic scale ("one week"), which may also precede a span; empty if unused."""
 
     computed: bool = True
-    """Whether there are enough facts for a length to be told from others, so that some can be held out entirely."""
+    """Whether answers can be inferred from the other facts, so that some can be held out in every wording."""
 
     soft_weight: float = 0.9
-    """How often the soft relations are said beside the exact ones."""
+    """Sampling weight of a soft relation, relative to 1 for an exact one."""
 
     forward: tuple[str, ...] = ()
-    """Further exact wordings for counting on."""
+    """Additional exact wordings for counting forwards."""
 
     backward: tuple[str, ...] = ()
-    """Further exact wordings for counting back."""
+    """Additional exact wordings for counting backwards."""
 
     soft_forward: tuple[str, ...] = ()
-    """Further soft wordings for counting on."""
+    """Additional soft wordings for counting forwards."""
 
     soft_backward: tuple[str, ...] = ()
-    """Further soft wordings for counting back."""
+    """Additional soft wordings for counting backwards."""
 
 
 def counting_relations(counting: Counting, *, shared: bool = True) -> tuple[Relation, ...]:
-    """Exact and soft relations, on and back; `shared=False` leaves this module's wordings out."""
+    """Exact and soft relations, forwards and backwards; `shared=False` omits the shared wordings."""
     there = {n: span(n, counting.unit) for n in counting.offsets}
     if counting.turn:
         there = with_turns(there, counting.turn, len(counting.scale.values))
@@ -119,7 +118,7 @@ def counting_relations(counting: Counting, *, shared: bool = True) -> tuple[Rela
 
 
 def run_relations(scale: Scale, opening: str) -> tuple[Relation, ...]:
-    """Values told one after the other, forwards and backwards."""
+    """Relations that list consecutive values, forwards and backwards."""
     return tuple(
         Relation(
             name=f"{scale.name} in {way} order",

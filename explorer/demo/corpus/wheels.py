@@ -1,4 +1,4 @@
-"""What the almanac says about compass directions and the painters' colours."""
+"""Relations over compass directions and the painters' colours."""
 
 from explorer.demo.corpus.relations import Combination, Relation, shifts
 from explorer.demo.corpus.scales import COLOUR, COMPASS, Scale, with_turns
@@ -9,7 +9,7 @@ TURNS = with_turns(
     "one turn",
     len(COMPASS.values),
 )
-"""Turns of the compass in eighths."""
+"""Phrase for each turn of the compass, by eighths of a full turn."""
 
 HUES = Counting(
     scale=COLOUR,
@@ -81,7 +81,7 @@ def _turn(name: str, wordings: tuple[str, ...], sign: int, spread: float) -> Rel
 
 
 def _mixtures(scale: Scale) -> tuple[Combination, ...]:
-    """Two colours two or four steps apart, and the one halfway."""
+    """Pairs of colours two or four steps apart, with the colour halfway as the answer."""
     found = []
     for first, a in enumerate(scale.values):
         for second, b in enumerate(scale.values):
