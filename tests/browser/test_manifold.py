@@ -15,7 +15,7 @@ from explorer.records.bundle import FeatureLabel
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.reader import Run
 from explorer.runs.run.writer import RunWriter
-from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, serve_in_thread, watched
+from tests.browser.conftest import PATIENCE_MS, App, Watch, save_screenshot, serve_in_thread, watched
 from tests.planted import planted_parts, write_parts
 
 pytestmark = pytest.mark.browser
@@ -89,7 +89,7 @@ def test_drawing_around_points_picks_them_everywhere(
     again.wait_for_selector(".plane .plane-dot.picked")
     assert again.locator(".plane[data-pair='12'] .plane-dot.picked").count() == len(chosen)
     again.close()
-    keep(page, "manifold-picked")
+    save_screenshot(page, "manifold-picked")
 
     page.click("#pick-clear")
     expect(page.locator(".plane-dot.picked")).to_have_count(0)
@@ -218,7 +218,7 @@ def test_features_are_sorted_chosen_and_asked(page: Page, app: App, watch: Watch
     page.evaluate("addEventListener('click', (event) => event.preventDefault(), { once: true })")
     page.locator("#features tbody tr[data-feature='3'] a").click()
     assert "color=feature-5" in page.url, "a link to elsewhere chooses no feature"
-    keep(page, "manifold-feature")
+    save_screenshot(page, "manifold-feature")
 
     link = page.url
     page.goto(link)
@@ -244,7 +244,7 @@ def test_a_card_fills_the_page_and_comes_back_as_it_was(page: Page, app: App, wa
     page.wait_for_function("() => document.querySelector('.plane svg').clientHeight > 600")
     page.wait_for_function("() => document.querySelectorAll('.plane-dot.picked').length > 0")
     assert page.evaluate("() => document.getElementById('header').inert")
-    keep(page, "manifold-enlarged")
+    save_screenshot(page, "manifold-enlarged")
     page.keyboard.press("Escape")
     page.wait_for_function("() => document.querySelector('[data-card=cloud]').getBoundingClientRect().width < 900")
     expect(button).to_be_focused()
@@ -351,7 +351,7 @@ def test_it_works_on_a_phone(page: Page, app: App) -> None:
     tools = page.locator("[data-card=cloud] .tool.enlarge").bounding_box()
     assert tools is not None
     assert tools["x"] + tools["width"] <= 390
-    keep(page, "manifold-axes-390")
+    save_screenshot(page, "manifold-axes-390")
 
 
 def test_a_feature_is_named_by_its_label_wherever_it_is_told_of(page: Page, app: App, watch: Watch) -> None:
@@ -388,7 +388,7 @@ def test_a_long_label_leaves_the_page_as_wide_as_it_is(page: Page, tmp_path: Pat
             page.wait_for_selector(".dash-dropdown-option")
             page.wait_for_function("(width) => document.documentElement.scrollWidth <= width", arg=width)
             assert page.evaluate(CUT_OFF, ".dash-dropdown-option") == []
-            keep(page, f"long-label-{width}")
+            save_screenshot(page, f"long-label-{width}")
             page.keyboard.press("Escape")
             choice, card = (page.locator(one).bounding_box() for one in ("#color-by", ".cloud-box"))
             assert choice is not None

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from explorer.app.view.selection import read_selection
 from explorer.bench.app.browser import COUNTED
 from explorer.records.clustering import NOISE
-from tests.browser.conftest import NO_WEBGL, App, Watch, exposed, keep
+from tests.browser.conftest import NO_WEBGL, App, Watch, exposed, save_screenshot
 
 pytestmark = pytest.mark.browser
 
@@ -112,7 +112,7 @@ def test_lasso_and_box_select_clusters_for_tiles_and_link(page: Page, app: App, 
     expect(page.locator("#tile-count")).to_have_text("1 of 2 clusters")
     page.wait_for_function("() => location.search.includes('sel=0')")
     assert page.evaluate(STANDING) == [0]
-    keep(page, "atlas-selection-dark")
+    save_screenshot(page, "atlas-selection-dark")
     page.reload()
     expect(page.locator("#tile-count")).to_have_text("1 of 2 clusters")
     page.wait_for_selector("#map[data-drawn]")
@@ -204,7 +204,7 @@ def test_a_search_leads_to_a_feature_in_no_cluster(page: Page, app: App, watch: 
     box = page.locator("#map").bounding_box()
     assert box is not None
     assert place_of(page, noise) == pytest.approx((box["x"] + box["width"] / 2, box["y"] + box["height"] / 2), abs=1)
-    keep(page, "found")
+    save_screenshot(page, "found")
     page.fill("#search", "in no cluster")
     expect(page.locator("#found li")).to_contain_text("fires too rarely to be scored")
     page.fill("#search", "week begins")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, watched
+from tests.browser.conftest import PATIENCE_MS, App, Watch, save_screenshot, watched
 from tests.browser.test_pages import CONTRAST
 
 pytestmark = pytest.mark.browser
@@ -34,7 +34,7 @@ def test_a_note_stays_travels_and_is_text(page: Page, browser: Browser, app: App
     expect(page.locator("#notes-sheet")).to_contain_text("Kept in this browser alone")
     page.get_by_label(NOTE).fill(HOSTILE)
     assert page.evaluate(CONTRAST) == []
-    keep(page, "notes-dark-1440")
+    save_screenshot(page, "notes-dark-1440")
     link = copied(page, "text=Copy link with this note")
     assert "color=value" in link
     page.reload()

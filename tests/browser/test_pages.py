@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
-from tests.browser.conftest import App, Watch, keep, serve_in_thread
+from tests.browser.conftest import App, Watch, save_screenshot, serve_in_thread
 from tests.fake_host import FakeHost
 
 pytestmark = pytest.mark.browser
@@ -43,13 +43,13 @@ def test_every_page_is_readable_in_both_themes(page: Page, app: App, watch: Watc
     page.wait_for_selector(READY[name])
     assert page.evaluate("document.documentElement.dataset.theme") == theme
     assert page.evaluate(CONTRAST) == []
-    keep(page, f"{name}-{theme}-1440")
+    save_screenshot(page, f"{name}-{theme}-1440")
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_function(
         "() => document.documentElement.scrollWidth <= 390 && "
         "[...document.querySelectorAll('canvas')].every((one) => one.getBoundingClientRect().right <= 390)"
     )
-    keep(page, f"{name}-{theme}-390")
+    save_screenshot(page, f"{name}-{theme}-390")
     assert watch.problems == []
 
 

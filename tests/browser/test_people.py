@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from explorer.maths.position.values import isolate_bidi
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
-from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, App, Watch, keep, serve_in_thread, until
+from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, App, Watch, save_screenshot, serve_in_thread, wait_until
 from tests.fake_host import FakeHost
 
 pytestmark = pytest.mark.browser
@@ -170,8 +170,8 @@ def test_a_figure_that_compiles_code_is_noticed(page: Page, app: App, watch: Wat
     page.wait_for_selector("#cloud[data-drawn=scene]")
     assert watch.problems == []
     page.evaluate(COMPILES)
-    until(page, lambda: bool(watch.problems))
-    assert watch.problems[0] == "stopped by the policy: script-src eval"
+    wait_until(page, lambda: bool(watch.problems))
+    assert watch.problems[0] == "blocked by the policy: script-src eval"
 
 
 DAYS = ("יום ראשון", "יום שני", "יום שלישי", "יום רביעי", "יום חמישי", "יום שישי", "שבת")
@@ -207,5 +207,5 @@ def test_values_from_right_to_left_keep_their_order(page: Page, from_right: App,
     steered(page)
     assert page.evaluate(LEFT_OF, ["h1", *DAYS[:3]])
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    keep(page, "right-to-left")
+    save_screenshot(page, "right-to-left")
     assert watch.problems == []

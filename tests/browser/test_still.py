@@ -10,7 +10,7 @@ from explorer.app.still.page_file import manifold_file, tour_file
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
 from tests.app.tour.tour_data import write_tour
-from tests.browser.conftest import PATIENCE_MS, Watch, keep, watched
+from tests.browser.conftest import PATIENCE_MS, Watch, save_screenshot, watched
 from tests.browser.hostile import FINGERPRINT, Attacks, write_hostile_run
 from tests.browser.test_pages import CONTRAST
 from tests.fake_host import FakeHost
@@ -52,7 +52,7 @@ def test_a_manifold_opens_from_disk(page: Page, stills: Path) -> None:
     for theme in ("dark", "light"):
         page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
         assert page.evaluate(CONTRAST) == []
-        keep(page, f"still-{theme}")
+        save_screenshot(page, f"still-{theme}")
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_function("() => document.documentElement.scrollWidth <= 390")
 

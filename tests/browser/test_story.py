@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, watched
+from tests.browser.conftest import PATIENCE_MS, App, Watch, save_screenshot, watched
 
 pytestmark = pytest.mark.browser
 
@@ -69,13 +69,13 @@ def test_the_whole_story(page: Page, context: BrowserContext, app: App, watch: W
     page.goto(app.url)
     page.wait_for_selector("a.run-card")
     expect(page.locator(".run-card.broken")).to_contain_text("features.safetensors")
-    keep(page, "gallery-dark")
+    save_screenshot(page, "gallery-dark")
     page.click("a.run-card")
 
     page.wait_for_selector("#map canvas")
     expect(page.locator("#tile-count")).to_have_text("2 clusters")
     wait(page, "() => [...document.querySelectorAll('.map-label')].some((n) => n.style.visibility === 'visible')")
-    keep(page, "atlas-dark")
+    save_screenshot(page, "atlas-dark")
     page.locator("a.tile").first.click()
 
     page.wait_for_selector("#cloud[data-drawn=scene]")
@@ -108,7 +108,7 @@ def test_the_whole_story(page: Page, context: BrowserContext, app: App, watch: W
     said = page.locator("#streams .said").all_inner_texts()
     assert len(said) == 4
     assert all(text.strip() for text in said)
-    keep(page, "manifold-dark")
+    save_screenshot(page, "manifold-dark")
 
     page.click("#share-result")
     link = page.locator("#toast a").get_attribute("href")
@@ -128,7 +128,7 @@ def test_the_whole_story(page: Page, context: BrowserContext, app: App, watch: W
     assert other.locator("#streams .said").all_inner_texts() == said
     assert other.locator(".as-read mark").all_inner_texts() == marked
     other.wait_for_selector("#cloud[data-drawn=scene]")
-    keep(other, "shared-dark")
+    save_screenshot(other, "shared-dark")
     assert app.host.asked == asked_before
     assert watch.problems == []
     assert all(url.startswith((app.url, "data:", "blob:")) for url in watch.requests), (

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import App, Watch, exposed, keep
+from tests.browser.conftest import App, Watch, exposed, save_screenshot
 from tests.browser.test_pages import CONTRAST
 
 pytestmark = pytest.mark.browser
@@ -46,7 +46,7 @@ def test_a_text_lights_up_its_clusters_and_leads_to_them(page: Page, app: App, w
     expect(page.locator("a.tile .tile-fires").first).to_have_text("fires on 3 tokens")
     expect(page.locator("#try-detail")).to_contain_text("2 clusters fire")
     wait(page, "() => [...document.querySelectorAll('.map-label')].some((n) => n.style.visibility === 'visible')")
-    keep(page, "text-atlas-dark")
+    save_screenshot(page, "text-atlas-dark")
 
     page.locator("#try-tokens button", has_text="1950").click()
     expect(page.locator("#try-detail li")).to_have_count(1)
@@ -70,7 +70,7 @@ def test_a_text_lights_up_its_clusters_and_leads_to_them(page: Page, app: App, w
     assert "text=" in page.url
     page.locator("#try-tokens button", has_text="Tuesday").click()
     wait(page, f"() => ({MARKS})().sizes[1] > ({MARKS})().sizes[0]")
-    keep(page, "text-cluster-dark")
+    save_screenshot(page, "text-cluster-dark")
 
     page.go_back()
     page.wait_for_selector("a.tile .tile-fires")
@@ -151,7 +151,7 @@ def test_it_is_readable_in_both_themes_and_fits_a_phone(page: Page, app: App, pa
     page.set_viewport_size({"width": 390, "height": 844})
     wait(page, "() => document.documentElement.scrollWidth <= 390")
     name = "cluster" if path.endswith("0") else "atlas"
-    keep(page, f"text-{name}-{theme}-390")
+    save_screenshot(page, f"text-{name}-{theme}-390")
 
 
 def test_without_a_host_it_says_so_and_what_was_answered_does_not_pass_for_the_new_text(page: Page, app: App) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, module, watched
+from tests.browser.conftest import PATIENCE_MS, App, Watch, module, save_screenshot, watched
 from tests.browser.test_pages import CONTRAST
 from tests.browser.test_story import questions
 
@@ -64,7 +64,7 @@ def test_a_tour_is_found_stepped_and_left_and_asks_nothing(page: Page, app: App,
         press(page, "ArrowRight")
         heading(page, title)
         page.wait_for_selector(DRAWN[title])
-        keep(page, f"tour-{title.lower()}-dark-1440")
+        save_screenshot(page, f"tour-{title.lower()}-dark-1440")
     assert "step=8" in page.url
 
     page.context.set_offline(True)
@@ -120,7 +120,7 @@ def test_it_is_readable_on_a_phone_and_follows_a_finger(browser: Browser, app: A
         for theme in ("dark", "light"):
             page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
             assert page.evaluate(CONTRAST) == []
-            keep(page, f"tour-{title.lower()}-{theme}-390")
+            save_screenshot(page, f"tour-{title.lower()}-{theme}-390")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.evaluate(SWIPE, [200, 170])
     heading(page, "Tiles")

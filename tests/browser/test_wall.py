@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from explorer.runs.run.reader import open_run
-from tests.browser.conftest import App, Watch, keep, serve_in_thread
+from tests.browser.conftest import App, Watch, save_screenshot, serve_in_thread
 from tests.browser.many_clusters import write_many_clusters
 from tests.fake_host import FakeHost
 
@@ -89,7 +89,7 @@ def test_the_same_clusters_stand_as_a_table(page: Page, many: App, watch: Watch)
     assert len(tokens) >= 5
     assert [int(text) for text in tokens] == sorted((int(text) for text in tokens), reverse=True)
     assert page.evaluate(CELLS) <= 60
-    keep(page, "atlas-table-dark")
+    save_screenshot(page, "atlas-table-dark")
     page.evaluate("() => dash_clientside.set_props('wall-look', {value: 'tiles'})")
     page.wait_for_selector("a.tile")
     page.wait_for_function("() => !location.search.includes('wall=')")

@@ -34,7 +34,7 @@ from explorer.steering.protocol.features import (
 from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, SteerRequest, TokenEvent, Written
 from explorer.steering.protocol.subject import SubjectReply
 from explorer.steering.protocol.wire import Wire
-from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, module, serve_in_thread, tell_stopped, until
+from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, module, report_violations, serve_in_thread, wait_until
 from tests.browser.hostile import Attacks, corpus, write_hostile_run
 from tests.fake_host import FakeHost
 
@@ -171,7 +171,7 @@ class Watch:
         self.stopped: list[str] = []
         self.elsewhere: list[str] = []
         context.expose_binding("hit", lambda _source, number=None: self.hits.append(number))
-        tell_stopped(context, self.stopped.append)
+        report_violations(context, self.stopped.append)
         context.on("dialog", lambda dialog: (self.hits.append("dialog"), dialog.dismiss()))
         context.on("request", lambda request: self._note(request.url))
 
@@ -325,7 +325,7 @@ def written_unescaped(context: BrowserContext, site: tuple[str, Attacks], told: 
     page.wait_for_selector(".run-card")
     for attack in corpus():
         page.evaluate(UNSAFE, attack)
-    until(page, lambda: told(watch) > ENOUGH)
+    wait_until(page, lambda: told(watch) > ENOUGH)
     context.close()
     return watch
 
