@@ -1,4 +1,4 @@
-"""Files that open from disk: drawn by the app's own scripts without any server, and deaf to markup."""
+"""Standalone HTML files: rendered by the app's scripts without a server, with markup in names shown as text."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,14 +72,14 @@ def test_a_tour_opens_from_disk(page: Page, stills: Path) -> None:
     expect(page.locator("text=Leave")).to_have_count(0)
 
 
-def test_hostile_texts_do_not_run_from_disk(browser: Browser, tmp_path: Path) -> None:
-    given = Attacks(0)
-    write_hostile_run(tmp_path / "planted", given)
+def test_payloads_do_not_run_in_standalone_files(browser: Browser, tmp_path: Path) -> None:
+    payloads = Attacks(0)
+    write_hostile_run(tmp_path / "planted", payloads)
     run = open_run(tmp_path / "planted")
     manifold_file(run, 0, tmp_path / "manifold.html")
-    words = {key: given.take(100) for key in ("title", "about")}
+    words = {key: payloads.take(100) for key in ("title", "about")}
     shows = [
-        {"title": given.take(100), "text": [given.take()], "show": show, **needs}
+        {"title": payloads.take(100), "text": [payloads.take()], "show": show, **needs}
         for show, needs in (
             ("firing", {"of": "days"}),
             ("strips", {"of": "days"}),
@@ -90,8 +90,8 @@ def test_hostile_texts_do_not_run_from_disk(browser: Browser, tmp_path: Path) ->
         )
     ]
     manifold = {"days": {"run": "planted", "cluster": 0}}
-    asked = {"r": {"of": "days", "prompt": given.take(), "to": run.summary(0).order[2].strip(), "max_tokens": 2}}
-    folder = write_tour(tmp_path, FakeHost(run), manifolds=manifold, results=asked, steps=shows, **words)
+    results = {"r": {"of": "days", "prompt": payloads.take(), "to": run.summary(0).order[2].strip(), "max_tokens": 2}}
+    folder = write_tour(tmp_path, FakeHost(run), manifolds=manifold, results=results, steps=shows, **words)
     assert run.manifest.subject is not None
     assert folder.result("r").behaviour.fingerprint == FINGERPRINT
     tour_file(folder, tmp_path / "tour.html")
