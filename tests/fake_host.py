@@ -1,10 +1,10 @@
-"""The one fake host: `FakeHandlers` behind the real routes, `FakeHost` in place of the client that the app uses.
+"""Fake steering host: `FakeHandlers` behind the real routes, `FakeHost` in place of the app's client.
 
-As a process of its own, which can be killed and delayed:
+It also runs as a separate process that tests can delay and kill:
 
     python -m tests.fake_host RUN --port 0 --token-file FILE [--gate FILE] [--fingerprint SHA] [--pause SECONDS]
 
-With a gate, it listens once that file exists; if the file contains "end", the process ends instead.
+With ``--gate``, it starts to listen once that file exists, or exits with code 3 if the file contains "end".
 """
 
 import argparse
@@ -35,14 +35,13 @@ from tests.fake_model import FINGERPRINT, FakeModel
 
 TOKEN = "an-example-token-of-32-characters"
 WAIT = 30.0
-"""Longest that a test waits for anything, in seconds."""
-LOOK_AGAIN = 0.01
-"""Seconds between two looks for the gate."""
+"""Timeout of every wait, in seconds."""
+POLL_SECONDS = 0.01
 
 
 class FakeHandlers:
-    """Host side. Words of a prompt control it: "wait" blocks until `gate` opens, "slow" yields until then;
-    "overflow", "deaf" and "broken" fail, in a text after its first step."""
+    """Host side, controlled by words in the prompt: "wait" blocks until `gate` is set and "slow" yields until then;
+    "overflow", "deaf" and "broken" fail, during generation after the first step."""
 
     def __init__(
         self, model: FakeModel | None = None, *, limits: SteeringLimits | None = None, pause: float = 0.0
@@ -50,14 +49,14 @@ class FakeHandlers:
         self.model = model or FakeModel()
         self.model.limits = limits or self.model.limits
         self.pause = pause
-        """Seconds between two steps of a text."""
+        """Seconds between two generation steps."""
         self.gate = threading.Event()
         self.touched = 0
         """Requests that reached the model."""
         self.turns = 0
-        """Yields before a reply."""
+        """Number of times that "slow" requests have yielded."""
         self.stopped = 0
-        """Texts closed before their end."""
+        """Generations closed before their end."""
 
     @property
     def limits(self) -> SteeringLimits:
@@ -94,16 +93,16 @@ class FakeHandlers:
             self.stopped += not finished
 
     def run_batch(self, steps: Sequence[object]) -> Sequence[object]:
-        raise NotImplementedError("no text of this host needs a step of a model")
+        raise NotImplementedError("the fake host runs no batched model steps")
 
     def _prepare(self, request: Wire) -> Cooperative[None]:
-        """A prompt with "slow" in it yields for as long as `gate` is closed."""
+        """Check the fingerprint; yield while the prompt contains "slow" and `gate` is not set."""
         held, needed = self.model.fingerprint, getattr(request, "fingerprint", "")
         if needed != held:
             raise Refusal(409, "fingerprint_mismatch", f"this host holds {held}, the request is for {needed}")
         while isinstance(request, PathRequest) and "slow" in request.prompt.split() and not self.gate.is_set():
             self.turns += 1
-            time.sleep(0.001)  # a spinning thread would starve the server's
+            time.sleep(0.001)  # a busy loop would starve the server thread
             yield
 
     def _fail(self, words: str) -> None:
@@ -117,24 +116,24 @@ class FakeHandlers:
 
 
 class FakeHost:
-    """App side: the replies of one run, as its client would return them."""
+    """App side: the replies for one run, as the steering client would return them."""
 
     def __init__(self, run: Run, moves: bool = True, pause: float = 0.0) -> None:
         self.run = run
         self.model = FakeModel(run, moves=moves)
         self.alive = True
-        """Whether it can be reached."""
+        """Whether the host is reachable."""
         self.pause = pause
-        """Seconds between two steps of a text."""
+        """Seconds between two generation steps."""
         self.asked = 0
-        """Requests that would have reached a model."""
+        """Number of requests that would have reached the model."""
         self.streams = 0
-        """Texts among them."""
+        """Number of generations among them."""
         self.dies_at: int | None = None
-        """Number of the event of a text instead of which the host dies: 0 is the first; one past the last dies as soon
-        as the last was sent."""
+        """Index of the event at which the host dies instead of sending it, from 0; with the number of events, it dies
+        right after the last."""
         self.latest: BehaviourRequest | None = None
-        """The last behaviour request."""
+        """Most recent behaviour request."""
 
     @property
     def kind(self) -> Kind:
@@ -174,7 +173,7 @@ class FakeHost:
 
     def _check_alive(self) -> None:
         if not self.alive:
-            raise HostUnreachable("nobody answers at http://127.0.0.1:1")
+            raise HostUnreachable("cannot connect to http://127.0.0.1:1")
 
 
 class _Server(uvicorn.Server):
@@ -204,17 +203,17 @@ def served(app: FastAPI) -> Iterator[str]:
 
 
 def asked(prompt: str = "a prompt", **changes: object) -> dict[str, object]:
-    """Body of a request that steers."""
+    """JSON body of a steering request."""
     return {"run": "planted", "fingerprint": FINGERPRINT, "cluster": 0, "prompt": prompt, "end": 0.5} | changes
 
 
 def asked_of_text(text: str = "a text", **changes: object) -> dict[str, object]:
-    """Body of a request to encode a text."""
+    """JSON body of an encode request."""
     return {"run": "planted", "fingerprint": FINGERPRINT, "text": text} | changes
 
 
 def main() -> None:
-    """Wait for the gate, print the address, serve until killed."""
+    """Wait for the gate, print the URL, serve until killed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("run", type=Path)
     parser.add_argument("--port", type=int, required=True)
@@ -225,7 +224,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.gate is not None:
         while not given.gate.exists():
-            time.sleep(LOOK_AGAIN)
+            time.sleep(POLL_SECONDS)
         if given.gate.read_text() == "end":
             sys.exit(3)
     handlers = FakeHandlers(FakeModel(open_run(given.run), fingerprint=given.fingerprint), pause=given.pause)

@@ -1,4 +1,4 @@
-"""A small Dash app, plain and behind the front filter, and a way to ask it without a network."""
+"""A small Dash app for tests of the edge filter, and helpers to send requests without a network."""
 
 import asyncio
 import json
@@ -20,19 +20,19 @@ JSON_TYPE = {"content-type": "application/json"}
 
 
 def filter_of(app: ASGIApp) -> EdgeFilter:
-    """The front filter inside an app, whatever stands around it."""
+    """The edge filter of an app, below any outer middleware."""
     while not isinstance(app, EdgeFilter):
         app = app.app  # type: ignore[attr-defined]
     return app
 
 
 def small_dash(kind: type[Dash] = TypedDash) -> Dash:
-    """Callbacks of each kind: plain, several outputs, patterns, without output, clientside, and ones that fail."""
+    """An app with each kind of callback: plain, multi-output, pattern-matching, no output, clientside and failing."""
     app = kind("small", backend="fastapi", suppress_callback_exceptions=True)
     app.layout = html.Div([dcc.Location(id="url"), html.Button("press", id="button"), html.Div(id="said")])
 
     @app.callback(Output("said", "children"), Input("button", "n_clicks"), State("url", "pathname"))
-    def say(clicks: int | None, path: str | None) -> str:
+    def describe(clicks: int | None, path: str | None) -> str:
         return f"{clicks} {path}"
 
     @app.callback(
@@ -60,12 +60,12 @@ def small_dash(kind: type[Dash] = TypedDash) -> Dash:
 
 
 def settings(**changes: Any) -> EdgeSettings:
-    """The front filter's settings for the loopback server at HOST."""
+    """Edge settings for the loopback server at HOST."""
     return EdgeSettings(host_list("127.0.0.1", 8050), **changes)
 
 
 def good_body(**changes: Any) -> dict[str, Any]:
-    """A callback body as the browser sends it, with some parts changed; a part set to ... is left out."""
+    """A valid callback body with some keys replaced; a key set to ``...`` is omitted."""
     body = {
         "output": "said.children",
         "outputs": {"id": "said", "property": "children"},
@@ -78,7 +78,7 @@ def good_body(**changes: Any) -> dict[str, Any]:
 
 
 def fail_body(how: object) -> dict[str, Any]:
-    """The body of the callback that fails."""
+    """Body of a request to the failing callback."""
     return {
         "output": "fails.children",
         "outputs": {"id": "fails", "property": "children"},
@@ -90,7 +90,7 @@ def fail_body(how: object) -> dict[str, Any]:
 def ask(
     app: ASGIApp, method: str, path: str, headers: dict[str, str] | None = None, content: bytes | None = None
 ) -> httpx.Response:
-    """One request, answered whole."""
+    """Send one request and return the complete response."""
 
     async def run() -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -101,13 +101,13 @@ def ask(
 
 
 def post(app: ASGIApp, body: object, path: str = UPDATE, headers: dict[str, str] | None = None) -> httpx.Response:
-    """POST a body: bytes as they are, anything else as JSON."""
+    """POST a body: bytes unchanged, anything else encoded as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return ask(app, "POST", path, JSON_TYPE | (headers or {}), content)
 
 
 class Wire:
-    """One ASGI connection, driven by hand: what a browser sends and when it leaves, and what it has got."""
+    """One ASGI connection: scripted requests (`sent`), received messages (`got`) and a disconnect (`left`)."""
 
     def __init__(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
         given = {"host": HOST} | (headers or {})
@@ -142,7 +142,7 @@ class Wire:
             self.arrived.notify_all()
 
     async def until(self, text: bytes) -> None:
-        """Wait until so much has arrived; at most five seconds."""
+        """Wait until the received body contains `text`; times out after five seconds."""
         async with asyncio.timeout(5), self.arrived:
             await self.arrived.wait_for(lambda: text in self.body)
 

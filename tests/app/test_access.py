@@ -1,4 +1,4 @@
-"""Who sees what: a view-only link shows one run and nothing else, frames and prefixes are as strict as the rest."""
+"""Access control: view-only links expose a single run; prefixes and frame ancestors are validated."""
 
 import asyncio
 import re
@@ -28,18 +28,17 @@ SECRET = "/view/a-secret-that-nobody-can-guess/"
 
 @dataclass
 class Guarded:
-    """A view-only app over one of two runs."""
+    """A view-only app for one of two runs."""
 
     app: UnderPrefix
-    """What is served."""
     own: str
-    """Share of the run that is shown."""
+    """Id of a share of the visible run."""
     other: str
-    """Share of the other run."""
+    """Id of a share of the hidden run."""
 
     @property
     def paths(self) -> list[str]:
-        """Every path that the app has, its parameters filled in with things that exist."""
+        """All paths of the app, with parameters replaced by existing ids."""
         given = {"run_id": "shown", "cluster": "0", "share_id": self.own, "tour_id": "days"}
         paths = {route.path for route in api_routes(filter_of(self.app).app.routes)} | set(PAGE_PATHS)  # type: ignore[attr-defined]
         return sorted(re.sub(r"{(\w+)[^}]*}", lambda name: given.get(name[1], "x"), path) for path in paths)
@@ -83,7 +82,7 @@ def test_every_route_is_refused_without_the_secret(guarded: Guarded) -> None:
                 assert b"shown" not in response.content
 
 
-def test_the_secret_opens_the_one_run_and_nothing_else(guarded: Guarded) -> None:
+def test_the_secret_gives_access_to_one_run_only(guarded: Guarded) -> None:
     def get(path: str) -> httpx.Response:
         return ask(guarded.app, "GET", SECRET.rstrip("/") + path)
 
@@ -97,30 +96,30 @@ def test_the_secret_opens_the_one_run_and_nothing_else(guarded: Guarded) -> None
     assert SECRET in get("/").text
 
 
-def test_the_secret_lets_nobody_write_or_steer(guarded: Guarded) -> None:
+def test_the_secret_does_not_allow_writing_or_steering(guarded: Guarded) -> None:
     for path in ("/api/share", "/api/steer"):
         response = post(guarded.app, shared_result("shown").model_dump(mode="json"), SECRET.rstrip("/") + path)
         assert response.status_code in (403, 422, 503), path
 
 
-def test_only_a_run_is_shown_by_a_view_only_link(tmp_path: Path) -> None:
+def test_a_view_only_link_requires_a_run(tmp_path: Path) -> None:
     with pytest.raises(RunError):
         serve_view_only(tmp_path, tmp_path / "key", ListenSettings(0))
     assert not (tmp_path / "key").exists()
 
 
 @pytest.mark.parametrize(("text", "prefix"), [("/", "/"), ("", "/"), ("lab", "/lab/"), ("/a/b.c~1/", "/a/b.c~1/")])
-def test_a_prefix_has_a_slash_at_both_ends(text: str, prefix: str) -> None:
+def test_prefixes_are_normalised_to_slashes_at_both_ends(text: str, prefix: str) -> None:
     assert read_prefix(text) == prefix
 
 
 @pytest.mark.parametrize("text", ["/a/../b/", "/./", "/a b/", "/a?b/", "/%2e/", "/a//b/", '/"/', "/" + "x" * 300])
-def test_a_prefix_that_is_none_is_refused(text: str) -> None:
+def test_invalid_prefixes_are_refused(text: str) -> None:
     with pytest.raises(RequestError):
         read_prefix(text)
 
 
-def test_frames_are_named_by_origin() -> None:
+def test_frame_ancestors_are_origins() -> None:
     assert frame_ancestors([]) == "'self'"
     assert (
         frame_ancestors(["https://notes.example", "http://localhost:*"])

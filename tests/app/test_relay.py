@@ -1,4 +1,4 @@
-"""The relay: events in order, exactly one ending, no host address in any message, nothing left running."""
+"""The event relay: order, exactly one final event, no host address in messages, no leaked tasks."""
 
 import asyncio
 import json
@@ -57,11 +57,11 @@ Between = Callable[[], Awaitable[None]]
 
 
 async def at_once() -> None:
-    """Wait for nothing."""
+    """Do not wait."""
 
 
 class Gate:
-    """Lets a given number of events pass."""
+    """Blocks after a given number of events."""
 
     def __init__(self, open_for: int) -> None:
         self.passes = asyncio.Semaphore(open_for)
@@ -71,7 +71,7 @@ class Gate:
 
 
 class Host:
-    """A host that plays a list of events, waits before each, may fail at the end, and counts open streams."""
+    """A fake host that replays events, awaits `before` ahead of each, may fail at the end, and counts open streams."""
 
     def __init__(
         self, events: list[Event] = ALL_EVENTS, failure: Exception | None = None, before: Between = at_once
@@ -118,7 +118,7 @@ def ticket(app: ASGIApp, **changes: Any) -> str:
 
 
 def events_of(body: bytes) -> list[dict[str, Any]]:
-    """The messages that an EventSource would pass to onmessage."""
+    """Decode the messages that an EventSource would pass to ``onmessage``."""
     messages = []
     for block in body.decode().split("\n\n"):
         lines = [line for line in block.split("\n") if line and not line.startswith(":")]
@@ -135,7 +135,7 @@ def relayed(host: SteeringHost) -> list[dict[str, Any]]:
     return events_of(response.content)
 
 
-def test_every_event_comes_in_order() -> None:
+def test_events_are_relayed_in_order() -> None:
     host = Host()
     events = relayed(host)
     assert [event["type"] for event in events] == ["start", *["token"] * 50, "row_done", "done"]
@@ -154,14 +154,14 @@ def test_headers_keep_proxies_from_buffering() -> None:
     assert "content-length" not in response.headers
 
 
-def test_a_ticket_is_good_once() -> None:
+def test_a_ticket_is_valid_once() -> None:
     host = Host()
     app = served(host)
     path = f"/api/steer/{ticket(app)}"
     assert ask(app, "GET", path).status_code == 200
     again = ask(app, "GET", path)
     assert (again.status_code, again.json()["code"]) == (404, "not_found")
-    assert len(host.requests) == 1, "a reconnecting EventSource starts nothing"
+    assert len(host.requests) == 1, "a reconnecting EventSource starts no generation"
     assert ask(app, "GET", "/api/steer/guess").status_code == 404
 
 
@@ -180,7 +180,7 @@ def test_tickets_expire_and_are_bounded() -> None:
     assert tickets.issue(steer_request()) is not None
 
 
-def test_too_many_waiting_is_refused_at_once() -> None:
+def test_too_many_waiting_tickets_are_refused() -> None:
     app = served(Host(), RelayLimits(waiting=1))
     ticket(app)
     response = post(app, steer_request().model_dump(mode="json"), "/api/steer")
@@ -213,10 +213,10 @@ def test_bad_requests_never_reach_the_host(field: str, value: object) -> None:
     assert host.requests == []
 
 
-# Endings
+# Final events
 
 FAILURES: list[tuple[Exception, str]] = [
-    (HostUnreachable(f"nobody answers at {ADDRESS}/v1/steer with {SECRET}"), "unreachable"),
+    (HostUnreachable(f"cannot connect to {ADDRESS}/v1/steer with {SECRET}"), "unreachable"),
     (HostRefused(f"{ADDRESS} says the queue is full"), "refused"),
     (HostMismatch(f"the host at {ADDRESS} holds sha256:aa, the run needs sha256:bb"), "mismatch"),
     (HookNotFired("the hook did not fire"), "host"),
@@ -243,8 +243,8 @@ def test_a_mismatch_names_both_subjects() -> None:
 
 @pytest.mark.parametrize("sent", [1, 2, 25, 51, 52])
 @pytest.mark.parametrize("failure", [None, HostUnreachable(ADDRESS), ValueError(SECRET)])
-def test_a_host_lost_mid_stream_keeps_the_events_before(sent: int, failure: Exception | None) -> None:
-    """A stream that ends without ``done`` counts as interrupted too."""
+def test_a_host_lost_mid_stream_gives_an_interruption_after_its_events(sent: int, failure: Exception | None) -> None:
+    """A stream that ends without ``done`` is reported as interrupted, too."""
     host = Host(events=ALL_EVENTS[:sent], failure=failure)
     events = relayed(host)
     assert events[:-1] == [json.loads(event.model_dump_json()) for event in ALL_EVENTS[:sent]]
@@ -263,7 +263,7 @@ def test_nothing_is_sent_after_done() -> None:
     assert relayed(Host(events=[*ALL_EVENTS, *UPDATES]))[-1]["type"] == "done"
 
 
-def test_without_a_host_the_reply_says_so() -> None:
+def test_without_a_host_the_relay_replies_503() -> None:
     app = served(None)
     response = post(app, steer_request().model_dump(mode="json"), "/api/steer")
     assert (response.status_code, response.json()) == (503, {"code": "none", "message": NO_HOST})
@@ -317,8 +317,8 @@ def relayed_over(stream: Wired, status: int = 200) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("sent", "code"), [(0, "unreachable"), (3, "interrupted")])
-def test_a_frozen_host_is_given_up(sent: int, code: str) -> None:
-    """It keeps the connection open and sends nothing more, not even heartbeats."""
+def test_a_frozen_host_times_out(sent: int, code: str) -> None:
+    """The host keeps the connection open but sends nothing more, not even heartbeats."""
     text = "".join(map(event_to_sse, ALL_EVENTS[:sent]))
 
     async def run() -> bytes:
@@ -345,7 +345,7 @@ def test_a_frozen_host_is_given_up(sent: int, code: str) -> None:
     assert len(events) == sent + 1
 
 
-def test_the_client_is_more_patient_than_the_heartbeat() -> None:
+def test_the_read_timeout_exceeds_two_heartbeats() -> None:
     assert TIMEOUT.read is not None
     assert TIMEOUT.read > 2 * LIMITS.heartbeat_seconds
 
@@ -358,7 +358,7 @@ CUTS = sorted({*range(40), *range(0, len(WIRE_TEXT), 31), *range(len(WIRE_TEXT) 
 def test_cut_after_any_byte(failure: Exception | None) -> None:
     whole = [json.loads(event.model_dump_json()) for event in ALL_EVENTS]
     for cut in CUTS:
-        # An event ends at its blank line (HTML standard, section 9.2.6); heartbeats are no events.
+        # An event ends at its blank line (HTML standard, section 9.2.6); heartbeats are not events.
         complete = sum(b"data:" in event for event in WIRE_TEXT[:cut].split(b"\n\n")[:-1])
         events = relayed_over(Wired([WIRE_TEXT[:cut]], failure))
         assert events[:complete] == whole[:complete], cut
@@ -383,12 +383,12 @@ def test_garbage_in_the_stream_ends_it_with_one_event(garbage: bytes, place: int
 
 
 @pytest.mark.parametrize("line", [b"data: {}\n\n", b"data: [1]\n\n", b'data: {"type":"token"}\n\n', b"data: \xff\n\n"])
-def test_events_of_another_protocol_are_an_interruption(line: bytes) -> None:
+def test_invalid_events_are_an_interruption(line: bytes) -> None:
     first = event_to_sse(ALL_EVENTS[0]).encode()
     assert relayed_over(Wired([first, line], None))[-1]["code"] == "interrupted"
 
 
-def test_an_endless_line_is_given_up() -> None:
+def test_an_unterminated_line_is_an_interruption() -> None:
     first = event_to_sse(ALL_EVENTS[0]).encode()
     assert relayed_over(Wired([first, *[b"x" * 100_000] * 20], None))[-1]["code"] == "interrupted"
 
@@ -432,7 +432,7 @@ async def new_ticket(app: ASGIApp, **changes: Any) -> str:
 
 
 @pytest.mark.parametrize("seen", [0, 1, 2, 20, 49])
-def test_a_client_that_leaves_frees_the_host(seen: int) -> None:
+def test_a_disconnect_closes_the_host_stream(seen: int) -> None:
     async def leave(app: ASGIApp, host: Host) -> None:
         host.before = Gate(seen + 1)
         wire = Wire("GET", f"/api/steer/{await new_ticket(app)}")
@@ -445,7 +445,7 @@ def test_a_client_that_leaves_frees_the_host(seen: int) -> None:
     drive(leave, Host())
 
 
-def test_clients_may_leave_at_any_moment() -> None:
+def test_clients_may_disconnect_at_any_time() -> None:
     async def leave(app: ASGIApp, host: Host) -> None:
         async def pause() -> None:
             await asyncio.sleep(0)
@@ -463,7 +463,7 @@ def test_clients_may_leave_at_any_moment() -> None:
     drive(leave, Host())
 
 
-def test_a_broken_connection_frees_the_host() -> None:
+def test_a_send_error_closes_the_host_stream() -> None:
     async def broken(app: ASGIApp, host: Host) -> None:
         host.before = Gate(3)
         wire = Wire("GET", f"/api/steer/{await new_ticket(app)}")
@@ -480,7 +480,7 @@ def test_a_broken_connection_frees_the_host() -> None:
     drive(broken, Host())
 
 
-def test_a_stalled_client_slows_the_host_and_is_dropped() -> None:
+def test_a_stalled_client_applies_backpressure_and_is_dropped() -> None:
     endless = [start_event(), *[UPDATES[0]] * 10_000]
     produced = [0]
 
@@ -499,12 +499,12 @@ def test_a_stalled_client_slows_the_host_and_is_dropped() -> None:
 
         wire.send = send  # type: ignore[method-assign]
         await wire.run(app)
-        assert produced[0] < 50, "the source waits for the client"
+        assert produced[0] < 50, "the source is paused by backpressure"
 
     drive(stall, Host(events=endless, before=count), RelayLimits(stream=StreamLimits(send_seconds=0.2)))
 
 
-def test_silence_is_filled_with_heartbeats() -> None:
+def test_heartbeats_are_sent_while_the_host_is_silent() -> None:
     async def listen(app: ASGIApp, host: Host) -> None:
         gate = Gate(1)
         host.before = gate
@@ -519,7 +519,7 @@ def test_silence_is_filled_with_heartbeats() -> None:
     drive(listen, Host(), RelayLimits(stream=StreamLimits(heartbeat_seconds=0.01)))
 
 
-def test_tabs_are_independent() -> None:
+def test_streams_of_two_tabs_are_independent() -> None:
     async def both(app: ASGIApp, host: Host) -> None:
         gate = Gate(0)
         host.before = gate
@@ -544,7 +544,7 @@ def test_tabs_are_independent() -> None:
 
 @effort(max_examples=60, deadline=None)
 @given(pieces=st.lists(st.text(max_size=8), max_size=30), turns=st.integers(0, 80))
-def test_a_stream_is_its_source_or_a_prefix_of_it(pieces: list[str], turns: int) -> None:
+def test_a_stream_equals_its_source_or_a_prefix_of_it(pieces: list[str], turns: int) -> None:
     closed = []
 
     async def source() -> Any:
@@ -570,7 +570,7 @@ def test_a_stream_is_its_source_or_a_prefix_of_it(pieces: list[str], turns: int)
     whole = "".join(pieces).encode()
     got = asyncio.run(run())
     assert whole.startswith(got) if turns % 2 else got == whole
-    # A stream that is left before its source started has nothing to close.
+    # After a disconnect before the source has started there is nothing to close.
     assert len(closed) <= 1
     assert closed or not got
 
@@ -594,7 +594,7 @@ def test_host_state(failure: Exception | None, state: str) -> None:
     assert (response.json()["subject"] is not None) == (state == "ready")
 
 
-def test_a_host_with_another_subject_is_named() -> None:
+def test_a_mismatch_names_both_fingerprints() -> None:
     state = asyncio.run(host_state(Host(), "sha256:other"))
     assert state.state == "mismatch"
     assert "sha256:other" in state.message
@@ -607,6 +607,6 @@ def test_addresses_are_removed_from_messages() -> None:
     assert without_address(GONE) == GONE
 
 
-def test_other_api_addresses_are_not_found() -> None:
+def test_unknown_api_paths_are_not_found() -> None:
     response = ask(served(None), "GET", "/api/elsewhere/x")
     assert (response.status_code, response.json()["code"]) == (404, "not_found")

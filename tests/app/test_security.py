@@ -1,4 +1,4 @@
-"""The front filter: who may ask, what may be asked, and what every answer carries."""
+"""The edge filter: host and site checks, body validation, response headers and error replies."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ def code_of(response: Any) -> str:
     return str(body["code"])
 
 
-# What a browser never sends, or only by mistake. Plain Dash answers many of these with 500.
+# Malformed callback bodies. Plain Dash answers many of these with 500.
 MALFORMED: dict[str, object] = {
     "no body": b"",
     "no JSON": b"hello",
@@ -76,7 +76,7 @@ MALFORMED: dict[str, object] = {
     "another component's output": good_body(outputs={"id": "url", "property": "children"}),
     "changedPropIds null": good_body(changedPropIds=None),
     "NaN": b'{"output": NaN}',
-    "an endless number": b'{"output": 1e999}',
+    "a number that overflows": b'{"output": 1e999}',
     "an integer of a million digits": b'{"output": ' + b"9" * 900_000 + b"}",
     "half a surrogate pair": json.dumps(good_body(state=[{"id": "url", "property": "pathname", "value": "\ud800"}])),
     "Latin-1": '{"output": "ä"}'.encode("latin-1"),
@@ -86,8 +86,8 @@ MALFORMED: dict[str, object] = {
 }
 
 
-# Labels that Dash does not read: the values are typed and the answer goes to whoever asked, so they change nothing.
-MISLABELLED: dict[str, object] = {
+# Fields that Dash ignores: values are validated by type, so the reply is the same.
+IGNORED_FIELDS: dict[str, object] = {
     "another component's input": good_body(inputs=[{"id": "url", "property": "n_clicks", "value": 3}]),
     "a deep id": good_body(inputs=[{"id": {"a": {"b": []}}, "property": "n_clicks", "value": 3}]),
     "changedPropIds of numbers": good_body(changedPropIds=[1, 2]),
@@ -96,9 +96,9 @@ MISLABELLED: dict[str, object] = {
 }
 
 
-@pytest.mark.parametrize("name", MISLABELLED)
-def test_labels_that_dash_does_not_read_change_nothing(edge: ASGIApp, name: str) -> None:
-    response = post(edge, MISLABELLED[name])
+@pytest.mark.parametrize("name", IGNORED_FIELDS)
+def test_fields_that_dash_ignores_do_not_change_the_reply(edge: ASGIApp, name: str) -> None:
+    response = post(edge, IGNORED_FIELDS[name])
     assert (response.status_code, response.content) == (200, post(edge, good_body()).content)
 
 
@@ -111,7 +111,7 @@ def test_malformed_callback_is_refused_as_json(edge: ASGIApp, name: str) -> None
 
 
 def test_plain_dash_answers_many_of_these_with_500(plain: ASGIApp) -> None:
-    """The measurement that the filter is there for; were Dash to mend it all, this test would say so."""
+    """Baseline that justifies the filter; fails if Dash fixes its validation."""
     failing = [name for name, body in MALFORMED.items() if post(plain, body).status_code >= 500]
     assert len(failing) >= 11, failing
 
@@ -156,7 +156,7 @@ def test_callback_without_output_passes(edge: ASGIApp, dash_app: Dash) -> None:
     assert response.status_code == 204
 
 
-def test_clientside_callback_cannot_be_asked_of_the_server(edge: ASGIApp) -> None:
+def test_clientside_callbacks_are_not_callable_on_the_server(edge: ASGIApp) -> None:
     body = good_body(output="client.children", outputs={"id": "client", "property": "children"}, state=...)
     assert code_of(post(edge, body)) == "unknown_callback"
 
@@ -246,7 +246,7 @@ def test_host_header_missing_or_twice_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bind", "port", "extra", "asked", "allowed"),
+    ("bind", "port", "extra", "host", "allowed"),
     [
         ("localhost", 8050, (), "localhost:8050", True),
         ("::1", 8050, (), "[::1]:8050", True),
@@ -263,13 +263,13 @@ def test_host_header_missing_or_twice_is_refused() -> None:
         ("::", 8050, ("a.example",), "[::]:8050", False),
     ],
 )
-def test_host_list(bind: str, port: int | None, extra: tuple[str, ...], asked: str, allowed: bool) -> None:
-    authority = parse_authority(asked)
+def test_host_list(bind: str, port: int | None, extra: tuple[str, ...], host: str, allowed: bool) -> None:
+    authority = parse_authority(host)
     assert authority is not None
     assert host_list(bind, port, extra).allows(authority, "http") == allowed
 
 
-def test_off_loopback_needs_a_name() -> None:
+def test_a_wildcard_address_requires_a_host_name() -> None:
     with pytest.raises(RequestError, match="at least one name"):
         host_list("0.0.0.0", 8050)
     with pytest.raises(RequestError, match="a host name"):
@@ -281,7 +281,7 @@ def test_off_loopback_needs_a_name() -> None:
 # Sites
 
 SITES: list[tuple[dict[str, str], bool, bool]] = [
-    # headers, whether a GET passes, whether a POST passes
+    # headers, GET allowed, POST allowed
     ({}, True, True),
     ({"sec-fetch-site": "same-origin", "origin": f"http://{HOST}"}, True, True),
     ({"sec-fetch-site": "none"}, True, True),
@@ -322,14 +322,14 @@ FOLLOWED_LINK = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "
 
 
 @pytest.mark.parametrize(("headers", "passes"), [(OWN_SITE, True), (OTHER_SITE, False), (FOLLOWED_LINK, True)])
-def test_every_route_checks_the_site_that_reads(edge: ASGIApp, headers: dict[str, str], passes: bool) -> None:
+def test_every_route_checks_the_site_of_reads(edge: ASGIApp, headers: dict[str, str], passes: bool) -> None:
     for path, accept in product(("/", "/_dash-layout", "/api/steer/x"), ("text/html", "text/event-stream")):
         response = ask(edge, "GET", path, headers | {"accept": accept})
         assert (response.status_code != 403) == passes, (path, accept)
         assert passes or code_of(response) == "cross_site"
 
 
-def test_every_method_checks_the_site_that_writes(edge: ASGIApp) -> None:
+def test_every_method_checks_the_site_of_writes(edge: ASGIApp) -> None:
     content = json.dumps(good_body()).encode()
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         for foreign in (OTHER_SITE, FOLLOWED_LINK):
@@ -352,21 +352,21 @@ def test_site_check_never_raises(site: str, origin: str, mode: str) -> None:
 # Sizes
 
 
-def test_large_bodies_are_refused_by_their_announcement_and_by_their_bytes(edge: ASGIApp) -> None:
+def test_large_bodies_are_refused_by_content_length_and_by_received_bytes(edge: ASGIApp) -> None:
     assert code_of(post(edge, b" " * 1_000_001)) == "too_large"
 
-    async def unannounced() -> Wire:
+    async def without_length() -> Wire:
         wire = Wire("POST", UPDATE, headers=JSON_TYPE)
         wire.sent = [{"type": "http.request", "body": b" " * 100_000, "more_body": True} for _ in range(20)]
         await wire.run(edge)
         assert len(wire.sent) >= 8, "the rest of the body was not read"
         return wire
 
-    assert asyncio.run(unannounced()).status == 413
+    assert asyncio.run(without_length()).status == 413
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "9" * 5000, "1.5"])
-def test_odd_lengths_are_refused(edge: ASGIApp, length: str) -> None:
+def test_invalid_content_lengths_are_refused(edge: ASGIApp, length: str) -> None:
     async def run() -> int:
         wire = Wire("POST", UPDATE, headers=JSON_TYPE | {"content-length": length})
         await wire.run(edge)
@@ -375,7 +375,7 @@ def test_odd_lengths_are_refused(edge: ASGIApp, length: str) -> None:
     assert asyncio.run(run()) == 413
 
 
-def test_slow_bodies_end(dash_app: Dash) -> None:
+def test_slow_bodies_time_out(dash_app: Dash) -> None:
     slow = EdgeFilter(dash_app.server, settings(limits=BodyLimits(seconds=0.01)))
 
     async def run() -> int:
@@ -400,10 +400,10 @@ JSON_VALUES = st.recursive(
 
 
 @given(value=JSON_VALUES)
-def test_every_ordinary_json_is_read_as_it_stands(value: Any) -> None:
-    assume_plain = "\\u0000" not in json.dumps(value)
+def test_valid_json_round_trips(value: Any) -> None:
+    no_null = "\\u0000" not in json.dumps(value)
     parsed = parse_json(json.dumps(value).encode(), BodyLimits(max_depth=100))
-    assert (parsed == value) if assume_plain else isinstance(parsed, ErrorReply)
+    assert (parsed == value) if no_null else isinstance(parsed, ErrorReply)
 
 
 def test_depth_is_counted_exactly() -> None:
@@ -412,7 +412,7 @@ def test_depth_is_counted_exactly() -> None:
     assert isinstance(parse_json(b"[" * 6 + b"1" + b"]" * 6, limits), ErrorReply)
 
 
-# Answers
+# Responses
 
 
 def paths_of(app: FastAPI) -> list[str]:
@@ -420,7 +420,7 @@ def paths_of(app: FastAPI) -> list[str]:
     return sorted({re.sub(r"\{.*?\}", "x", path) for path in paths if path and "{path:path}" not in path})
 
 
-def test_every_route_has_the_headers(edge: ASGIApp, dash_app: Dash) -> None:
+def test_every_route_sets_the_security_headers(edge: ASGIApp, dash_app: Dash) -> None:
     routes = [*paths_of(dash_app.server), "/nowhere", "/_dash-component-suites/dash/nothing.js"]
     assert {"/", "/_dash-layout", "/_dash-dependencies", UPDATE} <= set(routes)
     for path in routes:
@@ -452,7 +452,7 @@ def test_every_inline_script_of_the_page_is_in_its_policy(edge: ASGIApp) -> None
     assert "https:" not in policy
 
 
-def test_a_script_that_gets_into_the_page_is_not_blessed() -> None:
+def test_an_injected_script_gets_no_hash_in_the_policy() -> None:
     injected = "<html><script>alert(1)</script></html>"
 
     async def page(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -464,7 +464,7 @@ def test_a_script_that_gets_into_the_page_is_not_blessed() -> None:
     assert script_hash("alert(1)") not in response.headers["content-security-policy"]
 
 
-def test_files_that_are_no_pages_run_nothing_when_opened(edge: ASGIApp) -> None:
+def test_responses_other_than_pages_are_sandboxed(edge: ASGIApp) -> None:
     policy = ask(edge, "GET", "/_dash-layout").headers["content-security-policy"]
     assert policy.startswith("default-src 'none'")
     assert policy.endswith("; sandbox")
@@ -474,9 +474,9 @@ def test_frame_ancestors_can_be_set() -> None:
     assert "frame-ancestors https://notes.example" in page_policy([], "https://notes.example")
 
 
-def test_own_errors_are_told_and_others_are_not(edge: ASGIApp, caplog: pytest.LogCaptureFixture) -> None:
-    told = post(edge, fail_body("request"))
-    assert (told.status_code, told.json()["message"]) == (400, "link: found a comma, wanted a full stop")
+def test_app_errors_are_reported_and_other_errors_are_hidden(edge: ASGIApp, caplog: pytest.LogCaptureFixture) -> None:
+    reported = post(edge, fail_body("request"))
+    assert (reported.status_code, reported.json()["message"]) == (400, "link: found a comma, wanted a full stop")
     broken = post(edge, fail_body("run"))
     assert (broken.status_code, code_of(broken)) == (404, "unreadable")
     assert "run.json" in broken.text
@@ -489,7 +489,7 @@ def test_own_errors_are_told_and_others_are_not(edge: ASGIApp, caplog: pytest.Lo
 
 
 @pytest.mark.parametrize("body", [b"<h1>Traceback (most recent call last)</h1>", b'{"error": "secret"}', b""])
-def test_foreign_error_pages_do_not_get_out(body: bytes) -> None:
+def test_error_pages_of_other_code_are_replaced(body: bytes) -> None:
     async def failing(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 500, "headers": [(b"x-secret", b"1")]})
         await send({"type": "http.response.body", "body": body, "more_body": True})
@@ -501,7 +501,7 @@ def test_foreign_error_pages_do_not_get_out(body: bytes) -> None:
     assert "x-secret" not in response.headers
 
 
-def test_an_app_that_raises_is_answered(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_exception_in_the_app_gives_an_error_reply(caplog: pytest.LogCaptureFixture) -> None:
     async def raising(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise OSError("the disk is on fire")
 
@@ -510,28 +510,28 @@ def test_an_app_that_raises_is_answered(caplog: pytest.LogCaptureFixture) -> Non
     assert "fire" in caplog.text
 
 
-def test_read_only_refuses_every_post_that_is_not_listed(dash_app: Dash) -> None:
+def test_read_only_refuses_posts_outside_the_allow_list(dash_app: Dash) -> None:
     server = protect(dash_app.server, dash_app, settings(read_only=True))
     assert post(server, good_body()).status_code == 200
     for path in ("/api/share", "/api/anything", "/"):
         assert code_of(post(server, {}, path)) == "read_only"
 
 
-def test_streams_pass_piece_by_piece() -> None:
-    """The second piece is made only after the first has arrived: nothing on the way may collect the answer."""
-    first_has_come = asyncio.Event()
+def test_streams_are_not_buffered() -> None:
+    """The second chunk is produced only after the first has arrived, so buffering would deadlock."""
+    first_received = asyncio.Event()
 
     async def stream(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
         await send({"type": "http.response.body", "body": b"one", "more_body": True})
-        await first_has_come.wait()
+        await first_received.wait()
         await send({"type": "http.response.body", "body": b"two"})
 
     async def run() -> bytes:
         wire = Wire("GET", "/")
         task = asyncio.create_task(wire.run(EdgeFilter(stream, settings())))
         await wire.until(b"one")
-        first_has_come.set()
+        first_received.set()
         await task
         return wire.body
 
@@ -561,7 +561,7 @@ XSS = [
 
 
 @pytest.mark.parametrize("text", XSS)
-def test_hostile_text_comes_back_as_it_was_in_json(edge: ASGIApp, text: str) -> None:
+def test_markup_round_trips_unchanged_in_json(edge: ASGIApp, text: str) -> None:
     response = post(edge, good_body(state=[{"id": "url", "property": "pathname", "value": text}]))
     assert response.json()["response"]["said"]["children"] == f"3 {text}"
     assert response.headers["content-type"].startswith("application/json")
@@ -569,14 +569,14 @@ def test_hostile_text_comes_back_as_it_was_in_json(edge: ASGIApp, text: str) -> 
 
 
 @pytest.mark.parametrize("text", XSS)
-def test_hostile_text_in_an_address_is_not_in_the_page(edge: ASGIApp, text: str) -> None:
+def test_markup_in_a_url_is_not_reflected_in_the_page(edge: ASGIApp, text: str) -> None:
     assert "alert(1)" not in ask(edge, "GET", f"/?q={text}").text
 
 
 @pytest.mark.parametrize(
     "body", [good_body(output="canary-1"), good_body(outputs={"id": "canary-1", "property": "children"})]
 )
-def test_a_refusal_does_not_repeat_what_was_sent(edge: ASGIApp, body: dict[str, object]) -> None:
+def test_a_refusal_does_not_echo_the_request(edge: ASGIApp, body: dict[str, object]) -> None:
     response = post(edge, body)
     assert 400 <= response.status_code < 500
     assert "canary-1" not in response.text

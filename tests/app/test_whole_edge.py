@@ -1,4 +1,4 @@
-"""The real app behind its edge: every route and every callback, with what a browser never sends."""
+"""The complete app behind the edge filter: every route and callback with unexpected input."""
 
 import asyncio
 import json
@@ -24,12 +24,12 @@ from tests.fake_host import FakeHost
 
 
 class Whole:
-    """The app with one planted run, and a look inside."""
+    """The complete app with one planted run, and access to its parts."""
 
     def __init__(self, run: Path, shares: Path) -> None:
         self.catalog = scan(run)
-        (found,) = self.catalog.entries
-        self.run = self.catalog.run(found.id)
+        (entry,) = self.catalog.entries
+        self.run = self.catalog.run(entry.id)
         self.host = FakeHost(self.run)
         self.app: ASGIApp = create_app(self.catalog, hosts=OneHost(self.host), shares_path=shares, edge=settings())
         self.filter = filter_of(self.app)
@@ -43,7 +43,7 @@ class Whole:
 
 
 def api_routes(routes: Iterable[object]) -> Iterator[APIRoute]:
-    """Every route, those of included routers too."""
+    """All API routes, including those of included routers."""
     for route in routes:
         if isinstance(route, APIRoute):
             yield route
@@ -51,9 +51,9 @@ def api_routes(routes: Iterable[object]) -> Iterator[APIRoute]:
 
 
 def steering_body(whole: Whole) -> bytes:
-    """A generation that the planted run's host can do."""
-    asked = steer_request(run=whole.run.id, cluster=whole.run.manifest.clusters[0].id, end=0.5)
-    return asked.model_dump_json().encode()
+    """JSON body of a valid generation request for the planted run."""
+    request = steer_request(run=whole.run.id, cluster=whole.run.manifest.clusters[0].id, end=0.5)
+    return request.model_dump_json().encode()
 
 
 async def ticket_of(whole: Whole) -> str:
@@ -63,7 +63,7 @@ async def ticket_of(whole: Whole) -> str:
 
 
 async def start(app: ASGIApp) -> None:
-    """What a server does before the first request; Dash adds its catch-all page then."""
+    """Run the ASGI lifespan, during which Dash registers its catch-all page."""
     messages: list[Message] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
     async def receive() -> Message:
@@ -83,7 +83,7 @@ def whole(planted_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
 ODD = ["", "0", "-1", "999999999999999999999", "x", "..", "%2e%2e%2fetc", "%00", "<b>", "1e9", "é", "a" * 3000]
 
 
-def test_every_route_with_odd_parts_answers_with_headers_and_without_a_server_error(whole: Whole) -> None:
+def test_every_route_handles_odd_path_parameters(whole: Whole) -> None:
     paths = sorted({route.path for route in whole.routes})
     assert {"/", "/run/{run_id}", "/s/{share_id}", "/api/share/{share_id}", "/api/steer/{ticket}"} <= set(paths)
     for path in paths:
@@ -105,11 +105,11 @@ def test_pages_run_only_their_own_scripts(whole: Whole, path: str) -> None:
     assert page.headers["content-type"].startswith("text/html")
     policy = page.headers["content-security-policy"]
     executable = [source for source in inline_scripts(page.text) if not source.lstrip().startswith("{")]
-    assert executable == [], "all scripts are files"
+    assert executable == [], "no inline scripts"
     assert re.search(r'<script type="module" src="/assets/\w+/js/main.js">', page.text)
     assert "script-src 'self';" in policy
     assert " on" not in "".join(re.findall(r"<[^>]* on\w+=", page.text)), "no inline event handlers"
-    assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page.text), "nothing from elsewhere"
+    assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page.text), "no external resources"
 
 
 VALUES = st.recursive(
@@ -125,12 +125,12 @@ VALUES = st.recursive(
 
 
 def with_value(draw: st.DrawFn, slot: dict[str, str]) -> dict[str, Any]:
-    """One input or state with any value."""
+    """One input or state slot with an arbitrary value."""
     return {"id": slot["id"], "property": slot["property"], "value": draw(VALUES)}
 
 
 def envelope(draw: st.DrawFn, spec: dict[str, Any]) -> dict[str, Any]:
-    """A body that fits its callback and holds any values."""
+    """A body with the structure of its callback and arbitrary values."""
     names = [name.rsplit(".", 1) for name in spec["output"].strip(".").split("...")]
     outputs = [{"id": component, "property": name.split("@")[0]} for component, name in names]
     return {
@@ -151,19 +151,19 @@ def test_no_value_of_a_callback_gives_a_server_error(whole: Whole, data: st.Data
     assert response.status_code < 500, (body, response.text)
 
 
-def test_tokens_stream_through_compression_and_dash_one_by_one(whole: Whole) -> None:
+def test_tokens_are_streamed_one_by_one_through_all_middleware(whole: Whole) -> None:
     async def run() -> None:
         whole.host.pause = 0.01
         stream = Wire("GET", f"/api/steer/{await ticket_of(whole)}", headers={"accept-encoding": "gzip"})
         await stream.run(whole.app)
         pieces = [message["body"] for message in stream.got if message.get("body")]
-        assert len(pieces) > 8, "each event for itself"
+        assert len(pieces) > 8, "events are not merged"
         assert pieces[-1].startswith(b'data: {"type":"done"')
 
     asyncio.run(run())
 
 
-def test_a_reader_who_leaves_is_noticed_through_every_layer(whole: Whole) -> None:
+def test_a_disconnect_ends_the_stream_through_all_middleware(whole: Whole) -> None:
     async def run() -> None:
         whole.host.pause = 3600.0
         stream = Wire("GET", f"/api/steer/{await ticket_of(whole)}", headers={"accept-encoding": "gzip"})

@@ -1,4 +1,4 @@
-"""The app on a free port with a planted run and a host without a model, and headless Chromium in front of it."""
+"""Fixtures: the app on a free port with a planted run and a fake steering host, and headless Chromium."""
 
 import os
 import shutil
@@ -37,27 +37,26 @@ FLAGS = [
     "--enable-unsafe-swiftshader",
 ]
 PATIENCE_MS = 120_000
-"""Longest wait for one condition: software WebGL on a busy machine is slow."""
+"""Timeout for one condition, in milliseconds: software WebGL is slow on a loaded machine."""
 
 
 @dataclass
 class App:
-    """The served app."""
+    """A running app and its fake steering host."""
 
     url: str
-    """Its address, without a slash at the end."""
+    """Base URL without a trailing slash."""
     host: FakeHost
-    """What stands in for a model."""
 
 
 @dataclass
 class Watch:
-    """What a page did that it should not."""
+    """Errors and requests recorded from a page."""
 
     problems: list[str] = field(default_factory=list)
-    """Errors of the console and of scripts, and what the page's policy kept from running or loading."""
+    """Console errors, uncaught exceptions and violations of the content security policy."""
     requests: list[str] = field(default_factory=list)
-    """Addresses that were asked."""
+    """Requested URLs."""
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +72,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 @pytest.fixture
 def app(served: App) -> App:
-    """The app, with a host that is alive and was asked nothing."""
+    """The app, with a reachable host and its request counter at zero."""
     served.host.alive, served.host.asked = True, 0
     return served
 
@@ -86,7 +85,7 @@ def serve_in_thread(
     frames: tuple[str, ...] = (),
     by_run: SteeringHosts | None = None,
 ) -> Iterator[App]:
-    """Serve the runs of a folder until the generator is closed, with one host or one by run."""
+    """Serve the runs of a folder until the generator is closed, with one shared host or one host per run."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     edge = EdgeSettings(host_list("127.0.0.1", port, hosts), frame_ancestors=frame_ancestors(frames))
@@ -137,19 +136,19 @@ def page(context: BrowserContext, watch: Watch, app: App) -> Page:
     return watched(context, watch)
 
 
-STOPPED = """addEventListener("securitypolicyviolation",
-  (e) => stopped([e.effectiveDirective, e.blockedURI, e.sample].filter(Boolean).join(" ")))"""
-"""Tells what the policy stops. The browser's console does not: code that is compiled from text fails in silence."""
+REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation",
+  (e) => reportViolation([e.effectiveDirective, e.blockedURI, e.sample].filter(Boolean).join(" ")))"""
+"""Reports policy violations. The console is not enough: blocked code generation from strings can fail silently."""
 
 
-def tell_stopped(where: Page | BrowserContext, tell: Callable[[str], None]) -> None:
-    """Have a page, or all of a context, tell what its policy stops; before it is opened."""
-    where.expose_binding("stopped", lambda _source, what: tell(what))
-    where.add_init_script(STOPPED)
+def report_violations(target: Page | BrowserContext, report: Callable[[str], None]) -> None:
+    """Call `report` for each policy violation in a page or context; install before navigation."""
+    target.expose_binding("reportViolation", lambda _source, violation: report(violation))
+    target.add_init_script(REPORT_VIOLATIONS)
 
 
 def watched(context: BrowserContext, watch: Watch) -> Page:
-    """A page whose errors, stopped scripts and requests are written down."""
+    """A page whose errors, policy violations and requests are recorded in `watch`."""
 
     def console(message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -162,7 +161,7 @@ def watched(context: BrowserContext, watch: Watch) -> Page:
     page.on("console", console)
     page.on("pageerror", lambda error: watch.problems.append(str(error)))
     page.on("request", request)
-    tell_stopped(page, lambda what: watch.problems.append(f"stopped by the policy: {what}"))
+    report_violations(page, lambda violation: watch.problems.append(f"blocked by the policy: {violation}"))
     return page
 
 
@@ -172,31 +171,31 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
   return kind.includes("webgl") ? null : plain.call(this, kind, ...more);
 };
 """
-"""Script that takes WebGL from a page before it starts."""
+"""Init script that disables WebGL."""
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-"""What a page does on an event is done and drawn after it."""
+"""Resolves once event handlers have run and their changes are painted."""
 
 
 def module(path: str) -> str:
-    """JavaScript expression: a promise of a module of assets/js, as the page has loaded it."""
+    """JavaScript expression: a promise of a module of assets/js, the instance that the page has loaded."""
     return f"import(document.querySelector('script[type=module]').src.replace('main.js', '{path}'))"
 
 
 def exposed(*paths: str) -> str:
-    """Script that puts a page's modules into ``window.modules``, by path: conditions to wait for cannot import them."""
+    """Init script that exposes modules as ``window.modules[path]``, since wait conditions cannot use ``import``."""
     imports = ", ".join(f"'{path}': await {module(path)}" for path in paths)
     return f"addEventListener('DOMContentLoaded', async () => {{ window.modules = {{ {imports} }}; }})"
 
 
-def until(page: Page, told: Callable[[], bool]) -> None:
-    """Let the page go on, frame by frame, until the test has been told something."""
+def wait_until(page: Page, condition: Callable[[], bool]) -> None:
+    """Advance the page frame by frame until the condition holds or the timeout expires."""
     end = monotonic() + PATIENCE_MS / 1000
-    while not told() and monotonic() < end:
+    while not condition() and monotonic() < end:
         page.evaluate(TWO_FRAMES)
 
 
-def keep(page: Page, name: str) -> None:
-    """Keep a screenshot where EXPLORER_SCREENSHOTS names a folder."""
+def save_screenshot(page: Page, name: str) -> None:
+    """Save a screenshot if EXPLORER_SCREENSHOTS names a folder."""
     folder = os.environ.get("EXPLORER_SCREENSHOTS")
     if folder:
         page.screenshot(path=str(Path(folder) / f"{name}.png"))

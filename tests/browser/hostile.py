@@ -1,4 +1,4 @@
-"""A run whose every text is an attack: what calls `hit(n)` when a browser runs it."""
+"""A run in which every string is an XSS payload that calls `hit(n)` if a browser executes it."""
 
 from dataclasses import replace
 from itertools import product
@@ -54,13 +54,13 @@ _OTHERS = (
 
 
 def corpus() -> list[str]:
-    """The attacks, each with its own number."""
+    """All payloads, numbered consecutively."""
     patterns = [breakout + tag for breakout, tag in product(_BREAKOUTS, _TAGS)] + list(_OTHERS)
     return [pattern.format(n=n) for n, pattern in enumerate(patterns)]
 
 
 class Attacks:
-    """Hands out attacks in turn and counts how many texts carry one."""
+    """Cycles through the corpus and records every payload handed out."""
 
     def __init__(self, start: int) -> None:
         self._corpus = corpus()
@@ -68,7 +68,7 @@ class Attacks:
         self.given: list[str] = []
 
     def take(self, longest: int = 200) -> str:
-        """The next attack that is short enough."""
+        """The next payload of at most `longest` characters."""
         while True:
             attack = self._corpus[self._next % len(self._corpus)]
             self._next += 1
@@ -78,7 +78,7 @@ class Attacks:
 
 
 def write_hostile_run(path: Path, attacks: Attacks) -> None:
-    """A run of the planted world with an attack in the place of every text."""
+    """Write the planted run with every string replaced by a payload."""
     parts = planted_parts()
     count = len(parts.vocabulary)
     words = [" " + attacks.take() for _ in range(count)]

@@ -1,4 +1,4 @@
-"""A run of very many clusters, made in a moment: each has one feature, and links to the files of a planted cluster."""
+"""A run with thousands of clusters, cheap to write: one feature each, hard-linked to the files of a planted cluster."""
 
 import json
 import os
@@ -16,28 +16,28 @@ SHAPES = ("closed curve", "open curve", "surface", "blob")
 
 
 def write_many_clusters(path: Path, clusters: int) -> Path:
-    """Write it; the map, the wall and the pictures can be looked at, a single cluster cannot."""
+    """Write the run. Its map, tile grid and thumbnails are valid; its cluster pages are not."""
     write_steerable_run(path)
     manifest = path / "run.json"
-    told = json.loads(manifest.read_text())
-    files = told["sha256"]
+    content = json.loads(manifest.read_text())
+    files = content["sha256"]
     (path / TREE).unlink()
     del files[TREE]
     files["features.safetensors"] = write_safetensors(path / "features.safetensors", table_arrays(_table(clusters)))
     graph = NeighbourGraph(np.full((clusters, 1), -1, np.int32), np.zeros((clusters, 1), np.float32))
     files["graph.safetensors"] = write_safetensors(path / "graph.safetensors", graph._asdict())
-    (first, *_) = told["clusters"]
-    told["clusters"] = [_cluster(first, number) for number in range(clusters)]
+    (first, *_) = content["clusters"]
+    content["clusters"] = [_cluster(first, number) for number in range(clusters)]
     for number in range(1, clusters):
         for name in (cluster_file, thumbnail_file):
             if number == 1:
                 (path / name(number)).unlink()
             os.link(path / name(0), path / name(number))
             files[name(number)] = files[name(0)]
-    told["n_features"] = told["n_clustered"] = clusters
-    told["n_noise"] = told["n_left_out"] = 0
-    told["sae"]["n_features"] = told["subject"]["sae"]["n_features"] = clusters
-    manifest.write_text(json.dumps(told))
+    content["n_features"] = content["n_clustered"] = clusters
+    content["n_noise"] = content["n_left_out"] = 0
+    content["sae"]["n_features"] = content["subject"]["sae"]["n_features"] = clusters
+    manifest.write_text(json.dumps(content))
     return path
 
 

@@ -1,4 +1,4 @@
-"""A reverse proxy as small as one can be: takes a prefix off, asks the app, passes the answer on as it comes."""
+"""A minimal reverse proxy: strips a prefix, forwards the request and streams the response."""
 
 import http.client
 import threading
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 
 def listen(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Answer with a handler on a free port until the generator is closed; gives the address."""
+    """Serve a handler on a free port until the generator is closed; yields the URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -18,7 +18,7 @@ def listen(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 
 
 def proxy_to(upstream: list[str], prefix: str) -> type[BaseHTTPRequestHandler]:
-    """The handler of a proxy; `upstream` is filled in once the app is served, which needs the proxy's name first."""
+    """Proxy handler class. `upstream` is filled in later, because the app is started with the proxy's host name."""
 
     class Proxy(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -26,7 +26,7 @@ def proxy_to(upstream: list[str], prefix: str) -> type[BaseHTTPRequestHandler]:
                 self.send_error(404)
                 return
             connection = http.client.HTTPConnection(urlsplit(upstream[0]).netloc, timeout=30)
-            # A browser that leaves in the middle of an answer is ordinary: the app is left too.
+            # Browsers routinely abort responses; closing the upstream connection propagates the abort.
             with closing(connection), suppress(ConnectionError):
                 self._forward(connection)
 
@@ -43,7 +43,7 @@ def proxy_to(upstream: list[str], prefix: str) -> type[BaseHTTPRequestHandler]:
                     self.wfile.write(part)
                     self.wfile.flush()
 
-        do_POST = do_GET  # noqa: N815 - the base class names it
+        do_POST = do_GET  # noqa: N815 - name required by the base class
 
         def log_message(self, *_: object) -> None:
             pass
@@ -52,7 +52,7 @@ def proxy_to(upstream: list[str], prefix: str) -> type[BaseHTTPRequestHandler]:
 
 
 def page_of(text: str) -> type[BaseHTTPRequestHandler]:
-    """The handler of another site with one page."""
+    """Handler class for another site that consists of one page."""
 
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,16 +1,16 @@
-"""What puts a result to the test, in the browser: the meter, realised places, controls, sweep, phrases, readout."""
+"""Robustness checks in the browser: distance meter, realised positions, controls, sweep, phrases and readout."""
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from explorer.steering.protocol.behaviour import ReadoutValue
-from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, watched
+from tests.browser.conftest import PATIENCE_MS, App, Watch, save_screenshot, watched
 from tests.browser.test_story import open_cluster, steer, wait
 
 pytestmark = pytest.mark.browser
 
-TURN = "(s, to) => { s.value = to; s.dispatchEvent(new Event('input')); }"
-"""Turns a slider, without letting it go."""
+MOVE_SLIDER = "(s, to) => { s.value = to; s.dispatchEvent(new Event('input')); }"
+"""Moves a slider without releasing it."""
 
 
 def unfold(page: Page, title: str) -> Locator:
@@ -19,16 +19,16 @@ def unfold(page: Page, title: str) -> Locator:
     return part
 
 
-def test_the_meter_the_realised_places_and_the_readout(page: Page, app: App, watch: Watch) -> None:
+def test_distance_meter_realised_positions_and_readout(page: Page, app: App, watch: Watch) -> None:
     open_cluster(page, app, "?v=1&at=1")
     expect(page.locator("#checks")).to_be_hidden()
     steer(page)
-    words, slider, asked = page.locator(".meter-words"), page.locator("#strength-slider"), app.host.asked
+    words, slider, requests = page.locator(".meter-words"), page.locator("#strength-slider"), app.host.asked
     expect(words).to_have_text("at 1: 1.3 × usual")
-    slider.evaluate(TURN, "3")
+    slider.evaluate(MOVE_SLIDER, "3")
     expect(words).to_have_text("at 3: 3.8 × usual, beyond safe")
     assert page.locator(".meter-cells .beyond").count() == 3
-    assert app.host.asked == asked, "the distance is known before anything is asked"
+    assert app.host.asked == requests, "the distance is computed without the host"
     slider.evaluate("(s) => s.dispatchEvent(new Event('change'))")
     expect(page.locator("#steer-strength")).to_have_value("3")
     wait(page, "() => location.search.includes('strength=3')")
@@ -47,10 +47,10 @@ def test_the_meter_the_realised_places_and_the_readout(page: Page, app: App, wat
     field.fill("weekend = Saturday | Sunday")
     wait(page, "() => location.search.includes('values=weekend')")
     wait(page, "() => document.querySelector('#bands').className === ''")
-    asked = app.host.asked
+    requests = app.host.asked
     page.click("#readout-run")
     wait(page, "() => document.querySelector('#bands').className === ''")
-    assert app.host.asked == asked + 1
+    assert app.host.asked == requests + 1
     latest = app.host.latest
     assert latest is not None
     assert latest.values == (ReadoutValue(name="weekend", spellings=("Saturday", " Saturday", "Sunday", " Sunday")),)
@@ -60,7 +60,7 @@ def test_the_meter_the_realised_places_and_the_readout(page: Page, app: App, wat
     assert watch.problems == []
 
 
-def test_every_check_is_asked_by_its_button_and_kept_in_the_shared_result(
+def test_each_check_runs_on_its_button_and_is_stored_in_the_shared_result(
     page: Page, context: BrowserContext, app: App, watch: Watch
 ) -> None:
     open_cluster(page, app)
@@ -86,7 +86,7 @@ def test_every_check_is_asked_by_its_button_and_kept_in_the_shared_result(
     expect(page.locator("#streams [data-row=manifold] .text-path i")).to_have_count(8)
     expect(page.locator("#streams [data-row=manifold] .text-places .far")).to_have_count(1)
     shown = [page.locator(f"#{name}-result").inner_text() for name in ("check", "sweep", "phrases")]
-    keep(page, "checks-dark")
+    save_screenshot(page, "checks-dark")
     expect(page.locator("#share-result")).to_be_enabled()
     page.click("#share-result")
     link = page.locator("#toast a").get_attribute("href")
@@ -103,13 +103,13 @@ def test_every_check_is_asked_by_its_button_and_kept_in_the_shared_result(
     expect(other.locator(".phrase")).to_have_count(2, timeout=PATIENCE_MS)
     for title in ("Requested and realised", "Controls", "Dose sweep", "Phrases"):
         unfold(other, title)
-    told = [other.locator(f"#{name}-result").inner_text() for name in ("check", "sweep", "phrases")]
-    assert told == shown
+    reopened = [other.locator(f"#{name}-result").inner_text() for name in ("check", "sweep", "phrases")]
+    assert reopened == shown
     expect(other.locator("#streams .read-back").first).to_contain_text("perplexity 1.50")
     expect(other.locator("#strength-slider")).to_be_disabled()
 
     app.host.alive = True
     page.fill("#steer-prompt", "it rained on")
     page.press("#steer-prompt", "Enter")
-    expect(page.locator(".phrase"), "no check stands under another result").to_have_count(0, timeout=PATIENCE_MS)
+    expect(page.locator(".phrase"), "checks are cleared with their result").to_have_count(0, timeout=PATIENCE_MS)
     assert watch.problems == []

@@ -1,4 +1,4 @@
-"""Comparing in the browser: one camera for both clouds, choices that are addresses, and pages for every screen."""
+"""Compare pages in the browser: linked cameras, choices encoded in the URL, and layout on desktop and phone."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
-from tests.browser.conftest import App, Watch, keep, serve_in_thread
+from tests.browser.conftest import App, Watch, save_screenshot, serve_in_thread
 from tests.browser.test_pages import CONTRAST
 from tests.fake_host import FakeHost
 
@@ -27,7 +27,7 @@ CAMERA = """
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """Two runs of one world."""
+    """Two runs with identical data."""
     folder: Path = tmp_path_factory.mktemp("two")
     for name in ("first", "second"):
         write_steerable_run(folder / "runs" / name)
@@ -38,7 +38,7 @@ def _eyes(page: Page) -> list[dict[str, float]]:
     return [page.evaluate(CAMERA, side) for side in ("left", "right")]
 
 
-def test_turning_one_cloud_turns_the_other_and_the_link_keeps_it(page: Page, two: App, watch: Watch) -> None:
+def test_cameras_are_linked_and_stored_in_the_url(page: Page, two: App, watch: Watch) -> None:
     page.goto(f"{two.url}{PAIR}")
     page.wait_for_selector("#compare-clouds[data-linked]")
     assert page.locator("#compare-clouds canvas").count() == 2
@@ -67,10 +67,10 @@ def test_turning_one_cloud_turns_the_other_and_the_link_keeps_it(page: Page, two
         "() => location.search.startsWith('?v=1&cam=') && location.search.endsWith('&a=first/0&b=second/0') && "
         f"Math.abs(parseFloat(location.search.split('cam=')[1]) - ({CAMERA})('right').x) < 1e-3"
     )
-    kept = _eyes(page)
+    before_reload = _eyes(page)
     page.reload()
     page.wait_for_selector("#compare-clouds[data-linked]")
-    assert _eyes(page)[1]["x"] == pytest.approx(kept[1]["x"], abs=1e-3)
+    assert _eyes(page)[1]["x"] == pytest.approx(before_reload[1]["x"], abs=1e-3)
     assert watch.problems == []
 
 
@@ -78,7 +78,7 @@ AXES = """() => [...document.querySelectorAll('.compare-strips')].map((side) => 
   (one) => { const { left, right } = side.querySelector(one).getBoundingClientRect(); return [left, right]; }))"""
 
 
-def test_a_comparisons_strips_stand_over_their_axis_and_tell_labels(page: Page, two: App, watch: Watch) -> None:
+def test_strips_align_with_their_axis_and_show_labels(page: Page, two: App, watch: Watch) -> None:
     for width in (1440, 390):
         page.set_viewport_size({"width": width, "height": 844})
         page.goto(f"{two.url}{PAIR}")
@@ -102,7 +102,7 @@ def copied(page: Page, card: str) -> list[list[str]]:
     return [line.split("\t") for line in text.rstrip("\n").split("\n")]
 
 
-def test_a_comparison_is_copied_as_data(page: Page, context: BrowserContext, two: App, watch: Watch) -> None:
+def test_comparison_cards_are_copied_as_data(page: Page, context: BrowserContext, two: App, watch: Watch) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(f"{two.url}{PAIR}")
     page.wait_for_selector("#compare-clouds[data-linked]")
@@ -124,7 +124,7 @@ def test_a_comparison_is_copied_as_data(page: Page, context: BrowserContext, two
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_every_card_of_a_comparison_fills_the_page(page: Page, two: App, watch: Watch, width: int) -> None:
+def test_every_enlarged_card_fills_the_viewport(page: Page, two: App, watch: Watch, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     for path, wanted in ((PAIR, ["clouds", "strips", "facts", "values", "alike"]), (RUNS, ["matches", *ALONE])):
         page.goto(f"{two.url}{path}")
@@ -135,12 +135,12 @@ def test_every_card_of_a_comparison_fills_the_page(page: Page, two: App, watch: 
             page.wait_for_selector(f".card[data-card='{name}'][data-enlarged]")
             frame = page.locator(f".card[data-card='{name}']").bounding_box()
             assert frame == {"x": 0, "y": 0, "width": width, "height": 844}, name
-            keep(page, f"compare-{name}-{width}")
+            save_screenshot(page, f"compare-{name}-{width}")
             page.keyboard.press("Escape")
     assert watch.problems == []
 
 
-def test_enlarged_clouds_still_have_one_camera(page: Page, two: App, watch: Watch) -> None:
+def test_cameras_stay_linked_when_enlarged(page: Page, two: App, watch: Watch) -> None:
     page.goto(f"{two.url}{PAIR}")
     page.wait_for_selector("#compare-clouds[data-linked]")
     page.get_by_role("button", name="Enlarge clouds").click()
@@ -156,7 +156,7 @@ def test_enlarged_clouds_still_have_one_camera(page: Page, two: App, watch: Watc
     assert watch.problems == []
 
 
-def test_a_link_in_an_enlarged_card_leads_to_a_page_that_can_be_used(page: Page, two: App, watch: Watch) -> None:
+def test_following_a_link_in_an_enlarged_card_leaves_the_page_interactive(page: Page, two: App, watch: Watch) -> None:
     page.goto(f"{two.url}{RUNS}")
     page.get_by_role("button", name="Enlarge matches").click()
     page.locator(".compare-matches a").first.click()
@@ -173,7 +173,7 @@ def saved(page: Page, card: str, file: Path) -> ElementTree.Element:
     return ElementTree.parse(file).getroot()
 
 
-def test_a_comparison_is_saved_as_a_picture(page: Page, two: App, watch: Watch, tmp_path: Path) -> None:
+def test_comparison_cards_are_saved_as_images(page: Page, two: App, watch: Watch, tmp_path: Path) -> None:
     page.goto(f"{two.url}{PAIR}")
     page.wait_for_selector("#compare-clouds[data-linked]")
     page.wait_for_function("() => [...document.images].every((one) => one.complete)")
@@ -181,18 +181,20 @@ def test_a_comparison_is_saved_as_a_picture(page: Page, two: App, watch: Watch, 
     pictures = [str(one.get("href")) for one in clouds.findall(f".//{SVG}image")]
     assert len(pictures) == 4, "two clouds and two portraits"
     assert all(one.startswith("data:image/png;base64,") for one in pictures)
-    page.set_viewport_size({"width": 1440, "height": 300})  # lower than the strips, so that their axis would float
+    page.set_viewport_size(
+        {"width": 1440, "height": 300}
+    )  # shorter than the strips, so that a sticky axis would overlap them
     strips = saved(page, "strips", tmp_path / "strips.svg")
     heights = {str(one.text): float(str(one.get("y"))) for one in strips.findall(f".//{SVG}text")}
     last = max(at for name, at in heights.items() if name.startswith(("core ", "halo ")))
-    assert heights["Monday"] > last, "the axis stands below all strips"
+    assert heights["Monday"] > last, "the axis is below all strips"
     page.goto(f"{two.url}{RUNS}")
     page.wait_for_function("() => document.images.length && [...document.images].every((one) => one.complete)")
     assert len(saved(page, "matches", tmp_path / "matches.svg").findall(f".//{SVG}image")) == 4
     assert watch.problems == []
 
 
-def test_a_run_beside_itself_shows_its_matches(page: Page, app: App, watch: Watch) -> None:
+def test_a_run_compared_with_itself_shows_its_matches(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/compare?v=1&a=planted&b=planted")
     expect(page.locator(".notice")).to_contain_text("Both sides are the same run")
     expect(page.locator(".compare-matches tbody tr")).to_have_count(2)
@@ -201,7 +203,7 @@ def test_a_run_beside_itself_shows_its_matches(page: Page, app: App, watch: Watc
     assert watch.problems == []
 
 
-def test_choices_are_addresses_and_back_undoes_them(page: Page, two: App, watch: Watch) -> None:
+def test_choices_are_urls_and_back_undoes_them(page: Page, two: App, watch: Watch) -> None:
     page.goto(two.url)
     page.get_by_role("link", name="Compare runs").click()
     page.locator(".compare-matches a").first.click()
@@ -219,7 +221,7 @@ def test_choices_are_addresses_and_back_undoes_them(page: Page, two: App, watch:
     assert watch.problems == []
 
 
-def test_a_manifold_leads_to_its_counterpart(page: Page, two: App, watch: Watch) -> None:
+def test_a_manifold_links_to_its_counterpart(page: Page, two: App, watch: Watch) -> None:
     page.goto(f"{two.url}/run/first/cluster/1")
     page.get_by_role("link", name="Compare with").click()
     expect(page.locator(".compare-side.right .compare-head h3")).to_have_text("1900, 1910, 1920")
@@ -228,17 +230,17 @@ def test_a_manifold_leads_to_its_counterpart(page: Page, two: App, watch: Watch)
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize(("name", "path"), [("compare", PAIR), ("compare-runs", RUNS)])
-def test_comparisons_are_readable_on_every_screen(
+def test_compare_pages_have_contrast_and_fit_a_phone(
     page: Page, two: App, watch: Watch, name: str, path: str, theme: str
 ) -> None:
     page.goto(f"{two.url}{path}&theme={theme}")
     page.wait_for_selector("#compare-clouds[data-linked]" if name == "compare" else ".compare-matches")
     assert page.evaluate(CONTRAST) == []
-    keep(page, f"{name}-{theme}-1440")
+    save_screenshot(page, f"{name}-{theme}-1440")
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_function(
         "() => document.documentElement.scrollWidth <= 390 && "
         "[...document.querySelectorAll('canvas')].every((one) => one.getBoundingClientRect().right <= 390)"
     )
-    keep(page, f"{name}-{theme}-390")
+    save_screenshot(page, f"{name}-{theme}-390")
     assert watch.problems == []

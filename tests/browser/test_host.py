@@ -1,4 +1,4 @@
-"""A host that is a process of its own: killed in the middle of a text, started again, and with another model."""
+"""A steering host in a separate process: killed during generation, restarted, and restarted with another model."""
 
 import signal
 import socket
@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from explorer.runs.run.reader import open_run
 from explorer.steering.client import AsyncSteeringClient
-from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, serve_in_thread
+from tests.browser.conftest import PATIENCE_MS, App, Watch, save_screenshot, serve_in_thread
 from tests.browser.test_story import steer, wait
 from tests.fake_host import TOKEN
 
@@ -24,20 +24,20 @@ NEW_TEXT = """() => {
   const column = document.querySelector("#streams [data-row=manifold]");
   return column.querySelector(".said").textContent.trim() && !column.querySelector(".end").textContent;
 }"""
-"""Text of a generation that runs; text of the one before has an end."""
+"""True while a generation has text and is running; a finished generation shows how it ended."""
 PAUSE = 0.25
-"""Seconds between two tokens: long enough to be killed in the middle."""
+"""Seconds between two tokens: long enough to kill the host during generation."""
 ANOTHER = "sha256:" + "f" * 64
 
 
 @dataclass
-class Machine:
-    """Where the host runs."""
+class HostProcess:
+    """Starts and kills the host."""
 
     run: Path
     port: int
-    own: str
-    """Fingerprint of the subject that the run names."""
+    fingerprint: str
+    """Fingerprint of the subject named in the run's manifest."""
     token_file: Path
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -55,8 +55,8 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def machine(served: App, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine, str]]:
-    """The machine, and the address of an app that asks its host."""
+def host_process(served: App, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[HostProcess, str]]:
+    """The host process, and the URL of an app that uses it."""
     run = served.host.run.path
     subject = open_run(run).manifest.subject
     assert subject is not None
@@ -64,18 +64,20 @@ def machine(served: App, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
         port = free.getsockname()[1]
     folder = tmp_path_factory.mktemp("own-host")
     (folder / "token").write_text(TOKEN)
-    machine = Machine(run, port, subject.fingerprint, folder / "token")
+    process = HostProcess(run, port, subject.fingerprint, folder / "token")
     (folder / "runs").symlink_to(run.parent)
     client = AsyncSteeringClient(f"http://127.0.0.1:{port}", TOKEN)
     with closing(serve_in_thread(folder, client)) as apps:  # type: ignore[arg-type]
-        yield machine, next(apps).url
-    while machine.processes:
-        machine.kill()
+        yield process, next(apps).url
+    while process.processes:
+        process.kill()
 
 
-def test_a_host_is_killed_and_started_again(page: Page, machine: tuple[Machine, str], watch: Watch) -> None:
-    there, url = machine
-    there.start(there.own)
+def test_a_killed_host_is_reported_and_can_be_restarted(
+    page: Page, host_process: tuple[HostProcess, str], watch: Watch
+) -> None:
+    host, url = host_process
+    host.start(host.fingerprint)
     page.goto(f"{url}/run/planted/cluster/0")
     page.wait_for_selector("#host-state[data-state=ready]")
     steer(page)
@@ -88,32 +90,32 @@ def test_a_host_is_killed_and_started_again(page: Page, machine: tuple[Machine, 
 
     page.click("#generate")
     wait(page, NEW_TEXT)
-    there.kill()
+    host.kill()
     expect(page.locator("#steer-status")).to_contain_text("Interrupted", timeout=PATIENCE_MS)
     expect(page.locator("#streams [data-row=manifold] .end")).to_have_text("interrupted")
-    assert page.locator("#streams [data-row=manifold] .said").inner_text().strip(), "the text stays"
+    assert page.locator("#streams [data-row=manifold] .said").inner_text().strip(), "the partial text stays"
     page.wait_for_selector("#host-state[data-state=unreachable]")
-    keep(page, "interrupted-dark")
+    save_screenshot(page, "interrupted-dark")
     page.click("text=Planted rings")
     page.wait_for_selector("a.tile")
     page.go_back()
     page.wait_for_selector("#cloud[data-drawn=scene]")
     page.wait_for_selector("#host-state[data-state=unreachable]")
 
-    there.start(there.own)
+    host.start(host.fingerprint)
     page.wait_for_selector("#host-state[data-state=ready]")
     steer(page)
     page.click("#generate")
     wait(page, NEW_TEXT)
 
-    there.kill()
+    host.kill()
     expect(page.locator("#steer-status")).to_contain_text("Interrupted", timeout=PATIENCE_MS)
-    there.start(ANOTHER)
+    host.start(ANOTHER)
     page.wait_for_selector("#host-state[data-state=mismatch]")
-    for fingerprint in (ANOTHER, there.own):
+    for fingerprint in (ANOTHER, host.fingerprint):
         expect(page.locator("#host-state")).to_contain_text(fingerprint)
     page.click("#steer-run")
-    for fingerprint in (ANOTHER, there.own):
+    for fingerprint in (ANOTHER, host.fingerprint):
         expect(page.locator("#steer-status")).to_contain_text(fingerprint, timeout=PATIENCE_MS)
     expect(page.locator("#bands .arm")).to_have_count(0)
     assert watch.problems == []

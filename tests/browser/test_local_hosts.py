@@ -1,4 +1,4 @@
-"""Two runs in two tabs, each with a host of its own beside the app: none starts before it is asked, and each alone."""
+"""Two runs in two tabs, each with its own local host process that starts on the first request for that run."""
 
 import sys
 import tempfile
@@ -27,21 +27,20 @@ pytestmark = pytest.mark.browser
 READY = "#host-state[data-state=ready]"
 
 
-def without_idle_connections(address: str, token: str, **how: Any) -> AsyncSteeringClient:
-    """A client that leaves nothing open behind when the server's loop ends."""
+def without_idle_connections(address: str, token: str, **options: Any) -> AsyncSteeringClient:
+    """A client without keep-alive connections, which would outlive the server's event loop."""
     transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
-    return AsyncSteeringClient(address, token, transport=transport, **how)
+    return AsyncSteeringClient(address, token, transport=transport, **options)
 
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Path:
-    """The file that lets hosts listen."""
+    """File that must exist before hosts start to listen."""
     return tmp_path / "gate"
 
 
 @pytest.fixture
 def hosts(tmp_path: Path, gate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHosts]:
-    """The hosts of two runs."""
     for name in ("first", "second"):
         write_steerable_run(tmp_path / "runs" / name)
     (tmp_path / "tokens").mkdir()
@@ -55,7 +54,7 @@ def hosts(tmp_path: Path, gate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 @pytest.fixture
 def url(tmp_path: Path, hosts: LocalHosts) -> Iterator[str]:
-    """The app with these runs and hosts."""
+    """URL of an app with these runs and hosts."""
     unused = FakeHost(open_run(tmp_path / "runs" / "first"))
     with closing(serve_in_thread(tmp_path, unused, by_run=hosts)) as apps:  # type: ignore[arg-type]
         yield next(apps).url
@@ -68,7 +67,7 @@ def opened(context: BrowserContext, watch: Watch, address: str) -> Page:
     return page
 
 
-def test_each_run_is_steered_by_a_host_that_its_first_question_starts(
+def test_the_first_request_of_a_run_starts_its_host(
     context: BrowserContext, watch: Watch, url: str, gate: Path, tmp_path: Path
 ) -> None:
     first, second = (opened(context, watch, f"{url}/run/{name}/cluster/0") for name in ("first", "second"))
@@ -95,7 +94,7 @@ def test_each_run_is_steered_by_a_host_that_its_first_question_starts(
     assert watch.problems == []
 
 
-def test_a_host_that_dies_is_told_and_the_next_question_starts_it_anew(
+def test_a_dead_host_is_reported_and_restarted_by_the_next_request(
     context: BrowserContext, watch: Watch, hosts: LocalHosts, url: str, gate: Path
 ) -> None:
     gate.touch()

@@ -1,4 +1,4 @@
-"""The manifold page: linked picking, axes, features, and cards that are enlarged, copied and saved."""
+"""The manifold page: linked selection, axes, features, and enlarging, copying and saving cards."""
 
 import re
 import struct
@@ -15,7 +15,7 @@ from explorer.records.bundle import FeatureLabel
 from explorer.runs.run.label_file import LabelTable
 from explorer.runs.run.reader import Run
 from explorer.runs.run.writer import RunWriter
-from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, serve_in_thread, watched
+from tests.browser.conftest import PATIENCE_MS, App, Watch, save_screenshot, serve_in_thread, watched
 from tests.planted import planted_parts, write_parts
 
 pytestmark = pytest.mark.browser
@@ -25,9 +25,9 @@ TRACE = "(number) => Array.from(document.querySelector('#cloud .js-plotly-plot')
 CUT_OFF = """(selector) => [...document.querySelectorAll(selector)]
   .filter((one) => one.scrollWidth > one.clientWidth || one.getBoundingClientRect().right > window.innerWidth)
   .map((one) => one.textContent)"""
-"""Texts that do not fit where they stand, or on the screen."""
+"""Text of the elements that overflow their box or the viewport."""
 FAR_LEFT = (0.0, 0.0, 0.5, 1.0)
-"""Left half of a plane, as shares of its width and height."""
+"""Left half of a plane: left, top, right, bottom as fractions of its width and height."""
 
 
 def open_manifold(page: Page, app: App, query: str = "") -> Run:
@@ -42,10 +42,10 @@ def show_axes(page: Page, axes: str) -> None:
     page.wait_for_selector(".plane .plane-dot")
 
 
-def draw_around(page: Page, share: tuple[float, float, float, float], pair: str = "12") -> None:
+def draw_around(page: Page, box_fractions: tuple[float, float, float, float], pair: str = "12") -> None:
     box = page.locator(f".plane[data-pair='{pair}'] svg").bounding_box()
     assert box is not None
-    left, top, right, bottom = share
+    left, top, right, bottom = box_fractions
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     places = [(box["x"] + 2 + (box["width"] - 4) * x, box["y"] + 2 + (box["height"] - 4) * y) for x, y in corners]
     page.mouse.move(*places[0])
@@ -60,14 +60,12 @@ def picked(page: Page) -> list[int]:
     return read_picks(match[1].replace("%2C", ","), 600).tolist() if match else []
 
 
-def test_drawing_around_points_picks_them_everywhere(
-    page: Page, context: BrowserContext, app: App, watch: Watch
-) -> None:
+def test_a_lasso_selects_points_in_every_view(page: Page, context: BrowserContext, app: App, watch: Watch) -> None:
     run = open_manifold(page, app)
     geometry = run.cluster(0)
     show_axes(page, "all")
     assert page.locator(".plane").count() == 3
-    assert page.locator("#page canvas").count() == page.locator("#cloud canvas").count(), "planes cost no WebGL"
+    assert page.locator("#page canvas").count() == page.locator("#cloud canvas").count(), "planes use no WebGL"
     draw_around(page, FAR_LEFT)
     expect(page.locator("#contexts p")).to_contain_text("selected")
     chosen = picked(page)
@@ -89,7 +87,7 @@ def test_drawing_around_points_picks_them_everywhere(
     again.wait_for_selector(".plane .plane-dot.picked")
     assert again.locator(".plane[data-pair='12'] .plane-dot.picked").count() == len(chosen)
     again.close()
-    keep(page, "manifold-picked")
+    save_screenshot(page, "manifold-picked")
 
     page.click("#pick-clear")
     expect(page.locator(".plane-dot.picked")).to_have_count(0)
@@ -98,7 +96,7 @@ def test_drawing_around_points_picks_them_everywhere(
     assert watch.problems == []
 
 
-def test_a_click_picks_one_point_and_shift_adds(page: Page, app: App, watch: Watch) -> None:
+def test_click_selects_one_point_and_shift_click_adds(page: Page, app: App, watch: Watch) -> None:
     open_manifold(page, app)
     show_axes(page, "12")
     dots = page.locator(".plane .plane-dot")
@@ -127,10 +125,10 @@ def test_a_click_picks_one_point_and_shift_adds(page: Page, app: App, watch: Wat
     assert watch.problems == []
 
 
-def test_axes_say_what_they_explain_and_are_in_the_link(page: Page, app: App) -> None:
+def test_axes_show_explained_variance_and_are_stored_in_the_url(page: Page, app: App) -> None:
     open_manifold(page, app)
-    told = page.locator("#axes button").all_inner_texts()
-    assert told == ["3-D", "1–2 · 90 %", "1–3 · 60 %", "2–3 · 40 %", "all"]
+    labels = page.locator("#axes button").all_inner_texts()
+    assert labels == ["3-D", "1–2 · 90 %", "1–3 · 60 %", "2–3 · 40 %", "all"]
     show_axes(page, "13")
     expect(page.locator(".plane-across")).to_have_text("axis 1 · 55 % →")
     expect(page.locator(".plane-up")).to_have_text("↑ axis 3 · 5 %")
@@ -143,7 +141,7 @@ def test_axes_say_what_they_explain_and_are_in_the_link(page: Page, app: App) ->
     page.wait_for_selector(".plane[data-pair='12'] .plane-dot")
 
 
-def test_planes_have_the_clouds_colours_and_follow_them(page: Page, app: App) -> None:
+def test_planes_follow_the_colours_of_the_cloud(page: Page, app: App) -> None:
     run = open_manifold(page, app, "?v=1&axes=12&color=token")
     expect(page.locator(".legend .kind")).to_have_count(7)
     fills = "() => new Set([...document.querySelectorAll('.plane-dot')].map((dot) => dot.style.fill)).size"
@@ -158,12 +156,12 @@ def test_planes_have_the_clouds_colours_and_follow_them(page: Page, app: App) ->
     assert int(page.locator(".strip[aria-pressed=true]").get_attribute("data-feature")) == run.cluster(0).atoms[3]  # type: ignore[arg-type]
 
 
-def test_a_place_on_the_strips_is_shown_on_the_curve(page: Page, app: App, watch: Watch) -> None:
+def test_hovering_a_strip_marks_the_position_on_the_curve(page: Page, app: App, watch: Watch) -> None:
     run = open_manifold(page, app, "?v=1&axes=all")
     page.wait_for_selector(".plane .plane-dot")
     page.add_style_tag(content=".strip-rows { scrollbar-width: auto !important; scrollbar-gutter: stable; }")
     ramp, area = page.locator(".strip-ramp").bounding_box(), page.locator(".strip svg").first.bounding_box()
-    assert ramp is not None and area is not None  # noqa: PT018 - both are boxes
+    assert ramp is not None and area is not None  # noqa: PT018 - narrows two types
     assert abs(ramp["x"] - area["x"]) < 1
     assert abs(ramp["width"] - area["width"]) < 1
     page.mouse.move(area["x"] + area["width"] * 0.25, area["y"] + 4)
@@ -184,7 +182,7 @@ def test_a_place_on_the_strips_is_shown_on_the_curve(page: Page, app: App, watch
     assert watch.problems == []
 
 
-def test_a_tooltip_comes_in_a_plane_too(page: Page, app: App) -> None:
+def test_planes_show_tooltips(page: Page, app: App) -> None:
     open_manifold(page, app, "?v=1&axes=12")
     box = page.locator(".plane .plane-dot").nth(9).bounding_box()
     assert box is not None
@@ -192,7 +190,7 @@ def test_a_tooltip_comes_in_a_plane_too(page: Page, app: App) -> None:
     expect(page.locator(".dash-tooltip .context mark")).to_be_visible()
 
 
-def test_features_are_sorted_chosen_and_asked(page: Page, app: App, watch: Watch) -> None:
+def test_features_are_sorted_selected_and_queried(page: Page, app: App, watch: Watch) -> None:
     run = open_manifold(page, app)
     rows = page.locator("#features tbody tr")
     assert rows.count() == len(run.cluster(0).atoms)
@@ -217,21 +215,21 @@ def test_features_are_sorted_chosen_and_asked(page: Page, app: App, watch: Watch
     assert "color=feature-5" in page.url
     page.evaluate("addEventListener('click', (event) => event.preventDefault(), { once: true })")
     page.locator("#features tbody tr[data-feature='3'] a").click()
-    assert "color=feature-5" in page.url, "a link to elsewhere chooses no feature"
-    keep(page, "manifold-feature")
+    assert "color=feature-5" in page.url, "following a link selects no feature"
+    save_screenshot(page, "manifold-feature")
 
     link = page.url
     page.goto(link)
     page.wait_for_selector("#strips .strip")
     expect(page.locator("#feature-title")).to_have_text("Feature 5 (core)")
     assert page.locator("#feature-logits li").count() == 0
-    assert app.host.asked == 1, "opening a link asks the model nothing"
+    assert app.host.asked == 1, "opening a link sends no model request"
     page.click("#feature-ask")
     expect(page.locator("#feature-logits li")).to_have_count(5)
     assert watch.problems == []
 
 
-def test_a_card_fills_the_page_and_comes_back_as_it_was(page: Page, app: App, watch: Watch) -> None:
+def test_an_enlarged_card_fills_the_viewport_and_is_restored(page: Page, app: App, watch: Watch) -> None:
     open_manifold(page, app)
     show_axes(page, "12")
     draw_around(page, FAR_LEFT)
@@ -244,7 +242,7 @@ def test_a_card_fills_the_page_and_comes_back_as_it_was(page: Page, app: App, wa
     page.wait_for_function("() => document.querySelector('.plane svg').clientHeight > 600")
     page.wait_for_function("() => document.querySelectorAll('.plane-dot.picked').length > 0")
     assert page.evaluate("() => document.getElementById('header').inert")
-    keep(page, "manifold-enlarged")
+    save_screenshot(page, "manifold-enlarged")
     page.keyboard.press("Escape")
     page.wait_for_function("() => document.querySelector('[data-card=cloud]').getBoundingClientRect().width < 900")
     expect(button).to_be_focused()
@@ -254,7 +252,7 @@ def test_a_card_fills_the_page_and_comes_back_as_it_was(page: Page, app: App, wa
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_every_card_fills_the_page_when_it_is_enlarged(page: Page, app: App, watch: Watch, width: int) -> None:
+def test_every_enlarged_card_fills_the_viewport(page: Page, app: App, watch: Watch, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     open_manifold(page, app)
     cards = [str(one.get_attribute("data-card")) for one in page.locator(".card").all()]
@@ -307,14 +305,14 @@ def saved(page: Page, card: str, kind: str) -> Download:
     return waiting.value
 
 
-def test_strips_are_saved_as_a_drawing_with_its_colours(page: Page, app: App, watch: Watch, tmp_path: Path) -> None:
+def test_strips_are_saved_as_svg_with_resolved_colours(page: Page, app: App, watch: Watch, tmp_path: Path) -> None:
     run = open_manifold(page, app)
     download = saved(page, "strips", "svg")
     assert re.fullmatch(r"[\w-]+-strips\.svg", download.suggested_filename)
     download.save_as(tmp_path / "strips.svg")
     drawn = ElementTree.parse(tmp_path / "strips.svg").getroot()
     paths = drawn.findall(f".//{SVG}path")
-    assert len(paths) == len(run.cluster(0).atoms), "all features, not only those that are scrolled to"
+    assert len(paths) == len(run.cluster(0).atoms), "all features, including those scrolled out of view"
     fills = {str(path.get("fill")) for path in paths}
     assert len(fills) > 6
     assert all(re.fullmatch(r"rgb\(\d+, ?\d+, ?\d+\)", fill) for fill in fills)
@@ -324,7 +322,7 @@ def test_strips_are_saved_as_a_drawing_with_its_colours(page: Page, app: App, wa
     assert watch.problems == []
 
 
-def test_the_cloud_is_saved_with_its_names_as_a_picture(page: Page, app: App, watch: Watch, tmp_path: Path) -> None:
+def test_the_cloud_is_saved_as_an_image_with_its_labels(page: Page, app: App, watch: Watch, tmp_path: Path) -> None:
     open_manifold(page, app)
     page.wait_for_function(
         "() => [...document.querySelectorAll('.cloud-label')].some((n) => n.style.visibility === 'visible')"
@@ -343,7 +341,7 @@ def test_the_cloud_is_saved_with_its_names_as_a_picture(page: Page, app: App, wa
     assert watch.problems == []
 
 
-def test_it_works_on_a_phone(page: Page, app: App) -> None:
+def test_the_page_fits_a_phone(page: Page, app: App) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     open_manifold(page, app, "?v=1&axes=all")
     page.wait_for_selector(".plane .plane-dot")
@@ -351,10 +349,10 @@ def test_it_works_on_a_phone(page: Page, app: App) -> None:
     tools = page.locator("[data-card=cloud] .tool.enlarge").bounding_box()
     assert tools is not None
     assert tools["x"] + tools["width"] <= 390
-    keep(page, "manifold-axes-390")
+    save_screenshot(page, "manifold-axes-390")
 
 
-def test_a_feature_is_named_by_its_label_wherever_it_is_told_of(page: Page, app: App, watch: Watch) -> None:
+def test_feature_labels_are_shown_wherever_a_feature_is_named(page: Page, app: App, watch: Watch) -> None:
     run = open_manifold(page, app)
     name = feature_name(0, run.labels().of(0))
     assert "the week begins" in name
@@ -374,8 +372,8 @@ def test_a_feature_is_named_by_its_label_wherever_it_is_told_of(page: Page, app:
     assert watch.problems == []
 
 
-def test_a_long_label_leaves_the_page_as_wide_as_it_is(page: Page, tmp_path: Path, app: App, watch: Watch) -> None:
-    """The choice of colours holds the longest of them and is cut, on a screen and on a phone."""
+def test_a_long_label_does_not_widen_the_page(page: Page, tmp_path: Path, app: App, watch: Watch) -> None:
+    """The colour dropdown truncates long labels, on a desktop and on a phone."""
     labels = LabelTable.pack([FeatureLabel(one, "nothing but words " * 12, "") for one in range(12)])
     with RunWriter(tmp_path / "runs" / "planted") as writer:
         write_parts(writer, replace(planted_parts(), labels=labels))
@@ -388,7 +386,7 @@ def test_a_long_label_leaves_the_page_as_wide_as_it_is(page: Page, tmp_path: Pat
             page.wait_for_selector(".dash-dropdown-option")
             page.wait_for_function("(width) => document.documentElement.scrollWidth <= width", arg=width)
             assert page.evaluate(CUT_OFF, ".dash-dropdown-option") == []
-            keep(page, f"long-label-{width}")
+            save_screenshot(page, f"long-label-{width}")
             page.keyboard.press("Escape")
             choice, card = (page.locator(one).bounding_box() for one in ("#color-by", ".cloud-box"))
             assert choice is not None

@@ -1,4 +1,4 @@
-"""The map: moved and coloured without the server; lasso, box and clicks lead to clusters; noise is counted."""
+"""The feature map: client-side pan, zoom and colouring; lasso and box selection; links to clusters; noise points."""
 
 import random
 
@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from explorer.app.view.selection import read_selection
 from explorer.bench.app.browser import COUNTED
 from explorer.records.clustering import NOISE
-from tests.browser.conftest import NO_WEBGL, App, Watch, exposed, keep
+from tests.browser.conftest import NO_WEBGL, App, Watch, exposed, save_screenshot
 
 pytestmark = pytest.mark.browser
 
@@ -21,11 +21,11 @@ FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimatio
 
 IN_LINK = f"""() => (new URLSearchParams(location.search).get('map') ?? '')
   .endsWith(`,${{modules['ui/format.js'].short({MAP}.mapView().zoom)}}`)"""
-"""The link tells of the last move: it is written once the hand rests."""
+"""The URL holds the last view; it is updated with a delay after the last move."""
 
 
 def open_map(page: Page, app: App, query: str = "") -> tuple[float, float]:
-    """Open the atlas; gives the middle of the map on the screen."""
+    """Open the atlas; returns the centre of the map in viewport pixels."""
     page.add_init_script(MODULES)
     page.goto(f"{app.url}/run/planted{query}")
     page.wait_for_selector("#map[data-drawn]")
@@ -51,19 +51,19 @@ def drag(page: Page, points: list[tuple[float, float]]) -> None:
 
 
 def around(page: Page, features: range) -> list[tuple[float, float]]:
-    """A box around some features, a little larger."""
+    """Corners of the bounding box of some features, with a margin of 6 pixels."""
     xs, ys = zip(*(place_of(page, feature) for feature in features), strict=True)
     left, top, right, bottom = min(xs) - 6, min(ys) - 6, max(xs) + 6, max(ys) + 6
     return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 
-def test_moving_and_colouring_ask_no_server_and_send_no_point_again(page: Page, app: App, watch: Watch) -> None:
+def test_moving_and_colouring_send_no_request_and_upload_no_points(page: Page, app: App, watch: Watch) -> None:
     page.add_init_script(COUNTED)
     x, y = open_map(page, app)
     features = app.host.run.manifest.n_features
     sent = page.evaluate("sentToCard")
-    assert sent >= 8 * features, "the points were sent once"
-    before, asked = page.evaluate(MOVES), len(watch.requests)
+    assert sent >= 8 * features, "the points are uploaded to the GPU once"
+    before, n_requests = page.evaluate(MOVES), len(watch.requests)
 
     drag(page, [(x, y), (x + 80, y + 40)])
     page.mouse.wheel(0, -240)
@@ -84,15 +84,17 @@ def test_moving_and_colouring_ask_no_server_and_send_no_point_again(page: Page, 
         page.evaluate(f"() => dash_clientside.set_props('map-color', {{value: '{by}'}})")
         expect(page.locator("#map-legend")).to_contain_text(legend)
         page.wait_for_function(f"() => location.search.includes('by={by}')")
-        assert page.evaluate("sentToCard") - sent < 6_000, "a colour for each cluster and level, and no point"
-    asked_again = [address for address in watch.requests[asked:] if "/_dash-update" in address or "/api/" in address]
-    assert [address for address in asked_again if "/thumbnail/" not in address] == []
+        assert page.evaluate("sentToCard") - sent < 6_000, "a colour per cluster and level, but no points"
+    new_requests = [
+        address for address in watch.requests[n_requests:] if "/_dash-update" in address or "/api/" in address
+    ]
+    assert [address for address in new_requests if "/thumbnail/" not in address] == []
 
     seen = page.evaluate(MOVES)
     page.reload()
     page.wait_for_selector("#map[data-drawn]")
     again = page.evaluate(MOVES)
-    assert all(abs(seen[key] - again[key]) < 0.01 for key in ("u", "v", "zoom")), "a link opens at the same place"
+    assert all(abs(seen[key] - again[key]) < 0.01 for key in ("u", "v", "zoom")), "a link restores the view"
     expect(page.locator("#map-legend")).to_contain_text("tokens")
     page.locator("#map").focus()
     page.keyboard.press("0")
@@ -103,7 +105,7 @@ def test_moving_and_colouring_ask_no_server_and_send_no_point_again(page: Page, 
     assert watch.problems == []
 
 
-def test_lasso_and_box_select_clusters_for_tiles_and_link(page: Page, app: App, watch: Watch) -> None:
+def test_lasso_and_box_selection_filter_the_tiles_and_update_the_url(page: Page, app: App, watch: Watch) -> None:
     open_map(page, app)
     first = app.host.run.summary(0).features
     page.locator("[data-tool=lasso]").click()
@@ -112,7 +114,7 @@ def test_lasso_and_box_select_clusters_for_tiles_and_link(page: Page, app: App, 
     expect(page.locator("#tile-count")).to_have_text("1 of 2 clusters")
     page.wait_for_function("() => location.search.includes('sel=0')")
     assert page.evaluate(STANDING) == [0]
-    keep(page, "atlas-selection-dark")
+    save_screenshot(page, "atlas-selection-dark")
     page.reload()
     expect(page.locator("#tile-count")).to_have_text("1 of 2 clusters")
     page.wait_for_selector("#map[data-drawn]")
@@ -134,7 +136,7 @@ def test_lasso_and_box_select_clusters_for_tiles_and_link(page: Page, app: App, 
     assert watch.problems == []
 
 
-def test_selections_are_written_as_the_server_reads_them(page: Page, app: App) -> None:
+def test_selections_are_encoded_as_the_server_decodes_them(page: Page, app: App) -> None:
     open_map(page, app)
     draw = random.Random(0)
     sets = [
@@ -152,7 +154,7 @@ def test_selections_are_written_as_the_server_reads_them(page: Page, app: App) -
         assert sorted(page.evaluate(f"(text) => [...{selection}.readSelection(text)]", text)) == clusters
 
 
-def test_points_tell_what_they_are_and_lead_to_their_cluster(page: Page, app: App, watch: Watch) -> None:
+def test_points_have_tooltips_and_link_to_their_cluster(page: Page, app: App, watch: Watch) -> None:
     open_map(page, app)
     noise = next(f for f, cluster in enumerate(app.host.run.features().cluster) if cluster == -1)
     page.mouse.move(*place_of(page, noise))
@@ -187,14 +189,14 @@ def test_points_tell_what_they_are_and_lead_to_their_cluster(page: Page, app: Ap
     assert watch.problems == []
 
 
-def test_without_webgl_the_tiles_are_still_there(page: Page, app: App) -> None:
+def test_tiles_are_shown_without_webgl(page: Page, app: App) -> None:
     page.add_init_script(NO_WEBGL)
     page.goto(f"{app.url}/run/planted")
     expect(page.locator("#map")).to_contain_text("needs WebGL 2")
     expect(page.locator("a.tile")).to_have_count(2)
 
 
-def test_a_search_leads_to_a_feature_in_no_cluster(page: Page, app: App, watch: Watch) -> None:
+def test_search_finds_a_feature_outside_all_clusters(page: Page, app: App, watch: Watch) -> None:
     noise = int(np.flatnonzero(app.host.run.features().cluster == NOISE)[-1])
     open_map(page, app, "?v=1&noise=hidden")
     page.fill("#search", str(noise))
@@ -204,7 +206,7 @@ def test_a_search_leads_to_a_feature_in_no_cluster(page: Page, app: App, watch: 
     box = page.locator("#map").bounding_box()
     assert box is not None
     assert place_of(page, noise) == pytest.approx((box["x"] + box["width"] / 2, box["y"] + box["height"] / 2), abs=1)
-    keep(page, "found")
+    save_screenshot(page, "found")
     page.fill("#search", "in no cluster")
     expect(page.locator("#found li")).to_contain_text("fires too rarely to be scored")
     page.fill("#search", "week begins")

@@ -1,4 +1,4 @@
-"""Notes and collections: kept in the browser, carried by links and files, shown as text, apart in every tab."""
+"""Notes and collections: stored in the browser, shared by links and files, shown as text, synchronised across tabs."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, watched
+from tests.browser.conftest import PATIENCE_MS, App, Watch, save_screenshot, watched
 from tests.browser.test_pages import CONTRAST
 
 pytestmark = pytest.mark.browser
@@ -20,21 +20,23 @@ def open_sheet(page: Page) -> None:
 
 
 def copied(page: Page, button: str) -> str:
-    """The link that a button copies, read where the page hands it to the clipboard."""
+    """The link that a button copies, captured by replacing ``clipboard.writeText``."""
     page.evaluate("() => { navigator.clipboard.writeText = async (text) => { window.copied = text; }; }")
     page.click(button)
     page.wait_for_function("() => window.copied")
     return str(page.evaluate("() => { const text = window.copied; window.copied = null; return text; }"))
 
 
-def test_a_note_stays_travels_and_is_text(page: Page, browser: Browser, app: App, watch: Watch) -> None:
+def test_a_note_persists_is_shared_by_link_and_rendered_as_text(
+    page: Page, browser: Browser, app: App, watch: Watch
+) -> None:
     page.goto(f"{app.url}/run/planted/cluster/0?v=1&color=value")
     page.wait_for_selector("#strips .strip")
     open_sheet(page)
     expect(page.locator("#notes-sheet")).to_contain_text("Kept in this browser alone")
     page.get_by_label(NOTE).fill(HOSTILE)
     assert page.evaluate(CONTRAST) == []
-    keep(page, "notes-dark-1440")
+    save_screenshot(page, "notes-dark-1440")
     link = copied(page, "text=Copy link with this note")
     assert "color=value" in link
     page.reload()
@@ -55,7 +57,7 @@ def test_a_note_stays_travels_and_is_text(page: Page, browser: Browser, app: App
     assert watch.problems == []
 
 
-def test_a_collection_is_gathered_played_and_loaded_again(
+def test_a_collection_is_created_presented_and_imported(
     page: Page, context: BrowserContext, app: App, watch: Watch, tmp_path: Path
 ) -> None:
     page.goto(f"{app.url}/run/planted?v=1&q=monday")
@@ -76,8 +78,8 @@ def test_a_collection_is_gathered_played_and_loaded_again(
     link = copied(second, ".collection >> text=Copy link")
     with second.expect_download() as saved:
         second.click("text=Save file")
-    told = json.loads(saved.value.path().read_text())
-    assert [step["link"] for step in told["steps"]] == ["run/planted?v=1&q=monday", "s/nothing"]
+    content = json.loads(saved.value.path().read_text())
+    assert [step["link"] for step in content["steps"]] == ["run/planted?v=1&q=monday", "s/nothing"]
 
     second.goto(link)
     expect(second.locator(".slide-text h1")).to_contain_text("Planted", timeout=PATIENCE_MS)
@@ -91,22 +93,22 @@ def test_a_collection_is_gathered_played_and_loaded_again(
 
     page.click(".collection >> text=Delete")
     expect(page.locator(".collection")).to_have_count(0)
-    for name, steps, kept in (
-        ("good", told["steps"], 1),
-        ("elsewhere", [told["steps"][0] | {"link": "https://evil.example/"}], 1),
-        ("script", [told["steps"][0] | {"link": "javascript:hit(1)"}], 1),
-        ("climbing", [told["steps"][0] | {"link": "run/../../x"}], 1),
+    for name, steps, n_collections in (
+        ("good", content["steps"], 1),
+        ("elsewhere", [content["steps"][0] | {"link": "https://evil.example/"}], 1),
+        ("script", [content["steps"][0] | {"link": "javascript:hit(1)"}], 1),
+        ("climbing", [content["steps"][0] | {"link": "run/../../x"}], 1),
     ):
         file = tmp_path / f"{name}.json"
-        file.write_text(json.dumps(told | {"steps": steps}))
+        file.write_text(json.dumps(content | {"steps": steps}))
         page.set_input_files("#notes-sheet input[type=file]", file)
-        expect(page.locator(".collection")).to_have_count(kept)
+        expect(page.locator(".collection")).to_have_count(n_collections)
     expect(page.locator("#toast")).to_contain_text("no collection")
     assert watch.problems == []
 
 
 @pytest.mark.parametrize("fragment", ["#keep=!!", "#keep=AAAA", "#keep=" + "A" * 20_000, "#other"])
-def test_a_fragment_that_is_none_does_nothing(page: Page, app: App, watch: Watch, fragment: str) -> None:
+def test_an_invalid_fragment_is_ignored(page: Page, app: App, watch: Watch, fragment: str) -> None:
     page.goto(f"{app.url}/collection{fragment}")
     expect(page.locator(".slide-text h1")).to_have_text("This link brings no collection", timeout=PATIENCE_MS)
     assert watch.problems == []

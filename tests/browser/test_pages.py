@@ -1,4 +1,4 @@
-"""Each page in both themes and on a phone: readable, inside the screen, driven by keys, and deaf to markup."""
+"""Every page: contrast in both themes, phone layout, keyboard control, and names with markup rendered as text."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
-from tests.browser.conftest import App, Watch, keep, serve_in_thread
+from tests.browser.conftest import App, Watch, save_screenshot, serve_in_thread
 from tests.fake_host import FakeHost
 
 pytestmark = pytest.mark.browser
@@ -38,22 +38,24 @@ CONTRAST = """
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("name", list(PAGES))
-def test_every_page_is_readable_in_both_themes(page: Page, app: App, watch: Watch, name: str, theme: str) -> None:
+def test_every_page_has_contrast_in_both_themes_and_fits_a_phone(
+    page: Page, app: App, watch: Watch, name: str, theme: str
+) -> None:
     page.goto(f"{app.url}{PAGES[name]}?v=1&theme={theme}")
     page.wait_for_selector(READY[name])
     assert page.evaluate("document.documentElement.dataset.theme") == theme
     assert page.evaluate(CONTRAST) == []
-    keep(page, f"{name}-{theme}-1440")
+    save_screenshot(page, f"{name}-{theme}-1440")
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_function(
         "() => document.documentElement.scrollWidth <= 390 && "
         "[...document.querySelectorAll('canvas')].every((one) => one.getBoundingClientRect().right <= 390)"
     )
-    keep(page, f"{name}-{theme}-390")
+    save_screenshot(page, f"{name}-{theme}-390")
     assert watch.problems == []
 
 
-def test_slash_jumps_to_the_search_and_the_search_is_in_the_link(page: Page, app: App, watch: Watch) -> None:
+def test_slash_focuses_the_search_and_the_query_is_in_the_url(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/run/planted")
     page.wait_for_selector("a.tile")
     page.keyboard.press("/")
@@ -65,7 +67,7 @@ def test_slash_jumps_to_the_search_and_the_search_is_in_the_link(page: Page, app
     assert watch.problems == []
 
 
-def test_no_key_is_lost_while_the_search_answers_on_a_slow_machine(page: Page, app: App) -> None:
+def test_no_keystroke_is_lost_in_the_search_on_a_slow_machine(page: Page, app: App) -> None:
     page.goto(f"{app.url}/run/planted")
     page.wait_for_selector("#map canvas")
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 8})
@@ -77,7 +79,7 @@ def test_no_key_is_lost_while_the_search_answers_on_a_slow_machine(page: Page, a
     expect(page.locator("#tile-count")).to_have_text("1 of 2 clusters")
 
 
-def test_back_and_forward_walk_through_the_pages(page: Page, app: App, watch: Watch) -> None:
+def test_back_and_forward_navigate_between_pages(page: Page, app: App, watch: Watch) -> None:
     page.goto(app.url)
     page.click("a.run-card")
     page.locator("a.tile").first.click()
@@ -91,7 +93,7 @@ def test_back_and_forward_walk_through_the_pages(page: Page, app: App, watch: Wa
     assert watch.problems == []
 
 
-def test_a_portrait_in_the_gallery_opens_what_it_shows_and_steering_brings_its_answer_into_sight(
+def test_a_gallery_portrait_opens_its_cluster_and_steering_scrolls_to_the_result(
     page: Page, app: App, watch: Watch
 ) -> None:
     page.emulate_media(reduced_motion="reduce")
@@ -107,7 +109,7 @@ def test_a_portrait_in_the_gallery_opens_what_it_shows_and_steering_brings_its_a
     assert watch.problems == []
 
 
-def test_the_theme_is_kept_and_shared(page: Page, app: App) -> None:
+def test_the_theme_persists_and_is_in_the_url(page: Page, app: App) -> None:
     page.goto(app.url)
     page.wait_for_selector("a.run-card")
     page.click("#theme-toggle")
@@ -117,7 +119,7 @@ def test_the_theme_is_kept_and_shared(page: Page, app: App) -> None:
     page.wait_for_function("() => document.documentElement.dataset.theme === 'light'")
 
 
-def test_the_handle_moves_by_keys(page: Page, app: App) -> None:
+def test_the_position_handle_is_moved_by_arrow_keys(page: Page, app: App) -> None:
     page.goto(f"{app.url}/run/planted/cluster/0")
     page.click("#steer-run")
     slider = page.locator("#position")
@@ -128,7 +130,7 @@ def test_the_handle_moves_by_keys(page: Page, app: App) -> None:
     assert ":" in str(slider.get_attribute("aria-valuetext"))
 
 
-def test_the_branch_of_a_cluster_is_drawn_and_said(page: Page, app: App, watch: Watch) -> None:
+def test_the_branch_of_a_cluster_is_drawn_and_listed_in_a_table(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/run/planted/cluster/0")
     panel = page.locator(".belief")
     expect(panel).to_contain_text("Shuffle null: matched in 0 of 19 draws")
@@ -153,20 +155,20 @@ def test_a_tooltip_shows_the_token_in_its_context(page: Page, app: App, watch: W
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """A run whose names are attacks."""
+    """A run whose names contain markup."""
     folder: Path = tmp_path_factory.mktemp("hostile")
     run = write_steerable_run(folder / "runs" / "planted")
-    told = json.loads((run / "run.json").read_text())
-    told["title"] = HOSTILE
-    for cluster in told["clusters"]:
+    manifest = json.loads((run / "run.json").read_text())
+    manifest["title"] = HOSTILE
+    for cluster in manifest["clusters"]:
         cluster["label"] = cluster["words"] = HOSTILE
         cluster["order"][0] = HOSTILE
-    (run / "run.json").write_text(json.dumps(told))
+    (run / "run.json").write_text(json.dumps(manifest))
     yield from serve_in_thread(folder, FakeHost(open_run(run)))
 
 
 @pytest.mark.parametrize("path", ["/", "/run/planted", "/run/planted/cluster/0"])
-def test_markup_in_names_is_text(page: Page, hostile: App, path: str) -> None:
+def test_markup_in_names_is_rendered_as_text(page: Page, hostile: App, path: str) -> None:
     page.goto(f"{hostile.url}{path}")
     page.wait_for_selector({"/": "a.run-card", "/run/planted": "#map canvas"}.get(path, "#cloud[data-drawn=scene]"))
     if path.endswith("0"):

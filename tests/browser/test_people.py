@@ -1,4 +1,4 @@
-"""The pages for everybody: axe-core finds nothing serious, keys are listed, other locales and scripts do no harm."""
+"""Accessibility and internationalisation: axe-core, keyboard help, locales, right-to-left values, script policy."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from explorer.maths.position.values import isolate_bidi
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
-from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, App, Watch, keep, serve_in_thread, until
+from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, App, Watch, save_screenshot, serve_in_thread, wait_until
 from tests.fake_host import FakeHost
 
 pytestmark = pytest.mark.browser
@@ -24,8 +24,8 @@ def steered(page: Page) -> None:
     page.wait_for_selector("#bands .arm")
 
 
-def checked(page: Page) -> None:
-    """Everything that puts a result to the test is unfolded and asked."""
+def with_checks(page: Page) -> None:
+    """Steer, then open and run every robustness check."""
     steered(page)
     page.evaluate("document.querySelectorAll('#checks > details').forEach((one) => { one.open = true; })")
     for name in ("check", "sweep", "phrases"):
@@ -76,7 +76,7 @@ VIEWS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "tried": ("/run/planted?v=1", tried),
     "found": ("/run/planted?v=1&q=begins", ready("#found li")),
     "nothing found": ("/run/planted?v=1&q=nowhere", ready(".empty")),
-    "manifold": ("/run/planted/cluster/0?v=1", checked),
+    "manifold": ("/run/planted/cluster/0?v=1", with_checks),
     "planes": ("/run/planted/cluster/0?v=1", in_planes),
     "shared": ("/run/planted/cluster/0?v=1", shared),
     "tour": ("/tour/days?v=1&step=5", ready("#bands .arm")),
@@ -88,21 +88,21 @@ VIEWS: dict[str, tuple[str, Callable[[Page], None]]] = {
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("name", list(VIEWS))
-def test_axe_finds_nothing_serious(page: Page, app: App, name: str, theme: str) -> None:
+def test_axe_reports_no_serious_violation(page: Page, app: App, name: str, theme: str) -> None:
     address, wait = VIEWS[name]
     page.goto(f"{app.url}{address}&theme={theme}")
     wait(page)
-    found = Axe().run(page).response["violations"]
-    told = [
+    violations = Axe().run(page).response["violations"]
+    serious = [
         f"{each['id']} ({each['impact']}): {node['html'][:160]} {node['failureSummary'][:300]}"
-        for each in found
+        for each in violations
         if each["impact"] in SERIOUS
         for node in each["nodes"]
     ]
-    assert told == []
+    assert serious == []
 
 
-def test_question_mark_lists_the_keys_and_esc_closes_them(page: Page, app: App, watch: Watch) -> None:
+def test_question_mark_opens_the_keyboard_help_and_escape_closes_it(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/run/planted")
     page.wait_for_selector("a.tile")
     sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
@@ -121,18 +121,18 @@ def test_question_mark_lists_the_keys_and_esc_closes_them(page: Page, app: App, 
 
 
 @pytest.mark.parametrize("locale", ["de-DE", "tr-TR", "ar-EG"])
-def test_a_locale_changes_nothing(browser: Browser, app: App, locale: str) -> None:
-    """Numbers are written one way for everyone, so that a picture and a copied table mean the same everywhere."""
-    told = []
+def test_the_page_does_not_depend_on_the_locale(browser: Browser, app: App, locale: str) -> None:
+    """Numbers have one fixed format, so that screenshots and copied tables are unambiguous."""
+    texts = []
     for name in ("en-US", locale):
         context = browser.new_context(locale=name, viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.goto(f"{app.url}/run/planted/cluster/0")
         steered(page)
-        told.append(page.locator("main").inner_text())
+        texts.append(page.locator("main").inner_text())
         context.close()
-    assert told[0] == told[1]
+    assert texts[0] == texts[1]
 
 
 DRAWN = {
@@ -144,15 +144,15 @@ DRAWN = {
     "tour": ("#bands .arm",),
     "compare": ("#compare-cloud-left canvas", "#compare-cloud-right canvas", ".compare-strips .strip path"),
 }
-"""What is seen of a view that draws."""
+"""Elements that are visible once a view has been drawn."""
 COMPILES = """() => setTimeout(() => Plotly.newPlot(document.body.appendChild(document.createElement("div")),
   [{ type: "scattergl", x: [0, 1], y: [0, 1] }]).catch(() => {}))"""
-"""A trace whose drawing is compiled from text."""
+"""Draws a trace type that generates code from strings."""
 
 
 @pytest.mark.parametrize("name", list(VIEWS))
-def test_the_policy_keeps_no_page_from_drawing(page: Page, app: App, watch: Watch, name: str) -> None:
-    """No page needs code that is compiled from text, or anything else that the policy stops."""
+def test_every_page_draws_under_the_policy(page: Page, app: App, watch: Watch, name: str) -> None:
+    """No page generates code from strings or does anything else that the policy blocks."""
     address, wait = VIEWS[name]
     answer = page.goto(f"{app.url}{address}")
     assert answer is not None
@@ -164,14 +164,14 @@ def test_the_policy_keeps_no_page_from_drawing(page: Page, app: App, watch: Watc
     assert watch.problems == []
 
 
-def test_a_figure_that_compiles_code_is_noticed(page: Page, app: App, watch: Watch) -> None:
-    """The test above can fail, and this is what would fail it."""
+def test_code_generation_is_detected(page: Page, app: App, watch: Watch) -> None:
+    """Positive control for the test above."""
     page.goto(f"{app.url}/run/planted/cluster/0")
     page.wait_for_selector("#cloud[data-drawn=scene]")
     assert watch.problems == []
     page.evaluate(COMPILES)
-    until(page, lambda: bool(watch.problems))
-    assert watch.problems[0] == "stopped by the policy: script-src eval"
+    wait_until(page, lambda: bool(watch.problems))
+    assert watch.problems[0] == "blocked by the policy: script-src eval"
 
 
 DAYS = ("יום ראשון", "יום שני", "יום שלישי", "יום רביעי", "יום חמישי", "יום שישי", "שבת")
@@ -191,21 +191,21 @@ LEFT_OF = """
 
 @pytest.fixture(scope="module")
 def from_right(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """A run whose ring's values are written from right to left."""
+    """A run whose ring has right-to-left (Hebrew) value names."""
     folder = tmp_path_factory.mktemp("hebrew")
     run = write_steerable_run(folder / "runs" / "planted")
-    told = json.loads((run / "run.json").read_text())
-    ring = told["clusters"][0]
+    manifest = json.loads((run / "run.json").read_text())
+    ring = manifest["clusters"][0]
     ring["order"] = DAYS
     ring["label"] = ", ".join(isolate_bidi(day) for day in DAYS[:3])
-    (run / "run.json").write_text(json.dumps(told))
+    (run / "run.json").write_text(json.dumps(manifest))
     yield from serve_in_thread(folder, FakeHost(open_run(run)))
 
 
-def test_values_from_right_to_left_keep_their_order(page: Page, from_right: App, watch: Watch) -> None:
+def test_right_to_left_values_keep_their_order(page: Page, from_right: App, watch: Watch) -> None:
     page.goto(f"{from_right.url}/run/planted/cluster/0")
     steered(page)
     assert page.evaluate(LEFT_OF, ["h1", *DAYS[:3]])
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    keep(page, "right-to-left")
+    save_screenshot(page, "right-to-left")
     assert watch.problems == []

@@ -1,4 +1,4 @@
-"""The app below a proxy's path, and in another site's frame where that is allowed."""
+"""The app behind a proxy with a path prefix, and embedded in a frame of another site."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ PREFIX = "/some/prefix/"
 
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """An app behind a proxy that serves it below a path; other sites at any port of this machine may frame it."""
+    """An app behind a proxy with a path prefix, which any origin on 127.0.0.1 may frame."""
     folder: Path = tmp_path_factory.mktemp("proxied")
     run = open_run(write_steerable_run(folder / "runs" / "planted"))
     write_tour(folder / "runs", FakeHost(run))
@@ -31,7 +31,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
             yield App(address + PREFIX.rstrip("/"), app.host)
 
 
-def test_every_page_works_below_a_proxys_path(page: Page, proxied: App, watch: Watch) -> None:
+def test_every_page_works_behind_a_path_prefix(page: Page, proxied: App, watch: Watch) -> None:
     page.emulate_media(reduced_motion="reduce")
     page.goto(f"{proxied.url}/")
     page.click("a.run-card")
@@ -58,7 +58,7 @@ def test_every_page_works_below_a_proxys_path(page: Page, proxied: App, watch: W
     assert watch.problems == []
 
 
-def test_a_frame_needs_leave_and_follows_its_theme(page: Page, proxied: App, app: App) -> None:
+def test_framing_requires_permission_and_honours_the_theme(page: Page, proxied: App, app: App) -> None:
     for url, allowed in ((proxied.url, True), (app.url, False)):
         frame = f"<iframe src='{url}/run/planted?v=1&theme=light' width=900 height=700></iframe>"
         for other in listen(page_of(f"<!DOCTYPE html><html lang=en><title>notes</title>{frame}")):

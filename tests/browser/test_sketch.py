@@ -1,4 +1,4 @@
-"""The cloud is seen before plotly is there, as the same picture, and each scene is made once and given back."""
+"""The canvas sketch shown until plotly.js loads matches the scene; each scene is created once and released."""
 
 import base64
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ COUNTED = """(() => {
     count(given.Plots, "resize");
   } });
 })()"""
-"""Counts what is asked of plotly, and how often plotly.js itself is run."""
+"""Counts calls of plotly functions and evaluations of plotly.js itself."""
 ONE_SCENE = {"runs": 1, "newPlot": 0, "react": 1, "restyle": 0, "relayout": 0, "redraw": 0, "resize": 0, "purge": 0}
 PIXELS = """async (png) => {
   const image = new Image();
@@ -39,7 +39,7 @@ PIXELS = """async (png) => {
   pen.drawImage(image, 0, 0);
   return pen.getImageData(0, 0, canvas.width, canvas.height).data;
 }"""
-APART = f"""async ([first, second]) => {{
+PIXEL_DIFFERENCE = f"""async ([first, second]) => {{
   const [a, b] = [await ({PIXELS})(first), await ({PIXELS})(second)];
   let drawn = 0, moved = 0;
   for (let at = 0; at < a.length; at += 1) {{
@@ -48,7 +48,7 @@ APART = f"""async ([first, second]) => {{
   }}
   return moved / drawn;
 }}"""
-"""How far two pictures are apart, as a share of how far the first is from its ground."""
+"""Summed absolute pixel difference of two images, relative to that of the first image from its first pixel."""
 NAMES = """() => [...document.querySelectorAll('#cloud-labels .cloud-label')].map(
   (name) => [name.textContent, name.style.visibility, name.style.transform])"""
 FIGURE = """(number) => {
@@ -59,22 +59,20 @@ FIGURE = """(number) => {
 
 @dataclass
 class Gate:
-    """Holds the requests for plotly.js back until a test lets them go on."""
+    """Delays requests for plotly.js until a test releases them."""
 
     open: bool = False
-    """Whether they go on at once."""
     waiting: list[Route] = field(default_factory=list)
-    """Those that wait."""
 
-    def meet(self, route: Route) -> None:
-        """Let a request go on, now or later."""
+    def handle(self, route: Route) -> None:
+        """Continue a request now if the gate is open, otherwise on release."""
         if self.open:
             route.continue_()
         else:
             self.waiting.append(route)
 
-    def let_go(self, page: Page) -> None:
-        """Let all go on, and wait for the scene."""
+    def release(self, page: Page) -> None:
+        """Open the gate, continue all requests, and wait for the scene."""
         self.open = True
         for route in self.waiting:
             route.continue_()
@@ -82,9 +80,9 @@ class Gate:
 
 
 @pytest.fixture
-def held(page: Page) -> Gate:
+def plotly_gate(page: Page) -> Gate:
     gate = Gate()
-    page.route(PLOTLY, lambda route: gate.meet(route))
+    page.route(PLOTLY, lambda route: gate.handle(route))
     page.add_init_script(COUNTED)
     return gate
 
@@ -96,7 +94,9 @@ def open_tile(page: Page, app: App) -> None:
     page.wait_for_selector("#cloud canvas.sketch")
 
 
-def test_a_click_shows_cloud_names_and_strips_without_plotly(page: Page, app: App, watch: Watch, held: Gate) -> None:
+def test_cloud_labels_and_strips_are_shown_before_plotly_loads(
+    page: Page, app: App, watch: Watch, plotly_gate: Gate
+) -> None:
     open_tile(page, app)
     expect(page.locator("#cloud-labels .cloud-label").first).to_be_visible()
     assert page.evaluate("window.counts") == {"runs": 0}
@@ -105,30 +105,30 @@ def test_a_click_shows_cloud_names_and_strips_without_plotly(page: Page, app: Ap
     page.click("#axes [data-axes='12']")
     expect(page.locator(".plane .plane-dot")).to_have_count(600)
     page.click("#axes [data-axes='3d']")
-    held.let_go(page)
+    plotly_gate.release(page)
     assert page.evaluate("window.counts") == ONE_SCENE
     assert page.locator("#cloud canvas.sketch").count() == 0
-    assert page.evaluate(NAMES) == names, "no name moves"
+    assert page.evaluate(NAMES) == names, "labels stay in place"
     assert watch.problems == []
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("query", ["", "&color=token&cam=1,0.4,0.9,0,0,0,0,0,1", "&pick=3-40"])
-def test_the_scene_looks_as_its_sketch_did(
-    page: Page, app: App, watch: Watch, held: Gate, query: str, theme: str
+def test_the_scene_matches_its_sketch(
+    page: Page, app: App, watch: Watch, plotly_gate: Gate, query: str, theme: str
 ) -> None:
     page.goto(f"{app.url}/run/planted/cluster/0?v=1&theme={theme}{query}")
     page.wait_for_selector("#cloud canvas.sketch")
     page.wait_for_selector("#host-state[data-state=ready]")
     space = page.locator("#cloud")
     sketch = space.screenshot()
-    held.let_go(page)
+    plotly_gate.release(page)
     both = [base64.b64encode(one).decode() for one in (sketch, space.screenshot())]
-    assert page.evaluate(APART, both) < 0.15
+    assert page.evaluate(PIXEL_DIFFERENCE, both) < 0.15
     assert watch.problems == []
 
 
-def test_what_changes_before_the_scene_is_in_both(page: Page, app: App, watch: Watch, held: Gate) -> None:
+def test_changes_made_before_the_scene_loads_are_applied(page: Page, app: App, watch: Watch, plotly_gate: Gate) -> None:
     open_tile(page, app)
     page.wait_for_selector("#host-state[data-state=ready]")
     page.evaluate("dash_clientside.set_props('pick-store', {data: '3-12'})")
@@ -137,7 +137,7 @@ def test_what_changes_before_the_scene_is_in_both(page: Page, app: App, watch: W
     expect(page.locator("#bands .arm")).to_have_count(3)
     page.locator(".strip").nth(3).click()
     expect(page.locator(".legend")).to_contain_text("silent")
-    held.let_go(page)
+    plotly_gate.release(page)
     assert page.evaluate("window.counts") == ONE_SCENE
     assert page.evaluate(FIGURE, 0) == [600, 0.16]
     assert page.evaluate(FIGURE, 7)[0] == 10
@@ -145,7 +145,7 @@ def test_what_changes_before_the_scene_is_in_both(page: Page, app: App, watch: W
     assert watch.problems == []
 
 
-def test_a_cloud_that_is_left_gives_its_scene_back(page: Page, app: App, watch: Watch) -> None:
+def test_leaving_a_cloud_releases_its_scene(page: Page, app: App, watch: Watch) -> None:
     page.add_init_script(COUNTED)
     page.goto(f"{app.url}/run/planted/cluster/0")
     page.wait_for_selector(SCENE)
@@ -162,14 +162,14 @@ def test_a_cloud_that_is_left_gives_its_scene_back(page: Page, app: App, watch: 
     assert watch.problems == []
 
 
-def test_without_plotly_the_sketch_stays_and_it_is_said(page: Page, app: App) -> None:
+def test_without_plotly_the_sketch_stays_with_a_notice(page: Page, app: App) -> None:
     page.route(PLOTLY, lambda route: route.abort())
     page.goto(f"{app.url}/run/planted/cluster/0")
     expect(page.locator("#toast")).to_contain_text("cannot be turned")
     expect(page.locator("#cloud canvas.sketch")).to_be_visible()
 
 
-def test_without_webgl_the_sketch_stays_and_goes_on(page: Page, app: App) -> None:
+def test_without_webgl_the_sketch_stays_and_updates(page: Page, app: App) -> None:
     page.add_init_script(NO_WEBGL)
     page.goto(f"{app.url}/run/planted/cluster/0")
     expect(page.locator("#toast")).to_contain_text("offers no WebGL", timeout=PATIENCE_MS)
@@ -180,7 +180,7 @@ def test_without_webgl_the_sketch_stays_and_goes_on(page: Page, app: App) -> Non
     assert canvas.screenshot() != before
 
 
-def test_a_long_table_is_written_when_it_is_opened(page: Page, app: App, watch: Watch) -> None:
+def test_a_long_table_is_rendered_when_opened(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/run/planted/cluster/0")
     page.wait_for_selector("#strips .strip")
     rows = page.locator(".cloud-foot tbody tr")
@@ -199,9 +199,7 @@ def test_a_long_table_is_written_when_it_is_opened(page: Page, app: App, watch: 
 EYE = "() => Object.values(document.querySelector('#cloud .plot')._fullLayout.scene._scene.getCamera().eye)"
 
 
-def test_a_turn_of_the_wheel_is_in_the_link_and_no_later_drawing_takes_it_back(
-    page: Page, app: App, watch: Watch
-) -> None:
+def test_zoom_is_stored_in_the_url_and_survives_redraws(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/run/planted/cluster/0")
     page.wait_for_selector(SCENE)
     before = page.evaluate(EYE)

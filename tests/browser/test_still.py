@@ -1,4 +1,4 @@
-"""Files that open from disk: drawn by the app's own scripts without any server, and deaf to markup."""
+"""Standalone HTML files: rendered by the app's scripts without a server, with markup in names shown as text."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from explorer.app.still.page_file import manifold_file, tour_file
 from explorer.runs.run.reader import open_run
 from tests.app.conftest import write_steerable_run
 from tests.app.tour.tour_data import write_tour
-from tests.browser.conftest import PATIENCE_MS, Watch, keep, watched
+from tests.browser.conftest import PATIENCE_MS, Watch, save_screenshot, watched
 from tests.browser.hostile import FINGERPRINT, Attacks, write_hostile_run
 from tests.browser.test_pages import CONTRAST
 from tests.fake_host import FakeHost
@@ -52,7 +52,7 @@ def test_a_manifold_opens_from_disk(page: Page, stills: Path) -> None:
     for theme in ("dark", "light"):
         page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
         assert page.evaluate(CONTRAST) == []
-        keep(page, f"still-{theme}")
+        save_screenshot(page, f"still-{theme}")
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_function("() => document.documentElement.scrollWidth <= 390")
 
@@ -72,14 +72,14 @@ def test_a_tour_opens_from_disk(page: Page, stills: Path) -> None:
     expect(page.locator("text=Leave")).to_have_count(0)
 
 
-def test_hostile_texts_do_not_run_from_disk(browser: Browser, tmp_path: Path) -> None:
-    given = Attacks(0)
-    write_hostile_run(tmp_path / "planted", given)
+def test_payloads_do_not_run_in_standalone_files(browser: Browser, tmp_path: Path) -> None:
+    payloads = Attacks(0)
+    write_hostile_run(tmp_path / "planted", payloads)
     run = open_run(tmp_path / "planted")
     manifold_file(run, 0, tmp_path / "manifold.html")
-    words = {key: given.take(100) for key in ("title", "about")}
+    words = {key: payloads.take(100) for key in ("title", "about")}
     shows = [
-        {"title": given.take(100), "text": [given.take()], "show": show, **needs}
+        {"title": payloads.take(100), "text": [payloads.take()], "show": show, **needs}
         for show, needs in (
             ("firing", {"of": "days"}),
             ("strips", {"of": "days"}),
@@ -90,8 +90,8 @@ def test_hostile_texts_do_not_run_from_disk(browser: Browser, tmp_path: Path) ->
         )
     ]
     manifold = {"days": {"run": "planted", "cluster": 0}}
-    asked = {"r": {"of": "days", "prompt": given.take(), "to": run.summary(0).order[2].strip(), "max_tokens": 2}}
-    folder = write_tour(tmp_path, FakeHost(run), manifolds=manifold, results=asked, steps=shows, **words)
+    results = {"r": {"of": "days", "prompt": payloads.take(), "to": run.summary(0).order[2].strip(), "max_tokens": 2}}
+    folder = write_tour(tmp_path, FakeHost(run), manifolds=manifold, results=results, steps=shows, **words)
     assert run.manifest.subject is not None
     assert folder.result("r").behaviour.fingerprint == FINGERPRINT
     tour_file(folder, tmp_path / "tour.html")

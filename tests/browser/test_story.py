@@ -1,4 +1,4 @@
-"""The whole story: gallery, atlas, tile, cloud, drag, streamed text, share, and the link with the host stopped."""
+"""End to end: gallery, atlas, tile, cloud, drag, streamed text, share, and the shared link without a host."""
 
 import base64
 import re
@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, watched
+from tests.browser.conftest import PATIENCE_MS, App, Watch, save_screenshot, watched
 
 pytestmark = pytest.mark.browser
 
@@ -28,12 +28,12 @@ HANDLE = (
 
 
 def colours(page: Page, part: Locator) -> int:
-    """How many different colours a part of the page really shows."""
+    """Number of distinct colours in a screenshot of an element."""
     return int(page.evaluate(COUNT_COLOURS, base64.b64encode(part.screenshot()).decode()))
 
 
-def questions(watch: Watch) -> int:
-    """How often the server was asked; a browser may look for the icon again when the address changes."""
+def request_count(watch: Watch) -> int:
+    """Number of requests, without the favicon, which a browser may fetch again when the URL changes."""
     return sum("favicon" not in url for url in watch.requests)
 
 
@@ -65,17 +65,17 @@ def drag(page: Page, begin: float, end: float) -> None:
     page.mouse.up()
 
 
-def test_the_whole_story(page: Page, context: BrowserContext, app: App, watch: Watch) -> None:
+def test_end_to_end(page: Page, context: BrowserContext, app: App, watch: Watch) -> None:
     page.goto(app.url)
     page.wait_for_selector("a.run-card")
     expect(page.locator(".run-card.broken")).to_contain_text("features.safetensors")
-    keep(page, "gallery-dark")
+    save_screenshot(page, "gallery-dark")
     page.click("a.run-card")
 
     page.wait_for_selector("#map canvas")
     expect(page.locator("#tile-count")).to_have_text("2 clusters")
     wait(page, "() => [...document.querySelectorAll('.map-label')].some((n) => n.style.visibility === 'visible')")
-    keep(page, "atlas-dark")
+    save_screenshot(page, "atlas-dark")
     page.locator("a.tile").first.click()
 
     page.wait_for_selector("#cloud[data-drawn=scene]")
@@ -91,24 +91,24 @@ def test_the_whole_story(page: Page, context: BrowserContext, app: App, watch: W
     assert app.host.asked == 1
     wait(page, f"() => ({HANDLE})().every(Number.isFinite)")
 
-    before, asked = page.evaluate(HANDLE), questions(watch)
+    before, n_requests = page.evaluate(HANDLE), request_count(watch)
     drag(page, 0.05, 0.4)
     wait(page, f"() => ({HANDLE})().some((x, i) => Math.abs(x - {before}[i]) > 1e-3)")
-    assert questions(watch) == asked, "a drag asks nothing of the server"
+    assert request_count(watch) == n_requests, "dragging sends no request"
     lefts = page.evaluate("() => [...document.querySelectorAll('.bands-handle')].map((n) => n.style.left)")
     assert len(set(lefts)) == 1
     assert abs(float(lefts[0].rstrip("%")) - 40) < 1
     words = [text.strip() for text in page.locator(".answer-word").all_inner_texts()]
-    assert len(set(words)) > 1, "the curve and the straight line say different things on the way"
+    assert len(set(words)) > 1, "the answer differs between the curve and the straight line"
     assert re.search(r"at=0\.(39|4)", page.url)
 
     page.click("#generate")
     wait(page, "() => [...document.querySelectorAll('#streams .end')].every((n) => n.textContent)")
     expect(page.locator("#generate")).to_be_enabled(timeout=PATIENCE_MS)
-    said = page.locator("#streams .said").all_inner_texts()
-    assert len(said) == 4
-    assert all(text.strip() for text in said)
-    keep(page, "manifold-dark")
+    generated = page.locator("#streams .said").all_inner_texts()
+    assert len(generated) == 4
+    assert all(text.strip() for text in generated)
+    save_screenshot(page, "manifold-dark")
 
     page.click("#share-result")
     link = page.locator("#toast a").get_attribute("href")
@@ -119,24 +119,24 @@ def test_the_whole_story(page: Page, context: BrowserContext, app: App, watch: W
     assert marked
 
     app.host.alive = False
-    asked_before = app.host.asked
+    requests_before = app.host.asked
     other = watched(context, watch)
     other.goto(link)
     expect(other.locator("#bands .arm")).to_have_count(3, timeout=PATIENCE_MS)
     wait(other, "() => [...document.querySelectorAll('#streams .end')].every((n) => n.textContent)")
     assert [text.strip() for text in other.locator(".answer-word").all_inner_texts()] == words
-    assert other.locator("#streams .said").all_inner_texts() == said
+    assert other.locator("#streams .said").all_inner_texts() == generated
     assert other.locator(".as-read mark").all_inner_texts() == marked
     other.wait_for_selector("#cloud[data-drawn=scene]")
-    keep(other, "shared-dark")
-    assert app.host.asked == asked_before
+    save_screenshot(other, "shared-dark")
+    assert app.host.asked == requests_before
     assert watch.problems == []
-    assert all(url.startswith((app.url, "data:", "blob:")) for url in watch.requests), (
-        "nothing outside the app is asked"
-    )
+    assert all(url.startswith((app.url, "data:", "blob:")) for url in watch.requests), "no request leaves the app"
 
 
-def test_a_view_opens_again_and_asks_nothing(page: Page, context: BrowserContext, app: App, watch: Watch) -> None:
+def test_a_link_restores_the_view_without_a_host_request(
+    page: Page, context: BrowserContext, app: App, watch: Watch
+) -> None:
     open_cluster(page, app)
     page.fill("#steer-prompt", "a parcel sent on")
     page.press("#steer-prompt", "Enter")
@@ -144,14 +144,14 @@ def test_a_view_opens_again_and_asks_nothing(page: Page, context: BrowserContext
     drag(page, 0.9, 0.25)
     page.locator(".strip").nth(3).click()
     wait(page, "() => location.search.includes('color=feature-')")
-    link, asked = page.url, app.host.asked
+    link, host_requests = page.url, app.host.asked
 
     again = watched(context, watch)
     again.goto(link)
     again.wait_for_selector("#cloud[data-drawn=scene]")
     expect(again.locator("#steer-prompt")).to_have_value("a parcel sent on")
     wait(again, "() => document.querySelectorAll('.strip[aria-pressed=true]').length === 1")
-    assert app.host.asked == asked
+    assert app.host.asked == host_requests
     again.wait_for_selector("#host-state[data-state=ready]")
     again.click("#steer-run")
     expect(again.locator("#bands .arm")).to_have_count(3, timeout=PATIENCE_MS)
@@ -159,7 +159,7 @@ def test_a_view_opens_again_and_asks_nothing(page: Page, context: BrowserContext
     assert watch.problems == []
 
 
-def test_stop_ends_the_text_and_the_panel_goes_on(page: Page, app: App, watch: Watch) -> None:
+def test_stop_ends_generation_and_the_panel_stays_usable(page: Page, app: App, watch: Watch) -> None:
     app.host.pause = 0.5
     open_cluster(page, app)
     steer(page)
@@ -172,11 +172,11 @@ def test_stop_ends_the_text_and_the_panel_goes_on(page: Page, app: App, watch: W
 
 
 EVENTS = ["start", *["token"] * 32, *["row_done"] * 4, "done"]
-"""Types of the fake host's events, in order: eight tokens of four rows."""
+"""Event types of the fake host, in order: eight tokens for each of four rows."""
 
 
-def test_a_host_that_dies_at_any_event_of_a_text(page: Page, app: App, watch: Watch) -> None:
-    """Text that was on the screen stays, and the page says whose it is; without any text no columns are shown."""
+def test_the_host_dies_at_each_stage_of_a_generation(page: Page, app: App, watch: Watch) -> None:
+    """Text already shown stays, with the request that it belongs to; without any text the columns stay hidden."""
     status, streams = page.locator("#steer-status"), page.locator("#streams")
     manifold, end = streams.locator("[data-row=manifold] .said"), streams.locator("[data-row=manifold] .end")
     host_line = page.locator("#host-state")
@@ -201,20 +201,20 @@ def test_a_host_that_dies_at_any_event_of_a_text(page: Page, app: App, watch: Wa
     cut = manifold.inner_text()
     assert 0 < len(cut.split()) < 8
 
-    for dies_at in (0, 1):  # before the text that would replace what stands there
+    for dies_at in (0, 1):  # before the text that would replace the current one
         generate(dies_at)
         expect(status).to_contain_text("Interrupted")
         expect(status).to_contain_text("the request before")
         expect(end).to_have_text("interrupted")
         assert manifold.inner_text() == cut
 
-    for event in ("row_done", "done"):  # the text is there, what was measured of it is not
+    for event in ("row_done", "done"):  # the text is complete, its measurements are missing
         generate(EVENTS.index(event))
         expect(status).to_contain_text("Interrupted")
         assert len(manifold.inner_text().split()) == 8
         expect(streams.locator(".read-back:not(:empty)")).to_have_count(0)
 
-    generate(len(EVENTS))  # all was said
+    generate(len(EVENTS))  # the stream is complete
     expect(status).to_be_empty()
     expect(end).to_contain_text("as long as asked")
     expect(streams.locator(".read-back:not(:empty)")).to_have_count(4)
@@ -223,7 +223,7 @@ def test_a_host_that_dies_at_any_event_of_a_text(page: Page, app: App, watch: Wa
     page.click("#share-result")
     expect(page.locator("#toast a")).to_have_attribute("href", re.compile("/s/"))
 
-    generate(0)  # the host is lost before another text: the result stands
+    generate(0)  # the host dies before another text: the previous result stays
     expect(status).to_contain_text("Interrupted")
     expect(end).to_contain_text("as long as asked")
     assert manifold.inner_text() == whole
@@ -232,7 +232,7 @@ def test_a_host_that_dies_at_any_event_of_a_text(page: Page, app: App, watch: Wa
     assert watch.problems == []
 
 
-def test_without_a_host_browsing_goes_on(page: Page, app: App) -> None:
+def test_browsing_works_without_a_host(page: Page, app: App) -> None:
     app.host.alive = False
     page.goto(f"{app.url}/run/planted/cluster/0")
     page.wait_for_selector("#host-state[data-state=unreachable]")

@@ -1,16 +1,16 @@
-"""Try my text: chips, the map's lights, tiles that fire first, tokens on the curve; by keys, on a phone, hostless."""
+"""Encoding a text: token chips, map highlights, sorted tiles, tokens on the curve; keyboard, phone, no host."""
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import App, Watch, exposed, keep
+from tests.browser.conftest import App, Watch, exposed, save_screenshot
 from tests.browser.test_pages import CONTRAST
 
 pytestmark = pytest.mark.browser
 
 TEXT = "<s> it rained on Monday and Tuesday in 1950 lost"
-LIT = "() => modules['atlas/map.js'].outstandingClusters()"
-"""Clusters in full colour while others are dimmed; null where none is."""
+HIGHLIGHTED = "() => modules['atlas/map.js'].outstandingClusters()"
+"""Clusters in full colour while the others are dimmed; null if none is highlighted."""
 MARKS = """() => { const d = document.querySelector('#cloud .js-plotly-plot').data[6];
   return { count: d.x.length, symbols: d.marker.symbol, sizes: d.marker.size }; }"""
 
@@ -32,26 +32,26 @@ def try_text(page: Page, text: str = TEXT) -> None:
     expect(page.locator("#try-tokens .chip")).to_have_count(len(text.split(" ")))
 
 
-def test_a_text_lights_up_its_clusters_and_leads_to_them(page: Page, app: App, watch: Watch) -> None:
+def test_a_text_highlights_and_links_its_clusters(page: Page, app: App, watch: Watch) -> None:
     open_atlas(page, app)
     page.wait_for_selector("#host-state[data-state=ready]")
-    assert app.host.asked == 0, "opening a page asks nothing of the model"
-    assert page.input_value("#try-text"), "a sentence to begin with"
-    assert page.evaluate(LIT) is None
+    assert app.host.asked == 0, "opening a page sends no model request"
+    assert page.input_value("#try-text"), "an example text is filled in"
+    assert page.evaluate(HIGHLIGHTED) is None
     try_text(page)
     assert app.host.asked == 1
-    wait(page, f"() => String(({LIT})()) === '0,1'")
+    wait(page, f"() => String(({HIGHLIGHTED})()) === '0,1'")
     wait(page, "() => location.search.includes('text=')")
     expect(page.locator("#tile-count")).to_have_text("2 clusters, 2 fire")
     expect(page.locator("a.tile .tile-fires").first).to_have_text("fires on 3 tokens")
     expect(page.locator("#try-detail")).to_contain_text("2 clusters fire")
     wait(page, "() => [...document.querySelectorAll('.map-label')].some((n) => n.style.visibility === 'visible')")
-    keep(page, "text-atlas-dark")
+    save_screenshot(page, "text-atlas-dark")
 
     page.locator("#try-tokens button", has_text="1950").click()
     expect(page.locator("#try-detail li")).to_have_count(1)
     expect(page.locator("#try-detail")).to_contain_text("near 1950, 1.2 times the usual distance")
-    wait(page, f"() => String(({LIT})()) === '1'")
+    wait(page, f"() => String(({HIGHLIGHTED})()) === '1'")
     page.locator("#try-tokens button", has_text="rained").click()
     expect(page.locator("#try-detail")).to_have_text("No cluster fires on this token.")
 
@@ -70,23 +70,23 @@ def test_a_text_lights_up_its_clusters_and_leads_to_them(page: Page, app: App, w
     assert "text=" in page.url
     page.locator("#try-tokens button", has_text="Tuesday").click()
     wait(page, f"() => ({MARKS})().sizes[1] > ({MARKS})().sizes[0]")
-    keep(page, "text-cluster-dark")
+    save_screenshot(page, "text-cluster-dark")
 
     page.go_back()
     page.wait_for_selector("a.tile .tile-fires")
-    wait(page, f"() => String(({LIT})()) === '0,1'")
-    assert app.host.asked == 1, "what was answered is kept"
+    wait(page, f"() => String(({HIGHLIGHTED})()) === '0,1'")
+    assert app.host.asked == 1, "the reply is cached"
     assert watch.problems == []
 
 
-def test_clear_puts_everything_out(page: Page, app: App, watch: Watch) -> None:
+def test_clear_removes_all_highlights(page: Page, app: App, watch: Watch) -> None:
     open_atlas(page, app)
     try_text(page)
     page.wait_for_selector("a.tile .tile-fires")
     page.click("#try-clear")
     expect(page.locator("#try-tokens .chip")).to_have_count(0)
     expect(page.locator("#tile-count")).to_have_text("2 clusters")
-    wait(page, f"() => ({LIT})() === null")
+    wait(page, f"() => ({HIGHLIGHTED})() === null")
     expect(page.locator("#try-text")).to_have_value("")
     assert "text=" not in page.url
     try_text(page, "on Friday")
@@ -97,7 +97,7 @@ def test_clear_puts_everything_out(page: Page, app: App, watch: Watch) -> None:
     assert watch.problems == []
 
 
-def test_a_link_opens_with_its_text_and_asks_only_when_told_to(page: Page, app: App, watch: Watch) -> None:
+def test_a_link_fills_in_its_text_and_encodes_it_on_request(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/run/planted/cluster/0?v=1&text=it+rained+on+Sunday")
     page.wait_for_selector("#cloud[data-drawn=scene]")
     page.wait_for_selector("#host-state[data-state=ready]")
@@ -112,13 +112,13 @@ def test_a_link_opens_with_its_text_and_asks_only_when_told_to(page: Page, app: 
     assert watch.problems == []
 
 
-def test_chips_are_walked_by_keys(page: Page, app: App, watch: Watch) -> None:
+def test_chips_are_navigated_by_keys(page: Page, app: App, watch: Watch) -> None:
     open_atlas(page, app)
     try_text(page)
     page.focus("#try-clear")
     page.keyboard.press("Tab")
     focused = "() => document.activeElement.dataset.token"
-    assert page.evaluate(focused) == "1", "the tokenizer's own token is passed over"
+    assert page.evaluate(focused) == "1", "special tokens are skipped"
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     assert page.evaluate(focused) == "4"
@@ -139,7 +139,7 @@ def test_chips_are_walked_by_keys(page: Page, app: App, watch: Watch) -> None:
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("path", ["/run/planted", "/run/planted/cluster/0"])
-def test_it_is_readable_in_both_themes_and_fits_a_phone(page: Page, app: App, path: str, theme: str) -> None:
+def test_the_panel_has_contrast_in_both_themes_and_fits_a_phone(page: Page, app: App, path: str, theme: str) -> None:
     page.goto(f"{app.url}{path}?v=1&theme={theme}")
     page.wait_for_selector("#try-tokens[data-ready=yes]", state="attached")
     try_text(page, TEXT + " x" * 60)
@@ -151,10 +151,10 @@ def test_it_is_readable_in_both_themes_and_fits_a_phone(page: Page, app: App, pa
     page.set_viewport_size({"width": 390, "height": 844})
     wait(page, "() => document.documentElement.scrollWidth <= 390")
     name = "cluster" if path.endswith("0") else "atlas"
-    keep(page, f"text-{name}-{theme}-390")
+    save_screenshot(page, f"text-{name}-{theme}-390")
 
 
-def test_without_a_host_it_says_so_and_what_was_answered_does_not_pass_for_the_new_text(page: Page, app: App) -> None:
+def test_without_a_host_an_error_is_shown_and_the_previous_reply_is_cleared(page: Page, app: App) -> None:
     open_atlas(page, app)
     try_text(page)
     app.host.alive = False
@@ -169,7 +169,7 @@ def test_without_a_host_it_says_so_and_what_was_answered_does_not_pass_for_the_n
 
 
 @pytest.mark.parametrize("path", ["/run/planted", "/run/planted/cluster/0"])
-def test_markup_in_a_text_is_text(page: Page, app: App, path: str, watch: Watch) -> None:
+def test_markup_in_a_text_is_rendered_as_text(page: Page, app: App, path: str, watch: Watch) -> None:
     page.goto(f"{app.url}{path}")
     page.wait_for_selector("#try-tokens[data-ready=yes]", state="attached")
     hostile = "<img/src=x/onerror=window.hacked=1> <svg/onload=window.hacked=1> Monday"

@@ -1,11 +1,11 @@
-"""The presenter in a browser: stepped by keys, dots and swipes, with nothing asked of anybody on the way."""
+"""The tour presenter in a browser: navigation by keys, dots and swipes, without any request while presenting."""
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import PATIENCE_MS, App, Watch, keep, module, watched
+from tests.browser.conftest import PATIENCE_MS, App, Watch, module, save_screenshot, watched
 from tests.browser.test_pages import CONTRAST
-from tests.browser.test_story import questions
+from tests.browser.test_story import request_count
 
 pytestmark = pytest.mark.browser
 DRAWN = {
@@ -18,10 +18,10 @@ DRAWN = {
     "Numbers": ".slide-value",
     "Tiles": ".slide-tiles img",
 }
-"""Each step with what it shows."""
+"""Step titles, each with a selector of its content."""
 STEPS = list(DRAWN)
 KEYS = ("/", "?", "Enter", "Escape", "a", "Backspace", "Delete", "F2", "End", "ArrowDown", "ArrowRight")
-"""What somebody may hit."""
+"""Keys that must not leave the last step."""
 SWIPE = """([from, to]) => {
   const node = document.querySelector(".slide-text");
   const touch = (x) => new Touch({ identifier: 1, target: node, clientX: x, clientY: 300 });
@@ -43,7 +43,7 @@ UNDER_A_SHEET = """async () => {
   sheet.close();
   return [open, space()];
 }""".replace("PRESENTER", module("tour/presenter.js"))
-"""Press a space on the sheet's button while it is open, and at once when it is closed: the step after each."""
+"""Presses space on the button of an open dialog and again right after it closes; returns the step after each."""
 
 
 def heading(page: Page, title: str) -> None:
@@ -55,7 +55,7 @@ def press(page: Page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
-def test_a_tour_is_found_stepped_and_left_and_asks_nothing(page: Page, app: App, watch: Watch) -> None:
+def test_a_tour_is_opened_presented_and_left_without_requests(page: Page, app: App, watch: Watch) -> None:
     page.emulate_media(reduced_motion="reduce")
     page.goto(app.url)
     page.click("a.tour-card")
@@ -64,11 +64,11 @@ def test_a_tour_is_found_stepped_and_left_and_asks_nothing(page: Page, app: App,
         press(page, "ArrowRight")
         heading(page, title)
         page.wait_for_selector(DRAWN[title])
-        keep(page, f"tour-{title.lower()}-dark-1440")
+        save_screenshot(page, f"tour-{title.lower()}-dark-1440")
     assert "step=8" in page.url
 
     page.context.set_offline(True)
-    asked = questions(watch)
+    n_requests = request_count(watch)
     press(page, *KEYS)
     heading(page, "Tiles")
     press(page, "Home", " ", "PageDown", "PageDown", "PageUp")
@@ -76,7 +76,7 @@ def test_a_tour_is_found_stepped_and_left_and_asks_nothing(page: Page, app: App,
     page.click('.dot-step[title="Bands"]')
     heading(page, "Bands")
     expect(page.locator("#bands .arm")).to_have_count(2)
-    assert questions(watch) == asked, "a tour goes on when the server is gone"
+    assert request_count(watch) == n_requests, "a tour works offline"
     page.context.set_offline(False)
 
     press(page, "f")
@@ -89,14 +89,14 @@ def test_a_tour_is_found_stepped_and_left_and_asks_nothing(page: Page, app: App,
     assert watch.problems == []
 
 
-def test_an_open_sheet_takes_the_keys_and_a_closed_one_gives_them_back_at_once(page: Page, app: App) -> None:
+def test_an_open_dialog_captures_keys_until_it_closes(page: Page, app: App) -> None:
     page.goto(f"{app.url}/tour/days?v=1")
     heading(page, "Words")
     assert page.evaluate(UNDER_A_SHEET) == [0, 1]
     heading(page, "Firing")
 
 
-def test_the_recorded_handle_walks_by_itself_until_it_is_taken(page: Page, app: App, watch: Watch) -> None:
+def test_the_recorded_handle_plays_until_it_is_grabbed(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/tour/days?v=1&step=5")
     left = "() => parseFloat(document.querySelector('.bands-handle')?.style.left)"
     page.wait_for_function(f"() => ({left})() > 1")
@@ -109,7 +109,7 @@ def test_the_recorded_handle_walks_by_itself_until_it_is_taken(page: Page, app: 
     assert watch.problems == []
 
 
-def test_it_is_readable_on_a_phone_and_follows_a_finger(browser: Browser, app: App, watch: Watch) -> None:
+def test_tours_have_contrast_on_a_phone_and_follow_swipes(browser: Browser, app: App, watch: Watch) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, reduced_motion="reduce")
     page = watched(context, watch)
     page.goto(f"{app.url}/tour/days?v=1&step=2")
@@ -120,7 +120,7 @@ def test_it_is_readable_on_a_phone_and_follows_a_finger(browser: Browser, app: A
         for theme in ("dark", "light"):
             page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
             assert page.evaluate(CONTRAST) == []
-            keep(page, f"tour-{title.lower()}-{theme}-390")
+            save_screenshot(page, f"tour-{title.lower()}-{theme}-390")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.evaluate(SWIPE, [200, 170])
     heading(page, "Tiles")

@@ -1,4 +1,4 @@
-"""The wall: few tiles in the page however many there are, walked by keys, and the same as a table; names on the map."""
+"""The virtualised tile grid: bounded DOM size, keyboard navigation and table view; non-overlapping map labels."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from explorer.runs.run.reader import open_run
-from tests.browser.conftest import App, Watch, keep, serve_in_thread
+from tests.browser.conftest import App, Watch, save_screenshot, serve_in_thread
 from tests.browser.many_clusters import write_many_clusters
 from tests.fake_host import FakeHost
 
@@ -28,7 +28,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     yield from serve_in_thread(folder, FakeHost(open_run(folder / "runs" / "many")))
 
 
-def test_of_many_tiles_only_those_in_sight_are_in_the_page(page: Page, many: App, watch: Watch) -> None:
+def test_only_visible_tiles_are_in_the_dom(page: Page, many: App, watch: Watch) -> None:
     page.goto(f"{many.url}/run/many")
     page.wait_for_selector("a.tile img[src]")
     expect(page.locator("#tile-count")).to_have_text("5,000 clusters")
@@ -42,11 +42,11 @@ def test_of_many_tiles_only_those_in_sight_are_in_the_page(page: Page, many: App
     last = page.locator(f"[data-at='{MANY - 1}']")
     assert last.get_attribute("aria-posinset") == last.get_attribute("aria-setsize") == str(MANY)
     pictures = sum("/thumbnail/" in address for address in watch.requests)
-    assert pictures <= 120, "tiles that fly by fetch no picture"
+    assert pictures <= 120, "tiles scrolled past fetch no thumbnail"
     assert watch.problems == []
 
 
-def test_keys_walk_over_tiles_that_are_not_in_the_page_yet(page: Page, many: App, watch: Watch) -> None:
+def test_keys_reach_tiles_that_are_not_yet_in_the_dom(page: Page, many: App, watch: Watch) -> None:
     page.goto(f"{many.url}/run/many")
     page.wait_for_selector("a.tile")
     page.focus("#tiles a[tabindex='0']")
@@ -65,11 +65,11 @@ def test_keys_walk_over_tiles_that_are_not_in_the_page_yet(page: Page, many: App
     page.evaluate("() => window.scrollTo(0, 90000)")
     page.wait_for_function(f"() => ({PLACES})().some((at) => at > 600)")
     page.keyboard.press("ArrowLeft")
-    assert page.evaluate(IN_SIGHT), "the focus is not lost where one scrolls away from it"
+    assert page.evaluate(IN_SIGHT), "focus survives scrolling away"
     assert watch.problems == []
 
 
-def test_enter_opens_the_tile(page: Page, app: App, watch: Watch) -> None:
+def test_enter_opens_the_focused_tile(page: Page, app: App, watch: Watch) -> None:
     page.goto(f"{app.url}/run/planted")
     page.wait_for_selector("a.tile")
     page.focus("#tiles a[tabindex='0']")
@@ -80,7 +80,7 @@ def test_enter_opens_the_tile(page: Page, app: App, watch: Watch) -> None:
     assert watch.problems == []
 
 
-def test_the_same_clusters_stand_as_a_table(page: Page, many: App, watch: Watch) -> None:
+def test_clusters_are_shown_as_a_table(page: Page, many: App, watch: Watch) -> None:
     page.goto(f"{many.url}/run/many?v=1&sort=size&wall=table&shape=surface")
     table = page.get_by_role("table", name="Clusters")
     expect(table.get_by_role("columnheader")).to_have_text(["Cluster", "Regime", "Features", "Tokens", "Stability"])
@@ -89,7 +89,7 @@ def test_the_same_clusters_stand_as_a_table(page: Page, many: App, watch: Watch)
     assert len(tokens) >= 5
     assert [int(text) for text in tokens] == sorted((int(text) for text in tokens), reverse=True)
     assert page.evaluate(CELLS) <= 60
-    keep(page, "atlas-table-dark")
+    save_screenshot(page, "atlas-table-dark")
     page.evaluate("() => dash_clientside.set_props('wall-look', {value: 'tiles'})")
     page.wait_for_selector("a.tile")
     page.wait_for_function("() => !location.search.includes('wall=')")
@@ -100,7 +100,7 @@ LABELS = """() => [...document.querySelectorAll('#map-labels a')].map((node) => 
   const box = node.getBoundingClientRect(); return [box.left, box.top, box.right, box.bottom]; })"""
 
 
-def test_no_two_names_on_the_map_touch_at_any_zoom(page: Page, many: App, watch: Watch) -> None:
+def test_map_labels_never_overlap_at_any_zoom(page: Page, many: App, watch: Watch) -> None:
     page.goto(f"{many.url}/run/many")
     page.wait_for_selector("#map-labels a")
     tools = page.evaluate(
@@ -119,5 +119,5 @@ def test_no_two_names_on_the_map_touch_at_any_zoom(page: Page, many: App, watch:
         page.locator("[data-tool=in]").click()
         page.wait_for_function(f"() => document.querySelector('#map').dataset.drawn !== '{before}'")
     assert counts[0] >= 10
-    assert counts[2] > counts[0], "zooming in shows more names"
+    assert counts[2] > counts[0], "zooming in shows more labels"
     assert watch.problems == []

@@ -1,4 +1,4 @@
-"""Where a model is steered, in the browser: as a message or as text, at which tokens, and how that is shown."""
+"""Prompt format (chat message or plain text) and steered token positions, in the browser."""
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -18,7 +18,7 @@ def choose(page: Page, field: str, label: str) -> None:
     page.get_by_role("option", name=label, exact=True).click()
 
 
-def test_a_base_model_is_offered_no_messages(page: Page, app: App, watch: Watch) -> None:
+def test_a_base_model_has_no_chat_option(page: Page, app: App, watch: Watch) -> None:
     open_cluster(page, app)
     expect(page.locator("#steer-as")).to_be_hidden()
     page.fill("#steer-prompt", "it rained on")
@@ -30,7 +30,7 @@ def test_a_base_model_is_offered_no_messages(page: Page, app: App, watch: Watch)
     assert watch.problems == []
 
 
-def test_a_message_is_shown_in_its_template_with_the_steered_tokens_marked(
+def test_a_chat_message_is_shown_in_its_template_with_steered_tokens_marked(
     page: Page, context: BrowserContext, app: App, watch: Watch
 ) -> None:
     app.host.kind = "instruct"
@@ -52,9 +52,9 @@ def test_a_message_is_shown_in_its_template_with_the_steered_tokens_marked(
     again = watched(context, watch)
     again.goto(page.url)
     again.wait_for_selector("#host-state[data-state=ready]")
-    asked = app.host.asked
+    host_requests = app.host.asked
     expect(again.locator("#steer-as")).to_have_text("a chat message")
     steer(again)
-    assert app.host.asked == asked + 1
-    assert app.host.latest == latest, "a link asks for the same"
+    assert app.host.asked == host_requests + 1
+    assert app.host.latest == latest, "a link repeats the request"
     assert watch.problems == []

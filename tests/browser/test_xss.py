@@ -1,4 +1,4 @@
-"""Hostile texts in every place of the app that shows text: a browser runs none of them, with and without the policy."""
+"""XSS payloads in every text that the app displays: a browser runs none, with and without the security policy."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -34,32 +34,32 @@ from explorer.steering.protocol.features import (
 from explorer.steering.protocol.steer import DoneEvent, RowDoneEvent, SteerRequest, TokenEvent, Written
 from explorer.steering.protocol.subject import SubjectReply
 from explorer.steering.protocol.wire import Wire
-from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, module, serve_in_thread, tell_stopped, until
+from tests.browser.conftest import PATIENCE_MS, TWO_FRAMES, module, report_violations, serve_in_thread, wait_until
 from tests.browser.hostile import Attacks, corpus, write_hostile_run
 from tests.fake_host import FakeHost
 
 pytestmark = pytest.mark.browser
 RUNS = ("run0", "run1")
-"""Each takes the corpus up where the one before left it."""
+"""The second run continues through the corpus where the first one stopped."""
 
 
 UNSAFE = "(html) => { const box = document.createElement('div'); box.innerHTML = html; document.body.append(box); }"
-"""How text must not be shown."""
+"""Inserts text without escaping: the positive control."""
 ENOUGH = 40
-"""More attacks than this work where nothing stops them."""
+"""Minimum number of payloads that run, or are blocked, without escaping."""
 
 
 class HostileHost:
-    """A host whose every text is an attack; one prompt makes it refuse with one."""
+    """A host that replies with payloads; the prompt or text "refuse" makes it refuse with one."""
 
     def __init__(self, folder: Path, attacks: Attacks) -> None:
         self.hosts = {name: FakeHost(open_run(folder / name)) for name in RUNS}
         self.attacks = attacks
 
     async def subject(self) -> SubjectReply:
-        found = await next(iter(self.hosts.values())).subject()
+        reply = await next(iter(self.hosts.values())).subject()
         names = {name: self.attacks.take() for name in ("model", "sae", "device", "dtype", "app_version")}
-        return found.model_copy(update=names)
+        return reply.model_copy(update=names)
 
     @singledispatchmethod
     async def ask(self, request: Wire) -> Wire:
@@ -82,9 +82,9 @@ class HostileHost:
     async def check(self, request: CheckRequest) -> CheckReply:
         reply = await self.hosts[request.run].ask(request)
         across = [
-            told.model_copy(update={"start": self.attacks.take(), "end": self.attacks.take()})
-            for told in (reply.across, reply.adjacent)
-            if told
+            transfer.model_copy(update={"start": self.attacks.take(), "end": self.attacks.take()})
+            for transfer in (reply.across, reply.adjacent)
+            if transfer
         ]
         return reply.model_copy(update=dict(zip(("across", "adjacent"), across, strict=True)))
 
@@ -106,10 +106,10 @@ class HostileHost:
     @ask.register
     async def phrases(self, request: PhrasesRequest) -> PhrasesReply:
         reply = await self.hosts[request.run].ask(request)
-        told = tuple(
+        phrases = tuple(
             one.model_copy(update={"text": self.attacks.take(), "read": self.attacks.take()}) for one in reply.phrases
         )
-        return reply.model_copy(update={"phrases": told})
+        return reply.model_copy(update={"phrases": phrases})
 
     @ask.register
     async def encode(self, request: EncodeRequest) -> EncodeReply:
@@ -127,8 +127,8 @@ class HostileHost:
     @ask.register
     async def feature(self, request: FeatureRequest) -> FeatureReply:
         reply = await self.hosts[request.run].ask(request)
-        said = tuple(TokenLogit(text=self.attacks.take(), logit=1.0) for _ in range(8))
-        return reply.model_copy(update={"promoted": said, "suppressed": said})
+        logits = tuple(TokenLogit(text=self.attacks.take(), logit=1.0) for _ in range(8))
+        return reply.model_copy(update={"promoted": logits, "suppressed": logits})
 
     async def steer(self, request: SteerRequest) -> AsyncIterator[object]:
         async for event in self.hosts[request.run].steer(request):
@@ -152,26 +152,26 @@ class HostileHost:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Attacks]]:
     folder = tmp_path_factory.mktemp("hostile")
     runs = folder / "runs"
-    given = Attacks(0)
+    attacks = Attacks(0)
     for name in RUNS:
-        write_hostile_run(runs / name, given)
+        write_hostile_run(runs / name, attacks)
     broken = runs / "<img src=x onerror=hit(0)>"
     broken.mkdir()
     (broken / "run.json").write_text('{"format": "<img src=x onerror=hit(1)>"}')
-    for app in serve_in_thread(folder, HostileHost(runs, given)):
-        yield app.url, given
+    for app in serve_in_thread(folder, HostileHost(runs, attacks)):
+        yield app.url, attacks
 
 
-class Watch:
-    """What a browser context ran, and what the policy kept it from running."""
+class PayloadWatch:
+    """Payloads that ran, policy violations and foreign requests of a browser context."""
 
     def __init__(self, context: BrowserContext) -> None:
         context.set_default_timeout(PATIENCE_MS)
         self.hits: list[object] = []
-        self.stopped: list[str] = []
+        self.blocked: list[str] = []
         self.elsewhere: list[str] = []
         context.expose_binding("hit", lambda _source, number=None: self.hits.append(number))
-        tell_stopped(context, self.stopped.append)
+        report_violations(context, self.blocked.append)
         context.on("dialog", lambda dialog: (self.hits.append("dialog"), dialog.dismiss()))
         context.on("request", lambda request: self._note(request.url))
 
@@ -185,7 +185,7 @@ def go(page: Page, address: str) -> None:
 
 
 def sweep(page: Page, selector: str, steps: int = 4) -> None:
-    """Move the pointer over an element in a grid, so that whatever answers to hovering does."""
+    """Move the pointer over a grid of points in an element, to trigger its hover handlers."""
     box = page.locator(selector).first.bounding_box()
     if box is None:
         return
@@ -199,7 +199,7 @@ def open_everything(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details:not(.save-menu)').forEach((one) => { one.open = true; })")
 
 
-IN_THE_OPEN = """async () => {
+UNCOVERED_FEATURES = """async () => {
   const { pixelOfFeature } = await MAP;
   const box = document.querySelector("#map").getBoundingClientRect(), places = [];
   for (let feature = 0; feature < 60; feature += 1) {
@@ -208,12 +208,12 @@ IN_THE_OPEN = """async () => {
   }
   return places;
 }""".replace("MAP", module("atlas/map.js"))
-"""Where features are drawn that no name lies over."""
+"""Viewport positions of features that no label covers."""
 
 
 def hover_map(page: Page) -> None:
     page.wait_for_selector("#map[data-drawn]")
-    places = page.evaluate(IN_THE_OPEN)
+    places = page.evaluate(UNCOVERED_FEATURES)
     for x, y in (places[0], places[-1]):
         page.mouse.move(x - 3, y)
         page.mouse.move(x, y)
@@ -269,7 +269,7 @@ def visit_cluster(page: Page, address: str, run: str, cluster: int) -> None:
 
 
 def steer(page: Page, address: str, run: str) -> str:
-    """Behaviour, text, a share, a refusal; gives the share's path."""
+    """Request behaviour, text, a share and a refusal; returns the path of the share."""
     go(page, f"{address}/run/{run}/cluster/0?v=1&prompt={quote('<svg onload=hit(3)>')}")
     page.wait_for_selector(f"#{ids.STEER_RUN}")
     page.click(f"#{ids.STEER_RUN}")
@@ -284,19 +284,19 @@ def steer(page: Page, address: str, run: str) -> str:
         page.click(f"#{check}-run")
         page.wait_for_selector(f"#{check}-result > *")
     page.wait_for_selector(f"#{ids.SHARE_RESULT}:not([disabled])")
-    with page.expect_response("**/api/share") as kept:
+    with page.expect_response("**/api/share") as response:
         page.click(f"#{ids.SHARE_RESULT}")
     page.fill(f"#{ids.STEER_PROMPT}", "refuse")
     page.click(f"#{ids.STEER_RUN}")
     page.wait_for_selector(f"#{ids.STEER_STATUS}:not(:empty)")
-    return str(kept.value.json()["path"])
+    return str(response.value.json()["path"])
 
 
 @pytest.mark.parametrize("policy", [False, True], ids=["without the policy", "with it"])
-def test_no_hostile_text_runs(browser: Browser, site: tuple[str, Attacks], policy: bool) -> None:
-    address, given = site
+def test_no_payload_runs(browser: Browser, site: tuple[str, Attacks], policy: bool) -> None:
+    address, attacks = site
     context = browser.new_context(bypass_csp=not policy, viewport={"width": 1440, "height": 1000})
-    watch = Watch(context)
+    watch = PayloadWatch(context)
     page = context.new_page()
     go(page, address)
     page.wait_for_selector(".run-card")
@@ -312,38 +312,40 @@ def test_no_hostile_text_runs(browser: Browser, site: tuple[str, Attacks], polic
         page.wait_for_selector(f"#{ids.PAGE} h1", state="attached")
     context.close()
     assert watch.hits == []
-    assert watch.stopped == []
+    assert watch.blocked == []
     assert watch.elsewhere == []
-    assert len(set(given.given)) == len(corpus()), "every attack was shown somewhere"
+    assert len(set(attacks.given)) == len(corpus()), "every payload was displayed"
 
 
-def written_unescaped(context: BrowserContext, site: tuple[str, Attacks], told: Callable[[Watch], int]) -> Watch:
-    """What a page does into which the whole corpus is written as it is, until `told` has counted enough of it."""
-    watch = Watch(context)
+def insert_unescaped(
+    context: BrowserContext, site: tuple[str, Attacks], count: Callable[[PayloadWatch], int]
+) -> PayloadWatch:
+    """Insert the whole corpus into a page without escaping and wait until `count` exceeds ENOUGH."""
+    watch = PayloadWatch(context)
     page = context.new_page()
     go(page, site[0])
     page.wait_for_selector(".run-card")
     for attack in corpus():
         page.evaluate(UNSAFE, attack)
-    until(page, lambda: told(watch) > ENOUGH)
+    wait_until(page, lambda: count(watch) > ENOUGH)
     context.close()
     return watch
 
 
-def test_the_watch_sees_what_runs(browser: Browser, site: tuple[str, Attacks]) -> None:
-    """The same corpus written into a page without escaping does run: the test above can fail."""
-    watch = written_unescaped(browser.new_context(bypass_csp=True), site, lambda watch: len(watch.hits))
+def test_payloads_run_when_unescaped(browser: Browser, site: tuple[str, Attacks]) -> None:
+    """Positive control for the test above: the same corpus does run if it is inserted without escaping."""
+    watch = insert_unescaped(browser.new_context(bypass_csp=True), site, lambda watch: len(watch.hits))
     assert len(watch.hits) > ENOUGH
 
 
-def test_the_policy_stops_what_gets_through(browser: Browser, site: tuple[str, Attacks]) -> None:
-    """The same again with the policy on: nothing runs, and the browser says what it kept from running."""
-    watch = written_unescaped(browser.new_context(), site, lambda watch: len(watch.stopped))
+def test_the_policy_blocks_unescaped_payloads(browser: Browser, site: tuple[str, Attacks]) -> None:
+    """With the policy enabled nothing runs, and the browser reports the violations."""
+    watch = insert_unescaped(browser.new_context(), site, lambda watch: len(watch.blocked))
     assert watch.hits == []
-    assert len(watch.stopped) > ENOUGH
+    assert len(watch.blocked) > ENOUGH
 
 
-def test_the_corpus_is_not_small(tmp_path: Path) -> None:
+def test_corpus_size(tmp_path: Path) -> None:
     attacks = Attacks(0)
     write_hostile_run(tmp_path / "run", attacks)
     assert len(corpus()) > 150
