@@ -20,17 +20,17 @@ Run = Annotated[Path | None, typer.Argument(help="Run of the demo's subject; the
 Features = Annotated[list[int] | None, typer.Option(min=64, help="Features of the planted set; may be repeated.")]
 K = Annotated[list[int] | None, typer.Option(min=1, help="Active features per sample of the zoo; may be repeated.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="First seed.")]
-Seeds = Annotated[int | None, typer.Option(min=1, help="How many seeds.")]
-Rounds = Annotated[int | None, typer.Option(min=1, help="Rounds; each one runs every workload once.")]
-Tokens = Annotated[int | None, typer.Option(min=2, help="How many tokens are generated.")]
+Seeds = Annotated[int | None, typer.Option(min=1, help="Number of seeds.")]
+Rounds = Annotated[int | None, typer.Option(min=1, help="Rounds; each runs every workload once.")]
+Tokens = Annotated[int | None, typer.Option(min=2, help="Tokens to generate.")]
 Waypoints = Annotated[int | None, typer.Option(min=2, help="Points of a path.")]
 TorchDevice = Annotated[str | None, typer.Option(help="Torch device.")]
-Dtype = Annotated[str | None, typer.Option(help="Number format.")]
+Dtype = Annotated[str | None, typer.Option(help="Number format, such as float32 or bfloat16.")]
 
 
 @commands.command()
 def relations(run: Run = None, as_json: AsJson = False) -> None:
-    """How many held-out relation prompts the demo's model answers correctly."""
+    """Accuracy of the demo's model on held-out relation prompts."""
     from explorer.bench import almanac
 
     _print(as_json, lambda _: almanac.relations(_subject(run)))
@@ -62,7 +62,7 @@ def steering_cost(
     dtype: Dtype = None,
     as_json: AsJson = False,
 ) -> None:
-    """What steered work costs beside the same work unsteered."""
+    """Cost of steering relative to the same work unsteered."""
     from explorer.bench import commands
 
     given = _given(rounds=rounds, tokens=tokens, waypoints=waypoints, device=device, dtype=dtype)
@@ -78,7 +78,7 @@ def large(
     dtype: Dtype = None,
     as_json: AsJson = False,
 ) -> None:
-    """The cost of steering on a large model of random weights."""
+    """Cost of steering on a large model with random weights."""
     from explorer.bench import commands
 
     given = _given(rounds=rounds, tokens=tokens, waypoints=waypoints, device=device, dtype=dtype)
@@ -87,7 +87,7 @@ def large(
 
 @commands.command()
 def gateway(run: Run = None, rounds: Rounds = None, tokens: Tokens = None, as_json: AsJson = False) -> None:
-    """What the app adds to a stream that it relays from the host."""
+    """Latency that the app adds to a stream relayed from the host."""
     from explorer.bench import commands
 
     given = _given(rounds=rounds, tokens=tokens)
@@ -104,7 +104,7 @@ def recover(
     coupling_c: Annotated[list[float] | None, typer.Option(min=1e-6, help="C of the Ising couplings.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """How much of a planted clustering each method recovers."""
+    """How well each method recovers a planted clustering."""
     from explorer.bench import commands
 
     given = _given(family=family, features=features, k=k, seed=seed, seeds=seeds, coupling_c=coupling_c)
@@ -113,7 +113,7 @@ def recover(
 
 @commands.command()
 def halo(k: K = None, seed: Seed = None, seeds: Seeds = None, as_json: AsJson = False) -> None:
-    """What core and halo explain of a planted manifold, and how well regimes are classified."""
+    """Variance of planted manifolds explained by core and halo, and accuracy of the regimes."""
     from explorer.bench import commands
 
     given = _given(k=k, seed=seed, seeds=seeds)
@@ -130,7 +130,7 @@ def cofire(
     seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
-    """The co-firing graph beside scipy's sparse product, in CPU time and memory."""
+    """CPU time and memory of the co-firing graph, compared with scipy's sparse product."""
     from explorer.bench import commands
 
     given = _given(features=features, tokens=tokens, threads=threads, rounds=rounds, device=device, seed=seed)
@@ -146,7 +146,7 @@ def scale(
     seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
-    """What each stage of a build costs as features, tokens and points grow."""
+    """Cost of each build stage as features, tokens and points grow."""
     from explorer.bench import commands
 
     given = _given(features=features, tokens=tokens, points=points, shapes=shapes, seed=seed)
@@ -163,7 +163,7 @@ def app(
     seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
-    """What the app's pages, map and server cost, alone and under load."""
+    """Cost of the app's pages, map and server, idle and under load."""
     from explorer.bench import commands
 
     given = _given(features=features, visits=visits, viewers=viewers, seconds=seconds, seed=seed)
@@ -171,7 +171,7 @@ def app(
 
 
 def _given(**options: object) -> dict[str, object]:
-    """The options that the user set; the settings hold the defaults of the others."""
+    """The options that the user set; the settings supply the other defaults."""
     return {name: value for name, value in options.items() if value is not None}
 
 

@@ -13,14 +13,12 @@ commands = typer.Typer()
 
 @commands.command()
 def demo(
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
-    retrain: Annotated[
-        bool, typer.Option(help="Make the demo's model, its SAEs and its runs again from seeds.")
-    ] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder of runs that --retrain writes.")] = None,
+    port: Annotated[int, typer.Option(help="Port; 0 picks a free one.")] = 0,
+    retrain: Annotated[bool, typer.Option(help="Recreate the demo's model, SAEs and runs from seeds.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Output folder for --retrain.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Open the cached demo runs, each with a local host; prints one URL."""
+    """Open the cached demo runs, each with a local host, and print the URL."""
     from explorer.places import shipped_folder
 
     if retrain:
@@ -41,17 +39,19 @@ def demo(
 def open_runs(
     folder: Annotated[Path, typer.Argument(help="A run, or a folder of runs.")],
     host_url: Annotated[str | None, typer.Option(help="Address of a steering host.")] = None,
-    host_token_file: Annotated[Path | None, typer.Option(help="File that holds the host's token.")] = None,
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8050,
+    host_token_file: Annotated[Path | None, typer.Option(help="File with the host's token.")] = None,
+    port: Annotated[int, typer.Option(help="Port; 0 picks a free one.")] = 8050,
     bind: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    allow_host: Annotated[list[str] | None, typer.Option(help="Further names the page may be asked for by.")] = None,
-    shares: Annotated[Path | None, typer.Option(help="SQLite file of shared results.")] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="Additional host name to accept; may be repeated.")
+    ] = None,
+    shares: Annotated[Path | None, typer.Option(help="SQLite file for shared results.")] = None,
     read_only: Annotated[bool, typer.Option(help="Store nothing.")] = False,
-    prefix: Annotated[str, typer.Option(help="Path under which a proxy serves it.")] = "/",
-    allow_frame: Annotated[list[str] | None, typer.Option(help="Origin that may show it in a frame.")] = None,
+    prefix: Annotated[str, typer.Option(help="Path under which a proxy serves the app.")] = "/",
+    allow_frame: Annotated[list[str] | None, typer.Option(help="Origin that may embed the app in a frame.")] = None,
     view_only: Annotated[
         Path | None,
-        typer.Option(help="One run for whoever has the link; the file holds its secret."),
+        typer.Option(help="Share one run read-only by secret link; the file holds the secret."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -65,15 +65,15 @@ def open_runs(
     elif host is None:
         serve_view_only(folder, view_only, listen, shares, as_json)
     else:
-        raise InputError("--view-only", "a steering host", "no host: whoever has the link only looks")
+        raise InputError("--view-only", "a steering host", "no host: a view-only link cannot steer")
 
 
 @commands.command()
 def record(
-    tour: Annotated[Path, typer.Argument(help="Folder of a tour, beside the runs that it shows.")],
-    run: Annotated[Path | None, typer.Option(help="Run whose subject a host is started for.")] = None,
-    host_url: Annotated[str | None, typer.Option(help="Address of a steering host that runs already.")] = None,
-    host_token_file: Annotated[Path | None, typer.Option(help="File that holds the host's token.")] = None,
+    tour: Annotated[Path, typer.Argument(help="Tour folder, next to the runs that it shows.")],
+    run: Annotated[Path | None, typer.Option(help="Run for whose subject a host is started.")] = None,
+    host_url: Annotated[str | None, typer.Option(help="Address of a running steering host.")] = None,
+    host_token_file: Annotated[Path | None, typer.Option(help="File with the host's token.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Record the steering results that a tour shows, so that it plays without a host."""

@@ -1,4 +1,4 @@
-"""Commands that make runs: ``train-sae``, ``harvest``, ``build``."""
+"""Commands that create runs: ``train-sae``, ``harvest``, ``build``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,10 +18,10 @@ def train_sae(
     model: Model,
     text: Text,
     layer: Layer,
-    out: Annotated[Path, typer.Option(help="Folder of the SAE, SAELens' layout.")],
+    out: Annotated[Path, typer.Option(help="Output folder of the SAE, in SAELens' layout.")],
     hook: HookPoint = "resid_post",
     n_features: Annotated[int, typer.Option(min=2)] = 2048,
-    k: Annotated[int, typer.Option(min=1, help="Features that fire on a token.")] = 8,
+    k: Annotated[int, typer.Option(min=1, help="Active features per token.")] = 8,
     steps: Annotated[int, typer.Option(min=1)] = 4000,
     seed: int = 0,
     max_tokens: Annotated[int, typer.Option(min=1)] = 500_000,
@@ -51,10 +51,10 @@ def harvest(
     sae: Annotated[str, typer.Option(help="Folder of an SAE in SAELens' layout.")],
     text: Text,
     layer: Layer,
-    out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    out: Annotated[Path, typer.Option(help="Output folder of the bundle.")],
     hook: HookPoint = "resid_post",
     max_tokens: Annotated[int | None, typer.Option(min=1)] = None,
-    residuals: Annotated[int, typer.Option(min=0, help="How many activations are kept.")] = 200_000,
+    residuals: Annotated[int, typer.Option(min=0, help="Activations to store.")] = 200_000,
     seed: int = 0,
     device: Device = "cpu",
     as_json: AsJson = False,
@@ -78,18 +78,18 @@ def harvest(
 @commands.command()
 def build(
     bundle: Annotated[Path, typer.Argument(help="Feature bundle.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    out: Annotated[Path, typer.Option(help="Output folder of the run.")],
     settings: Annotated[Path | None, typer.Option(help="JSON file of build settings.")] = None,
-    title: Annotated[str | None, typer.Option(help="Name on screen.")] = None,
+    title: Annotated[str | None, typer.Option(help="Display name.")] = None,
     similarity: Annotated[
         str | None, typer.Option(help="signed, npmi, jaccard, phi, abs_phi, cosine or exclusion.")
     ] = None,
     seed: int | None = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes; each holds a copy of the bundle.")] = 2,
-    device: Annotated[str, typer.Option(help="Where co-fires are counted: cpu or cuda. Changes no byte.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Device that counts co-fires: cpu or cuda; same output.")] = "cpu",
     as_json: AsJson = False,
 ) -> None:
-    """Cluster a bundle's features, find their shapes, write a run. Resumes; skips what is unchanged."""
+    """Cluster a bundle's features, fit their shapes and write a run. Resumes, and skips unchanged stages."""
     from explorer.pipeline.build.build import build as build_run
     from explorer.pipeline.build.settings import read_build_settings
     from explorer.runs.report.show import run_table

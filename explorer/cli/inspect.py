@@ -17,7 +17,7 @@ def show(
     cluster: Annotated[int | None, typer.Option(min=0, help="One cluster, with its points and curve.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the browser shows, as a table or JSON."""
+    """Print a run or a cluster, as in the browser, as a table or JSON."""
     from explorer.runs.report.show import (
         SPARE,
         cluster_facts,
@@ -46,14 +46,14 @@ def show(
 @commands.command()
 def compare(
     left: Annotated[Path, typer.Argument(help="Run.")],
-    right: Annotated[Path, typer.Argument(help="Run; the same one to compare its clusters.")],
+    right: Annotated[Path, typer.Argument(help="Run; the same as the left one to compare its clusters.")],
     cluster: Annotated[int | None, typer.Option(min=0, help="One cluster of the left run.")] = None,
     other: Annotated[
-        int | None, typer.Option(min=0, help="Cluster of the right run; the most alike if absent.")
+        int | None, typer.Option(min=0, help="Cluster of the right run; the most similar if absent.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Match the clusters of two runs, or say what changed from one cluster to another."""
+    """Match the clusters of two runs, or list the differences between two clusters."""
     from explorer.runs.compare.matching import compare_runs, counterpart
     from explorer.runs.compare.pair import compare_clusters
     from explorer.runs.compare.similarity import read_matching_input
@@ -62,7 +62,7 @@ def compare(
     from explorer.terminal import print_json, print_table
 
     if cluster is None and other is not None:
-        raise InputError("--other", str(other), "--cluster too, the left run's cluster")
+        raise InputError("--other", str(other), "--cluster too, the cluster of the left run")
     mine, theirs = (read_matching_input(open_run(path)) for path in (left, right))
     if cluster is None:
         matched = compare_runs(mine, theirs)
@@ -75,7 +75,7 @@ def compare(
 
 @commands.command()
 def check(path: Annotated[Path, typer.Argument(help="Bundle, run or tour.")], as_json: AsJson = False) -> None:
-    """Verify every file of a bundle, a run or a tour, and say what is wrong where."""
+    """Verify every file of a bundle, run or tour, and list the problems."""
     from explorer.app.tour.check import check_tour, is_tour
     from explorer.runs.report.check import check as check_folder
     from explorer.terminal import print_json, print_line
@@ -95,17 +95,15 @@ def check(path: Annotated[Path, typer.Argument(help="Bundle, run or tour.")], as
 @commands.command()
 def export(
     run: Annotated[Path, typer.Argument(help="Run, or with --html also a tour.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the export.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder.")] = None,
     formats: Annotated[
         list[str] | None, typer.Option("--format", help="csv, parquet, svg or png; csv and svg if absent.")
     ] = None,
-    html: Annotated[
-        Path | None, typer.Option(help="One file that opens from disk: a manifold's page, or a tour.")
-    ] = None,
-    cluster: Annotated[int | None, typer.Option(min=0, help="Whose page --html writes.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Self-contained HTML file of a manifold's page or a tour.")] = None,
+    cluster: Annotated[int | None, typer.Option(min=0, help="Cluster whose page --html writes.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a run's tables (CSV, Parquet) and portraits (SVG, PNG), or one manifold or tour as one HTML file."""
+    """Export a run's tables (CSV, Parquet) and portraits (SVG, PNG), or one manifold or tour as an HTML file."""
     if html is not None:
         _export_html(run, html, cluster, as_json)
         return
@@ -129,7 +127,7 @@ def _export_html(path: Path, out: Path, cluster: int | None, as_json: bool) -> N
     if is_tour(path):
         size = tour_file(open_tour(path), out)
     elif cluster is None:
-        raise InputError("--cluster", "nothing", "the number of the manifold that --html shall show")
+        raise InputError("--cluster", "nothing", "the cluster number for --html")
     else:
         size = manifold_file(open_run(path), cluster, out)
     print_json({"file": str(out), "bytes": size}) if as_json else say(f"{out}: {size / 1e6:.1f} MB")

@@ -1,7 +1,7 @@
-"""The command line: reads arguments, calls one function, prints its result.
+"""The command line: parse arguments, call one function, print its result.
 
-Imports stand inside the commands: ``explorer --help`` answers at once, and ``explorer open`` never loads torch, umap or
-hdbscan.
+Commands import their modules lazily, so that ``explorer --help`` starts fast and ``explorer open`` never loads torch,
+umap or hdbscan.
 """
 
 import json
@@ -26,11 +26,11 @@ for group in (browse, build, inspect, steering):
 app.add_typer(bench.commands)
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it; typer returns it in place of the exception."""
+"""Exit status after Ctrl-C (128 + SIGINT); typer returns it instead of raising."""
 
 
 def main() -> None:
-    """Run a command; errors become one line on standard error and exit code 1 or 2."""
+    """Run a command; an error prints one line to standard error and exits with 1 or 2 (130 after Ctrl-C)."""
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()

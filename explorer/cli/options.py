@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their errors name them."""
+"""Shared options, and errors that name the option."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,13 +16,13 @@ Model = Annotated[str, typer.Option(help="Hugging Face folder or id of a causal 
 Text = Annotated[str, typer.Option(help=".txt (blank line between documents), .jsonl, .json, or a dataset id.")]
 Layer = Annotated[int, typer.Option(min=0, help="Decoder block, from 0.")]
 HookPoint = Annotated[str, typer.Option(help="resid_pre, resid_post, attn_out or mlp_out of that block.")]
-Device = Annotated[str, typer.Option(help="Such as cpu or cuda.")]
+Device = Annotated[str, typer.Option(help="Torch device, such as cpu or cuda.")]
 Cluster = Annotated[int, typer.Option(min=0, help="Cluster number.")]
 
 
 @contextmanager
 def named_by_option() -> Iterator[None]:
-    """Report a value that a settings record refuses under the option that it came from."""
+    """Convert a settings ``ValidationError`` into an ``InputError`` that names the option."""
     from pydantic import ValidationError
 
     try:

@@ -14,21 +14,21 @@ commands = typer.Typer()
 @commands.command()
 def host(
     run: Annotated[Path, typer.Argument(help="Run whose subject is served.")],
-    token_file: Annotated[Path, typer.Option(help="File that holds the token; made if it is missing.")],
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8051,
+    token_file: Annotated[Path, typer.Option(help="File with the token; created if missing.")],
+    port: Annotated[int, typer.Option(help="Port; 0 picks a free one.")] = 8051,
     bind: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     device: Device = "cpu",
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
-    model: Annotated[str | None, typer.Option(help="Model, where it is not at the place the run names.")] = None,
-    sae: Annotated[str | None, typer.Option(help="SAE, likewise.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model, if not at the location that the run records.")] = None,
+    sae: Annotated[str | None, typer.Option(help="SAE, if not at the location that the run records.")] = None,
     limit: Annotated[
-        list[str] | None, typer.Option(help="A limit of /v1/subject, as max_prompt_tokens=2048; may be repeated.")
+        list[str] | None, typer.Option(help="A limit of /v1/subject, such as max_prompt_tokens=2048; may be repeated.")
     ] = None,
-    ray: Annotated[bool, typer.Option("--ray", help="Several replicas on Ray Serve; needs the extra cluster.")] = False,
-    replicas: Annotated[int, typer.Option(min=1, help="How many, with --ray.")] = 2,
+    ray: Annotated[bool, typer.Option("--ray", help="Run replicas on Ray Serve; needs the extra cluster.")] = False,
+    replicas: Annotated[int, typer.Option(min=1, help="Number of replicas with --ray.")] = 2,
     as_json: AsJson = False,
 ) -> None:
-    """Serve the run's subject to the app: behaviour along a path, and streamed text."""
+    """Serve the run's subject to the app: behaviour along a path and streamed text."""
     if ray:
         _serve_on_ray(run, token_file, bind, port, replicas, device, dtype, model, sae, limit or [], as_json)
         return
@@ -58,7 +58,7 @@ def _serve_on_ray(
         if missing.name != "ray":
             raise
         raise InputError(
-            "host --ray", "no Ray here", "it installed: pip install manifold-explorer[cluster]"
+            "host --ray", "no Ray installation", "the cluster extra: pip install manifold-explorer[cluster]"
         ) from missing
     settings = settings_of(
         run, token_file, bind=bind, replicas=replicas, device=device, dtype=dtype, model=model, sae=sae,
@@ -76,22 +76,22 @@ def steer(
         str, typer.Option(help="Which tokens are steered: last_prompt, all_prompt or generated.")
     ] = "last_prompt",
     chat: Annotated[bool, typer.Option("--chat", help="The prompt is a message to an instruct model.")] = False,
-    start: Annotated[str | None, typer.Option("--from", help="Value or coordinate; else the prompt's own.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Value or coordinate; without it, every pair.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Value or coordinate; by default the prompt's.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Value or coordinate; by default every pair.")] = None,
     strength: Annotated[float, typer.Option()] = 1.0,
     max_tokens: Annotated[int, typer.Option(min=0)] = 0,
-    arms: Annotated[str, typer.Option(help="Separated by commas.")] = "manifold,linear,chord",
+    arms: Annotated[str, typer.Option(help="Comma-separated arms.")] = "manifold,linear,chord",
     seed: int = 0,
     swept: Annotated[bool, typer.Option("--sweep", help="Try every strength at every position.")] = False,
-    phrase: Annotated[list[str] | None, typer.Option(help="Text to watch along the path; may be repeated.")] = None,
+    phrase: Annotated[list[str] | None, typer.Option(help="Text to score along the path; may be repeated.")] = None,
     readout: Annotated[
         list[str] | None,
-        typer.Option(help="A class of answers, as 'Monday = Monday | Mon', in place of the values; may be repeated."),
+        typer.Option(help="A class of answers, as 'Monday = Monday | Mon', instead of the values; may be repeated."),
     ] = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
-    """Steer once, every arm, without a browser; without --to, average over all pairs that are not adjacent."""
+    """Steer once with every arm, without a browser; without --to, average over all non-adjacent pairs."""
     from explorer.app.steering.readout_text import read_readout
     from explorer.steering.headless.headless import steer_headless
     from explorer.steering.headless.report import steering_tables
