@@ -94,7 +94,7 @@ def line_count(repo: Path, folder: str, suffix: str) -> int:
 
 
 def code_lines(source: str, tree: ast.Module) -> list[str]:
-    """The lines that do something, without indentation: no blank line, comment, docstring, field doc or import."""
+    """Statement lines without indentation; blank lines, comments, docstrings, field docs and imports are dropped."""
     skipped = set()
     for node in ast.walk(tree):
         text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,4 +1,4 @@
-"""Flags and fixtures that every test may use."""
+"""Command-line flags and fixtures shared by all tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Property tests draw the same examples every time; with --slow they draw new ones."""
+    """Property tests are deterministic; with --slow they draw new examples."""
     settings.register_profile("same", derandomize=True, deadline=None)
     settings.register_profile("new", deadline=None)
     settings.load_profile("new" if config.getoption("--slow") else "same")
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What takes ``device``, or a fixture made on it, runs on the processor, and with --gpu on a CUDA device too."""
+    """Tests and fixtures that take ``device`` run on the CPU, and with --gpu also on a CUDA device."""
     if "device" in metafunc.fixturenames:
         devices = ["cpu", "cuda"] if metafunc.config.getoption("--gpu") else ["cpu"]
         metafunc.parametrize("device", devices, scope="session")
@@ -55,7 +55,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def torch_threads(request: pytest.FixtureRequest) -> Iterator[None]:
-    """One thread by default: several threads on a busy machine wait for each other far longer than they compute."""
+    """One thread by default: on a busy machine, several threads wait for each other longer than they compute."""
     threads = torch.get_num_threads()
     torch.set_num_threads(request.config.getoption("--threads"))
     yield
@@ -64,7 +64,7 @@ def torch_threads(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def batch_multiple(request: pytest.FixtureRequest) -> Iterator[None]:
-    """With --batch-multiple, every place is opened as on a processor that is exact for those batch sizes only."""
+    """With --batch-multiple, simulate a processor that is exact for multiples of that batch size only."""
     multiple = request.config.getoption("--batch-multiple")
     with pytest.MonkeyPatch.context() as patch:
         if multiple is not None:
@@ -74,19 +74,19 @@ def batch_multiple(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder with a real small language model and real text that this project did not make."""
+    """Folder with a real small language model and real text from third parties."""
     if not SHARED_DATA.is_dir():
-        pytest.skip("../shared/data is not there: the real model and text are missing")
+        pytest.skip("../shared/data does not exist: it holds the real model and text")
     return SHARED_DATA
 
 
 @pytest.fixture(scope="session")
 def planted_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A feature bundle in which a ring and a curve are planted; tests read it and do not write to it."""
+    """A feature bundle with a planted ring and curve; read-only."""
     return write_planted_bundle(tmp_path_factory.mktemp("planted") / "bundle")
 
 
 @pytest.fixture(scope="session")
 def planted_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run that a perfect build would make of it; tests read it and do not write to it."""
+    """The run that an ideal build would produce from it; read-only."""
     return write_planted_run(tmp_path_factory.mktemp("planted") / "run")

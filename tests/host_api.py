@@ -24,9 +24,9 @@ Requests list these by name only.
 """
 SIMPLE = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean", "null": "null"}
 SHARED_BY = 3
-"""Requests that must have a field in common before it moves to the shared table."""
+"""Minimum number of requests that share a field before it moves to the shared table."""
 NAMED_FROM = 4
-"""Values from which an enumeration gets a name of its own."""
+"""Minimum number of values for an enumeration to get its own name."""
 
 
 class ApiPage:
@@ -53,7 +53,7 @@ class ApiPage:
         return _table("## Routes\n", "| route | request | reply | |", rows)
 
     def errors(self) -> str:
-        """Every status with its description, once: those of the model's routes, which include all others."""
+        """Every status with its description: those of /v1/steer, which include all others."""
         responses = self.document["paths"]["/v1/steer"]["post"]["responses"]
         rows = [f"| {status} | {one_line(reply)} |" for status, reply in sorted(responses.items()) if status != "200"]
         title = "## Errors\n\nAll have the body `ErrorBody`; 429 has `Retry-After` in seconds.\n"
@@ -101,7 +101,7 @@ class ApiPage:
         return f"| `{name}` | {kind} | {one_line(field)} |"
 
     def type(self, schema: dict) -> str:
-        """A schema in few words, such as "number 0 to 1" or "list of Arm, 1 to 6"."""
+        """A short description of a schema, such as "number 0 to 1" or "list of Arm, 1 to 6"."""
         if "$ref" in schema:
             return _name(schema)
         if union := schema.get("anyOf") or schema.get("oneOf"):

@@ -1,8 +1,7 @@
-"""A small world whose shapes are known: a ring of weekdays and a curve of years, tiled by features, among noise.
+"""Synthetic data with known shapes: a ring of weekdays and a curve of years, tiled by features, among noise features.
 
-`write_planted_bundle` writes its codes, decoder, tokens and activations as a feature bundle; `write_planted_run` writes
-the run that a perfect build would make of it. Importable with `PYTHONPATH=tests`, and as the fixtures `planted_bundle`
-and `planted_run`.
+`write_planted_bundle` writes codes, decoder, tokens and activations as a feature bundle; `write_planted_run` writes the
+run that an ideal build would produce. The fixtures `planted_bundle` and `planted_run` provide both.
 """
 
 from dataclasses import dataclass
@@ -50,7 +49,7 @@ MODEL = ModelInfo("planted/rings", "", 2, "resid_post", D_MODEL, 4)
 SAE = SaeInfo("planted/sae", N_FEATURES, "topk", "planted/2-rings")
 DATASET = DatasetInfo("planted.txt", N_DOCS, N_TOKENS)
 EVIDENCE = Evidence(10, (0, 2) * 9 + (1,))
-"""Ten resamples, and nineteen shuffles that make a cluster each on average."""
+"""Ten resamples, and nineteen shuffles with one cluster each on average."""
 
 LABELS = (
     FeatureLabel(0, "the week begins", "hand"),
@@ -59,12 +58,12 @@ LABELS = (
     FeatureLabel(RING + CURVE + 1, "يوم من الأسبوع", "hand"),
     FeatureLabel(N_FEATURES - 1, "in no cluster", ""),
 )
-"""Two of one feature of the ring, one of the curve's, one of a halo feature of both, one of a feature left out."""
+"""Two labels of one ring feature, and one each of a curve feature, a halo feature of both, and a feature left out."""
 
 
 @dataclass(frozen=True)
 class World:
-    """Everything that is planted."""
+    """Tokens, positions, codes, decoder and residuals."""
 
     vocabulary: list[str]
     token_ids: np.ndarray
@@ -82,7 +81,7 @@ class World:
 
 @cache
 def planted_world(seed: int = 0) -> World:
-    """Draw the world; the same seed gives the same one."""
+    """Draw the data; deterministic in the seed."""
     rng = np.random.default_rng(seed)
     vocabulary = [f" {word}" for word in (*DAYS, *YEARS, *FILLERS)]
     token_ids = rng.integers(len(DAYS) + len(YEARS), len(vocabulary), N_TOKENS).astype(np.int32)
@@ -116,12 +115,12 @@ def _noise(rng: np.random.Generator) -> np.ndarray:
 
 
 def ring_point(u: np.ndarray) -> np.ndarray:
-    """The planted ring in its plane, in turns from 0."""
+    """Points [position, axis] of the planted ring; ``u`` in turns."""
     return np.stack([np.cos(2 * np.pi * u), np.sin(2 * np.pi * u), 0 * u], axis=1)
 
 
 def curve_point(u: np.ndarray) -> np.ndarray:
-    """The planted curve: most of a turn that rises."""
+    """Points [position, axis] of the planted curve, half a turn of a helix; ``u`` in [0, 1]."""
     return np.stack([np.cos(np.pi * u), np.sin(np.pi * u), 0.6 * u - 0.3], axis=1)
 
 
@@ -143,7 +142,7 @@ def sparse(codes: np.ndarray) -> Codes:
 
 
 def write_planted_bundle(path: Path, *, seed: int = 0, shards: int = 1) -> Path:
-    """Write the world as a feature bundle."""
+    """Write the planted data as a feature bundle."""
     world = planted_world(seed)
     with BundleWriter(path) as writer:
         for part in np.array_split(world.codes, shards):
@@ -151,8 +150,8 @@ def write_planted_bundle(path: Path, *, seed: int = 0, shards: int = 1) -> Path:
             writer.write_codes(codes.indptr, codes.features, codes.values)
         writer.write_decoder(world.W_dec, world.b_dec)
         writer.write_tokens(world.token_ids, world.doc_offsets, world.vocabulary)
-        kept = np.arange(0, N_TOKENS, 2, dtype=np.int64)
-        writer.write_activations(world.residual[kept], kept)
+        sampled = np.arange(0, N_TOKENS, 2, dtype=np.int64)
+        writer.write_activations(world.residual[sampled], sampled)
         writer.write_concepts(_concepts(world))
         writer.finish(MODEL, SAE, DATASET, {"planted_seed": seed})
     return path
@@ -171,7 +170,7 @@ def _concepts(world: World) -> list[Concept]:
 
 @dataclass(frozen=True)
 class RunParts:
-    """Everything that a run of the world holds."""
+    """Contents of the planted run."""
 
     table: FeatureTable
     graph: NeighbourGraph
@@ -185,7 +184,7 @@ class RunParts:
 
 @cache
 def planted_parts(seed: int = 0) -> RunParts:
-    """What a perfect build would make: cluster 0 the weekdays' ring, cluster 1 the years' curve."""
+    """Results of an ideal build: cluster 0 is the ring of weekdays, cluster 1 the curve of years."""
     world = planted_world(seed)
     (ring, ring_arrays), (curve, curve_arrays) = (_cluster(world, number, seed) for number in (0, 1))
     table = _table(world, (ring, curve), seed)
@@ -197,14 +196,14 @@ def planted_parts(seed: int = 0) -> RunParts:
 
 
 def write_planted_run(path: Path, *, seed: int = 0) -> Path:
-    """Write that run."""
+    """Write the run of an ideal build."""
     with RunWriter(path) as writer:
         write_parts(writer, planted_parts(seed))
     return path
 
 
 def write_parts(writer: RunWriter, parts: RunParts) -> None:
-    """Hand all the parts of a run to a writer and finish it."""
+    """Write all parts of a run and its manifest."""
     writer.write_features(parts.table)
     writer.write_graph(parts.graph)
     writer.write_tree(parts.tree)
@@ -357,9 +356,9 @@ def _graph(world: World) -> NeighbourGraph:
         score = np.nan_to_num(np.log(both / (rate[:, None] * rate)) / -np.log(both), nan=-1.0)
     np.fill_diagonal(score, -1.0)
     best = np.argsort(-score, axis=1, kind="stable")[:, :20]
-    kept = np.take_along_axis(score, best, axis=1)
-    neighbour = np.where(kept > 0, best, -1).astype(np.int32)
-    return NeighbourGraph(neighbour, np.where(kept > 0, kept, 0).astype(np.float32))
+    best_score = np.take_along_axis(score, best, axis=1)
+    neighbour = np.where(best_score > 0, best, -1).astype(np.int32)
+    return NeighbourGraph(neighbour, np.where(best_score > 0, best_score, 0).astype(np.float32))
 
 
 def _portrait(arrays: ClusterGeometry) -> str:

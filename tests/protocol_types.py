@@ -35,7 +35,7 @@ Schema = dict[str, Any]
 
 
 def types() -> str:
-    """The whole file: a namespace with an interface for each model. All fields are sent, also those with a default."""
+    """Text of the file: a namespace with one interface per model. No field is optional: defaults are serialised too."""
     _, schema = models_json_schema([(model, "serialization") for model in MODELS], ref_template="{model}")
     shapes = [_interface(name, one) for name, one in sorted(schema["$defs"].items())]
     return "\n".join([HEAD, "declare namespace protocol {", "\n\n".join(shapes), "}", ""])

@@ -1,4 +1,4 @@
-"""Bad input, by command line: one line names the file, what was found and what was wanted; nothing is written."""
+"""Commands reject bad input with one line: the file, what was found and what was wanted. Nothing is written."""
 
 import hashlib
 import json
@@ -36,7 +36,7 @@ READ_RUN = (SHOW, SHOW_ONE, EXPORT)
 
 @dataclass(frozen=True)
 class World:
-    """A folder with everything that the commands read, all of it sound."""
+    """A folder with valid examples of everything that the commands read."""
 
     root: Path
 
@@ -53,7 +53,7 @@ class World:
         (self / name).write_bytes(whole)
 
     def tensor(self, name: str, tensor: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
-        """Change one tensor of the bundle and set its hash right: only the content is at fault."""
+        """Change one tensor of the bundle and update its hash, so that only the content is invalid."""
         with SafetensorsFile(self / f"bundle/{name}") as opened:
             arrays = {key: opened.read(key) for key in opened.header.tensors}
         arrays[tensor] = change(arrays[tensor]).astype(arrays[tensor].dtype)
@@ -91,37 +91,36 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture
 def world(sound: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A copy of it to break, which is the current folder too."""
+    """A copy to corrupt, also the working directory."""
     shutil.copytree(sound.root, tmp_path / "world")
     monkeypatch.chdir(tmp_path / "world")
     return World(tmp_path / "world")
 
 
 def everything(root: Path) -> dict[str, bytes | None]:
-    """Every path below a folder with its content; None for a folder."""
+    """Contents of every path below a folder, None for folders."""
     return {str(path.relative_to(root)): path.read_bytes() if path.is_file() else None for path in root.rglob("*")}
 
 
 def nothing(world: World) -> None:
-    """Leave all as it is: the command line itself is at fault."""
+    """Change nothing: the command line itself is invalid."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One fault."""
+    """One invalid input."""
 
     name: str
-    """What it is."""
     commands: tuple[tuple[str, ...], ...]
-    """Commands that must refuse it."""
-    spoil: Callable[[World], object]
-    """Makes it."""
+    """Commands that must reject it."""
+    corrupt: Callable[[World], object]
+    """Introduces the fault."""
     where: str
-    """Regular expression: what is named."""
+    """Regular expression for the file, key or option at fault."""
     found: str
-    """Regular expression: what was found there."""
+    """Regular expression for the value that was found."""
     wanted: str
-    """Regular expression: what was wanted."""
+    """Regular expression for what was expected."""
 
 
 def swap(command: tuple[str, ...], old: str, new: str) -> tuple[str, ...]:
@@ -144,20 +143,20 @@ def edit_cfg(key: str, value: object) -> Callable[[World], None]:
     return lambda world: world.manifest("sae/cfg.json", lambda read: read.update({key: value}))
 
 
-def text(name: str, content: bytes) -> Callable[[World], object]:
+def write(name: str, content: bytes) -> Callable[[World], object]:
     return lambda world: (world / name).write_bytes(content)
 
 
-def newer(manifest: dict[str, Any]) -> None:
+def newer_format(manifest: dict[str, Any]) -> None:
     manifest["format_version"] = 2
 
 
-def mine(world: World) -> None:
+def out_with_other_files(world: World) -> None:
     (world / "new/out").mkdir(parents=True)
     (world / "new/out/notes.txt").write_text("mine")
 
 
-def elsewhere(world: World) -> None:
+def out_is_a_file(world: World) -> None:
     (world / "new").mkdir()
     (world / "new/out").write_text("a file")
 
@@ -223,9 +222,9 @@ BROKEN = [
          r"tokens\.safetensors", "'token_ids' from 1 to 5", "to below 5"),
 ]  # fmt: skip
 FOREIGN = [
-    Case("a pickle in a bundle", (BUILD,), text("bundle/codes.pkl", b"\x80\x04."), r"codes\.pkl",
+    Case("a pickle in a bundle", (BUILD,), write("bundle/codes.pkl", b"\x80\x04."), r"codes\.pkl",
          r"a foreign file '\.pkl'", "only the files that the manifest lists"),
-    Case("a pickle in a run", READ_RUN, text("run/clusters/a.pkl", b"\x80\x04."), r"a\.pkl", r"a foreign file '\.pkl'",
+    Case("a pickle in a run", READ_RUN, write("run/clusters/a.pkl", b"\x80\x04."), r"a\.pkl", r"a foreign file '\.pkl'",
          "only the files that the manifest lists"),
     Case("a link in a run", READ_RUN, lambda world: (world / "run/clusters/link").symlink_to("/etc/passwd"), "link",
          "a symbolic link", "only the files that the manifest lists"),
@@ -239,14 +238,14 @@ FOREIGN = [
     Case("unknown key of a run", READ_RUN,
          lambda world: world.manifest("run/run.json", lambda read: read.update(colour={})), r"run\.json",
          "the unknown key 'colour'", "only keys that the format names"),
-    Case("unknown setting", ((*BUILD, "--settings", "s.json"),), text("s.json", b'{"cofiring": {"colour": 1}}'),
+    Case("unknown setting", ((*BUILD, "--settings", "s.json"),), write("s.json", b'{"cofiring": {"colour": 1}}'),
          r"s\.json, cofiring\.colour", "1", "[Ee]xtra inputs"),
-    Case("settings not JSON", ((*BUILD, "--settings", "s.json"),), text("s.json", b"{"), r"s\.json", "invalid JSON",
+    Case("settings not JSON", ((*BUILD, "--settings", "s.json"),), write("s.json", b"{"), r"s\.json", "invalid JSON",
          "a JSON object"),
     Case("newer bundle", (BUILD,),
-         lambda world: world.manifest("bundle/bundle.json", newer),
+         lambda world: world.manifest("bundle/bundle.json", newer_format),
          r"bundle\.json", "format_version 2", "at most 1: a newer explorer wrote it"),
-    Case("newer run", READ_RUN, lambda world: world.manifest("run/run.json", newer),
+    Case("newer run", READ_RUN, lambda world: world.manifest("run/run.json", newer_format),
          r"run\.json", "format_version 2", "at most 1: a newer explorer wrote it"),
     Case("a run as a bundle", (swap(BUILD, "bundle", "run"),), nothing, "run", r"a run \(run\.json\)",
          r"a feature bundle \(bundle\.json\)"),
@@ -258,19 +257,19 @@ FOREIGN = [
 MISFIT = [
     Case("an SAE of another width", (HARVEST,), lambda world: world.sae(d_model=8), "sae", "an SAE of width 8",
          "16, the width of the model model"),
-    Case("an SAE of another place", (HARVEST,), lambda world: world.sae(hook_name="blocks.2.hook_resid_post"), "sae",
+    Case("an SAE of another hook", (HARVEST,), lambda world: world.sae(hook_name="blocks.2.hook_resid_post"), "sae",
          r"blocks\.2\.hook_resid_post", r"blocks\.1\.hook_resid_post"),
     Case("an SAE of unknown architecture", (HARVEST,), edit_cfg("architecture", "gated"), r"sae.cfg\.json",
          "architecture 'gated'", "one of standard, topk, batchtopk, jumprelu"),
-    Case("an SAE that is smaller than it says", (HARVEST,), edit_cfg("d_sae", 25), r"sae.cfg\.json", "d_sae 25", "24"),
-    Case("a layer that the model lacks", (option(HARVEST, "--layer", "3"), option(TRAIN, "--layer", "3")), nothing,
+    Case("an SAE smaller than its cfg states", (HARVEST,), edit_cfg("d_sae", 25), r"sae.cfg\.json", "d_sae 25", "24"),
+    Case("a layer beyond the model", (option(HARVEST, "--layer", "3"), option(TRAIN, "--layer", "3")), nothing,
          "model", "layer 3", "a decoder block from 0 to 2"),
     Case("an unknown hook", (option(HARVEST, "--hook", "head"), option(TRAIN, "--hook", "head")), nothing, "--hook",
          "'head'", "resid_pre"),
     Case("an unknown device", (option(HARVEST, "--device", "abacus"), option(TRAIN, "--device", "abacus"),
                                (*BUILD, "--device", "abacus")), nothing,
          "device", "'abacus'", "cpu"),
-    *(Case(f"text: {name}", (option(HARVEST, "--text", file), option(TRAIN, "--text", file)), text(file, content),
+    *(Case(f"text: {name}", (option(HARVEST, "--text", file), option(TRAIN, "--text", file)), write(file, content),
            re.escape(file), found, wanted)
       for name, file, content, found, wanted in (
           ("empty", "a.txt", b"", "no text", "at least one document"),
@@ -286,7 +285,7 @@ MISFIT = [
     Case("no such cluster", (option(SHOW_ONE, "--cluster", "99"),), nothing, "run", "no cluster 99", "0 to 1"),
     Case("an unknown similarity", ((*BUILD, "--similarity", "smell"),), nothing, r"cofiring\.similarity", "'smell'",
          "'npmi'"),
-    Case("a title without end", ((*BUILD, "--title", "a" * 201),), nothing, "title", "201 characters", "at most 200"),
+    Case("too long a title", ((*BUILD, "--title", "a" * 201),), nothing, "title", "201 characters", "at most 200"),
     Case("an unknown format", ((*EXPORT, "--format", "xlsx"),), nothing, "--format", "'xlsx'",
          "csv or parquet or svg or png"),
     Case("sizes with one number", (("bench", "cofire", "--features", "64"),), nothing, "--tokens", "2 numbers",
@@ -294,15 +293,15 @@ MISFIT = [
     Case("a readout without a class", (("steer", "run", "--cluster", "0", "--readout", ""),), nothing, "readout",
          "0 values", "1 to 256 lines"),
     Case("too few rounds", (("bench", "steering-cost", "--rounds", "1"),), nothing, "--rounds", "1", "3"),
-    Case("a device that is not there", (("bench", "steering-cost", "--device", "smell"),
+    Case("a missing device", (("bench", "steering-cost", "--device", "smell"),
                                         ("bench", "cofire", "--device", "smell")), nothing, "device", "'smell'", "cpu"),
     Case("an unknown family", (("bench", "recover", "--family", "smell"),), nothing, "--family", "'smell'",
          "'planted'"),
 ]  # fmt: skip
 WRITERS = (HARVEST, TRAIN, BUILD, EXPORT)
 TAKEN = [
-    Case("--out is a file", WRITERS, elsewhere, "new/out", "something that is not a folder", "a new folder"),
-    Case("--out holds something else", WRITERS, mine, "new/out", r"a folder that holds 'notes\.txt'",
+    Case("--out is a file", WRITERS, out_is_a_file, "new/out", "something that is not a folder", "a new folder"),
+    Case("--out holds something else", WRITERS, out_with_other_files, "new/out", r"a folder that holds 'notes\.txt'",
          "a new or empty folder"),
     Case("--out is the bundle", tuple(option(command, "--out", "bundle") for command in (TRAIN, BUILD, EXPORT)),
          nothing, "bundle", "a folder that holds 'activations", "a new or empty folder"),
@@ -317,22 +316,22 @@ CASES = [*ABSENT, *BROKEN, *FOREIGN, *MISFIT, *TAKEN]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_bad_input_is_told_in_one_line_and_nothing_is_written(world: World, case: Case) -> None:
-    case.spoil(world)
+def test_bad_input_is_reported_in_one_line_and_nothing_is_written(world: World, case: Case) -> None:
+    case.corrupt(world)
     before = everything(world.root)
     for command in case.commands:
         ran = run_command(*command) if command[0] == "open" else run_command(*command, "--json")
-        told = f"{' '.join(command)}: {ran.err}"
-        assert ran.code == 2, told
-        assert ran.out == "", told
-        assert ran.err.count("\n") == 1, told
+        message = f"{' '.join(command)}: {ran.err}"
+        assert ran.code == 2, message
+        assert ran.out == "", message
+        assert ran.err.count("\n") == 1, message
         parts = f"explorer: .*({case.where}).*: found .*({case.found}).*, wanted .*({case.wanted}).*\n"
-        assert re.fullmatch(parts, ran.err), told
-        assert everything(world.root) == before, told
+        assert re.fullmatch(parts, ran.err), message
+        assert everything(world.root) == before, message
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("build", "bundle"), "'--out'"),
         (("build", "--out", "x"), "'bundle'"),
@@ -353,11 +352,11 @@ def test_bad_input_is_told_in_one_line_and_nothing_is_written(world: World, case
         (("bench", "cofire", "run"), "(run)"),
     ],
 )
-def test_bad_usage_is_told_in_one_line(world: World, arguments: tuple[str, ...], told: str) -> None:
+def test_bad_usage_is_reported_in_one_line(world: World, arguments: tuple[str, ...], message: str) -> None:
     before = everything(world.root)
     ran = run_command(*arguments)
     assert (ran.code, ran.out) == (2, "")
-    assert told in ran.err
+    assert message in ran.err
     assert ran.err.count("\n") == 1
     assert everything(world.root) == before
 
@@ -374,17 +373,17 @@ def test_check_lists_every_problem(world: World, folder: str) -> None:
     assert listed.code == 2
     assert len(listed.out.splitlines()) == 3
     assert all(any(name in line for line in listed.out.splitlines()) for name in (*names, "a.pkl"))
-    told_in_short = rf"explorer: {folder}: found 3 problems, the first in .*, wanted a sound {folder}\n"
-    assert re.fullmatch(told_in_short, listed.err)
-    told = run_command("check", folder, "--json")
-    assert (told.code, told.err) == (2, listed.err)
-    assert json.loads(told.out) == {
+    summary = rf"explorer: {folder}: found 3 problems, the first in .*, wanted a sound {folder}\n"
+    assert re.fullmatch(summary, listed.err)
+    document = run_command("check", folder, "--json")
+    assert (document.code, document.err) == (2, listed.err)
+    assert json.loads(document.out) == {
         "path": folder, "kind": folder, "ok": False, "problems": listed.out.splitlines(),
     }  # fmt: skip
     assert everything(world.root) == before
 
 
-def test_what_is_sound_is_not_refused(world: World) -> None:
+def test_valid_input_is_accepted(world: World) -> None:
     for command in (*READ_RUN, ("check", "run"), ("check", "bundle"), HARVEST):
         ran = run_command(*command, "--json")
         assert ran.code == 0, f"{' '.join(command)}: {ran.err}"

@@ -1,4 +1,4 @@
-"""The command line's own promises: it answers at once, prints one JSON document, and ends quietly."""
+"""The command line starts fast, prints one JSON document with --json, and exits without a traceback."""
 
 import json
 import os
@@ -34,7 +34,7 @@ BENCHES = [*get_command(app).commands["bench"].commands]  # type: ignore[attr-de
 EXPLORER = [sys.executable, "-m", "explorer.cli"]
 
 
-def test_help_loads_nothing_heavy_and_takes_less_than_a_second() -> None:
+def test_help_imports_no_heavy_package_and_takes_less_than_a_second() -> None:
     before = getrusage(RUSAGE_CHILDREN)
     command = [sys.executable, "-X", "importtime", "-m", "explorer.cli", "--help"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
@@ -46,7 +46,7 @@ def test_help_loads_nothing_heavy_and_takes_less_than_a_second() -> None:
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
 
 
-def test_help_of_every_command_loads_nothing_heavy() -> None:
+def test_help_of_every_command_imports_no_heavy_package() -> None:
     program = (
         "import sys\n"
         "from explorer.cli.main import main\n"
@@ -66,7 +66,9 @@ def test_help_of_every_command_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     "command", [("show", "run"), ("check", "run"), ("check", "bundle"), ("export", "run", "--out", "x")]
 )
-def test_reading_needs_no_heavy_package(planted_run: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_reading_a_run_or_bundle_imports_no_heavy_package(
+    planted_run: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
     shutil.copytree(planted_run, tmp_path / "run")
     write_tiny_bundle(tmp_path / "bundle", 1)
     program = (
@@ -82,14 +84,14 @@ def test_reading_needs_no_heavy_package(planted_run: Path, tmp_path: Path, comma
     assert not loaded & (HEAVY - {"numpy"})
 
 
-def test_every_command_that_prints_a_result_takes_json() -> None:
+def test_every_command_has_a_json_option() -> None:
     for name in COMMANDS:
         assert "--json" in CliRunner().invoke(app, [name, "--help"]).output, name
     for name in BENCHES:
         assert "--json" in CliRunner().invoke(app, ["bench", name, "--help"]).output, name
 
 
-def test_each_command_prints_one_document_and_nothing_else(planted_run: Path, tmp_path: Path) -> None:
+def test_with_json_each_command_prints_one_document_only(planted_run: Path, tmp_path: Path) -> None:
     tiny_model("llama").save_pretrained(tmp_path / "model")
     word_tokenizer().save_pretrained(tmp_path / "model")
     (tmp_path / "text.txt").write_text(f"{TEXT}\n\n{TEXT}\n")
@@ -131,35 +133,35 @@ def test_the_recovery_bench_prints_one_document() -> None:
 
 def test_the_halo_bench_prints_one_document_or_two_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     fields = PlantedFields("tiling", 2, 5, 5, 0.2, 0.4, 1.1, 0.75)
-    asked: list[HaloBenchSettings] = []
+    requested: list[HaloBenchSettings] = []
 
     def measured(settings: HaloBenchSettings, *, progress: Progress) -> tuple[ManifoldResult, ...]:
         progress("halo", 1, 1)
-        asked.append(settings)
+        requested.append(settings)
         return (ManifoldResult(3, settings.seed, 7, "circle", 5, 0.75, fields, None),)
 
     monkeypatch.setattr(commands.halo_bench, "measure_halos", measured)
     ran = run_command("bench", "halo", "--k", "3", "--seed", "4", "--json")
-    assert asked[0] == HaloBenchSettings(k=(3,), seed=4)
+    assert requested[0] == HaloBenchSettings(k=(3,), seed=4)
     assert ran.document["manifolds"][0]["fields"]["regime"] == "tiling"
     assert ran.err == ""
     assert {"Restricted", "Regimes"} <= set(run_command("bench", "halo").out.split())
 
 
-def test_the_steering_bench_prints_one_document() -> None:
+def test_the_steering_cost_bench_prints_one_document() -> None:
     command = ("bench", "steering-cost", "--rounds", "3", "--tokens", "2", "--waypoints", "3")
     ran = run_command(*command, "--json")
     assert {*ran.document[0]} == {"work", "beside", "ratio", "low", "high", "wanted"}
     assert "generate()" in run_command(*command).out
 
 
-def test_the_counting_bench_prints_one_document() -> None:
+def test_the_cofire_bench_prints_one_document() -> None:
     size = ("--features", "64", "--tokens", "500", "--threads", "1", "--rounds", "1")
     ran = run_command("bench", "cofire", *size, "--json")
     assert [one["same_graph"] for one in ran.document] == [None, True]
 
 
-def test_a_bench_with_several_tables_prints_them_all_and_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bench_prints_all_its_tables_or_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
     report = BenchReport({"a": 1}, (("One", ["x"], [["first"]]), ("Other", ["y"], [["second"]])), ("beside",))
     monkeypatch.setattr(commands, "scale", lambda *_: report)
     ran = run_command("bench", "scale", "--json")
@@ -179,13 +181,13 @@ def test_a_fault_in_a_process_of_its_own_is_one_line_too(tmp_path: Path) -> None
     assert re.fullmatch(r"explorer: .*none\.txt: found no such file, wanted .*\n", ran.err)
 
 
-def test_no_argument_shows_the_help() -> None:
+def test_without_arguments_the_help_is_shown() -> None:
     ran = run_command()
     assert "train-sae" in ran.out + ran.err
     assert "Traceback" not in ran.out + ran.err
 
 
-def test_a_reader_that_leaves_early_gets_no_traceback(planted_run: Path) -> None:
+def test_a_closed_pipe_causes_no_traceback(planted_run: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     command = [*EXPLORER, "show", str(planted_run), "--cluster", "0", "--json"]
@@ -197,41 +199,41 @@ def test_a_reader_that_leaves_early_gets_no_traceback(planted_run: Path) -> None
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-def test_a_document_is_whole_in_any_encoding(planted_run: Path, encoding: str) -> None:
+def test_documents_are_complete_in_any_output_encoding(planted_run: Path, encoding: str) -> None:
     ran = spawn_command("show", planted_run, "--cluster", "0", "--json", environment={"PYTHONIOENCODING": encoding})
     shown = ran.document
     assert shown["order"] == run_command("show", planted_run, "--json").document["clusters"][0]["order"]
 
 
-def test_a_name_that_is_no_text_is_still_one_document(tmp_path: Path) -> None:
+def test_a_path_that_is_not_valid_utf8_is_printed_in_one_document(tmp_path: Path) -> None:
     bundle = write_tiny_bundle(tmp_path / os.fsdecode(b"b\xff"), 1)
     ran = spawn_command("check", bundle, "--json")
     assert ran.document["ok"]
     assert ran.document["path"] == str(bundle)
 
 
-def test_a_document_that_cannot_be_written_is_not_begun(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_document_that_cannot_be_encoded_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         terminal.print_json({"a": 1, "b": float("nan")})
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
-    ("fault", "code", "told"),
+    ("fault", "code", "message"),
     [
         (KeyboardInterrupt(), 130, "explorer: interrupted\n"),
         (PermissionError(13, "Permission denied", "a/run.json"), 1, "explorer: a/run.json: Permission denied\n"),
         (OSError(28, "No space left on device"), 1, "explorer: No space left on device\n"),
         (ExplorerError("two\nlines"), 1, "explorer: two lines\n"),
-        (HostUnreachable("nobody answers"), 1, "explorer: nobody answers\n"),
+        (HostUnreachable("connection refused"), 1, "explorer: connection refused\n"),
     ],
 )
-def test_what_goes_wrong_is_told_in_one_line(
-    planted_run: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException, code: int, told: str
+def test_errors_are_reported_in_one_line(
+    planted_run: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException, code: int, message: str
 ) -> None:
     def fail(_: Path) -> None:
         raise fault
 
     monkeypatch.setattr("explorer.runs.run.reader.open_run", fail)
     ran = run_command("show", planted_run, "--json")
-    assert (ran.code, ran.out, ran.err) == (code, "", told)
+    assert (ran.code, ran.out, ran.err) == (code, "", message)

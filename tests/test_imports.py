@@ -1,4 +1,4 @@
-"""What a command may load, and how long it may be silent about it."""
+"""The web process and `--help` import no heavy package."""
 
 import subprocess
 import sys
@@ -17,9 +17,9 @@ def _modules_after(statement: str) -> set[str]:
 @pytest.mark.parametrize(
     "statement", ["import explorer.cli.main", "import explorer.app.server.factory, explorer.app.server.serve"]
 )
-def test_the_web_process_never_loads_what_is_heavy(statement: str) -> None:
+def test_the_web_process_imports_no_heavy_package(statement: str) -> None:
     assert not _modules_after(statement) & set(HEAVY)
 
 
-def test_help_loads_neither_dash_nor_numpy() -> None:
+def test_help_imports_neither_dash_nor_numpy() -> None:
     assert not _modules_after("import explorer.cli.main") & {"dash", "plotly", "numpy", "fastapi"}

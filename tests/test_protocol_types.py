@@ -1,7 +1,7 @@
-"""The types of the host's replies that the page's scripts are checked against."""
+"""The generated TypeScript types agree with the protocol's models."""
 
 from tests.protocol_types import TYPES, types
 
 
-def test_the_types_of_the_scripts_are_those_of_the_protocol() -> None:
+def test_the_typescript_types_are_up_to_date() -> None:
     assert TYPES.read_text(encoding="utf-8") == types(), "run: python -m tests.protocol_types"

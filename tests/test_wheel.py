@@ -1,4 +1,4 @@
-"""The wheel as a user gets it: away from the checkout, without the packages that only developers need."""
+"""The installed wheel works outside the checkout and without the development packages."""
 
 import os
 import subprocess
@@ -37,13 +37,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
-    (made,) = out.glob("*.whl")
-    return made
+    (built,) = out.glob("*.whl")
+    return built
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the unpacked wheel, first on the path of a Python that refuses what only developers have."""
+    """The unpacked wheel, in a folder whose ``sitecustomize`` blocks imports of development packages."""
     folder = tmp_path_factory.mktemp("installed")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder)
@@ -88,7 +88,7 @@ def test_the_package_that_runs_is_the_installed_one(installed: Path) -> None:
     assert result.stdout.strip() == str(installed / "explorer" / "_assets"), result.stderr
 
 
-def test_demo_run_is_sound_and_shown(installed: Path) -> None:
+def test_the_demo_run_passes_the_check_and_is_shown(installed: Path) -> None:
     demo = installed / "explorer" / "_cached_runs" / "almanac"
     checked = _run(installed, "-m", "explorer.cli", "check", str(demo), "--json")
     assert checked.returncode == 0, checked.stderr + checked.stdout
@@ -96,7 +96,7 @@ def test_demo_run_is_sound_and_shown(installed: Path) -> None:
     assert shown.returncode == 0, shown.stderr
 
 
-def test_an_export_that_needs_an_extra_says_so_in_one_line(installed: Path, tmp_path: Path) -> None:
+def test_an_export_without_its_extra_names_the_extra_in_one_line(installed: Path, tmp_path: Path) -> None:
     demo, out = installed / "explorer" / "_cached_runs" / "almanac", tmp_path / "out"
     result = _run(installed, "-m", "explorer.cli", "export", str(demo), "--out", str(out), "--format", "parquet")
     assert result.returncode == 2
@@ -105,7 +105,7 @@ def test_an_export_that_needs_an_extra_says_so_in_one_line(installed: Path, tmp_
     assert not out.exists()
 
 
-def test_app_starts_without_developer_packages(installed: Path) -> None:
+def test_the_app_starts_without_development_packages(installed: Path) -> None:
     program = (
         "from pathlib import Path; from explorer.places import shipped_folder;"
         "from explorer.runs.run.catalog import scan;"
