@@ -1,11 +1,13 @@
 """Fixtures: a tiny random subject with a planted run, opened once."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from explorer.steering.answers.handlers import Handlers
 from explorer.steering.engine.engine import Engine, open_engine
+from explorer.steering.engine.subject import fitting_threads
 from explorer.steering.protocol.behaviour import BehaviourRequest
 from explorer.steering.protocol.steer import SteerRequest
 from tests.steering.tiny import write_steerable_run
@@ -23,8 +25,11 @@ def chat_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine(steerable_run: Path, device: str) -> Engine:
-    return open_engine(steerable_run, device=device)
+def engine(steerable_run: Path, device: str) -> Iterator[Engine]:
+    """Computes with as many threads as a host does; the exact batches were probed with these."""
+    opened = open_engine(steerable_run, device=device)
+    with fitting_threads(opened.subject.loaded.model):
+        yield opened
 
 
 @pytest.fixture(scope="session")
